@@ -1,0 +1,103 @@
+//! The audit log: entries, proofs, and what the verifier says.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::EventId;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+pub struct AuditQuery {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Only what this actor did: `user:<id>`, `token:<id>`, `system`, or a person's e-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Only this action (`budget.created`), or all of one subject (`budget.*`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// At this time or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime<Utc>>,
+    /// Before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum ExportFormat {
+    /// The bundle that `ralex audit verify` reads: every leaf, the tree's head and the keys.
+    #[default]
+    Jsonl,
+    /// A table for people; formulas are made harmless.
+    Csv,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+pub struct ExportQuery {
+    #[serde(default)]
+    pub format: ExportFormat,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<DateTime<Utc>>,
+}
+
+crate::answer! {
+    /// One entry of the log.
+    pub struct AuditEntry {
+        pub id: EventId,
+        /// Its place in the tree; absent for the moment until it is sequenced.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub index: Option<u64>,
+        pub occurred_at: DateTime<Utc>,
+        /// `user:<id>`, `token:<id>` or `system`.
+        pub actor: String,
+        /// The actor in words: an e-mail address or a token's name.
+        pub actor_name: String,
+        /// `budget.created`, `call.opened`, …
+        pub action: String,
+        /// `success`, `denied`, `error`, `intent`, …
+        pub outcome: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub target: Option<String>,
+        /// The exact record as the tree has it.
+        #[cfg_attr(feature = "schema", schema(value_type = Object))]
+        pub record: serde_json::Value,
+    }
+
+    /// The newest signed head of the organisation's tree.
+    pub struct Checkpoint {
+        pub tree_size: u64,
+        /// Base64 of the RFC 6962 root hash.
+        pub root: String,
+        /// The signed note (C2SP tlog-checkpoint).
+        pub note: String,
+        pub signed_at: DateTime<Utc>,
+        /// Events that are recorded but not yet in the tree.
+        pub pending: u64,
+    }
+
+    /// What a check of every leaf against the newest checkpoint found.
+    pub struct Verification {
+        pub good: bool,
+        pub tree_size: u64,
+        pub root: String,
+        /// The first leaf that is not what was signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub first_bad_index: Option<u64>,
+        /// One sentence for people.
+        pub summary: String,
+        pub duration_ms: u64,
+    }
+}

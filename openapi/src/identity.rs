@@ -1,0 +1,212 @@
+//! People, organisations, teams, projects and tokens.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{Email, Name, OrgId, ProjectId, Secret, SessionId, Slug, TeamId, TokenId, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::access::RoleName;
+
+/// An e-mail address and a password.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Login {
+    pub email: Email,
+    pub password: Secret,
+}
+
+/// A change of one's own password; ends all of one's other sessions.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct ChangePassword {
+    pub current: Secret,
+    pub new: Secret,
+}
+
+/// The shortest password that is accepted.
+pub const PASSWORD_MIN: usize = 12;
+/// The longest, so that hashing stays bounded.
+pub const PASSWORD_MAX: usize = 256;
+
+crate::answer! {
+    /// Who is signed in, and what they may do where.
+    pub struct Me {
+        pub user: User,
+        /// True until a one-time password is replaced; nothing else works before that.
+        pub must_change_password: bool,
+        pub orgs: Vec<MyOrg>,
+    }
+
+    pub struct User {
+        pub id: UserId,
+        pub email: Email,
+        pub name: Name,
+    }
+
+    /// An organisation as one of its members sees it.
+    pub struct MyOrg {
+        pub id: OrgId,
+        pub slug: Slug,
+        pub name: Name,
+        /// Permissions held in the whole organisation, by name (`budget.set`).
+        pub permissions: Vec<String>,
+        /// Teams and projects in which more permissions are held.
+        pub scopes: Vec<MyScope>,
+    }
+
+    /// A team or project in which the caller holds permissions beyond those of the organisation.
+    pub struct MyScope {
+        /// `team:<id>` or `project:<id>`.
+        pub scope: String,
+        pub permissions: Vec<String>,
+    }
+
+    pub struct Org {
+        pub id: OrgId,
+        pub slug: Slug,
+        pub name: Name,
+        pub created_at: DateTime<Utc>,
+    }
+
+    pub struct Session {
+        pub id: SessionId,
+        pub created_at: DateTime<Utc>,
+        pub last_used_at: DateTime<Utc>,
+        pub expires_at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub address: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub user_agent: Option<String>,
+        /// The session of this very request.
+        pub current: bool,
+    }
+
+    pub struct Team {
+        pub id: TeamId,
+        pub slug: Slug,
+        pub name: Name,
+        pub projects: u32,
+        pub tokens: u32,
+        pub members: u32,
+        pub created_at: DateTime<Utc>,
+    }
+
+    pub struct Project {
+        pub id: ProjectId,
+        pub slug: Slug,
+        pub name: Name,
+        pub team: TeamId,
+        pub team_slug: Slug,
+        pub created_at: DateTime<Utc>,
+    }
+
+    /// A person in the organisation, with the roles they hold in it.
+    pub struct Member {
+        pub user: User,
+        pub roles: Vec<MemberRole>,
+        pub joined_at: DateTime<Utc>,
+    }
+
+    pub struct MemberRole {
+        pub role: RoleName,
+        /// `org`, `team:<slug>` or `project:<slug>`.
+        pub scope: String,
+    }
+
+    /// A new member. The password is shown once, and only where the person was new to Ralex.
+    pub struct NewMemberAnswer {
+        pub member: Member,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub one_time_password: Option<String>,
+    }
+
+    /// A token without its secret.
+    pub struct Token {
+        pub id: TokenId,
+        pub name: Name,
+        /// The last four characters, to tell tokens apart.
+        pub last_four: String,
+        /// The team that a team token works for; absent on a personal token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub team: Option<Slug>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub project: Option<Slug>,
+        /// Names of the models it may use; absent for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub models: Option<Vec<String>>,
+        pub created_at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub expires_at: Option<DateTime<Utc>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub revoked_at: Option<DateTime<Utc>>,
+        /// Exact to a minute.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub last_used_at: Option<DateTime<Utc>>,
+    }
+
+    /// A new token with its secret, which is never shown again.
+    pub struct NewTokenAnswer {
+        pub id: TokenId,
+        /// The secret (`rlx_…`).
+        pub token: String,
+    }
+}
+
+crate::request! {
+    pub struct NewTeam {
+        pub slug: Slug,
+        pub name: Name,
+    }
+
+    pub struct UpdateTeam {
+        pub name: Name,
+    }
+
+    pub struct NewProject {
+        pub slug: Slug,
+        pub name: Name,
+        /// Id or slug of the team.
+        pub team: String,
+    }
+
+    pub struct NewMember {
+        pub email: Email,
+        /// Needed only where the person is new to Ralex.
+        #[serde(default)]
+        pub name: Option<Name>,
+        pub role: RoleName,
+        /// `org` (the default), `team:<slug>` or `project:<slug>`.
+        #[serde(default)]
+        pub scope: Option<String>,
+    }
+
+    /// A token of one's own: it has one's own rights, in all of one's organisations.
+    pub struct NewPersonalToken {
+        pub name: Name,
+        #[serde(default)]
+        pub expires_at: Option<DateTime<Utc>>,
+    }
+
+    pub struct NewToken {
+        pub name: Name,
+        /// Id or slug of the team that it works for.
+        pub team: String,
+        /// Id or slug of the one project of that team that it is limited to.
+        #[serde(default)]
+        pub project: Option<String>,
+        /// Names of the models it may use; all when absent.
+        #[serde(default)]
+        pub models: Option<Vec<String>>,
+        #[serde(default)]
+        pub expires_at: Option<DateTime<Utc>>,
+    }
+}
+
+/// What `POST /auth/login` answers beside the session cookie.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct LoginAnswer {
+    pub user: User,
+    pub must_change_password: bool,
+}

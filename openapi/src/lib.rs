@@ -1,0 +1,42 @@
+//! The contract: what the control plane's requests and answers look like.
+//!
+//! The server answers with these types, the console reads them, and `openapi.json` is generated
+//! from them. They hold no rules and reach for nothing: no sockets, no clock, no SQL. Bodies that
+//! a caller writes refuse unknown fields, so a misspelt setting is an error and not a surprise.
+
+pub mod access;
+pub mod audit;
+pub mod budgets;
+pub mod catalog;
+pub mod health;
+pub mod identity;
+pub mod overview;
+pub mod page;
+pub mod usage;
+pub mod vault;
+
+pub use page::Page;
+pub use ralex_kernel::{Code, FieldError, Problem};
+
+/// Derives of a type that the server sends.
+macro_rules! answer {
+    ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        pub struct $name { $($body)* }
+    )+};
+}
+
+/// Derives of a type that a caller sends.
+macro_rules! request {
+    ($($(#[$meta:meta])* pub struct $name:ident { $($body:tt)* })+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        pub struct $name { $($body)* }
+    )+};
+}
+
+pub(crate) use {answer, request};

@@ -1,0 +1,93 @@
+//! Identifiers: one type per kind of thing, so that a team's id cannot be passed as a token's.
+//!
+//! All are UUIDs; ours are version 7 (RFC 9562), which sort by the time they were made.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        #[cfg_attr(feature = "sqlx", derive(sqlx::Type), sqlx(transparent))]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = Uuid))]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A fresh id, later than every earlier one of this process.
+            #[cfg(not(target_arch = "wasm32"))]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// Wraps a UUID that is known to name this kind of thing.
+            pub const fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+    )+};
+}
+
+ids! {
+    /// One installation of Ralex and its database.
+    DeploymentId,
+    /// An organisation: the wall between tenants.
+    OrgId,
+    /// A person.
+    UserId,
+    TeamId,
+    ProjectId,
+    /// An API token, personal or of a team.
+    TokenId,
+    /// A console session.
+    SessionId,
+    ProviderId,
+    ModelId,
+    /// A provider key in the vault, over all of its versions.
+    SecretId,
+    BudgetId,
+    /// One model call, from request to settlement.
+    CallId,
+    /// One event of the audit log.
+    EventId,
+    /// One role given to one subject at one scope.
+    BindingId,
+    /// One HTTP request.
+    RequestId,
+    /// One running server process.
+    NodeId,
+}

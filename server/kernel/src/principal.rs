@@ -1,0 +1,95 @@
+//! Principals: who asks, and by which credential.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::id::{OrgId, RequestId, SessionId, TokenId, UserId};
+use crate::scope::ScopePath;
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// A person, through a session or a personal token.
+    User(UserId),
+    /// A team's token: a service account with the rights of its scope.
+    Token { token: TokenId, org: OrgId, scope: ScopePath },
+    /// The deployment itself: its background jobs, and its operator at the command line.
+    System,
+}
+
+impl Subject {
+    /// `user`, `token` or `system`: the audit log's actor kind.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::Token { .. } => "token",
+            Self::System => "system",
+        }
+    }
+
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(*user),
+            Self::Token { .. } | Self::System => None,
+        }
+    }
+}
+
+/// The name policies use: `user:{id}`, `sa:{id}` or `system`.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => write!(f, "user:{user}"),
+            Self::Token { token, .. } => write!(f, "sa:{token}"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// What proved who the caller is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Credential {
+    Session(SessionId),
+    PersonalToken(TokenId),
+    TeamToken(TokenId),
+    /// Nothing: the process itself.
+    Internal,
+}
+
+impl Credential {
+    /// `session`, `personal_token`, `team_token` or `internal`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Session(_) => "session",
+            Self::PersonalToken(_) => "personal_token",
+            Self::TeamToken(_) => "team_token",
+            Self::Internal => "internal",
+        }
+    }
+
+    pub fn id(&self) -> Option<uuid::Uuid> {
+        match self {
+            Self::Session(id) => Some(id.uuid()),
+            Self::PersonalToken(id) | Self::TeamToken(id) => Some(id.uuid()),
+            Self::Internal => None,
+        }
+    }
+
+    /// The token whose budget a model call counts against.
+    pub const fn token(&self) -> Option<TokenId> {
+        match self {
+            Self::PersonalToken(id) | Self::TeamToken(id) => Some(*id),
+            Self::Session(_) | Self::Internal => None,
+        }
+    }
+}
+
+/// An authenticated caller. It opens nothing by itself: `access` turns it into a proof.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub subject: Subject,
+    pub credential: Credential,
+    pub request: RequestId,
+    /// Where the request came from, as far as the trusted proxies tell.
+    pub address: Option<IpAddr>,
+}

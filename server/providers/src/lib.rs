@@ -1,0 +1,38 @@
+//! Providers: what callers and upstreams say on the wire, and how Ralex reaches an upstream.
+//!
+//! A caller speaks one [`Dialect`], a provider another or the same. [`Inbound`] is a call as it
+//! came, [`prepare`] makes the upstream's request of it, [`Client`] sends it and gives an
+//! [`Answer`] in the caller's dialect again, whole or as a stream.
+//!
+//! What always holds: between equal dialects every byte passes that Ralex has no reason to
+//! change; between different ones nothing is dropped silently ([`prepare`] refuses it by name);
+//! no connection is made to an address that [`EgressPolicy`] refuses; an answer ends with a known
+//! [`Usage`], counted here when the upstream does not tell. Dropping a stream ends the upstream's
+//! work. This crate knows neither database nor organisation. Used by `routing` and `broker`.
+
+mod address;
+mod answer;
+mod client;
+mod dialect;
+mod egress;
+mod error;
+mod inbound;
+mod json;
+mod prepare;
+mod relay;
+mod simulated;
+mod sse;
+mod tokens;
+mod translate;
+mod usage;
+
+pub use answer::{Answer, AnswerStream, Chunk};
+pub use client::{Client, Timeouts};
+pub use dialect::{Dialect, ProviderKind};
+pub use egress::EgressPolicy;
+pub use error::{UpstreamError, error_body, error_event};
+pub use inbound::Inbound;
+pub use prepare::{Prepared, Target, prepare};
+pub use sse::{Decoder, Event, MAX_EVENT};
+pub use tokens::{IMAGE_TOKENS, MARGIN_PERCENT, UNKNOWN_INPUT};
+pub use usage::{Meter, Usage};
