@@ -1,0 +1,90 @@
+# What one does with this repository. `make help` lists it; CONTRIBUTING is docs/src/contributing.md.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+# Ours before the machine's where the machine's is too old (Node), after it everywhere else.
+export PATH := $(TARGET)/tools/bin:$(PATH):$(TARGET)/tools/venv/bin
+# Queries are checked against .sqlx, so that a build needs no database; `make test` proves that .sqlx is fresh.
+export SQLX_OFFLINE := true
+
+.PHONY: help run test check console docs bench clean tools sqlx test-rust test-console test-sdk test-browser
+
+help: ## list what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 15
+
+run: ## build everything and start Ralex on http://127.0.0.1:8080
+	@tools/setup run
+	tools/console
+	echo "· server: compiling (some minutes the first time)"
+	cargo build --release -p ralex
+	exec $(TARGET)/release/ralex serve
+
+console: ## build the console into console/dist
+	@tools/setup node
+	tools/console
+
+check: ## format, clippy, licences, docs: what needs no database
+	@tools/setup wheels
+	echo "· format"
+	cargo fmt --all --check
+	[ ! -f console/Cargo.toml ] || cargo fmt --all --check --manifest-path console/Cargo.toml
+	cargo fmt --check --manifest-path tools/bindgen/Cargo.toml
+	echo "· clippy: server"
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	echo "· clippy: console"
+	[ ! -f console/Cargo.toml ] || cargo clippy --quiet --all-targets --manifest-path console/Cargo.toml --target-dir $(TARGET)/console -- -D warnings
+	echo "· dependencies"
+	cargo-deny --locked --log-level error check bans licenses sources
+	[ ! -f console/Cargo.toml ] || cargo-deny --locked --log-level error --manifest-path console/Cargo.toml check --config deny.toml bans licenses sources
+	echo "· docs"
+	tools/docs
+
+docs: ## build the book into docs/book
+	@tools/setup wheels
+	tools/docs
+
+test: ## everything that must pass: check, and all suites on a real PostgreSQL
+	@tools/setup test
+	$(MAKE) --no-print-directory check
+	echo "· queries"
+	tools/sqlx check
+	$(MAKE) --no-print-directory test-rust test-console console test-sdk test-browser
+	echo "All passed."
+
+test-rust: ## unit and integration tests of the server
+	@echo "· server: compiling the tests"
+	cargo build --workspace --all-targets
+	export RALEX_BIN=$(TARGET)/debug/ralex
+	cargo nextest run --workspace --all-targets
+
+test-console: ## unit tests of the console
+	@echo "· console: tests"
+	cargo nextest run --no-tests pass --manifest-path console/Cargo.toml --target-dir $(TARGET)/console
+
+test-sdk: ## the official OpenAI and Anthropic SDKs, Python and Node, against the real binary
+	@tools/setup test
+	tests/sdk/run
+
+test-browser: ## a headless Chromium through the console, with screenshots in target/screenshots
+	@tools/setup test
+	tests/browser/run
+
+bench: ## added latency and throughput of a governed call
+	@tools/setup run
+	cargo build --release -p ralex -p ralex-tests
+	$(TARGET)/release/bench
+
+sqlx: ## write .sqlx anew after a query or migration changed
+	@tools/sqlx write
+
+tools: ## install what building, testing and the docs need
+	@tools/setup test
+
+clean: ## remove everything that was built, and no data
+	@tests/postgres stop || true
+	rm -rf target console/dist docs/book tools/node_modules tests/sdk/node_modules tests/browser/node_modules
+	[ -z "$${CARGO_TARGET_DIR:-}" ] || rm -rf "$$CARGO_TARGET_DIR"
