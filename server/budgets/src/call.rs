@@ -1,0 +1,59 @@
+//! Calls: the row of every model call, written when it is decided.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{
+    CallId, Code, ModelId, Money, NodeId, OrgId, Price, ProviderId, ScopePath, TokenId, UserId,
+};
+use sqlx::PgConnection;
+
+use crate::charge::HeldPeriod;
+use crate::sql;
+
+/// A call as it is decided. Names and prices are copies: a later change of the model changes
+/// nothing about what this call cost.
+#[derive(Clone, Debug)]
+pub struct OpenCall {
+    pub org: OrgId,
+    pub id: CallId,
+    pub node: NodeId,
+    pub user: Option<UserId>,
+    pub token: Option<TokenId>,
+    pub at: ScopePath,
+    pub model: String,
+    pub model_id: Option<ModelId>,
+    pub provider_id: Option<ProviderId>,
+    pub provider: String,
+    pub upstream_model: String,
+    /// `openai_chat` or `anthropic_messages`.
+    pub dialect: &'static str,
+    pub streamed: bool,
+    pub prices: Prices,
+    pub decision: Decision,
+    pub started_at: DateTime<Utc>,
+}
+
+/// What a million tokens cost when the call was decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Prices {
+    pub input: Price,
+    pub output: Price,
+    pub cache_read: Price,
+    pub cache_write: Price,
+}
+
+/// What was decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It goes out; `held` is held on these.
+    Open { held: Money, periods: Vec<HeldPeriod> },
+    /// It does not, and its row is closed from the start.
+    Refused { problem: Code },
+}
+
+/// Writes the rows of decided calls, in the transaction that holds for them.
+pub async fn open_calls(conn: &mut PgConnection, calls: &[OpenCall]) -> Result<(), sqlx::Error> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    sql::call::insert(conn, calls).await
+}

@@ -1,0 +1,74 @@
+//! Holds: the worst case of a call, reserved on every budget that it counts against, or on none.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{BudgetId, CallId, Code, Money, OrgId, Period, Problem};
+
+use crate::charge::{Charge, HeldPeriod};
+
+/// What one call may cost at most, and the budgets that it counts against.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    pub org: OrgId,
+    pub call: CallId,
+    pub amount: Money,
+    pub charges: Vec<Charge>,
+}
+
+/// How a hold ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HoldOutcome {
+    /// Held on these; the call's row must remember them.
+    Held { periods: Vec<HeldPeriod> },
+    /// One budget has not enough left; nothing is held anywhere.
+    Refused(Refusal),
+}
+
+/// Why a call does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub budget: BudgetId,
+    pub scope: Arc<str>,
+    pub period: Period,
+    pub limit: Money,
+    pub spent: Money,
+    pub held: Money,
+    pub needed: Money,
+    pub ends_at: DateTime<Utc>,
+}
+
+impl Refusal {
+    /// The refusal as its caller reads it.
+    pub fn problem(&self) -> Problem {
+        let Self { scope, limit, spent, held, needed, .. } = self;
+        let name = name(self.period);
+        let under_way = if held.is_positive() {
+            format!(" and ${held} is held for calls under way")
+        } else {
+            String::new()
+        };
+        let next = match self.period {
+            Period::Total => "Raise the limit to go on.".to_owned(),
+            Period::Day | Period::Week | Period::Month | Period::Quarter => {
+                let ends_at = self.ends_at.format("%Y-%m-%d %H:%M UTC");
+                format!("Ask for a shorter answer, wait until {ends_at}, or have the limit raised.")
+            }
+        };
+        let detail = format!(
+            "The {name} budget of {scope} has not enough left: this call may cost up to ${needed}, \
+             and of ${limit}, ${spent} is spent{under_way}. {next}"
+        );
+        Problem::new(Code::BudgetExhausted, detail)
+    }
+}
+
+const fn name(period: Period) -> &'static str {
+    match period {
+        Period::Day => "daily",
+        Period::Week => "weekly",
+        Period::Month => "monthly",
+        Period::Quarter => "quarterly",
+        Period::Total => "total",
+    }
+}

@@ -1,0 +1,293 @@
+//! Queries on `call` that write: the broker's batches, one statement each.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{CallId, Money, NodeId, OrgId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::call::{Decision, OpenCall};
+use crate::charge::HeldPeriod;
+
+/// A call's row as a settlement needs it, locked.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    pub org: OrgId,
+    pub id: CallId,
+    pub state: String,
+    pub held: Money,
+    pub cost: Money,
+    pub periods: Vec<HeldPeriod>,
+}
+
+/// What a call's row becomes.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub org: OrgId,
+    pub id: CallId,
+    pub state: &'static str,
+    pub problem: Option<&'static str>,
+    pub cost: Money,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cache_read_tokens: i64,
+    pub cache_write_tokens: i64,
+    pub estimated: bool,
+    pub first_byte_ms: Option<i32>,
+    pub duration_ms: Option<i32>,
+}
+
+pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Result<(), sqlx::Error> {
+    let opened = Opened::of(calls);
+    sqlx::query!(
+        r#"insert into call (org_id, id, node_id, user_id, token_id, team_id, project_id, model,
+               model_id, provider_id, provider, upstream_model, dialect, streamed, state, problem,
+               input_price, output_price, cache_read_price, cache_write_price, held, budget_ids,
+               budget_starts, started_at, settled_at)
+           select k.org_id, k.id, k.node_id, k.user_id, k.token_id, k.team_id, k.project_id,
+               k.model, k.model_id, k.provider_id, k.provider, k.upstream_model, k.dialect,
+               k.streamed, case when k.problem is null then 'open' else 'refused' end, k.problem,
+               k.input_price, k.output_price, k.cache_read_price, k.cache_write_price, k.held,
+               -- An array of arrays would have to be rectangular, so each comes as its text.
+               k.budget_ids::uuid[], k.budget_starts::timestamptz[], k.started_at,
+               case when k.problem is null then null else k.started_at end
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
+               $7::uuid[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::text[],
+               $13::text[], $14::bool[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[],
+               $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::timestamptz[])
+               as k (org_id, id, node_id, user_id, token_id, team_id, project_id, model, model_id,
+               provider_id, provider, upstream_model, dialect, streamed, problem, input_price,
+               output_price, cache_read_price, cache_write_price, held, budget_ids, budget_starts,
+               started_at)"#,
+        &opened.org,
+        &opened.id,
+        &opened.node,
+        &opened.user as _,
+        &opened.token as _,
+        &opened.team as _,
+        &opened.project as _,
+        &opened.model as _,
+        &opened.model_id as _,
+        &opened.provider_id as _,
+        &opened.provider as _,
+        &opened.upstream_model as _,
+        &opened.dialect as _,
+        &opened.streamed,
+        &opened.problem as _,
+        &opened.input_price,
+        &opened.output_price,
+        &opened.cache_read_price,
+        &opened.cache_write_price,
+        &opened.held,
+        &opened.budget_ids,
+        &opened.budget_starts,
+        &opened.started_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Calls turned by a quarter: `unnest` takes one array a column.
+#[derive(Default)]
+struct Opened<'a> {
+    org: Vec<Uuid>,
+    id: Vec<Uuid>,
+    node: Vec<Uuid>,
+    user: Vec<Option<Uuid>>,
+    token: Vec<Option<Uuid>>,
+    team: Vec<Option<Uuid>>,
+    project: Vec<Option<Uuid>>,
+    model: Vec<&'a str>,
+    model_id: Vec<Option<Uuid>>,
+    provider_id: Vec<Option<Uuid>>,
+    provider: Vec<&'a str>,
+    upstream_model: Vec<&'a str>,
+    dialect: Vec<&'a str>,
+    streamed: Vec<bool>,
+    problem: Vec<Option<&'a str>>,
+    input_price: Vec<i64>,
+    output_price: Vec<i64>,
+    cache_read_price: Vec<i64>,
+    cache_write_price: Vec<i64>,
+    held: Vec<i64>,
+    budget_ids: Vec<String>,
+    budget_starts: Vec<String>,
+    started_at: Vec<DateTime<Utc>>,
+}
+
+impl<'a> Opened<'a> {
+    fn of(calls: &'a [OpenCall]) -> Self {
+        let mut columns = Self::default();
+        for call in calls {
+            columns.push(call);
+        }
+        columns
+    }
+
+    fn push(&mut self, call: &'a OpenCall) {
+        self.org.push(call.org.uuid());
+        self.id.push(call.id.uuid());
+        self.node.push(call.node.uuid());
+        self.user.push(call.user.map(Uuid::from));
+        self.token.push(call.token.map(Uuid::from));
+        self.team.push(call.at.team().map(Uuid::from));
+        self.project.push(call.at.project().map(Uuid::from));
+        self.model.push(&call.model);
+        self.model_id.push(call.model_id.map(Uuid::from));
+        self.provider_id.push(call.provider_id.map(Uuid::from));
+        self.provider.push(&call.provider);
+        self.upstream_model.push(&call.upstream_model);
+        self.dialect.push(call.dialect);
+        self.streamed.push(call.streamed);
+        self.input_price.push(call.prices.input.as_nanos_per_million());
+        self.output_price.push(call.prices.output.as_nanos_per_million());
+        self.cache_read_price.push(call.prices.cache_read.as_nanos_per_million());
+        self.cache_write_price.push(call.prices.cache_write.as_nanos_per_million());
+        self.started_at.push(call.started_at);
+        let (held, periods, problem) = match &call.decision {
+            Decision::Open { held, periods } => (*held, periods.as_slice(), None),
+            Decision::Refused { problem } => (Money::ZERO, &[][..], Some(problem.as_str())),
+        };
+        self.held.push(held.max(Money::ZERO).as_nanos());
+        self.problem.push(problem);
+        self.budget_ids.push(array(periods.iter().map(|period| period.budget.to_string())));
+        self.budget_starts.push(array(periods.iter().map(|period| period.starts_at.to_rfc3339())));
+    }
+}
+
+/// The text form of a PostgreSQL array, for elements that need no quotes.
+fn array(elements: impl Iterator<Item = String>) -> String {
+    format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
+}
+
+/// Locks calls in the order of their ids, whatever the order asked for.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    orgs: &[Uuid],
+    ids: &[Uuid],
+) -> Result<Vec<Locked>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select c.org_id as "org: OrgId", c.id as "id: CallId", c.state, c.held as "held: Money",
+               c.cost as "cost: Money", c.budget_ids, c.budget_starts
+           from (select distinct * from unnest($1::uuid[], $2::uuid[])) as k (org_id, id)
+           join call c on c.org_id = k.org_id and c.id = k.id
+           order by c.org_id, c.id
+           for update of c"#,
+        orgs,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Locked {
+            org: row.org,
+            id: row.id,
+            state: row.state,
+            held: row.held,
+            cost: row.cost,
+            periods: held_periods(&row.budget_ids, &row.budget_starts),
+        })
+        .collect())
+}
+
+/// Locks calls whose node went silent, or that run longer than any call may; calls that someone
+/// else settles at this moment are left to them.
+pub(crate) async fn lock_lost(
+    conn: &mut PgConnection,
+    silent_seconds: f64,
+    longest_seconds: f64,
+    at_most: i64,
+) -> Result<Vec<Locked>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select c.org_id as "org: OrgId", c.id as "id: CallId", c.state, c.held as "held: Money",
+               c.cost as "cost: Money", c.budget_ids, c.budget_starts
+           from call c
+           where c.state = 'open'
+             and (c.started_at < now() - make_interval(secs => $2)
+               or (c.started_at < now() - make_interval(secs => $1)
+                 and not exists (
+                   select from node n
+                   where n.id = c.node_id and n.seen_at > now() - make_interval(secs => $1))))
+           order by c.org_id, c.id
+           limit $3
+           for update of c skip locked"#,
+        silent_seconds,
+        longest_seconds,
+        at_most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Locked {
+            org: row.org,
+            id: row.id,
+            state: row.state,
+            held: row.held,
+            cost: row.cost,
+            periods: held_periods(&row.budget_ids, &row.budget_starts),
+        })
+        .collect())
+}
+
+fn held_periods(budgets: &[Uuid], starts: &[DateTime<Utc>]) -> Vec<HeldPeriod> {
+    budgets
+        .iter()
+        .zip(starts)
+        .map(|(budget, starts_at)| HeldPeriod { budget: (*budget).into(), starts_at: *starts_at })
+        .collect()
+}
+
+pub(crate) async fn close(
+    conn: &mut PgConnection,
+    closings: &[Closing],
+) -> Result<(), sqlx::Error> {
+    let column = |value: fn(&Closing) -> i64| closings.iter().map(value).collect::<Vec<_>>();
+    let closed = sqlx::query!(
+        r#"update call c
+           set state = k.state, problem = k.problem, cost = k.cost, input_tokens = k.input_tokens,
+               output_tokens = k.output_tokens, cache_read_tokens = k.cache_read_tokens,
+               cache_write_tokens = k.cache_write_tokens, estimated = k.estimated,
+               first_byte_ms = k.first_byte_ms, duration_ms = k.duration_ms, settled_at = now()
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+               $7::bigint[], $8::bigint[], $9::bigint[], $10::bool[], $11::int[], $12::int[])
+               as k (org_id, id, state, problem, cost, input_tokens, output_tokens,
+               cache_read_tokens, cache_write_tokens, estimated, first_byte_ms, duration_ms)
+           where c.org_id = k.org_id and c.id = k.id and c.state in ('open', 'lost')"#,
+        &closings.iter().map(|call| call.org.uuid()).collect::<Vec<_>>(),
+        &closings.iter().map(|call| call.id.uuid()).collect::<Vec<_>>(),
+        &closings.iter().map(|call| call.state).collect::<Vec<_>>() as _,
+        &closings.iter().map(|call| call.problem).collect::<Vec<_>>() as _,
+        &column(|call| call.cost.as_nanos()),
+        &column(|call| call.input_tokens),
+        &column(|call| call.output_tokens),
+        &column(|call| call.cache_read_tokens),
+        &column(|call| call.cache_write_tokens),
+        &closings.iter().map(|call| call.estimated).collect::<Vec<_>>(),
+        &closings.iter().map(|call| call.first_byte_ms).collect::<Vec<_>>() as _,
+        &closings.iter().map(|call| call.duration_ms).collect::<Vec<_>>() as _,
+    )
+    .execute(conn)
+    .await?;
+    debug_assert_eq!(usize::try_from(closed.rows_affected()), Ok(closings.len()));
+    Ok(())
+}
+
+/// Says that a node is alive, and forgets nodes that have been silent for a day.
+pub(crate) async fn heartbeat(conn: &mut PgConnection, node: NodeId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into node (id) values ($1)
+         on conflict (id) do update set seen_at = now()",
+        node as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "delete from node where id in (
+             select id from node where seen_at < now() - interval '1 day' for update skip locked)"
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
