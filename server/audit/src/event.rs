@@ -1,0 +1,318 @@
+//! The closed list of things worth recording, and exactly what is recorded of each.
+//!
+//! A field that does not stand here cannot get into the log: the list is the allow-list. Secrets,
+//! prompts and answers have no field.
+
+use ralex_kernel::{
+    BindingId, BudgetId, CallId, Email, ModelId, Money, Name, OrgId, Period, Price, ProjectId,
+    ProviderId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
+};
+use serde::Serialize;
+
+/// Something that happened, with what is recorded of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "action", content = "detail")]
+pub enum Event {
+    #[serde(rename = "org.created")]
+    OrgCreated { org: OrgId, slug: Slug, name: Name },
+
+    #[serde(rename = "session.opened")]
+    SessionOpened { session: SessionId },
+    #[serde(rename = "session.ended")]
+    SessionEnded { session: SessionId },
+    /// A wrong password for a known person; floods are counted, not listed one by one.
+    #[serde(rename = "login.failed")]
+    LoginFailed { user: UserId, failures: u32 },
+    #[serde(rename = "password.changed")]
+    PasswordChanged { user: UserId, sessions_ended: u32 },
+
+    #[serde(rename = "member.added")]
+    MemberAdded { user: UserId, email: Email },
+    #[serde(rename = "member.removed")]
+    MemberRemoved { user: UserId, bindings: u32 },
+    #[serde(rename = "role.bound")]
+    RoleBound { binding: BindingId, subject: String, role: String, scope: ScopePath },
+    #[serde(rename = "role.unbound")]
+    RoleUnbound { binding: BindingId, subject: String, role: String, scope: ScopePath },
+
+    #[serde(rename = "team.created")]
+    TeamCreated { team: TeamId, slug: Slug, name: Name },
+    #[serde(rename = "team.updated")]
+    TeamUpdated { team: TeamId, name: Name },
+    #[serde(rename = "team.deleted")]
+    TeamDeleted { team: TeamId, slug: Slug },
+    #[serde(rename = "project.created")]
+    ProjectCreated { project: ProjectId, team: TeamId, slug: Slug, name: Name },
+    #[serde(rename = "project.deleted")]
+    ProjectDeleted { project: ProjectId, slug: Slug },
+
+    #[serde(rename = "token.created")]
+    TokenCreated { token: TokenId, name: Name, scope: ScopePath, models: Option<Vec<String>> },
+    #[serde(rename = "token.revoked")]
+    TokenRevoked { token: TokenId, name: Name },
+    #[serde(rename = "personal_token.created")]
+    PersonalTokenCreated { token: TokenId, name: Name },
+    #[serde(rename = "personal_token.revoked")]
+    PersonalTokenRevoked { token: TokenId, name: Name },
+
+    #[serde(rename = "provider.created")]
+    ProviderCreated { provider: ProviderId, slug: Slug, kind: String, base_url: Option<String> },
+    #[serde(rename = "provider.updated")]
+    ProviderUpdated {
+        provider: ProviderId,
+        base_url: Option<String>,
+        enabled: bool,
+        keys_detached: u32,
+    },
+    #[serde(rename = "provider.deleted")]
+    ProviderDeleted { provider: ProviderId, slug: Slug },
+    #[serde(rename = "model.created")]
+    ModelCreated { model: ModelId, name: String, input_price: Price, output_price: Price },
+    #[serde(rename = "model.updated")]
+    ModelUpdated { model: ModelId, name: String, input_price: Price, output_price: Price },
+    #[serde(rename = "model.deleted")]
+    ModelDeleted { model: ModelId, name: String },
+
+    #[serde(rename = "secret.created")]
+    SecretCreated { secret: SecretId, name: Name, provider: ProviderId, fingerprint: String },
+    #[serde(rename = "secret.rotated")]
+    SecretRotated { secret: SecretId, version: u32, fingerprint: String },
+    #[serde(rename = "secret.deleted")]
+    SecretDeleted { secret: SecretId, name: Name, versions: u32 },
+
+    #[serde(rename = "budget.created")]
+    BudgetCreated {
+        budget: BudgetId,
+        scope: String,
+        period: Period,
+        time_zone: String,
+        limit: Money,
+        hard: bool,
+    },
+    #[serde(rename = "budget.updated")]
+    BudgetUpdated { budget: BudgetId, limit: Money, hard: bool },
+    #[serde(rename = "budget.deleted")]
+    BudgetDeleted { budget: BudgetId, scope: String, limit: Money },
+    /// Spend passed a threshold of a budget's limit.
+    #[serde(rename = "budget.threshold_crossed")]
+    BudgetThresholdCrossed { budget: BudgetId, percent: u32, spent: Money, limit: Money },
+    /// A provider billed more than the worst case that was held.
+    #[serde(rename = "budget.overrun")]
+    BudgetOverrun { budget: BudgetId, call: CallId, overrun: Money },
+
+    /// A call was decided and its worst case held: written before anything is sent.
+    #[serde(rename = "call.opened")]
+    CallOpened(CallOpened),
+    /// The outcome of an opened call.
+    #[serde(rename = "call.closed")]
+    CallClosed(CallClosed),
+    /// A call was refused; nothing was sent.
+    #[serde(rename = "call.refused")]
+    CallRefused {
+        call: CallId,
+        model: String,
+        dialect: &'static str,
+        code: &'static str,
+        budget: Option<BudgetId>,
+    },
+
+    /// Someone asked for something that they may not do.
+    #[serde(rename = "access.denied")]
+    AccessDenied { permission: String, scope: ScopePath },
+    #[serde(rename = "audit.exported")]
+    AuditExported { format: &'static str, filtered: bool, tree_size: u64 },
+}
+
+/// What is recorded before a call goes out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallOpened {
+    pub call: CallId,
+    pub model: String,
+    pub provider: String,
+    pub upstream_model: String,
+    pub dialect: &'static str,
+    pub streamed: bool,
+    pub scope: ScopePath,
+    pub token: Option<TokenId>,
+    /// The binding or built-in rule that allowed it.
+    pub allowed_by: String,
+    pub policy_version: i64,
+    pub secret: Option<SecretId>,
+    pub secret_version: Option<u32>,
+    pub held: Money,
+    pub budgets: Vec<BudgetId>,
+    pub input_price: Price,
+    pub output_price: Price,
+    /// SHA-256 of the request body as it came, in hexadecimal.
+    pub prompt_digest: String,
+}
+
+/// What is recorded when a call has ended, however it ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallClosed {
+    pub call: CallId,
+    pub state: &'static str,
+    pub problem: Option<&'static str>,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cache_read_tokens: u64,
+    pub cache_write_tokens: u64,
+    pub estimated: bool,
+    pub cost: Money,
+    pub duration_ms: u32,
+}
+
+/// How it went, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    Success,
+    Intent,
+    Denied,
+    Error,
+}
+
+impl Outcome {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Intent => "intent",
+            Self::Denied => "denied",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Event {
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::CallOpened(_) => Outcome::Intent,
+            Self::LoginFailed { .. } | Self::CallRefused { .. } | Self::AccessDenied { .. } => {
+                Outcome::Denied
+            }
+            Self::CallClosed(closed) if closed.state != "success" => Outcome::Error,
+            Self::CallClosed(_)
+            | Self::OrgCreated { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionEnded { .. }
+            | Self::PasswordChanged { .. }
+            | Self::MemberAdded { .. }
+            | Self::MemberRemoved { .. }
+            | Self::RoleBound { .. }
+            | Self::RoleUnbound { .. }
+            | Self::TeamCreated { .. }
+            | Self::TeamUpdated { .. }
+            | Self::TeamDeleted { .. }
+            | Self::ProjectCreated { .. }
+            | Self::ProjectDeleted { .. }
+            | Self::TokenCreated { .. }
+            | Self::TokenRevoked { .. }
+            | Self::PersonalTokenCreated { .. }
+            | Self::PersonalTokenRevoked { .. }
+            | Self::ProviderCreated { .. }
+            | Self::ProviderUpdated { .. }
+            | Self::ProviderDeleted { .. }
+            | Self::ModelCreated { .. }
+            | Self::ModelUpdated { .. }
+            | Self::ModelDeleted { .. }
+            | Self::SecretCreated { .. }
+            | Self::SecretRotated { .. }
+            | Self::SecretDeleted { .. }
+            | Self::BudgetCreated { .. }
+            | Self::BudgetUpdated { .. }
+            | Self::BudgetDeleted { .. }
+            | Self::BudgetThresholdCrossed { .. }
+            | Self::BudgetOverrun { .. }
+            | Self::AuditExported { .. } => Outcome::Success,
+        }
+    }
+
+    /// The call that this belongs to.
+    pub fn call(&self) -> Option<CallId> {
+        match self {
+            Self::CallOpened(opened) => Some(opened.call),
+            Self::CallClosed(closed) => Some(closed.call),
+            Self::CallRefused { call, .. } | Self::BudgetOverrun { call, .. } => Some(*call),
+            Self::OrgCreated { .. }
+            | Self::SessionOpened { .. }
+            | Self::SessionEnded { .. }
+            | Self::LoginFailed { .. }
+            | Self::PasswordChanged { .. }
+            | Self::MemberAdded { .. }
+            | Self::MemberRemoved { .. }
+            | Self::RoleBound { .. }
+            | Self::RoleUnbound { .. }
+            | Self::TeamCreated { .. }
+            | Self::TeamUpdated { .. }
+            | Self::TeamDeleted { .. }
+            | Self::ProjectCreated { .. }
+            | Self::ProjectDeleted { .. }
+            | Self::TokenCreated { .. }
+            | Self::TokenRevoked { .. }
+            | Self::PersonalTokenCreated { .. }
+            | Self::PersonalTokenRevoked { .. }
+            | Self::ProviderCreated { .. }
+            | Self::ProviderUpdated { .. }
+            | Self::ProviderDeleted { .. }
+            | Self::ModelCreated { .. }
+            | Self::ModelUpdated { .. }
+            | Self::ModelDeleted { .. }
+            | Self::SecretCreated { .. }
+            | Self::SecretRotated { .. }
+            | Self::SecretDeleted { .. }
+            | Self::BudgetCreated { .. }
+            | Self::BudgetUpdated { .. }
+            | Self::BudgetDeleted { .. }
+            | Self::BudgetThresholdCrossed { .. }
+            | Self::AccessDenied { .. }
+            | Self::AuditExported { .. } => None,
+        }
+    }
+
+    /// What it was done to, as `kind:id`; ids only, so that a name can change.
+    pub fn target(&self) -> Option<String> {
+        let target = match self {
+            Self::OrgCreated { org, .. } => format!("org:{org}"),
+            Self::SessionOpened { session } | Self::SessionEnded { session } => {
+                format!("session:{session}")
+            }
+            Self::LoginFailed { user, .. }
+            | Self::PasswordChanged { user, .. }
+            | Self::MemberAdded { user, .. }
+            | Self::MemberRemoved { user, .. } => format!("user:{user}"),
+            Self::RoleBound { binding, .. } | Self::RoleUnbound { binding, .. } => {
+                format!("binding:{binding}")
+            }
+            Self::TeamCreated { team, .. }
+            | Self::TeamUpdated { team, .. }
+            | Self::TeamDeleted { team, .. } => format!("team:{team}"),
+            Self::ProjectCreated { project, .. } | Self::ProjectDeleted { project, .. } => {
+                format!("project:{project}")
+            }
+            Self::TokenCreated { token, .. }
+            | Self::TokenRevoked { token, .. }
+            | Self::PersonalTokenCreated { token, .. }
+            | Self::PersonalTokenRevoked { token, .. } => format!("token:{token}"),
+            Self::ProviderCreated { provider, .. }
+            | Self::ProviderUpdated { provider, .. }
+            | Self::ProviderDeleted { provider, .. } => format!("provider:{provider}"),
+            Self::ModelCreated { model, .. }
+            | Self::ModelUpdated { model, .. }
+            | Self::ModelDeleted { model, .. } => format!("model:{model}"),
+            Self::SecretCreated { secret, .. }
+            | Self::SecretRotated { secret, .. }
+            | Self::SecretDeleted { secret, .. } => format!("secret:{secret}"),
+            Self::BudgetCreated { budget, .. }
+            | Self::BudgetUpdated { budget, .. }
+            | Self::BudgetDeleted { budget, .. }
+            | Self::BudgetThresholdCrossed { budget, .. }
+            | Self::BudgetOverrun { budget, .. } => format!("budget:{budget}"),
+            Self::CallOpened(opened) => format!("call:{}", opened.call),
+            Self::CallClosed(closed) => format!("call:{}", closed.call),
+            Self::CallRefused { call, .. } => format!("call:{call}"),
+            Self::AccessDenied { scope, .. } => scope.to_string(),
+            Self::AuditExported { .. } => return None,
+        };
+        Some(target)
+    }
+}

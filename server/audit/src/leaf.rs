@@ -1,0 +1,110 @@
+//! Leaves: the exact text of an event that the tree hashes.
+//!
+//! Deterministic JSON in the manner of RFC 8785: keys in order, no white space, and no numbers
+//! but whole ones, so that the text of an event has one form. It is made once, when the event is
+//! recorded, and stored as it is; nobody ever has to make it again to check a hash.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use ralex_kernel::{EventId, OrgId, RequestId};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{Author, Entry, Outcome};
+
+/// The form of the leaf's text. A reader that knows a later one still verifies the earlier ones.
+const SCHEMA_VERSION: u32 = 1;
+
+/// An event as it is hashed, and what the table's search columns take from it.
+pub(crate) struct Leaf {
+    pub text: Vec<u8>,
+    pub action: String,
+    pub outcome: Outcome,
+    pub target: Option<String>,
+}
+
+// The order of the fields is the order of the keys, and that is alphabetical.
+#[derive(Serialize)]
+struct Record<'a> {
+    action: &'a str,
+    actor: Actor,
+    address: Option<IpAddr>,
+    detail: Sorted<'a>,
+    event_id: EventId,
+    occurred_at: String,
+    org: OrgId,
+    outcome: Outcome,
+    request: Option<RequestId>,
+    schema_version: u32,
+    target: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Actor {
+    credential_id: Option<Uuid>,
+    credential_kind: &'static str,
+    id: Option<Uuid>,
+    kind: &'static str,
+}
+
+impl Actor {
+    fn of(author: &Author) -> Self {
+        Self {
+            credential_id: author.credential.id(),
+            credential_kind: author.credential.kind(),
+            id: author.actor_id(),
+            kind: author.subject.kind(),
+        }
+    }
+}
+
+impl Leaf {
+    pub fn of(entry: &Entry) -> Result<Self, serde_json::Error> {
+        let parts = serde_json::to_value(&entry.event)?;
+        let action = parts.get("action").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let outcome = entry.event.outcome();
+        let target = entry.event.target();
+        let record = Record {
+            action: &action,
+            actor: Actor::of(&entry.author),
+            address: entry.author.address,
+            detail: Sorted(parts.get("detail").unwrap_or(&Value::Null)),
+            event_id: entry.id,
+            occurred_at: written_time(entry.occurred_at),
+            org: entry.author.org,
+            outcome,
+            request: entry.author.request,
+            schema_version: SCHEMA_VERSION,
+            target: target.as_deref(),
+        };
+        let text = serde_json::to_vec(&record)?;
+        Ok(Self { text, action, outcome, target })
+    }
+}
+
+/// RFC 3339 with microseconds, which is exactly what PostgreSQL keeps.
+pub(crate) fn written_time(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Micros, true)
+}
+
+/// A JSON value with the keys of its objects in order, at every depth.
+struct Sorted<'a>(&'a Value);
+
+impl Serialize for Sorted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => {
+                let mut ordered: Vec<_> = fields.iter().collect();
+                // RFC 8785 orders by UTF-16 units; our keys are ASCII, where bytes agree with that.
+                ordered.sort_unstable_by_key(|(key, _)| key.as_str());
+                serializer.collect_map(ordered.into_iter().map(|(key, value)| (key, Sorted(value))))
+            }
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Sorted)),
+            plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+                plain.serialize(serializer)
+            }
+        }
+    }
+}
