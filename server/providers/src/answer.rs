@@ -1,0 +1,233 @@
+//! A provider's answer in the caller's dialect: whole, or as it is produced.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt, Stream, StreamExt};
+use serde_json::Value;
+
+use crate::dialect::Dialect;
+use crate::error::{Refusal, UpstreamError};
+use crate::json::{Object, given, objects, text};
+use crate::prepare::Prepared;
+use crate::relay::{Progress, Relay, chat_texts, relay};
+use crate::sse::Decoder;
+use crate::translate;
+use crate::usage::{Meter, Usage};
+
+/// What came back.
+#[derive(Debug)]
+pub enum Answer {
+    Whole {
+        /// JSON in the caller's dialect.
+        body: Bytes,
+        usage: Usage,
+    },
+    Stream(AnswerStream),
+}
+
+/// A piece of a streamed answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Whole server-sent events in the caller's dialect; empty when the last one is only usage.
+    pub bytes: Bytes,
+    /// Set on the last chunk, and only there.
+    pub usage: Option<Usage>,
+}
+
+/// A streamed answer. Ends after the chunk that has a usage, or after an error. Dropping it closes
+/// the connection to the upstream, which ends its work.
+pub struct AnswerStream {
+    chunks: BoxStream<'static, Result<Chunk, UpstreamError>>,
+    meter: Meter,
+}
+
+impl AnswerStream {
+    pub(crate) fn new(
+        chunks: BoxStream<'static, Result<Chunk, UpstreamError>>,
+        meter: Meter,
+    ) -> Self {
+        Self { chunks, meter }
+    }
+
+    /// What the call has used so far; right at any time, also after an error.
+    pub fn usage_so_far(&self) -> Usage {
+        self.meter.usage()
+    }
+
+    /// A handle that tells the same when the stream itself is gone or lent away.
+    pub fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+}
+
+impl Stream for AnswerStream {
+    type Item = Result<Chunk, UpstreamError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.chunks.as_mut().poll_next(cx)
+    }
+}
+
+impl std::fmt::Debug for AnswerStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AnswerStream").field("usage", &self.usage_so_far()).finish_non_exhaustive()
+    }
+}
+
+/// Reads a plain answer, and says it in the caller's dialect.
+pub(crate) fn whole(prepared: &Prepared, body: Bytes) -> Result<Answer, UpstreamError> {
+    let upstream = prepared.upstream_dialect();
+    let answer: Object = serde_json::from_slice(&body)
+        .map_err(|_| UpstreamError::Malformed("it is not a JSON object"))?;
+    // Some servers send errors with a status of success.
+    if let Some(error) = given(&answer, "error") {
+        return Err(UpstreamError::Status(Refusal::in_stream(Some(error))));
+    }
+    let (parts, usage) = match upstream {
+        Dialect::OpenaiChat => ("choices", Usage::of_chat(answer.get("usage"))),
+        Dialect::AnthropicMessages => ("content", Usage::of_message(answer.get("usage"))),
+    };
+    if !answer.get(parts).is_some_and(Value::is_array) {
+        return Err(UpstreamError::Malformed("it has no answer in it"));
+    }
+    let usage = usage.unwrap_or_else(|| counted(prepared, upstream, &answer));
+    let body = if upstream == prepared.inbound.dialect() {
+        body
+    } else {
+        Value::Object(translate::response(upstream, &answer, usage)?).to_string().into()
+    };
+    Ok(Answer::Whole { body, usage })
+}
+
+/// The usage of an answer that does not tell it.
+fn counted(prepared: &Prepared, upstream: Dialect, answer: &Object) -> Usage {
+    let meter = Meter::new(prepared.inbound.clone());
+    match upstream {
+        Dialect::OpenaiChat => objects(answer.get("choices"))
+            .filter_map(|choice| choice.get("message")?.as_object())
+            .for_each(|message| chat_texts(message, |text| meter.produced(text))),
+        Dialect::AnthropicMessages => objects(answer.get("content")).for_each(|block| {
+            for key in ["text", "thinking", "name"] {
+                meter.produced(text(block, key).unwrap_or_default());
+            }
+            if let Some(input) = block.get("input") {
+                meter.produced(&input.to_string());
+            }
+        }),
+    }
+    meter.usage()
+}
+
+/// Bytes of an upstream as they arrive.
+pub(crate) type Arriving = BoxStream<'static, Result<Bytes, UpstreamError>>;
+
+/// Reads a streamed answer, and says it in the caller's dialect.
+pub(crate) fn streamed(prepared: &Prepared, arriving: Arriving, idle: Duration) -> AnswerStream {
+    let meter = Meter::new(prepared.inbound.clone());
+    let pump = Pump {
+        arriving: Some(arriving),
+        decoder: Decoder::default(),
+        relay: relay(prepared, meter.clone()),
+        meter: meter.clone(),
+        idle,
+        ready: VecDeque::new(),
+    };
+    let chunks = stream::unfold(pump, |mut pump| async move {
+        let item = pump.next().await?;
+        Some((item, pump))
+    });
+    AnswerStream::new(chunks.boxed(), meter)
+}
+
+struct Pump {
+    /// Gone once the answer has ended.
+    arriving: Option<Arriving>,
+    decoder: Decoder,
+    relay: Box<dyn Relay>,
+    meter: Meter,
+    idle: Duration,
+    ready: VecDeque<Result<Chunk, UpstreamError>>,
+}
+
+impl Pump {
+    async fn next(&mut self) -> Option<Result<Chunk, UpstreamError>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
+            let arriving = self.arriving.as_mut()?;
+            let mut out = Vec::new();
+            let step = match tokio::time::timeout(self.idle, arriving.next()).await {
+                Err(_) => Err(UpstreamError::Timeout),
+                Ok(Some(Err(error))) => Err(error),
+                Ok(Some(Ok(bytes))) => self.arrived(&bytes, &mut out),
+                Ok(None) => self.ended(&mut out),
+            };
+            self.give(out, step);
+        }
+    }
+
+    fn arrived(&mut self, bytes: &Bytes, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
+        self.decoder.push(bytes);
+        let too_large = |_| UpstreamError::Malformed("an event is too large");
+        while let Some(event) = self.decoder.next().map_err(too_large)? {
+            if self.relay.event(&event, out)? == Progress::Done {
+                return Ok(Progress::Done);
+            }
+        }
+        Ok(Progress::Going)
+    }
+
+    fn ended(&mut self, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
+        if let Some(mut event) = self.decoder.finish() {
+            event.raw = [event.raw.as_ref(), b"\n\n"].concat().into();
+            if self.relay.event(&event, out)? == Progress::Done {
+                return Ok(Progress::Done);
+            }
+        }
+        self.relay.end(out)?;
+        Ok(Progress::Done)
+    }
+
+    /// Queues what a step gave: what could still be said goes before the failure.
+    fn give(&mut self, out: Vec<u8>, step: Result<Progress, UpstreamError>) {
+        let usage = match step {
+            Ok(Progress::Done) => Some(self.meter.usage()),
+            Ok(Progress::Going) | Err(_) => None,
+        };
+        if usage.is_some() || !out.is_empty() {
+            self.ready.push_back(Ok(Chunk { bytes: out.into(), usage }));
+        }
+        match step {
+            Ok(Progress::Going) => {}
+            Ok(Progress::Done) => {
+                if let Some(rest) = self.arriving.take() {
+                    drain(rest);
+                }
+            }
+            Err(error) => {
+                self.arriving = None;
+                self.ready.push_back(Err(error));
+            }
+        }
+    }
+}
+
+/// How long an upstream may take to end what it has said it ended.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Reads what follows an answer, since only a connection that is read to its end is used again.
+fn drain(mut rest: Arriving) {
+    if matches!(rest.next().now_or_never(), Some(None | Some(Err(_)))) {
+        return;
+    }
+    tokio::spawn(async move {
+        let end = async { while let Some(Ok(_)) = rest.next().await {} };
+        tokio::time::timeout(LINGER, end).await.ok();
+    });
+}

@@ -1,0 +1,216 @@
+//! The one way out: sends a prepared request and reads the answer.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use ralex_kernel::{Code, Problem, Secret};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Response, redirect};
+use url::Url;
+
+use crate::answer::{self, Answer};
+use crate::dialect::Dialect;
+use crate::egress::{EgressPolicy, Refused};
+use crate::error::{Refusal, UpstreamError};
+use crate::prepare::Prepared;
+use crate::simulated;
+
+/// How long Ralex waits for an upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    pub connect: Duration,
+    /// From the request to the first byte of a streamed answer.
+    pub first_byte: Duration,
+    /// From the request to the end of a plain answer, which comes only when all of it is there.
+    pub whole: Duration,
+    /// Between two parts of a stream.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(120),
+            whole: Duration::from_secs(600),
+            idle: Duration::from_secs(120),
+        }
+    }
+}
+
+/// Reaches upstreams, within an egress policy. Cheap to clone; make one and share its connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    policy: EgressPolicy,
+    timeouts: Timeouts,
+    /// One for each scheme, since without TLS only listed networks may be reached, and a resolver
+    /// is not told the scheme.
+    tls: reqwest::Client,
+    plain: reqwest::Client,
+}
+
+/// No plain answer is larger; more would only fill the memory.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+/// Nor is an error that says something.
+const MAX_REFUSAL: usize = 64 * 1024;
+
+const API_VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
+
+impl Client {
+    pub fn new(policy: EgressPolicy, timeouts: Timeouts) -> Result<Self, Problem> {
+        Ok(Self {
+            tls: http(&policy, timeouts, false)?,
+            plain: http(&policy, timeouts, true)?,
+            policy,
+            timeouts,
+        })
+    }
+
+    pub fn policy(&self) -> &EgressPolicy {
+        &self.policy
+    }
+
+    /// Sends the request. Dropping the future, or the stream it gives, ends the upstream's work.
+    pub async fn send(
+        &self,
+        prepared: &Prepared,
+        key: Option<&Secret>,
+    ) -> Result<Answer, UpstreamError> {
+        let Some(url) = &prepared.url else { return simulated::answer(prepared) };
+        self.policy.check_url(url).map_err(|problem| UpstreamError::Egress(problem.detail))?;
+        let streamed = prepared.inbound.streamed();
+        let wait = if streamed { self.timeouts.first_byte } else { self.timeouts.whole };
+        let deadline = tokio::time::Instant::now() + wait;
+        let timeout = |_| UpstreamError::Timeout;
+        let request = self.request(prepared, url, key)?.send();
+        let response = tokio::time::timeout_at(deadline, request).await.map_err(timeout)?;
+        let response = response.map_err(|error| failure(&error))?;
+        if !response.status().is_success() {
+            return Err(refusal(response, key).await);
+        }
+        if streamed {
+            return self.streamed(prepared, response);
+        }
+        let body = tokio::time::timeout_at(deadline, read(response, MAX_ANSWER));
+        answer::whole(prepared, body.await.map_err(timeout)??)
+    }
+
+    fn request(
+        &self,
+        prepared: &Prepared,
+        url: &Url,
+        key: Option<&Secret>,
+    ) -> Result<reqwest::RequestBuilder, UpstreamError> {
+        let http = if url.scheme() == "http" { &self.plain } else { &self.tls };
+        let dialect = prepared.upstream_dialect();
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if dialect == Dialect::AnthropicMessages {
+            headers.insert(API_VERSION.0, HeaderValue::from_static(API_VERSION.1));
+        }
+        if dialect == prepared.inbound.dialect() {
+            for (name, value) in prepared.inbound.headers() {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    headers.insert(*name, value);
+                }
+            }
+        }
+        if let Some(key) = key {
+            let (name, text) = match dialect {
+                Dialect::OpenaiChat => ("authorization", format!("Bearer {}", key.expose())),
+                Dialect::AnthropicMessages => ("x-api-key", key.expose().to_owned()),
+            };
+            let mut value = HeaderValue::from_str(&text).map_err(|_| UpstreamError::Unreachable)?;
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Ok(http.post(url.clone()).headers(headers).body(prepared.body.clone()))
+    }
+
+    fn streamed(&self, prepared: &Prepared, response: Response) -> Result<Answer, UpstreamError> {
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if kind.is_some_and(|kind| kind.starts_with("application/json")) {
+            return Err(UpstreamError::Malformed("it is not a stream"));
+        }
+        let arriving = response.bytes_stream().map(|part| part.map_err(|error| cut(&error)));
+        Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), self.timeouts.idle)))
+    }
+}
+
+fn http(
+    policy: &EgressPolicy,
+    timeouts: Timeouts,
+    plain: bool,
+) -> Result<reqwest::Client, Problem> {
+    reqwest::Client::builder()
+        .user_agent(concat!("ralex/", env!("CARGO_PKG_VERSION")))
+        // A redirect would carry the key to an address that nobody checked; so would a proxy that
+        // the environment happens to name.
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .dns_resolver(policy.resolver(plain))
+        .connect_timeout(timeouts.connect)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Duration::from_secs(30))
+        // Shorter than what providers keep, so that no request meets a closing connection.
+        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_max_idle_per_host(256)
+        .http2_adaptive_window(true)
+        .http2_keep_alive_interval(Duration::from_secs(20))
+        .http2_keep_alive_while_idle(true)
+        .build()
+        .map_err(|error| Problem::new(Code::Internal, format!("no HTTP client: {error}")))
+}
+
+/// What a failure before the answer means. The error's text may name addresses: only its kind is
+/// used.
+fn failure(error: &reqwest::Error) -> UpstreamError {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(refused) = cause.downcast_ref::<Refused>() {
+            return UpstreamError::Egress(format!(
+                "The host `{}` is not public. An operator can allow its network with \
+                 RALEX_EGRESS_ALLOW.",
+                refused.host
+            ));
+        }
+        source = cause.source();
+    }
+    if error.is_timeout() { UpstreamError::Timeout } else { UpstreamError::Unreachable }
+}
+
+fn cut(error: &reqwest::Error) -> UpstreamError {
+    if error.is_timeout() { UpstreamError::Timeout } else { UpstreamError::Cut }
+}
+
+/// Reads an error's body, within limits of size and time.
+async fn refusal(response: Response, key: Option<&Secret>) -> UpstreamError {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let body = tokio::time::timeout(PATIENCE, read(response, MAX_REFUSAL)).await;
+    let body = body.ok().and_then(Result::ok).unwrap_or_default();
+    let refusal = Refusal::read(status, &body, retry_after);
+    UpstreamError::Status(refusal.without(key.map(Secret::expose).unwrap_or_default()))
+}
+
+/// Seconds, rounded up. A date is rare, and a caller without one waits by its own rule.
+fn retry_after(headers: &HeaderMap) -> Option<u64> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    number(RETRY_AFTER.as_str()).or_else(|| Some(number("retry-after-ms")?.div_ceil(1000)))
+}
+
+async fn read(response: Response, limit: usize) -> Result<Bytes, UpstreamError> {
+    let mut body = BytesMut::new();
+    let mut parts = response.bytes_stream();
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|error| cut(&error))?;
+        if body.len() + part.len() > limit {
+            return Err(UpstreamError::Malformed("it is too large"));
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body.freeze())
+}

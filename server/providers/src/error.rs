@@ -1,0 +1,325 @@
+//! What goes wrong between Ralex and a provider, and how a caller is told in its own dialect.
+//!
+//! A provider's own message passes on where the caller can act on it. Its headers never do, nor
+//! anything it says about the key, which the caller neither has nor may learn about.
+
+use bytes::Bytes;
+use ralex_kernel::{Code, Problem};
+use serde_json::{Value, json};
+
+use crate::dialect::Dialect;
+use crate::json::{Object, given, text};
+
+/// Why there is no answer, or not the whole of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpstreamError {
+    /// The provider answered with an error, plainly or in the middle of a stream.
+    #[error("the provider answered with status {}", .0.status)]
+    Status(Refusal),
+    #[error("the provider could not be reached")]
+    Unreachable,
+    #[error("the provider took too long")]
+    Timeout,
+    #[error("the provider cut its answer")]
+    Cut,
+    #[error("the provider's answer made no sense: {0}")]
+    Malformed(&'static str),
+    /// The address is one that Ralex may not reach.
+    #[error("{0}")]
+    Egress(String),
+}
+
+/// What a provider said when it refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: u16,
+    /// The provider's sentence; empty where it gave none.
+    pub message: String,
+    /// Its own names for the error (`invalid_request_error`, `context_length_exceeded`, …).
+    pub kind: Option<String>,
+    pub code: Option<String>,
+    pub param: Option<String>,
+    /// Seconds.
+    pub retry_after: Option<u64>,
+}
+
+/// No provider's sentence needs more; a page of HTML would.
+const LONGEST_MESSAGE: usize = 2_000;
+
+impl Refusal {
+    /// Reads an error body of either dialect. What has no such shape is not passed on.
+    pub(crate) fn read(status: u16, body: &[u8], retry_after: Option<u64>) -> Self {
+        let body: Option<Object> = serde_json::from_slice(body).ok();
+        let error = body.as_ref().and_then(|body| given(body, "error"));
+        Self { status, retry_after, ..Self::of(error) }
+    }
+
+    /// Reads the `error` of a stream's event, whose status is told by its type.
+    pub(crate) fn in_stream(error: Option<&Value>) -> Self {
+        let refusal = Self::of(error);
+        let status = match refusal.kind.as_deref() {
+            Some("overloaded_error") => 529,
+            Some("rate_limit_error") => 429,
+            Some("invalid_request_error") => 400,
+            Some("authentication_error") => 401,
+            Some("permission_error") => 403,
+            _ => 500,
+        };
+        Self { status, ..refusal }
+    }
+
+    fn of(error: Option<&Value>) -> Self {
+        match error {
+            Some(Value::Object(error)) => Self {
+                message: shorten(text(error, "message").unwrap_or_default()),
+                kind: text(error, "type").map(shorten),
+                code: text(error, "code").map(shorten),
+                param: text(error, "param").map(shorten),
+                ..Self::default()
+            },
+            Some(Value::String(message)) => Self { message: shorten(message), ..Self::default() },
+            Some(_) | None => Self::default(),
+        }
+    }
+
+    /// Takes out a secret that a careless provider quotes.
+    pub(crate) fn without(mut self, secret: &str) -> Self {
+        if !secret.is_empty() {
+            self.message = self.message.replace(secret, "…");
+        }
+        self
+    }
+
+    /// True where the request itself is at fault, so that its sender can mend it.
+    const fn is_callers_fault(&self) -> bool {
+        matches!(self.status, 400 | 413 | 422)
+    }
+
+    fn code(&self) -> Code {
+        match self.status {
+            429 => Code::UpstreamRateLimited,
+            408 | 504 | 524 => Code::UpstreamTimeout,
+            503 | 529 => Code::UpstreamUnavailable,
+            _ => Code::UpstreamError,
+        }
+    }
+
+    fn detail(&self) -> String {
+        let said = if self.message.is_empty() {
+            String::new()
+        } else {
+            format!(" It said: {}", self.message)
+        };
+        match self.status {
+            401 | 403 => "The provider refused the key that Ralex holds for it. An administrator \
+                must check the provider's key."
+                .to_owned(),
+            402 => "The provider's account has no credit left. An administrator must top it up."
+                .to_owned(),
+            404 => format!("The provider does not know this model or address.{said}"),
+            429 => format!("The provider allows no more calls for now.{said}"),
+            _ if self.is_callers_fault() && !self.message.is_empty() => self.message.clone(),
+            status => format!("The provider answered with status {status}.{said}"),
+        }
+    }
+}
+
+impl UpstreamError {
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Status(refusal) => refusal.code(),
+            Self::Unreachable | Self::Cut => Code::UpstreamUnavailable,
+            Self::Timeout => Code::UpstreamTimeout,
+            Self::Malformed(_) => Code::UpstreamMalformed,
+            Self::Egress(_) => Code::EgressRefused,
+        }
+    }
+
+    /// True where the same request may succeed elsewhere or a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Status(refusal) => matches!(refusal.status, 408 | 409 | 429 | 500..),
+            Self::Unreachable | Self::Timeout | Self::Cut | Self::Malformed(_) => true,
+            Self::Egress(_) => false,
+        }
+    }
+
+    /// As the caller sees it. The status is the provider's own where the request is at fault.
+    pub fn to_problem(&self) -> Problem {
+        let detail = match self {
+            Self::Status(refusal) => refusal.detail(),
+            Self::Unreachable => "The provider could not be reached. Try again later.".to_owned(),
+            Self::Timeout => "The provider took too long. Try again later.".to_owned(),
+            Self::Cut => "The provider ended its answer before it was complete.".to_owned(),
+            Self::Malformed(what) => format!("The provider's answer made no sense: {what}."),
+            Self::Egress(why) => why.clone(),
+        };
+        let mut problem = Problem::new(self.code(), detail);
+        if let Self::Status(refusal) = self {
+            problem.retry_after = refusal.retry_after;
+            if refusal.is_callers_fault() {
+                problem.status = refusal.status;
+            }
+        }
+        problem
+    }
+
+    /// The error body for a caller, made of this error's problem (which may carry a request id by
+    /// now). Where the request is at fault, it keeps the provider's own names for what is wrong,
+    /// since programs match on them.
+    pub fn body(&self, dialect: Dialect, problem: &Problem) -> Value {
+        let mut body = error_body(dialect, problem);
+        let Self::Status(refusal) = self else { return body };
+        if !refusal.is_callers_fault() || dialect == Dialect::AnthropicMessages {
+            return body;
+        }
+        if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
+            if let Some(code) = &refusal.code {
+                error.insert("code".to_owned(), json!(code));
+            }
+            error.insert("param".to_owned(), json!(refusal.param));
+        }
+        body
+    }
+}
+
+/// A problem in the dialect's own error shape.
+pub fn error_body(dialect: Dialect, problem: &Problem) -> Value {
+    match dialect {
+        Dialect::OpenaiChat => {
+            let param = problem.errors.first().map(|error| error.path.as_str());
+            json!({ "error": {
+                "message": problem.detail,
+                "type": openai_type(problem.status),
+                "param": param,
+                "code": problem.code.as_str(),
+            } })
+        }
+        Dialect::AnthropicMessages => {
+            let error = json!({
+                "type": anthropic_type(problem.status),
+                "message": problem.detail,
+            });
+            json!({ "type": "error", "error": error, "request_id": problem.request_id })
+        }
+    }
+}
+
+/// The same for a stream that has begun, where no status can be sent any more.
+pub fn error_event(dialect: Dialect, problem: &Problem) -> Bytes {
+    let body = error_body(dialect, problem);
+    match dialect {
+        Dialect::OpenaiChat => format!("data: {body}\n\n"),
+        Dialect::AnthropicMessages => format!("event: error\ndata: {body}\n\n"),
+    }
+    .into()
+}
+
+const fn openai_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "insufficient_quota",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "api_error",
+    }
+}
+
+const fn anthropic_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        503 | 529 => "overloaded_error",
+        504 => "timeout_error",
+        _ => "api_error",
+    }
+}
+
+fn shorten(message: &str) -> String {
+    if message.len() <= LONGEST_MESSAGE {
+        return message.to_owned();
+    }
+    let mut short: String = message.chars().take(LONGEST_MESSAGE).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, body: &str) -> UpstreamError {
+        UpstreamError::Status(Refusal::read(status, body.as_bytes(), Some(7)))
+    }
+
+    #[test]
+    fn a_mistake_of_the_caller_keeps_the_providers_status_words_and_names() {
+        let error = refused(
+            400,
+            r#"{"error":{"message":"max_tokens too large","type":"invalid_request_error",
+                "param":"max_tokens","code":"context_length_exceeded"}}"#,
+        );
+        let problem = error.to_problem();
+        assert_eq!((problem.status, problem.code), (400, Code::UpstreamError));
+        let body = error.body(Dialect::OpenaiChat, &problem);
+        assert_eq!(
+            body,
+            json!({ "error": { "message": "max_tokens too large", "type": "invalid_request_error",
+                "param": "max_tokens", "code": "context_length_exceeded" } })
+        );
+        let body = error.body(Dialect::AnthropicMessages, &problem);
+        assert_eq!(body["error"]["type"], "invalid_request_error");
+        assert_eq!(body["error"]["message"], "max_tokens too large");
+    }
+
+    #[test]
+    fn a_refused_key_does_not_look_like_a_wrong_token() {
+        for status in [401, 403] {
+            let error = refused(status, r#"{"error":{"message":"Incorrect API key: sk-12345"}}"#);
+            let problem = error.to_problem();
+            assert_eq!((problem.status, problem.code), (502, Code::UpstreamError));
+            assert!(!problem.detail.contains("sk-12345"), "{}", problem.detail);
+            let body = error.body(Dialect::OpenaiChat, &problem);
+            assert_eq!(body["error"]["type"], "api_error");
+        }
+    }
+
+    #[test]
+    fn a_rate_limit_keeps_its_retry_after() {
+        let problem = refused(429, "{}").to_problem();
+        assert_eq!((problem.status, problem.code), (429, Code::UpstreamRateLimited));
+        assert_eq!(problem.retry_after, Some(7));
+    }
+
+    #[test]
+    fn what_is_no_error_of_a_dialect_is_not_passed_on() {
+        let problem = refused(500, "<html>root:x:0:0</html>").to_problem();
+        assert!(!problem.detail.contains("root"), "{}", problem.detail);
+        let error = Refusal::read(400, br#"{"error":{"message":"bad key k-1"}}"#, None);
+        assert_eq!(error.without("k-1").message, "bad key …");
+    }
+
+    #[test]
+    fn each_dialect_has_its_own_shape() {
+        let mut problem = Problem::new(Code::BudgetExhausted, "The budget is spent.");
+        problem.request_id = Some("req_1".to_owned());
+        assert_eq!(
+            error_body(Dialect::OpenaiChat, &problem),
+            json!({ "error": { "message": "The budget is spent.", "type": "insufficient_quota",
+                "param": null, "code": "budget_exhausted" } })
+        );
+        assert_eq!(
+            error_body(Dialect::AnthropicMessages, &problem),
+            json!({ "type": "error", "request_id": "req_1",
+                "error": { "type": "billing_error", "message": "The budget is spent." } })
+        );
+        let event = error_event(Dialect::AnthropicMessages, &problem);
+        assert!(event.starts_with(b"event: error\ndata: {"), "{event:?}");
+    }
+}

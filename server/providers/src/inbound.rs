@@ -1,0 +1,326 @@
+//! A call as it came: kept byte for byte, read as far as a gateway must.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use ralex_kernel::{Code, Problem};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::dialect::Dialect;
+use crate::json::{Object, given};
+use crate::tokens::Input;
+
+/// A caller's request. Cheap to clone.
+#[derive(Clone)]
+pub struct Inbound(Arc<Inner>);
+
+struct Inner {
+    dialect: Dialect,
+    raw: Bytes,
+    body: Object,
+    /// Where each top-level value stands in `raw`.
+    spans: Vec<(String, Range<usize>)>,
+    model: String,
+    streamed: bool,
+    max_output: Option<u64>,
+    answers: u64,
+    headers: Vec<(&'static str, String)>,
+    /// Counted once, when first asked, since it is the dearest step of a small call.
+    input: OnceLock<Input>,
+}
+
+/// Headers that change what a body means, and so must travel with it to the same dialect.
+const FORWARDED: [&str; 2] = ["anthropic-beta", "anthropic-version"];
+
+/// More answers than this to one question is a mistake; OpenAI stops at 128 too.
+const MOST_ANSWERS: u64 = 128;
+
+impl Inbound {
+    /// Reads a body, and refuses what no provider could understand.
+    pub fn parse(dialect: Dialect, raw: Bytes) -> Result<Self, Problem> {
+        let spans = spans(&raw)?;
+        let body: Object = serde_json::from_slice(&raw).map_err(|error| not_json(&error))?;
+        let model = match body.get("model") {
+            Some(Value::String(model)) if !model.is_empty() => model.clone(),
+            Some(_) => return Err(Problem::field("model", "must be the name of a model")),
+            None => return Err(Problem::field("model", "is required")),
+        };
+        messages(&body)?;
+        let streamed = flag(&body, "stream")?;
+        let max_output = max_output(dialect, &body)?;
+        let answers = match dialect {
+            Dialect::OpenaiChat => whole(&body, "n")?.unwrap_or(1),
+            Dialect::AnthropicMessages => 1,
+        };
+        if !(1..=MOST_ANSWERS).contains(&answers) {
+            return Err(Problem::field("n", format!("must be between 1 and {MOST_ANSWERS}")));
+        }
+        Ok(Self(Arc::new(Inner {
+            dialect,
+            raw,
+            body,
+            spans,
+            model,
+            streamed,
+            max_output,
+            answers,
+            headers: Vec::new(),
+            input: OnceLock::new(),
+        })))
+    }
+
+    /// Keeps those of the caller's headers that a provider of the same dialect must see.
+    #[must_use]
+    pub fn with_headers<'a>(self, headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut kept: Vec<(&'static str, String)> = Vec::new();
+        for (name, value) in headers {
+            let known = FORWARDED.into_iter().find(|known| known.eq_ignore_ascii_case(name));
+            if let Some(known) = known {
+                kept.push((known, value.to_owned()));
+            }
+        }
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner { headers: kept, ..inner })),
+            // Somebody reads it already; headers are set before that, or not at all.
+            Err(shared) => Self(shared),
+        }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// The model's name as the caller says it.
+    pub fn model(&self) -> &str {
+        &self.0.model
+    }
+
+    pub fn streamed(&self) -> bool {
+        self.0.streamed
+    }
+
+    /// The most tokens that one answer may have, where the caller says so.
+    pub fn max_output(&self) -> Option<u64> {
+        self.0.max_output
+    }
+
+    /// How many answers are asked for; each may reach the maximum.
+    pub fn answers(&self) -> u64 {
+        self.0.answers
+    }
+
+    /// An upper bound of the input's tokens, for the hold. Counts on the first call, which takes
+    /// milliseconds for large bodies, then remembers. Take the smaller of this and the model's
+    /// context window: see [`crate::UNKNOWN_INPUT`].
+    pub fn input_tokens(&self) -> u64 {
+        self.input().worst
+    }
+
+    /// The input's tokens as o200k counts them, without margin.
+    pub fn counted_tokens(&self) -> u64 {
+        self.input().counted
+    }
+
+    /// The size of the request, to decide where it is counted.
+    pub fn size(&self) -> usize {
+        self.0.raw.len()
+    }
+
+    /// True when the caller asked for a usage chunk at the end of a stream.
+    pub(crate) fn wants_usage(&self) -> bool {
+        let options = self.0.body.get("stream_options").and_then(Value::as_object);
+        options.and_then(|options| options.get("include_usage")) == Some(&Value::Bool(true))
+    }
+
+    pub(crate) fn body(&self) -> &Object {
+        &self.0.body
+    }
+
+    pub(crate) fn raw(&self) -> &Bytes {
+        &self.0.raw
+    }
+
+    pub(crate) fn span(&self, key: &str) -> Option<Range<usize>> {
+        self.0.spans.iter().find(|(name, _)| name == key).map(|(_, span)| span.clone())
+    }
+
+    pub(crate) fn headers(&self) -> &[(&'static str, String)] {
+        &self.0.headers
+    }
+
+    fn input(&self) -> Input {
+        *self.0.input.get_or_init(|| Input::of(&self.0.body))
+    }
+}
+
+/// Says what it is; a prompt does not belong into logs.
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbound")
+            .field("dialect", &self.0.dialect)
+            .field("model", &self.0.model)
+            .field("size", &self.0.raw.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Problem {
+    let place = format!("line {} column {}", error.line(), error.column());
+    let what = if error.is_syntax() || error.is_eof() {
+        format!("The body is not JSON ({place}).")
+    } else {
+        format!("The body is not a JSON object of distinct fields ({place}).")
+    };
+    Problem::new(Code::InvalidRequest, what)
+}
+
+/// Finds every top-level value. A field that stands twice is refused: the gateway could judge the
+/// one and the provider obey the other.
+fn spans(raw: &Bytes) -> Result<Vec<(String, Range<usize>)>, Problem> {
+    struct Fields<'a>(&'a [u8]);
+    impl<'de> Visitor<'de> for Fields<'de> {
+        type Value = Vec<(String, Range<usize>)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut fields = Vec::<(String, Range<usize>)>::new();
+            while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+                if fields.iter().any(|(known, _)| *known == key) {
+                    return Err(A::Error::custom("a field stands twice"));
+                }
+                if fields.len() == MOST_FIELDS {
+                    return Err(A::Error::custom("too many fields"));
+                }
+                let start = value.get().as_ptr() as usize - self.0.as_ptr() as usize;
+                fields.push((key, start..start + value.get().len()));
+            }
+            Ok(fields)
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(raw);
+    let spans = deserializer.deserialize_map(Fields(raw)).map_err(|error| not_json(&error))?;
+    deserializer.end().map_err(|error| not_json(&error))?;
+    Ok(spans)
+}
+
+/// No dialect has a third of this many; the search for duplicates is quadratic.
+const MOST_FIELDS: usize = 200;
+
+fn messages(body: &Object) -> Result<(), Problem> {
+    let messages = match body.get("messages") {
+        Some(Value::Array(messages)) if !messages.is_empty() => messages,
+        Some(_) => return Err(Problem::field("messages", "must be an array that is not empty")),
+        None => return Err(Problem::field("messages", "is required")),
+    };
+    for (index, message) in messages.iter().enumerate() {
+        let Some(message) = message.as_object() else {
+            return Err(Problem::field(format!("messages[{index}]"), "must be an object"));
+        };
+        if !message.get("role").is_some_and(Value::is_string) {
+            return Err(Problem::field(format!("messages[{index}].role"), "must be a text"));
+        }
+    }
+    Ok(())
+}
+
+fn max_output(dialect: Dialect, body: &Object) -> Result<Option<u64>, Problem> {
+    let first = whole(body, "max_tokens")?;
+    let second = match dialect {
+        Dialect::OpenaiChat => whole(body, "max_completion_tokens")?,
+        Dialect::AnthropicMessages => None,
+    };
+    // Where both are given nobody knows which one a compatible server obeys: hold for the larger.
+    Ok(first.max(second))
+}
+
+fn whole(body: &Object, key: &str) -> Result<Option<u64>, Problem> {
+    match given(body, key) {
+        None => Ok(None),
+        Some(value) => match value.as_u64() {
+            Some(number) if number > 0 => Ok(Some(number)),
+            _ => Err(Problem::field(key, "must be a whole number above zero")),
+        },
+    }
+}
+
+fn flag(body: &Object, key: &str) -> Result<bool, Problem> {
+    match given(body, key) {
+        None => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(Problem::field(key, "must be true or false")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Inbound, Problem> {
+        Inbound::parse(Dialect::OpenaiChat, Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    #[test]
+    fn a_body_is_read_as_far_as_needed() {
+        let inbound = parse(
+            r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true,
+                "max_tokens":5,"max_completion_tokens":9,"n":3,"unknown":{"kept":1.10}}"#,
+        )
+        .unwrap();
+        assert_eq!(inbound.model(), "m");
+        assert!(inbound.streamed());
+        assert_eq!(inbound.max_output(), Some(9));
+        assert_eq!(inbound.answers(), 3);
+        assert!(inbound.input_tokens() >= inbound.counted_tokens());
+        let span = inbound.span("unknown").unwrap();
+        assert_eq!(&inbound.raw()[span], br#"{"kept":1.10}"#);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_path() {
+        for (body, path) in [
+            (r#"{"messages":[{"role":"user"}]}"#, "model"),
+            (r#"{"model":3,"messages":[{"role":"user"}]}"#, "model"),
+            (r#"{"model":"m"}"#, "messages"),
+            (r#"{"model":"m","messages":[]}"#, "messages"),
+            (r#"{"model":"m","messages":[{"role":"user"},7]}"#, "messages[1]"),
+            (r#"{"model":"m","messages":[{"content":"x"}]}"#, "messages[0].role"),
+            (r#"{"model":"m","messages":[{"role":"user"}],"stream":"yes"}"#, "stream"),
+            (r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":0}"#, "max_tokens"),
+            (r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":1.5}"#, "max_tokens"),
+            (r#"{"model":"m","messages":[{"role":"user"}],"n":129}"#, "n"),
+        ] {
+            let problem = parse(body).unwrap_err();
+            assert_eq!(problem.code, Code::InvalidRequest);
+            assert_eq!(problem.errors[0].path, path, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused_however_it_is_spelled() {
+        for body in [
+            r#"{"model":"a","model":"b","messages":[{"role":"user"}]}"#,
+            r#"{"model":"a","mod\u0065l":"b","messages":[{"role":"user"}]}"#,
+            "[1]",
+            "{",
+            "",
+            r#"{"model":"a","messages":[{"role":"user"}]} {}"#,
+        ] {
+            assert_eq!(parse(body).unwrap_err().code, Code::InvalidRequest, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_headers_that_change_the_meaning_are_kept() {
+        let inbound = parse(r#"{"model":"m","messages":[{"role":"user"}]}"#).unwrap();
+        let headers = [("Anthropic-Beta", "x"), ("Authorization", "Bearer rlx_1")];
+        let inbound = inbound.with_headers(headers.into_iter());
+        assert_eq!(inbound.headers(), [("anthropic-beta", "x".to_owned())]);
+    }
+}

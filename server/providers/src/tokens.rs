@@ -1,0 +1,238 @@
+//! Counting tokens before a provider does: exactly for OpenAI's newer models, never low for others.
+//!
+//! A hold must cover whatever the provider will count, and every vendor has its own tokenizer. So
+//! the estimate is o200k's count plus a margin, plus one token for each digit and each character
+//! beyond ASCII (where other tokenizers split more finely), but never more than the bytes, which
+//! bound every byte-level tokenizer from above.
+
+use serde_json::Value;
+
+use crate::json::{Object, objects, text};
+
+/// What is added to o200k's count; Anthropic's newest tokenizers take up to 35 % more for English
+/// and code.
+pub const MARGIN_PERCENT: u64 = 40;
+
+/// An upper bound for one image: the largest that OpenAI's patch models (2,489) and Anthropic
+/// (4,784) count. OpenAI's `gpt-4o-mini` counts up to 48,169 at a thirtieth of the price, and is
+/// the one exception.
+pub const IMAGE_TOKENS: u64 = 5_000;
+
+/// The input of a request that names what it does not carry (a file id, a document's address, a
+/// tool that the provider runs itself). No window is larger, so that the caller of this takes the
+/// smaller of this and the model's context window.
+pub const UNKNOWN_INPUT: u64 = 2_000_000;
+
+/// What a message costs beside its text, and an answer's opening, in both dialects at most.
+const MESSAGE_OVERHEAD: u64 = 8;
+const ANSWER_OVERHEAD: u64 = 16;
+
+/// What providers add when there are tools (Anthropic's largest hidden prompt is about 700).
+const TOOLS_OVERHEAD: u64 = 800;
+
+/// Tokens of a text, as o200k counts them.
+pub(crate) fn count(text: &str) -> u64 {
+    u64::try_from(bpe_openai::o200k_base().count(text)).unwrap_or(u64::MAX)
+}
+
+/// The longest beginning of a text that has at most `most` tokens; nothing when all of it has.
+pub(crate) fn first(text: &str, most: u64) -> Option<String> {
+    let tokenizer = bpe_openai::o200k_base();
+    let tokens = tokenizer.encode(text);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    if tokens.len() <= most {
+        return None;
+    }
+    // A token may end within a character, and cut text may count differently than it did before.
+    let fits = |part: &String| tokenizer.count(part.as_str()) <= most;
+    let parts = (0..=most).rev().filter_map(|length| tokenizer.decode(tokens.get(..length)?));
+    Some({ parts }.find(fits).unwrap_or_default())
+}
+
+/// The input of one request: as counted, and as no provider should exceed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Input {
+    /// For settling a call whose provider told nothing.
+    pub counted: u64,
+    /// For holding money before the call.
+    pub worst: u64,
+}
+
+impl Input {
+    /// The input of a request in either dialect.
+    pub fn of(body: &Object) -> Self {
+        let mut input = Self::default();
+        input.add(ANSWER_OVERHEAD, ANSWER_OVERHEAD);
+        for (key, value) in body {
+            match key.as_str() {
+                "messages" => input.messages(value),
+                "system" => input.content(value),
+                "tools" | "functions" => input.tools(value),
+                // Server-side search reads pages that nobody here has seen.
+                "web_search_options" | "mcp_servers" if !value.is_null() => input.unknown(),
+                "response_format" | "output_config" | "output_format" | "prediction" => {
+                    input.json(value);
+                }
+                _ => {}
+            }
+        }
+        input
+    }
+
+    fn add(&mut self, counted: u64, worst: u64) {
+        self.counted = self.counted.saturating_add(counted);
+        self.worst = self.worst.saturating_add(worst);
+    }
+
+    fn text(&mut self, text: &str) {
+        let counted = count(text);
+        self.add(counted, worst_of(text, counted));
+    }
+
+    fn json(&mut self, value: &Value) {
+        self.text(&value.to_string());
+    }
+
+    fn unknown(&mut self) {
+        self.add(0, UNKNOWN_INPUT);
+    }
+
+    fn messages(&mut self, messages: &Value) {
+        for message in objects(Some(messages)) {
+            self.add(MESSAGE_OVERHEAD, MESSAGE_OVERHEAD);
+            for (key, value) in message {
+                match key.as_str() {
+                    "content" => self.content(value),
+                    "role" => {}
+                    _ if value.is_null() => {}
+                    _ => self.json(value),
+                }
+            }
+        }
+    }
+
+    /// A text, or parts of which each is a text, an image or something else.
+    fn content(&mut self, content: &Value) {
+        match content {
+            Value::String(text) => self.text(text),
+            Value::Array(parts) => parts.iter().for_each(|part| self.part(part)),
+            Value::Null => {}
+            Value::Bool(_) | Value::Number(_) | Value::Object(_) => self.json(content),
+        }
+    }
+
+    fn part(&mut self, part: &Value) {
+        let Some(object) = part.as_object() else { return self.content(part) };
+        match text(object, "type") {
+            Some("text") => self.text(text(object, "text").unwrap_or_default()),
+            Some("image" | "image_url") => self.add(IMAGE_TOKENS, IMAGE_TOKENS),
+            Some("tool_result") => {
+                self.add(MESSAGE_OVERHEAD, MESSAGE_OVERHEAD);
+                self.json(object.get("tool_use_id").unwrap_or(&Value::Null));
+                self.content(object.get("content").unwrap_or(&Value::Null));
+            }
+            Some("input_audio" | "file" | "document") => self.attachment(object),
+            _ => self.json(part),
+        }
+    }
+
+    /// Sound and documents: what is enclosed has no more tokens than bytes, plus a picture of
+    /// every page, of which none is known to be smaller than a kilobyte.
+    fn attachment(&mut self, part: &Object) {
+        let enclosed = longest_text(part);
+        if enclosed < 256 {
+            return self.unknown();
+        }
+        let pages = enclosed / 1024 + 1;
+        let worst = enclosed.saturating_add(pages.saturating_mul(IMAGE_TOKENS)).min(UNKNOWN_INPUT);
+        self.add(enclosed / 4, worst);
+    }
+
+    fn tools(&mut self, tools: &Value) {
+        if tools.as_array().is_some_and(|tools| !tools.is_empty()) {
+            self.add(0, TOOLS_OVERHEAD);
+            self.json(tools);
+        }
+        // A tool that the provider runs itself brings its own input: pages, files, results.
+        let own = |tool: &Object| matches!(text(tool, "type"), None | Some("function" | "custom"));
+        if objects(Some(tools)).any(|tool| !own(tool)) {
+            self.unknown();
+        }
+    }
+}
+
+fn worst_of(text: &str, counted: u64) -> u64 {
+    let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    let fine = text.chars().filter(|c| c.is_ascii_digit() || !c.is_ascii()).count();
+    let fine = u64::try_from(fine).unwrap_or(u64::MAX);
+    let margin = counted.saturating_mul(MARGIN_PERCENT).div_ceil(100);
+    counted.saturating_add(margin).saturating_add(fine).min(bytes)
+}
+
+/// The length of the longest text anywhere inside: an attachment's enclosed bytes.
+fn longest_text(object: &Object) -> u64 {
+    fn longest(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(longest).max().unwrap_or(0),
+            Value::Object(fields) => fields.values().map(longest).max().unwrap_or(0),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+    }
+    let length = object.values().map(longest).max().unwrap_or(0);
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn input(body: Value) -> Input {
+        Input::of(body.as_object().unwrap())
+    }
+
+    #[test]
+    fn the_worst_case_is_never_below_the_count_nor_above_the_bytes() {
+        for text in
+            ["hello world", "12345678901234567890", "日本語のテキスト", "a", "\u{1f600}\u{1f600}"]
+        {
+            let counted = count(text);
+            let worst = worst_of(text, counted);
+            assert!(worst >= counted.min(text.len() as u64), "{text}");
+            assert!(worst <= text.len() as u64, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_enclosed_image_costs_its_bound_and_not_its_base64() {
+        let data = "A".repeat(100_000);
+        let body = json!({ "messages": [{ "role": "user", "content": [
+            { "type": "text", "text": "what is this?" },
+            { "type": "image_url", "image_url": { "url": format!("data:image/png;base64,{data}") } },
+        ] }] });
+        let input = input(body);
+        assert!(input.worst > IMAGE_TOKENS && input.worst < IMAGE_TOKENS + 100, "{input:?}");
+    }
+
+    #[test]
+    fn what_a_request_only_names_counts_as_unknown() {
+        for body in [
+            json!({ "messages": [{ "role": "user", "content": [
+                { "type": "file", "file": { "file_id": "file-1" } }] }] }),
+            json!({ "messages": [], "tools": [{ "type": "web_search_20250305", "name": "s" }] }),
+            json!({ "messages": [], "web_search_options": {} }),
+        ] {
+            assert!(input(body.clone()).worst >= UNKNOWN_INPUT, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_counted_in_linear_time() {
+        let started = std::time::Instant::now();
+        assert!(count(&"a".repeat(2_000_000)) > 0);
+        assert!(count(&" ".repeat(2_000_000)) > 0);
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
+    }
+}
