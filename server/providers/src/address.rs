@@ -2,59 +2,69 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{Ipv4Net, Ipv6Net};
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn v6(first: u16, second: u16, prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(first, second, 0, 0, 0, 0, 0, 0), prefix)
+}
+
+const INSIDE: [Ipv4Net; 17] = [
+    v4(0, 0, 0, 0, 8),
+    v4(10, 0, 0, 0, 8),
+    // Carrier-grade NAT; one cloud's metadata is in there.
+    v4(100, 64, 0, 0, 10),
+    v4(127, 0, 0, 0, 8),
+    // Azure's host agent, although it looks public.
+    v4(168, 63, 129, 16, 32),
+    // Link-local, with the other clouds' metadata.
+    v4(169, 254, 0, 0, 16),
+    v4(172, 16, 0, 0, 12),
+    v4(192, 0, 0, 0, 24),
+    v4(192, 0, 2, 0, 24),
+    v4(192, 31, 196, 0, 24),
+    v4(192, 88, 99, 0, 24),
+    v4(192, 168, 0, 0, 16),
+    v4(198, 18, 0, 0, 15),
+    v4(198, 51, 100, 0, 24),
+    v4(203, 0, 113, 0, 24),
+    // Multicast, then reserved and broadcast.
+    v4(224, 0, 0, 0, 4),
+    v4(240, 0, 0, 0, 4),
+];
+
+/// Only global unicast is public, less the parts of it that are set aside.
+const GLOBAL: Ipv6Net = v6(0x2000, 0, 3);
+/// Protocol assignments (with Teredo and ORCHID), then documentation.
+const SET_ASIDE: [Ipv6Net; 3] = [v6(0x2001, 0, 23), v6(0x2001, 0x0db8, 32), v6(0x3fff, 0, 20)];
+
 /// The address that a packet really goes to: IPv6 forms that carry an IPv4 address are unpacked.
 pub(crate) fn unpack(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
-    let [a, b, c, d, e, f, g, h] = v6.segments();
-    let low = |high: u16, low: u16| {
-        let ([first, second], [third, fourth]) = (high.to_be_bytes(), low.to_be_bytes());
-        IpAddr::V4(Ipv4Addr::new(first, second, third, fourth))
+    let bytes = v6.octets();
+    let from = match v6.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => return address,
+        // IPv4-compatible, mapped, translated, and NAT64.
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..]
+        | [0, 0, 0, 0, 0xffff, 0, ..]
+        | [0x64, 0xff9b, 0, 0, 0, 0, ..] => 12,
+        // 6to4.
+        [0x2002, ..] => 2,
+        _ => return address,
     };
-    match [a, b, c, d, e, f] {
-        // IPv4-mapped, and its forgotten relatives "compatible" and "translated".
-        [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] => low(g, h),
-        [0, 0, 0, 0, 0, 0] if !(g == 0 && h <= 1) => low(g, h),
-        // NAT64, and 6to4.
-        [0x64, 0xff9b, 0, 0, 0, 0] => low(g, h),
-        [0x2002, ..] => low(b, c),
-        _ => address,
-    }
+    let part = bytes.get(from..from + 4).and_then(|part| <[u8; 4]>::try_from(part).ok());
+    part.map_or(address, |part| IpAddr::V4(part.into()))
 }
 
 /// True for an (unpacked) address that anyone on the internet could reach.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
+        IpAddr::V4(v4) => !INSIDE.iter().any(|net| net.contains(&v4)),
+        IpAddr::V6(v6) => GLOBAL.contains(&v6) && !SET_ASIDE.iter().any(|net| net.contains(&v6)),
     }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let inside = match address.octets() {
-        // This network, private, loopback, link-local (with the clouds' metadata), multicast,
-        // reserved and broadcast.
-        [0 | 10 | 127 | 224.., ..] | [169, 254, ..] | [172, 16..=31, ..] | [192, 168, ..] => true,
-        // Carrier-grade NAT (one cloud's metadata is in there).
-        [100, 64..=127, ..] => true,
-        // Protocol assignments, documentation, the old 6to4 relay, benchmarks.
-        [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] => true,
-        [198, 51, 100, _] | [203, 0, 113, _] => true,
-        // Azure's host agent answers on this address, although it looks public.
-        [168, 63, 129, 16] => true,
-        _ => false,
-    };
-    !inside
-}
-
-/// Only global unicast is public, less the parts of it that are set aside.
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
-    let global = a & 0xe000 == 0x2000;
-    // Protocol assignments with Teredo and ORCHID, then documentation.
-    let set_aside = (a == 0x2001 && b < 0x0200)
-        || (a == 0x2001 && b == 0x0db8)
-        || (a == 0x3fff && b & 0xf000 == 0);
-    global && !set_aside
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ impl Pump {
     fn arrived(&mut self, bytes: &Bytes, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
         self.decoder.push(bytes);
         let too_large = |_| UpstreamError::Malformed("an event is too large");
-        while let Some(event) = self.decoder.next().map_err(too_large)? {
+        while let Some(event) = self.decoder.event().map_err(too_large)? {
             if self.relay.event(&event, out)? == Progress::Done {
                 return Ok(Progress::Done);
             }

@@ -33,9 +33,9 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(120),
-            whole: Duration::from_secs(600),
-            idle: Duration::from_secs(120),
+            first_byte: Duration::from_mins(2),
+            whole: Duration::from_mins(10),
+            idle: Duration::from_mins(2),
         }
     }
 }
@@ -155,7 +155,7 @@ fn http(
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(30))
         // Shorter than what providers keep, so that no request meets a closing connection.
-        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(Duration::from_mins(1))
         .pool_max_idle_per_host(256)
         .http2_adaptive_window(true)
         .http2_keep_alive_interval(Duration::from_secs(20))

@@ -180,6 +180,6 @@ mod tests {
         assert!(refused.err().unwrap().downcast_ref::<Refused>().is_some());
         let policy = EgressPolicy::new(["127.0.0.0/8".parse().unwrap()]);
         let kept: Vec<_> = policy.resolver(true).resolve(name()).await.unwrap().collect();
-        assert!(kept.iter().all(|address| address.is_ipv4()), "{kept:?}");
+        assert!(kept.iter().all(SocketAddr::is_ipv4), "{kept:?}");
     }
 }

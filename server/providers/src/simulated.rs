@@ -29,7 +29,7 @@ const CALL_TOOL: &str = "call tool";
 const LONGEST_ECHO: usize = 400;
 
 /// Longer than any delay between two words.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// What is answered, before a dialect gives it a shape.
 pub(crate) struct Said {

@@ -55,7 +55,7 @@ impl Decoder {
     }
 
     /// The next event that is complete.
-    pub fn next(&mut self) -> Result<Option<Event>, TooLarge> {
+    pub fn event(&mut self) -> Result<Option<Event>, TooLarge> {
         loop {
             if self.after_cr && self.searched < self.buffer.len() {
                 self.after_cr = false;
@@ -164,7 +164,7 @@ mod tests {
         };
         for part in parts {
             decoder.push(part);
-            while let Some(event) = decoder.next().unwrap() {
+            while let Some(event) = decoder.event().unwrap() {
                 keep(event);
             }
         }
@@ -202,10 +202,10 @@ mod tests {
     fn an_event_is_given_out_as_soon_as_it_ended() {
         let mut decoder = Decoder::default();
         decoder.push(b"data: a\r\n\r");
-        assert_eq!(decoder.next().unwrap().unwrap().data.as_deref(), Some("a"));
+        assert_eq!(decoder.event().unwrap().unwrap().data.as_deref(), Some("a"));
         decoder.push(b"\ndata: b\n\n");
-        assert_eq!(decoder.next().unwrap().unwrap().data.as_deref(), Some("b"));
-        assert_eq!(decoder.next(), Ok(None));
+        assert_eq!(decoder.event().unwrap().unwrap().data.as_deref(), Some("b"));
+        assert_eq!(decoder.event(), Ok(None));
     }
 
     #[test]
@@ -213,11 +213,11 @@ mod tests {
         let long = [b"data: ".as_slice(), &vec![b'a'; MAX_EVENT], b"\n\n"].concat();
         let mut whole = Decoder::default();
         whole.push(&long);
-        assert_eq!(whole.next(), Err(TooLarge));
+        assert_eq!(whole.event(), Err(TooLarge));
         let mut parts = Decoder::default();
         let refused = long.chunks(4096).any(|part| {
             parts.push(part);
-            parts.next().is_err()
+            parts.event().is_err()
         });
         assert!(refused);
     }
