@@ -31,15 +31,16 @@ check: ## format, clippy, licences, docs: what needs no database
 	@tools/setup wheels
 	echo "· format"
 	cargo fmt --all --check
-	[ ! -f console/Cargo.toml ] || cargo fmt --all --check --manifest-path console/Cargo.toml
+	cargo fmt --all --check --manifest-path console/Cargo.toml
 	cargo fmt --check --manifest-path tools/bindgen/Cargo.toml
 	echo "· clippy: server"
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
 	echo "· clippy: console"
-	[ ! -f console/Cargo.toml ] || cargo clippy --quiet --all-targets --manifest-path console/Cargo.toml --target-dir $(TARGET)/console -- -D warnings
+	cargo clippy --quiet --all-targets --manifest-path console/Cargo.toml --target-dir $(TARGET)/console -- -D warnings
 	echo "· dependencies"
-	cargo-deny --locked --log-level error check bans licenses sources
-	[ ! -f console/Cargo.toml ] || cargo-deny --locked --log-level error --manifest-path console/Cargo.toml check --config deny.toml bans licenses sources
+	for manifest in Cargo.toml console/Cargo.toml tools/bindgen/Cargo.toml; do
+	  cargo-deny --locked --log-level error --config deny.toml --manifest-path $$manifest check bans licenses sources
+	done
 	echo "· docs"
 	tools/docs
 

@@ -1,0 +1,87 @@
+// A server with an empty data folder, and a browser that notices every error on a page.
+
+import { spawn } from 'node:child_process';
+import { chmodSync, createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+/** Starts Ralex as on a first start, and resolves when it says that it is ready. */
+export async function startServer() {
+  const folder = mkdtempSync(join(tmpdir(), 'ralex-browser-'));
+  // The built-in PostgreSQL runs as another user when the tests run as root.
+  chmodSync(folder, 0o755);
+  const data = join(folder, 'data');
+  const server = spawn(process.env.RALEX_BIN, ['serve'], {
+    env: { ...process.env, RALEX_LISTEN: '127.0.0.1:0', RALEX_DATA_DIR: data },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  server.stderr.pipe(createWriteStream(join(folder, 'log')));
+  const printed = [];
+  const url = await new Promise((resolve, reject) => {
+    createInterface({ input: server.stdout }).on('line', (line) => {
+      printed.push(line);
+      if (line.startsWith('ready ')) resolve(line.split(' ')[1].replace(/\/$/, ''));
+    });
+    server.on('exit', (code) => reject(new Error(`ralex ended with ${code}: ${readFileSync(join(folder, 'log'))}`)));
+  });
+  const stop = async (keep) => {
+    server.removeAllListeners('exit');
+    const ended = new Promise((resolve) => server.on('exit', resolve));
+    server.kill('SIGINT');
+    await ended;
+    if (!keep) rmSync(folder, { recursive: true, force: true });
+    return folder;
+  };
+  return { url, printed, data, stop };
+}
+
+/** Opens pages whose errors are collected: scripts, the console, the Content-Security-Policy, and failed requests. */
+export async function startBrowser() {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
+  });
+  const troubles = [];
+  const open = async (options = {}) => {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    await context.addInitScript(() => {
+      addEventListener('securitypolicyviolation', (event) => {
+        console.error(`content security policy: ${event.violatedDirective} ${event.blockedURI}`);
+      });
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    page.on('pageerror', (error) => troubles.push(`script: ${error.message}`));
+    page.on('console', (message) => {
+      if (message.type() !== 'error') return;
+      // The browser itself logs every answer that is not 2xx; what is expected of those, the tests check.
+      if (/Failed to load resource/.test(message.text())) return;
+      troubles.push(`console: ${message.text()}`);
+    });
+    page.on('response', (answer) => {
+      if (answer.status() >= 500) troubles.push(`${answer.status()} ${answer.url()}`);
+    });
+    page.on('request', (request) => {
+      const { protocol, hostname } = new URL(request.url());
+      if (/^http/.test(protocol) && hostname !== '127.0.0.1') troubles.push(`request to another host: ${request.url()}`);
+    });
+    return page;
+  };
+  return { browser, open, troubles };
+}
+
+/** A picture of the page, in the four forms that are looked at. */
+export async function picture(page, name) {
+  const folder = process.env.SCREENSHOTS;
+  for (const [scheme, width, height] of [
+    ['light', 1440, 900], ['dark', 1440, 900], ['light', 390, 844], ['dark', 390, 844],
+  ]) {
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
+    await page.setViewportSize({ width, height });
+    await page.screenshot({ path: join(folder, `${name}-${scheme}-${width}.png`) });
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
