@@ -1,1 +1,63 @@
-//! routing
+//! Routing: which models an organisation has, where they are answered, and at which price.
+//!
+//! Admins add providers and models here; a call's model name becomes a [`Plan`] with everything
+//! that the broker needs to hold, send and settle. A model's name means exactly one model of one
+//! provider: the choice is the caller's, explicit.
+//!
+//! What always holds: a call has a price before it is made; a provider's address has passed the
+//! egress policy; a plan is as new as the policy version that the node knows; a change commits
+//! together with its audit event. Uses `access`, `vault` (origins) and `providers`; used by
+//! `broker`.
+
+mod address;
+mod book;
+mod catalogue;
+mod health;
+mod model;
+mod plan;
+mod provider;
+mod seed;
+mod sql;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use ralex_access::Access;
+use ralex_kernel::OrgId;
+use ralex_providers::EgressPolicy;
+use ralex_store::Db;
+
+pub use catalogue::{BrokenCatalogue, Catalogue};
+pub use plan::Plan;
+pub use seed::seed_simulated;
+
+/// Providers, models and plans of this process. Cheap to clone.
+#[derive(Clone)]
+pub struct Routing(Arc<Inner>);
+
+struct Inner {
+    db: Db,
+    access: Access,
+    egress: EgressPolicy,
+    catalogue: Catalogue,
+    books: RwLock<HashMap<OrgId, Arc<book::Book>>>,
+    /// One load at a time: after a change all calls in flight want the same one.
+    loading: tokio::sync::Mutex<()>,
+}
+
+impl Routing {
+    /// `egress`: where providers may be.
+    pub fn new(db: Db, access: Access, egress: EgressPolicy, catalogue: Catalogue) -> Self {
+        let books = RwLock::new(HashMap::new());
+        let loading = tokio::sync::Mutex::new(());
+        Self(Arc::new(Inner { db, access, egress, catalogue, books, loading }))
+    }
+}
+
+impl fmt::Debug for Routing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Routing")
+    }
+}

@@ -1,0 +1,150 @@
+//! The book: an organisation's models by name, in memory, as new as the policy version.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ralex_api::catalog::ProviderKind;
+use ralex_kernel::{Code, OrgId, Problem};
+use ralex_providers::Target;
+use ralex_vault::origin_of;
+use tracing::error;
+
+use crate::plan::Plan;
+use crate::{Inner, Routing, sql};
+
+/// How many models an error names.
+const NAMED: usize = 5;
+
+/// All models of an organisation, and whether their provider is switched on.
+pub(crate) struct Book {
+    version: i64,
+    entries: BTreeMap<String, Entry>,
+}
+
+struct Entry {
+    plan: Arc<Plan>,
+    enabled: bool,
+}
+
+impl Routing {
+    /// Who answers a call to the model that a caller names.
+    pub async fn plan(&self, org: OrgId, model: &str) -> Result<Arc<Plan>, Problem> {
+        let book = self.0.book(org).await?;
+        match book.entries.get(model) {
+            Some(entry) if entry.enabled => Ok(entry.plan.clone()),
+            Some(entry) => Err(Problem::new(
+                Code::ProviderNotReady,
+                format!(
+                    "The provider {} of the model {model} is switched off.",
+                    entry.plan.provider_slug
+                ),
+            )),
+            None => Err(book.no_such_model(model)),
+        }
+    }
+
+    /// The models that can be called, by name.
+    pub async fn available(&self, org: OrgId) -> Result<Vec<Arc<Plan>>, Problem> {
+        Ok(self.0.book(org).await?.available().cloned().collect())
+    }
+}
+
+impl Book {
+    fn available(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.entries.values().filter(|entry| entry.enabled).map(|entry| &entry.plan)
+    }
+
+    fn no_such_model(&self, model: &str) -> Problem {
+        // What the caller wrote goes back only as far as a name could be.
+        let model: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
+        let names: Vec<&str> =
+            self.available().take(NAMED).map(|plan| plan.name.as_str()).collect();
+        let more = self.available().count() - names.len();
+        let there = match (names.as_slice(), more) {
+            ([], _) => "There are none yet: add a provider and a model, with its price.".to_owned(),
+            (names, 0) => format!("There are: {}.", names.join(", ")),
+            (names, more) => format!("There are: {} and {more} more.", names.join(", ")),
+        };
+        let detail = format!(
+            "There is no model \u{201c}{model}\u{201d} here. {there} An admin can add a model \
+             under Models, or with POST /api/v1/orgs/{{org}}/models."
+        );
+        Problem::new(Code::ModelNotFound, detail)
+    }
+}
+
+impl Inner {
+    async fn book(&self, org: OrgId) -> Result<Arc<Book>, Problem> {
+        // Read before the rows are, so that a change in between makes the book old, not wrong.
+        let version = self.access.version(org)?;
+        if let Some(book) = self.cached(org, version) {
+            return Ok(book);
+        }
+        let _one_at_a_time = self.loading.lock().await;
+        let version = self.access.version(org)?;
+        if let Some(book) = self.cached(org, version) {
+            return Ok(book);
+        }
+        let book = Arc::new(self.load(org, version).await?);
+        self.books.write().insert(org, book.clone());
+        Ok(book)
+    }
+
+    fn cached(&self, org: OrgId, version: i64) -> Option<Arc<Book>> {
+        self.books.read().get(&org).filter(|book| book.version == version).cloned()
+    }
+
+    async fn load(&self, org: OrgId, version: i64) -> Result<Book, Problem> {
+        let mut tx = self.db.tenant(org).await?;
+        let rows = sql::callable(&mut tx, org).await.map_err(ralex_store::problem)?;
+        let entries = rows.into_iter().filter_map(entry).collect();
+        Ok(Book { version, entries })
+    }
+}
+
+/// One model as the book has it. A row that only a foreign hand can have written is left out,
+/// so that it stops itself and not the organisation.
+fn entry(row: sql::Callable) -> Option<(String, Entry)> {
+    let Some(kind) = sql::kind(&row.kind) else {
+        error!(provider.id = %row.provider, "the provider {} has the unknown kind {}", row.provider, row.kind);
+        return None;
+    };
+    let url = match row.base_url.as_deref().map(url::Url::parse).transpose() {
+        Ok(url) => url,
+        Err(error) => {
+            error!(provider.id = %row.provider, "the provider {} has no valid address: {error}", row.provider);
+            return None;
+        }
+    };
+    let plan = Plan {
+        model: row.model,
+        name: row.name.clone(),
+        provider: row.provider,
+        provider_slug: row.provider_slug,
+        target: Target {
+            kind: dialect_kind(kind),
+            base_url: url,
+            upstream_model: row.upstream_model,
+            max_output: u64::from(sql::count(row.max_output)),
+        },
+        origin: row.base_url.as_deref().and_then(origin_of),
+        needs_key: kind.needs_key(),
+        input_price: row.input_price,
+        output_price: row.output_price,
+        cache_read_price: row.cache_read_price,
+        cache_write_price: row.cache_write_price,
+        context_window: sql::count(row.context_window),
+        max_output: sql::count(row.max_output),
+        created_at: row.created_at,
+    };
+    Some((row.name, Entry { plan: Arc::new(plan), enabled: row.enabled }))
+}
+
+const fn dialect_kind(kind: ProviderKind) -> ralex_providers::ProviderKind {
+    match kind {
+        ProviderKind::Openai => ralex_providers::ProviderKind::Openai,
+        ProviderKind::Anthropic => ralex_providers::ProviderKind::Anthropic,
+        ProviderKind::OpenaiCompatible => ralex_providers::ProviderKind::OpenaiCompatible,
+        ProviderKind::Simulated => ralex_providers::ProviderKind::Simulated,
+    }
+}

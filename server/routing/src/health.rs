@@ -1,0 +1,37 @@
+//! How the providers stand, as far as their settings tell.
+
+use ralex_access::Scope;
+use ralex_api::overview::HealthItem;
+use ralex_kernel::Problem;
+use ralex_store::problem;
+
+use crate::{Routing, provider, sql};
+
+/// More providers than this are not shown on one page.
+const SHOWN: i64 = 100;
+
+impl Routing {
+    /// One item a provider, from its settings alone: nothing is called.
+    pub async fn health(&self, scope: &Scope) -> Result<Vec<HealthItem>, Problem> {
+        let mut tx = self.0.db.tenant(scope.org()).await?;
+        let rows = sql::list_providers(&mut tx, scope.org(), None, SHOWN).await.map_err(problem)?;
+        rows.into_iter()
+            .map(|row| {
+                let found = provider::provider(row)?;
+                let detail = match (found.enabled, found.ready, found.keys, found.models) {
+                    (false, ..) => "It is switched off.",
+                    (true, false, 0, _) => "It has no key yet; enter one under Provider keys.",
+                    (true, false, ..) => {
+                        "Its address changed after its keys were entered; enter one again."
+                    }
+                    (true, true, _, 0) => "It is ready, but has no models yet; add one under Models.",
+                    (true, true, ..) => "It is ready.",
+                };
+                // Switched off on purpose is not ill.
+                let ok = found.ready || !found.enabled;
+                let name = format!("provider:{}", found.slug);
+                Ok(HealthItem { name, ok, detail: detail.to_owned() })
+            })
+            .collect()
+    }
+}

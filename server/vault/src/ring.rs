@@ -1,0 +1,156 @@
+//! Use: from a provider's id to the key for one outgoing request, in two steps.
+//!
+//! [`Vault::locate`] says which version would be used and holds no plaintext; the broker records
+//! that intent, and when the record is durable [`Vault::open_key`] decrypts. What is cached in
+//! between calls is ciphertext and the organisation's opened key, for as long as the policy
+//! version stands and a minute at most.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use ralex_kernel::{Code, OrgId, Problem, ProviderId, Secret, SecretId};
+use tokio::time::Instant;
+
+use crate::envelope::{self, Place};
+use crate::error::{broken_key, broken_secret};
+use crate::keys::OrgKey;
+use crate::{Inner, Vault, sql};
+
+const LONGEST: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// An organisation's active secret versions, still encrypted, and the keys that open them.
+pub(crate) struct Ring {
+    policy_version: i64,
+    loaded_at: Instant,
+    org_keys: Vec<OrgKey>,
+    /// The newest first.
+    secrets: Vec<sql::Usable>,
+}
+
+/// Which key a call would use. Holds no plaintext.
+#[derive(Clone)]
+pub struct KeyRef {
+    pub org: OrgId,
+    pub secret: SecretId,
+    pub version: u32,
+    /// The only place that the key may be sent to.
+    pub origin: Arc<str>,
+    ring: Arc<Ring>,
+}
+
+impl fmt::Debug for KeyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRef({} version {} for {})", self.secret, self.version, self.origin)
+    }
+}
+
+impl Vault {
+    /// The newest key for a provider that was entered for `origin`; nothing where the provider
+    /// has no key at all. Keys for other origins are never considered.
+    pub async fn locate(
+        &self,
+        org: OrgId,
+        provider: ProviderId,
+        origin: &str,
+    ) -> Result<Option<KeyRef>, Problem> {
+        let ring = self.0.ring(org).await?;
+        let mut detached = false;
+        for secret in ring.secrets.iter().filter(|secret| secret.provider == provider) {
+            if secret.origin.as_ref() == origin {
+                let (id, version) = (secret.id, secret.version);
+                let origin = secret.origin.clone();
+                return Ok(Some(KeyRef { org, secret: id, version, origin, ring }));
+            }
+            detached = true;
+        }
+        if detached { Err(detached_key(origin)) } else { Ok(None) }
+    }
+
+    /// Decrypts a located key for one outgoing request to its origin.
+    ///
+    /// Only to be called once the intent of that call is durable: this is the moment at which a
+    /// key leaves the vault.
+    pub fn open_key(&self, key: &KeyRef) -> Result<Secret, Problem> {
+        let place = Place {
+            deployment: self.0.deployment,
+            org: key.org,
+            secret: key.secret,
+            version: key.version,
+        };
+        let stored = key.ring.secrets.iter().find(|secret| secret.id == key.secret);
+        let org_key = |version| key.ring.org_keys.iter().find(|key| key.version == version);
+        stored
+            .and_then(|stored| Some((stored, org_key(stored.org_key)?)))
+            .ok_or(crate::cipher::Integrity)
+            .and_then(|(stored, org_key)| {
+                envelope::open(org_key, &place, &key.origin, &stored.blob)
+            })
+            .map_err(|error| broken_secret(key.secret, error))
+    }
+}
+
+fn detached_key(origin: &str) -> Problem {
+    Problem::new(
+        Code::ProviderNotReady,
+        format!(
+            "The provider's address changed to {origin} after its key was entered, so the key is \
+             not sent there. Someone who may manage provider keys must enter it again."
+        ),
+    )
+}
+
+impl Inner {
+    /// The ring of now: as new as the policy version that this node knows.
+    async fn ring(&self, org: OrgId) -> Result<Arc<Ring>, Problem> {
+        // Read before the rows are, so that a change in between makes the ring old, not wrong.
+        let version = self.access.version(org)?;
+        if let Some(ring) = self.cached(org, version) {
+            return Ok(ring);
+        }
+        let _one_at_a_time = self.loading.lock().await;
+        let version = self.access.version(org)?;
+        if let Some(ring) = self.cached(org, version) {
+            return Ok(ring);
+        }
+        let ring = Arc::new(self.load(org, version).await?);
+        self.rings.write().insert(org, ring.clone());
+        Ok(ring)
+    }
+
+    fn cached(&self, org: OrgId, version: i64) -> Option<Arc<Ring>> {
+        let rings = self.rings.read();
+        rings.get(&org).filter(|ring| ring.policy_version == version && !ring.is_old()).cloned()
+    }
+
+    async fn load(&self, org: OrgId, policy_version: i64) -> Result<Ring, Problem> {
+        let mut tx = self.db.tenant(org).await?;
+        let secrets = sql::usable(&mut tx, org).await.map_err(ralex_store::problem)?;
+        let wrapped = sql::org_keys(&mut tx, org).await.map_err(ralex_store::problem)?;
+        let org_keys = wrapped
+            .iter()
+            .map(|stored| self.org_key(org, stored))
+            .collect::<Result<_, _>>()
+            .map_err(|error| broken_key("an organisation's key", error))?;
+        Ok(Ring { policy_version, loaded_at: Instant::now(), org_keys, secrets })
+    }
+}
+
+impl Ring {
+    fn is_old(&self) -> bool {
+        self.loaded_at.elapsed() >= LONGEST - SWEEP
+    }
+}
+
+/// Drops, and so wipes, opened keys of organisations that make no calls; ends with the vault.
+pub(crate) fn forget_the_old(vault: Weak<Inner>) {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(SWEEP);
+        loop {
+            ticks.tick().await;
+            let Some(vault) = vault.upgrade() else { return };
+            vault.rings.write().retain(|_, ring| !ring.is_old());
+        }
+    });
+}

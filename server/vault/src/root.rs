@@ -1,0 +1,111 @@
+//! Opening: the seal meets the database, once a start.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use ralex_access::Access;
+use ralex_kernel::{DeploymentId, OrgId, Problem};
+use ralex_store::Db;
+use sqlx::PgConnection;
+use tracing::info;
+use zeroize::Zeroizing;
+
+use crate::cipher::{Integrity, KEY};
+use crate::error::{OpenError, broken_key};
+use crate::keys::{OrgKey, RootKey};
+use crate::seal::Seal;
+use crate::{Inner, Vault, ring, sql};
+
+impl Vault {
+    /// Opens the vault, and makes seal and root key if this is the deployment's first start.
+    ///
+    /// Where the seal is missing or wrong for what the database holds, nothing is written.
+    pub async fn open(
+        db: Db,
+        access: Access,
+        deployment: DeploymentId,
+        seal: Seal,
+    ) -> Result<Self, OpenError> {
+        let root = open_root(&db, deployment, &seal).await?;
+        let vault = Self(Arc::new(Inner {
+            db,
+            access,
+            deployment,
+            root,
+            rings: RwLock::new(HashMap::new()),
+            loading: tokio::sync::Mutex::new(()),
+        }));
+        ring::forget_the_old(Arc::downgrade(&vault.0));
+        Ok(vault)
+    }
+
+    /// A key of the deployment itself, made on first use and the same for ever: the seed that
+    /// signs the audit log, the digest key of tokens.
+    pub async fn internal_key(&self, name: &'static str) -> Result<Zeroizing<[u8; KEY]>, Problem> {
+        let Inner { db, root, deployment, .. } = &*self.0;
+        let broken = |error| broken_key(name, error);
+        let mut tx = db.system("keys of the deployment").await?;
+        if let Some(sealed) = sql::value(&mut tx, name).await.map_err(ralex_store::problem)? {
+            return root.value(*deployment, name, &sealed).map_err(broken);
+        }
+        let (_, sealed) = root.new_value(*deployment, name).map_err(broken)?;
+        // Another process may be first; what stands there afterwards counts for both.
+        let stored = async {
+            sql::insert_value(&mut tx, name, root.version, &sealed).await?;
+            let stored = sql::value(&mut tx, name).await?;
+            tx.commit().await?;
+            Ok(stored)
+        };
+        let stored = stored.await.map_err(ralex_store::problem)?;
+        let stored = stored.ok_or_else(|| broken(Integrity))?;
+        root.value(*deployment, name, &stored).map_err(broken)
+    }
+}
+
+impl Inner {
+    /// The organisation's newest key, made on first use.
+    pub(crate) async fn newest_org_key(
+        &self,
+        conn: &mut PgConnection,
+        org: OrgId,
+    ) -> Result<OrgKey, Problem> {
+        let problem = ralex_store::problem;
+        let broken = |error| broken_key("an organisation's key", error);
+        if let Some(stored) = sql::newest_org_key(conn, org).await.map_err(problem)? {
+            return self.org_key(org, &stored).map_err(broken);
+        }
+        let (_, wrapped) = self.root.new_org_key(self.deployment, org, 1).map_err(broken)?;
+        // Another transaction may be first; what stands there afterwards counts for both.
+        sql::insert_org_key(conn, org, 1, self.root.version, &wrapped).await.map_err(problem)?;
+        let stored = sql::newest_org_key(conn, org).await.map_err(problem)?;
+        self.org_key(org, &stored.ok_or_else(|| broken(Integrity))?).map_err(broken)
+    }
+
+    pub(crate) fn org_key(
+        &self,
+        org: OrgId,
+        stored: &sql::WrappedOrgKey,
+    ) -> Result<OrgKey, Integrity> {
+        self.root.org_key(self.deployment, org, stored.version, &stored.wrapped)
+    }
+}
+
+async fn open_root(db: &Db, deployment: DeploymentId, seal: &Seal) -> Result<RootKey, OpenError> {
+    let mut tx = db.system("opening the vault").await?;
+    // Two nodes may start on an empty database at once: only the first may make a seal.
+    sql::lock_root(&mut tx).await?;
+    if let Some(stored) = sql::root_key(&mut tx).await? {
+        let place = seal.place();
+        let Some(key) = seal.read()? else { return Err(OpenError::SealMissing { place }) };
+        return RootKey::unwrap(&key, deployment, &stored)
+            .map_err(|Integrity| OpenError::SealWrong { place });
+    }
+    let key = seal.read_or_create()?;
+    let (root, wrapped) = RootKey::generate(&key, deployment)
+        .map_err(|Integrity| OpenError::SealWrong { place: seal.place() })?;
+    sql::insert_root_key(&mut tx, &wrapped).await?;
+    tx.commit().await?;
+    info!("the vault has a new root key, sealed with {}; back that up", seal.place());
+    Ok(root)
+}
