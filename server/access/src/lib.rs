@@ -1,1 +1,39 @@
-//! access
+//! Access: who may do what, where, and the proof of it.
+//!
+//! One question (`Access::allow`) is asked before everything that happens, and its answer is a
+//! [`Scope`], which nothing else can make; queries take one, so none can skip the check or leave
+//! its organisation. Roles are data under `policies/access/`, bindings are rows. Each node holds
+//! an organisation's rights as an immutable [`Snapshot`] and replaces it whole when the version
+//! in `policy_version` has moved; casbin over the same rows is the reference that a test and a
+//! sample of live decisions are held against.
+//!
+//! What always holds: what is not given is denied, a denial beats every right, another
+//! organisation's rows never matter, and a snapshot that was not proven current within five
+//! seconds is not asked: the answer is then "unavailable", not a guess.
+//!
+//! **Every change of what a node holds in memory ends with [`Access::commit`]**, which raises the
+//! version, commits and re-reads here, so that the one who changed something sees it at once and
+//! every other node within a second. A plain `tx.commit()` is for what no node holds.
+//!
+//! Uses `store` and `audit`; used by everything above.
+
+mod access;
+mod bind;
+mod denial;
+mod node;
+mod oracle;
+mod permission;
+mod policies;
+mod recheck;
+mod rows;
+mod scope;
+mod snapshot;
+mod sql;
+
+pub use access::{Access, Changed, Status};
+pub use bind::Bound;
+pub use node::Limits;
+pub use permission::{Permission, Permissions, UnknownPermission};
+pub use policies::{OWNER, Policies, Refusal, SERVICE};
+pub use scope::{Basis, Reach, Scope};
+pub use snapshot::{Decision, Reason, Snapshot};

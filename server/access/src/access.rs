@@ -1,0 +1,323 @@
+//! The one question, and the lists that follow from it.
+
+use std::future::Future;
+use std::ops::DerefMut;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ralex_api::access::{Role, RoleName};
+use ralex_kernel::{Caller, Clock, OrgId, Problem, ScopePath, Subject, UserId};
+use ralex_store::{Db, System, Tenant};
+use sqlx::PgConnection;
+use tracing::warn;
+
+use crate::denial::{self, Denial, Denials};
+use crate::node::{Limits, Node};
+use crate::policies::Policies;
+use crate::recheck::{Recheck, Sample};
+use crate::scope::{Reach, Scope};
+use crate::snapshot::{Decision, Reason, Snapshot};
+use crate::{Permission, Permissions, sql};
+
+/// Decides. One for the whole process; share it in an `Arc`.
+#[derive(Debug)]
+pub struct Access {
+    pub(crate) node: Arc<Node>,
+    db: Db,
+    clock: Clock,
+    denials: Denials,
+    recheck: Recheck,
+}
+
+/// How well this node can decide.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// True while decisions can be made.
+    pub open: bool,
+    /// Since the last look at the database that succeeded.
+    pub polled_ago: Option<Duration>,
+    /// Organisations whose rights are in memory.
+    pub warm_orgs: usize,
+    /// Differences between the snapshot and casbin since the start; anything but 0 is a mistake.
+    pub disagreements: u64,
+}
+
+/// A transaction that can change what nodes hold in memory.
+pub trait Changed: DerefMut<Target = PgConnection> + Send {
+    fn commit(self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+impl Changed for Tenant {
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        Tenant::commit(self).await
+    }
+}
+
+impl Changed for System {
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        System::commit(self).await
+    }
+}
+
+impl Access {
+    /// Keeps this node's memory current, and checks samples of decisions, until `shutdown`.
+    pub async fn run(&self, shutdown: impl Future<Output = ()>) {
+        let work = async { tokio::join!(self.poll(), self.recheck.run(&self.node.policies)) };
+        tokio::select! {
+            () = shutdown => {}
+            _ = work => {}
+        }
+    }
+
+    async fn poll(&self) {
+        let mut tick = tokio::time::interval(self.node.limits.poll_every);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if let Err(why) = self.node.poll().await {
+                metrics::counter!("ralex_access_poll_failures_total").increment(1);
+                warn!("policy versions cannot be read: {why}");
+            }
+        }
+    }
+
+    /// Starts with one look at the database, so that organisations can be found at once.
+    /// [`Access::run`] must run beside it, or everything is closed after five seconds.
+    pub async fn open(db: Db, policies: Policies, clock: Clock) -> Result<Self, Problem> {
+        Self::open_with(db, policies, clock, Limits::default()).await
+    }
+
+    /// The same with other limits.
+    pub async fn open_with(
+        db: Db,
+        policies: Policies,
+        clock: Clock,
+        limits: Limits,
+    ) -> Result<Self, Problem> {
+        let recheck = Recheck::one_in(limits.recheck_one_in);
+        let node = Arc::new(Node::new(db.clone(), policies, limits));
+        node.poll().await.map_err(|why| {
+            warn!("policy versions cannot be read: {why}");
+            Problem::new(ralex_kernel::Code::Unavailable, "The database does not answer.")
+                .with_retry_after(1)
+        })?;
+        Ok(Self { node, db, clock, denials: Denials::default(), recheck })
+    }
+
+    /// The deployment's own rights in an organisation: for its jobs and its first start.
+    pub fn internal(org: OrgId) -> Scope {
+        Scope::internal(org)
+    }
+
+    /// The organisation of this id or slug. That it exists is not for everyone to know: ask
+    /// [`Access::allow`] before telling.
+    pub fn org(&self, id_or_slug: &str) -> Option<OrgId> {
+        self.node.find(id_or_slug)
+    }
+
+    /// The newest version of the organisation's policies that this node knows: what other
+    /// crates' caches are keyed by. Read it before what it is to vouch for.
+    pub fn version(&self, org: OrgId) -> i64 {
+        self.node.version(org)
+    }
+
+    /// May the caller do this there? The answer is the proof, or the problem to answer with:
+    /// not found where the caller may not know of the organisation, forbidden otherwise.
+    pub async fn allow(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        permission: Permission,
+        at: ScopePath,
+    ) -> Result<Scope, Problem> {
+        let snapshot = self.node.snapshot(org).await?;
+        let decision = self.decide(&snapshot, caller.subject, permission, at);
+        match decision {
+            Decision::Allow { by } => {
+                Ok(Scope::proven(caller, org, (permission, at), by, snapshot.version()))
+            }
+            Decision::Deny { reason, .. } => {
+                Err(self.refuse(&snapshot, caller, Denial { permission, at }, reason).await)
+            }
+        }
+    }
+
+    /// Where may the caller do this? For lists; a problem only where the answer is nowhere.
+    pub async fn reach(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        permission: Permission,
+    ) -> Result<Reach, Problem> {
+        let snapshot = self.node.snapshot(org).await?;
+        let may = |at| self.decide(&snapshot, caller.subject, permission, at).is_allowed();
+        let tree = snapshot.tree();
+        let teams: Vec<_> = tree.teams().filter(|team| may(ScopePath::Team { team: *team })).collect();
+        let projects: Vec<_> = tree
+            .projects()
+            .filter(|(team, project)| may(ScopePath::Project { team: *team, project: *project }))
+            .map(|(_, project)| project)
+            .collect();
+        let everywhere = may(ScopePath::Org)
+            && teams.len() == tree.teams().count()
+            && projects.len() == tree.projects().count();
+        if !everywhere && teams.is_empty() && projects.is_empty() && !may(ScopePath::Org) {
+            let denial = Denial { permission, at: ScopePath::Org };
+            return Err(self.refuse(&snapshot, caller, denial, Reason::NotHeld).await);
+        }
+        let author = ralex_audit::Author::of(caller, org);
+        Ok(Reach { author, everywhere, teams, projects })
+    }
+
+    /// The decision alone, for what asks on behalf of another.
+    pub async fn judge(
+        &self,
+        subject: Subject,
+        org: OrgId,
+        permission: Permission,
+        at: ScopePath,
+    ) -> Result<Decision, Problem> {
+        let snapshot = self.node.snapshot(org).await?;
+        Ok(self.decide(&snapshot, subject, permission, at))
+    }
+
+    /// What the caller holds: names of permissions in the whole organisation, and for each team
+    /// or project those that come on top there.
+    pub async fn permissions(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+    ) -> Result<(Vec<String>, Vec<(ScopePath, Vec<String>)>), Problem> {
+        let snapshot = self.node.snapshot(org).await?;
+        let now = self.clock.now();
+        let at = |place| snapshot.permissions(caller.subject, place, now);
+        let everywhere: Permissions = at(ScopePath::Org);
+        let extras = snapshot
+            .places(caller.subject)
+            .into_iter()
+            .map(|place| (place, at(place).without(everywhere)))
+            .filter(|(_, extra)| !extra.is_empty())
+            .map(|(place, extra)| (place, extra.names()))
+            .collect();
+        Ok((everywhere.names(), extras))
+    }
+
+    /// Every role with all that it allows.
+    pub fn roles(&self) -> Vec<Role> {
+        self.node.policies.roles().to_vec()
+    }
+
+    /// The roles that a person holds in the organisation of `scope`, those that are not alive now
+    /// left out.
+    pub async fn roles_of(
+        &self,
+        scope: &Scope,
+        user: UserId,
+    ) -> Result<Vec<(RoleName, ScopePath)>, Problem> {
+        let bound = self.bindings_of(scope).await?;
+        Ok(bound.into_iter().filter(|b| b.user == user).map(|b| (b.role, b.at)).collect())
+    }
+
+    /// The rights of one organisation as this node holds them.
+    pub async fn snapshot(&self, org: OrgId) -> Result<Arc<Snapshot>, Problem> {
+        self.node.snapshot(org).await
+    }
+
+    /// Marks what nodes hold of `org` as changed, in the transaction that changes it. Use
+    /// [`Access::commit`] unless the transaction changes several organisations.
+    pub async fn bump(&self, conn: &mut PgConnection, org: OrgId) -> Result<i64, Problem> {
+        sql::bump(conn, org).await.map_err(ralex_store::problem)
+    }
+
+    /// Ends a change: raises the version, commits, and has this node see it before it returns.
+    pub async fn commit(&self, mut tx: impl Changed, org: OrgId) -> Result<(), Problem> {
+        let version = self.bump(&mut tx, org).await?;
+        tx.commit().await.map_err(ralex_store::problem)?;
+        // What is committed is done. If it cannot be read now, the poll brings it or closes.
+        if let Err(why) = self.node.refresh(org, version).await {
+            warn!(org.id = %org, "the rights in {org} cannot be read after a change: {why}");
+        }
+        Ok(())
+    }
+
+    /// Reads an organisation anew now.
+    pub async fn refresh(&self, org: OrgId) -> Result<(), Problem> {
+        match self.node.refresh(org, i64::MAX).await {
+            Ok(_) => Ok(()),
+            Err(why) => {
+                warn!(org.id = %org, "the rights in {org} cannot be read: {why}");
+                Err(Problem::new(ralex_kernel::Code::Unavailable, "The database does not answer.")
+                    .with_retry_after(1))
+            }
+        }
+    }
+
+    /// How well this node can decide.
+    pub fn status(&self) -> Status {
+        let polled_ago = self.node.polled_ago();
+        Status {
+            open: polled_ago.is_some_and(|ago| ago <= self.node.limits.blind_after),
+            polled_ago,
+            warm_orgs: self.node.warm_orgs(),
+            disagreements: self.recheck.disagreements(),
+        }
+    }
+
+    pub(crate) const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn decide(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        subject: Subject,
+        permission: Permission,
+        at: ScopePath,
+    ) -> Decision {
+        let now = self.clock.now();
+        let decision = snapshot.judge(subject, permission, at, now);
+        self.recheck.offer(|| Sample {
+            snapshot: Arc::clone(snapshot),
+            subject,
+            permission,
+            at,
+            now,
+            allowed: decision.is_allowed(),
+        });
+        decision
+    }
+
+    async fn refuse(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        denial: Denial,
+        reason: Reason,
+    ) -> Problem {
+        let org = snapshot.org();
+        let known = snapshot.is_known(caller.subject, self.clock.now());
+        let due = self.denials.is_due((caller.subject, org), denial, (self.node.limits.uptime)());
+        let record =
+            || denial::record(self.db.clone(), ralex_audit::Author::of(caller, org), denial);
+        if !known {
+            // Not waited for, so that the time taken does not tell that the organisation exists.
+            if due {
+                tokio::spawn(record());
+            }
+            return Problem::not_found("organisation");
+        }
+        if due {
+            record().await;
+        } else {
+            metrics::counter!("ralex_access_denials_not_listed_total").increment(1);
+        }
+        match reason {
+            Reason::NoSuchPlace => Problem::not_found("team or project"),
+            Reason::NotHeld
+            | Reason::Denied
+            | Reason::NotAMember
+            | Reason::OtherOrg
+            | Reason::NotASubject => denial::problem(denial),
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Policies: the roles and permissions that an operator may read and change, checked at start.
+//!
+//! They are embedded, and a folder with the same four files may replace them. What cannot be
+//! meant refuses to start with a sentence, since a role that silently holds less than its file
+//! says, or more, is worse than no start.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+use ralex_api::access::{Role, RoleName};
+use serde::Deserialize;
+
+use crate::{Permission, Permissions};
+
+const MODEL: &str = include_str!("../../../policies/access/model.conf");
+const ROLES: &str = include_str!("../../../policies/access/roles.csv");
+const ROLE_TEXTS: &str = include_str!("../../../policies/access/roles.toml");
+const PERMISSIONS: &str = include_str!("../../../policies/access/permissions.toml");
+
+/// The role of team tokens.
+pub const SERVICE: &str = "service";
+/// The role that an organisation always keeps one of.
+pub const OWNER: &str = "owner";
+
+/// casbin follows at most nine links and then denies in silence, so the limit is below that.
+const DEEPEST: usize = 6;
+
+/// Why policies cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("{} cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{file} is not what it should be: {reason}")]
+    Malformed { file: &'static str, reason: String },
+    #[error(
+        "roles.csv, line {line}: \"{text}\" is not \"g2, role:NAME, role:NAME|perm:NAME|bind:NAME\""
+    )]
+    NotALine { line: usize, text: String },
+    #[error("roles.csv, line {line}: {reason}")]
+    BadName { line: usize, reason: String },
+    #[error("roles.csv: the role \"{0}\" is named, but has no line of its own")]
+    UnknownRole(String),
+    #[error("roles.csv: the role \"{0}\" holds itself, through {1}")]
+    Cycle(String, String),
+    #[error("roles.csv: the role \"{0}\" is more than {DEEPEST} roles deep")]
+    TooDeep(String),
+    #[error("the built-in role \"{0}\" is missing")]
+    MissingRole(&'static str),
+    #[error("roles.toml: the role \"{0}\" stands in only one of roles.toml and roles.csv")]
+    Untold(String),
+    #[error("permissions.toml: \"{0}\" stands there but not in the program, or the other way round")]
+    Permissions(String),
+    #[error("model.conf: differs from the model of this program; roles may be changed, the model not")]
+    Model,
+}
+
+/// The roles of this deployment, compiled.
+#[derive(Debug)]
+pub struct Policies {
+    model: String,
+    lines: Vec<Line>,
+    roles: HashMap<String, Compiled>,
+    shown: Vec<Role>,
+}
+
+/// One line of `roles.csv`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub role: String,
+    pub holds: Holding,
+}
+
+/// What a line gives to its role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    Role(String),
+    Permission(Permission),
+    /// The right to give and take this role.
+    Bind(String),
+}
+
+#[derive(Debug, Default)]
+struct Compiled {
+    permissions: Permissions,
+    binds: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleTexts {
+    role: Vec<RoleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleText {
+    name: String,
+    title: String,
+    description: String,
+}
+
+/// The text of each file.
+pub(crate) struct Files<'a> {
+    pub model: &'a str,
+    pub roles: &'a str,
+    pub role_texts: &'a str,
+    pub permissions: &'a str,
+}
+
+impl Files<'static> {
+    pub(crate) const EMBEDDED: Self =
+        Self { model: MODEL, roles: ROLES, role_texts: ROLE_TEXTS, permissions: PERMISSIONS };
+}
+
+impl Policies {
+    /// Reads the policies: those of `folder`, or the embedded ones.
+    pub fn load(folder: Option<&Path>) -> Result<Self, Refusal> {
+        let Some(folder) = folder else { return Self::compile(&Files::EMBEDDED) };
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read_to_string(&path).map_err(|source| Refusal::Unreadable { path, source })
+        };
+        Self::compile(&Files {
+            model: &read("model.conf")?,
+            roles: &read("roles.csv")?,
+            role_texts: &read("roles.toml")?,
+            permissions: &read("permissions.toml")?,
+        })
+    }
+
+    pub(crate) fn compile(files: &Files<'_>) -> Result<Self, Refusal> {
+        check_permissions(files.permissions)?;
+        // The snapshot is this one model, compiled by hand; another text would only say otherwise.
+        if !meaning(files.model).eq(meaning(MODEL)) {
+            return Err(Refusal::Model);
+        }
+        let lines = parse_lines(files.roles)?;
+        let roles = compile_roles(&lines)?;
+        for built_in in [OWNER, SERVICE] {
+            if !roles.contains_key(built_in) {
+                return Err(Refusal::MissingRole(built_in));
+            }
+        }
+        let shown = describe(files.role_texts, &roles)?;
+        Ok(Self { model: files.model.to_owned(), lines, roles, shown })
+    }
+
+    /// Every role with all that it allows, in the order in which they are shown.
+    pub fn roles(&self) -> &[Role] {
+        &self.shown
+    }
+
+    /// Whether a role of this name exists.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.contains_key(role)
+    }
+
+    /// All that a role allows; nothing where it does not exist.
+    pub fn permissions_of(&self, role: &str) -> Permissions {
+        self.roles.get(role).map_or(Permissions::NONE, |compiled| compiled.permissions)
+    }
+
+    /// Whether `role` may give and take `other` by name.
+    pub(crate) fn may_bind(&self, role: &str, other: &str) -> bool {
+        self.roles.get(role).is_some_and(|compiled| compiled.binds.contains(other))
+    }
+
+    pub(crate) fn model(&self) -> &str {
+        &self.model
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+}
+
+/// The lines that casbin reads.
+fn meaning(model: &str) -> impl Iterator<Item = &str> {
+    model.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn check_permissions(text: &str) -> Result<(), Refusal> {
+    let told: BTreeMap<String, String> = toml::from_str(text)
+        .map_err(|e| Refusal::Malformed { file: "permissions.toml", reason: e.to_string() })?;
+    let known: BTreeSet<&str> = Permission::ALL.iter().map(|p| p.as_str()).collect();
+    let told: BTreeSet<&str> = told.keys().map(String::as_str).collect();
+    match known.symmetric_difference(&told).next() {
+        Some(name) => Err(Refusal::Permissions((*name).to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn parse_lines(text: &str) -> Result<Vec<Line>, Refusal> {
+    let mut lines = Vec::new();
+    for (index, raw) in text.lines().enumerate() {
+        let trimmed = raw.trim();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            continue;
+        }
+        lines.push(parse_line(index + 1, trimmed)?);
+    }
+    Ok(lines)
+}
+
+fn parse_line(line: usize, text: &str) -> Result<Line, Refusal> {
+    let not_a_line = || Refusal::NotALine { line, text: text.to_owned() };
+    let mut fields = text.split(',').map(str::trim);
+    let (Some("g2"), Some(role), Some(holds), None) =
+        (fields.next(), fields.next(), fields.next(), fields.next())
+    else {
+        return Err(not_a_line());
+    };
+    let role = role.strip_prefix("role:").ok_or_else(not_a_line)?;
+    let (kind, name) = holds.split_once(':').ok_or_else(not_a_line)?;
+    let bad = |reason: String| Refusal::BadName { line, reason };
+    let role = role_name(role).map_err(bad)?;
+    let holds = match kind {
+        "role" => Holding::Role(role_name(name).map_err(bad)?),
+        "bind" => Holding::Bind(role_name(name).map_err(bad)?),
+        "perm" => Holding::Permission(name.parse().map_err(|e| bad(format!("{e}")))?),
+        _ => return Err(not_a_line()),
+    };
+    Ok(Line { role, holds })
+}
+
+/// The same shape that the table demands.
+fn role_name(name: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let shaped = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.len() <= 63
+        && name.chars().all(allowed);
+    if shaped {
+        Ok(name.to_owned())
+    } else {
+        Err(format!("\"{name}\" is not a role's name: lower-case letters, digits and \"_\""))
+    }
+}
+
+fn compile_roles(lines: &[Line]) -> Result<HashMap<String, Compiled>, Refusal> {
+    let mut by_role: BTreeMap<&str, Vec<&Holding>> = BTreeMap::new();
+    for line in lines {
+        by_role.entry(&line.role).or_default().push(&line.holds);
+    }
+    for line in lines {
+        if let Holding::Role(name) | Holding::Bind(name) = &line.holds
+            && !by_role.contains_key(name.as_str())
+        {
+            return Err(Refusal::UnknownRole(name.clone()));
+        }
+    }
+    let mut roles = HashMap::new();
+    for role in by_role.keys() {
+        let mut compiled = Compiled::default();
+        collect(role, &by_role, &mut vec![role], &mut compiled)?;
+        roles.insert((*role).to_owned(), compiled);
+    }
+    Ok(roles)
+}
+
+/// Adds what `role` and all that it inherits hold. `path` is how we came here.
+fn collect<'a>(
+    role: &'a str,
+    by_role: &BTreeMap<&'a str, Vec<&'a Holding>>,
+    path: &mut Vec<&'a str>,
+    into: &mut Compiled,
+) -> Result<(), Refusal> {
+    let first = path.first().copied().unwrap_or(role);
+    for holding in by_role.get(role).into_iter().flatten() {
+        match holding {
+            Holding::Permission(permission) => {
+                into.permissions = into.permissions.with(*permission);
+            }
+            Holding::Bind(name) => {
+                into.binds.insert(name.clone());
+            }
+            Holding::Role(name) => {
+                if path.contains(&name.as_str()) {
+                    return Err(Refusal::Cycle(name.clone(), path.join(" > ")));
+                }
+                if path.len() == DEEPEST {
+                    return Err(Refusal::TooDeep(first.to_owned()));
+                }
+                path.push(name);
+                collect(name, by_role, path, into)?;
+                path.pop();
+            }
+        }
+    }
+    Ok(())
+}
+
+fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Vec<Role>, Refusal> {
+    let texts: RoleTexts = toml::from_str(text)
+        .map_err(|e| Refusal::Malformed { file: "roles.toml", reason: e.to_string() })?;
+    let told: BTreeSet<&str> = texts.role.iter().map(|role| role.name.as_str()).collect();
+    let held: BTreeSet<&str> = roles.keys().map(String::as_str).collect();
+    if let Some(name) = told.symmetric_difference(&held).next() {
+        return Err(Refusal::Untold((*name).to_owned()));
+    }
+    if told.len() != texts.role.len() {
+        let reason = "a role stands there twice".to_owned();
+        return Err(Refusal::Malformed { file: "roles.toml", reason });
+    }
+    let shown = texts.role.into_iter().map(|told| Role {
+        permissions: roles.get(&told.name).map_or_else(Vec::new, |c| c.permissions.names()),
+        name: RoleName(told.name),
+        title: told.title,
+        description: told.description,
+    });
+    Ok(shown.collect())
+}

@@ -1,0 +1,103 @@
+//! Rows: what the database says of one organisation, as one statement read it.
+//!
+//! Both the snapshot and casbin are built from these, so that the two can be compared.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{BindingId, ProjectId, ScopePath, TeamId, TokenId, UserId};
+use serde::Deserialize;
+
+/// Everything that decisions about one organisation rest on.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Rows {
+    pub version: i64,
+    pub slug: String,
+    pub teams: HashSet<TeamId>,
+    /// Each project with its team.
+    pub projects: Vec<Project>,
+    /// People who belong here and may log in. What others are bound to does not count.
+    pub members: HashSet<UserId>,
+    pub bindings: Vec<Binding>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Project {
+    pub id: ProjectId,
+    pub team: TeamId,
+}
+
+/// One role given to one subject at one place, or denied there.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Binding {
+    pub id: BindingId,
+    #[serde(flatten)]
+    pub holder: Holder,
+    pub role: String,
+    pub team: Option<TeamId>,
+    pub project: Option<ProjectId>,
+    pub effect: Effect,
+    pub not_before: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Whom a binding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(tag = "kind", content = "subject")]
+pub(crate) enum Holder {
+    #[serde(rename = "user")]
+    User(UserId),
+    #[serde(rename = "sa")]
+    Token(TokenId),
+}
+
+/// Exactly two words; any other one makes the organisation's rows unreadable, so that a misspelt
+/// denial closes instead of being passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Effect {
+    Allow,
+    Deny,
+}
+
+impl Binding {
+    pub fn scope(&self) -> Option<ScopePath> {
+        match (self.team, self.project) {
+            (None, None) => Some(ScopePath::Org),
+            (Some(team), None) => Some(ScopePath::Team { team }),
+            (Some(team), Some(project)) => Some(ScopePath::Project { team, project }),
+            (None, Some(_)) => None,
+        }
+    }
+}
+
+/// The places of one organisation.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    teams: HashSet<TeamId>,
+    team_of: HashMap<ProjectId, TeamId>,
+}
+
+impl Tree {
+    pub fn of(rows: &Rows) -> Self {
+        let team_of = rows.projects.iter().map(|project| (project.id, project.team)).collect();
+        Self { teams: rows.teams.clone(), team_of }
+    }
+
+    /// Whether there is such a place: a project under another team's name is none.
+    pub fn contains(&self, at: ScopePath) -> bool {
+        match at {
+            ScopePath::Org => true,
+            ScopePath::Team { team } => self.teams.contains(&team),
+            ScopePath::Project { team, project } => self.team_of.get(&project) == Some(&team),
+        }
+    }
+
+    pub fn teams(&self) -> impl Iterator<Item = TeamId> {
+        self.teams.iter().copied()
+    }
+
+    pub fn projects(&self) -> impl Iterator<Item = (TeamId, ProjectId)> {
+        self.team_of.iter().map(|(project, team)| (*team, *project))
+    }
+}

@@ -1,0 +1,136 @@
+//! Proofs: a [`Scope`] exists only where a check passed, so a query that takes one cannot skip it.
+
+use std::fmt;
+
+use ralex_audit::Author;
+use ralex_kernel::{BindingId, Caller, Credential, OrgId, RequestId, ScopePath, Subject, TeamId};
+use ralex_kernel::ProjectId;
+
+use crate::Permission;
+
+/// The proof that a caller may do one thing at one place of one organisation.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    caller: Caller,
+    author: Author,
+    path: ScopePath,
+    permission: Option<Permission>,
+    by: Basis,
+    version: i64,
+}
+
+/// What a decision rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// A role that was given.
+    Binding(BindingId),
+    /// The built-in role that a team token holds at its scope.
+    Service,
+    /// The deployment itself.
+    System,
+}
+
+/// As the audit log names it: `binding:{id}`, `role:service` or `system`.
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Binding(id) => write!(f, "binding:{id}"),
+            Self::Service => f.write_str("role:service"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+impl Scope {
+    pub(crate) fn proven(
+        caller: &Caller,
+        org: OrgId,
+        (permission, path): (Permission, ScopePath),
+        by: Basis,
+        version: i64,
+    ) -> Self {
+        let author = Author::of(caller, org);
+        Self { caller: caller.clone(), author, path, permission: Some(permission), by, version }
+    }
+
+    /// The deployment's own rights in `org`.
+    pub(crate) fn internal(org: OrgId) -> Self {
+        let caller = Caller {
+            subject: Subject::System,
+            credential: Credential::Internal,
+            request: RequestId::generate(),
+            address: None,
+        };
+        let author = Author::system(org);
+        Self { caller, author, path: ScopePath::Org, permission: None, by: Basis::System, version: 0 }
+    }
+
+    pub const fn org(&self) -> OrgId {
+        self.author.org
+    }
+
+    /// Where the right was checked. It holds there and below.
+    pub const fn path(&self) -> ScopePath {
+        self.path
+    }
+
+    /// What was checked; the deployment itself is not asked.
+    pub const fn permission(&self) -> Option<Permission> {
+        self.permission
+    }
+
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub const fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// The binding or built-in rule that allowed it.
+    pub const fn by(&self) -> Basis {
+        self.by
+    }
+
+    /// The version of the organisation's policies that was asked.
+    pub const fn policy_version(&self) -> i64 {
+        self.version
+    }
+}
+
+/// The proof of where in one organisation a caller may do one thing: for lists.
+///
+/// In SQL: `where org_id = $1 and ($2 or team_id = any($3) or project_id = any($4))`. A list of
+/// teams takes `teams`, a list of things in teams or projects both.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    pub(crate) author: Author,
+    pub(crate) everywhere: bool,
+    pub(crate) teams: Vec<TeamId>,
+    pub(crate) projects: Vec<ProjectId>,
+}
+
+impl Reach {
+    pub const fn org(&self) -> OrgId {
+        self.author.org
+    }
+
+    pub const fn author(&self) -> &Author {
+        &self.author
+    }
+
+    /// In the whole organisation, without exception.
+    pub const fn everywhere(&self) -> bool {
+        self.everywhere
+    }
+
+    /// Teams in which it holds, except for projects that are not in [`Self::projects`].
+    pub fn teams(&self) -> &[TeamId] {
+        &self.teams
+    }
+
+    /// Every project in which it holds.
+    pub fn projects(&self) -> &[ProjectId] {
+        &self.projects
+    }
+}

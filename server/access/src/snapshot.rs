@@ -1,0 +1,237 @@
+//! Snapshots: one organisation's rights, compiled, and the decision over them.
+//!
+//! A snapshot never changes; a newer one replaces it whole. Deciding walks from the place to the
+//! organisation: a live denial anywhere on the way wins, else any live right. No I/O, no locks.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{BindingId, OrgId, ScopePath, Subject, UserId};
+
+use crate::policies::{Policies, SERVICE};
+use crate::rows::{Effect, Holder, Rows, Tree};
+use crate::scope::Basis;
+use crate::{Permission, Permissions};
+
+/// What an organisation's rules say to one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Allow { by: Basis },
+    /// `by` names the denial, where one decided.
+    Deny { by: Option<BindingId>, reason: Reason },
+}
+
+/// Why not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing that the subject holds gives this here.
+    NotHeld,
+    /// A denial says so.
+    Denied,
+    /// The person does not belong to the organisation.
+    NotAMember,
+    /// The token is another organisation's.
+    OtherOrg,
+    /// There is no such team or project.
+    NoSuchPlace,
+    /// The deployment itself does not ask; it uses [`crate::Access::internal`].
+    NotASubject,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotHeld => "nothing that is held gives it",
+            Self::Denied => "a denial says so",
+            Self::NotAMember => "the person does not belong to the organisation",
+            Self::OtherOrg => "the token belongs to another organisation",
+            Self::NoSuchPlace => "there is no such team or project",
+            Self::NotASubject => "the deployment itself holds no roles",
+        })
+    }
+}
+
+impl Decision {
+    pub const fn is_allowed(&self) -> bool {
+        match self {
+            Self::Allow { .. } => true,
+            Self::Deny { .. } => false,
+        }
+    }
+}
+
+/// One organisation's rights at one version of its policies.
+#[derive(Debug)]
+pub struct Snapshot {
+    org: OrgId,
+    tree: Tree,
+    held: HashMap<Holder, HashMap<ScopePath, Vec<Grant>>>,
+    service: Permissions,
+    rows: Rows,
+}
+
+/// A binding, ready to be asked.
+#[derive(Clone, Copy, Debug)]
+struct Grant {
+    effect: Effect,
+    permissions: Permissions,
+    not_before: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    binding: BindingId,
+}
+
+impl Grant {
+    /// Alive from the first instant up to, not including, the last.
+    fn is_live(&self, now: DateTime<Utc>) -> bool {
+        self.not_before <= now && now < self.expires_at
+    }
+}
+
+/// A row that cannot be meant; the organisation stays closed until it is mended.
+#[derive(Debug, thiserror::Error)]
+pub enum BadRow {
+    #[error("binding {0} names a project without a team")]
+    NoTeam(BindingId),
+    #[error("binding {0} denies by a role that is not in the policies")]
+    UnknownDeny(BindingId),
+}
+
+impl Snapshot {
+    pub(crate) fn compile(org: OrgId, rows: Rows, policies: &Policies) -> Result<Self, BadRow> {
+        let tree = Tree::of(&rows);
+        let mut held: HashMap<Holder, HashMap<ScopePath, Vec<Grant>>> = HashMap::new();
+        for binding in &rows.bindings {
+            let scope = binding.scope().ok_or(BadRow::NoTeam(binding.id))?;
+            // A role that was taken out of the policies gives nothing any more. A denial by it
+            // would silently open, so that closes instead.
+            if binding.effect == Effect::Deny && !policies.has_role(&binding.role) {
+                return Err(BadRow::UnknownDeny(binding.id));
+            }
+            let grant = Grant {
+                effect: binding.effect,
+                permissions: policies.permissions_of(&binding.role),
+                not_before: binding.not_before.unwrap_or(DateTime::<Utc>::MIN_UTC),
+                expires_at: binding.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
+                binding: binding.id,
+            };
+            held.entry(binding.holder).or_default().entry(scope).or_default().push(grant);
+        }
+        let service = policies.permissions_of(SERVICE);
+        Ok(Self { org, tree, held, service, rows })
+    }
+
+    /// May `subject` do this there, at that time?
+    pub fn judge(
+        &self,
+        subject: Subject,
+        permission: Permission,
+        at: ScopePath,
+        now: DateTime<Utc>,
+    ) -> Decision {
+        let deny = |reason| Decision::Deny { by: None, reason };
+        if !self.tree.contains(at) {
+            return deny(Reason::NoSuchPlace);
+        }
+        let (holder, own) = match subject {
+            Subject::User(user) if !self.is_member(user) => return deny(Reason::NotAMember),
+            Subject::User(user) => (Holder::User(user), None),
+            Subject::Token { org, .. } if org != self.org => return deny(Reason::OtherOrg),
+            Subject::Token { token, scope, .. } => (Holder::Token(token), Some(scope)),
+            Subject::System => return deny(Reason::NotASubject),
+        };
+        let mut allowed = own
+            .filter(|scope| at.is_within(*scope) && self.service.contains(permission))
+            .map(|_| Basis::Service);
+        for grant in self.grants(holder, at).filter(|grant| grant.is_live(now)) {
+            if !grant.permissions.contains(permission) {
+                continue;
+            }
+            match grant.effect {
+                Effect::Deny => {
+                    return Decision::Deny { by: Some(grant.binding), reason: Reason::Denied };
+                }
+                Effect::Allow => allowed = allowed.or(Some(Basis::Binding(grant.binding))),
+            }
+        }
+        allowed.map_or(deny(Reason::NotHeld), |by| Decision::Allow { by })
+    }
+
+    /// Whether the subject holds anything alive in this organisation, so that it may know of it.
+    pub fn is_known(&self, subject: Subject, now: DateTime<Utc>) -> bool {
+        let holder = match subject {
+            Subject::User(user) if self.is_member(user) => Holder::User(user),
+            Subject::User(_) | Subject::System => return false,
+            Subject::Token { org, .. } => return org == self.org,
+        };
+        let scopes = self.held.get(&holder).into_iter().flat_map(HashMap::values);
+        scopes.flatten().any(|grant| grant.effect == Effect::Allow && grant.is_live(now))
+    }
+
+    /// Everything that the subject may do at one place.
+    pub fn permissions(&self, subject: Subject, at: ScopePath, now: DateTime<Utc>) -> Permissions {
+        let allowed = |permission: &Permission| self.judge(subject, *permission, at, now);
+        Permission::ALL.iter().filter(|p| allowed(p).is_allowed()).copied().collect()
+    }
+
+    /// The places below the organisation at which the subject itself is bound.
+    pub(crate) fn places(&self, subject: Subject) -> Vec<ScopePath> {
+        let (holder, own) = match subject {
+            Subject::User(user) => (Holder::User(user), None),
+            Subject::Token { token, scope, .. } => (Holder::Token(token), Some(scope)),
+            Subject::System => return Vec::new(),
+        };
+        let bound = self.held.get(&holder).into_iter().flat_map(HashMap::keys).copied();
+        let mut places: Vec<_> = bound.chain(own).filter(|at| *at != ScopePath::Org).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// The roles that a person holds here by live bindings, denials left out.
+    pub(crate) fn roles_at(
+        &self,
+        user: UserId,
+        at: ScopePath,
+        now: DateTime<Utc>,
+    ) -> impl Iterator<Item = &str> {
+        let live = self
+            .is_member(user)
+            .then(|| self.grants(Holder::User(user), at))
+            .into_iter()
+            .flatten()
+            .filter(move |grant| grant.effect == Effect::Allow && grant.is_live(now));
+        let live: Vec<_> = live.map(|grant| grant.binding).collect();
+        let bound = self.rows.bindings.iter().filter(move |binding| live.contains(&binding.id));
+        bound.map(|binding| binding.role.as_str())
+    }
+
+    pub const fn org(&self) -> OrgId {
+        self.org
+    }
+
+    pub const fn version(&self) -> i64 {
+        self.rows.version
+    }
+
+    pub fn slug(&self) -> &str {
+        &self.rows.slug
+    }
+
+    pub fn is_member(&self, user: UserId) -> bool {
+        self.rows.members.contains(&user)
+    }
+
+    pub(crate) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(crate) const fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    fn grants(&self, holder: Holder, at: ScopePath) -> impl Iterator<Item = &Grant> {
+        let own = self.held.get(&holder);
+        at.ancestors().filter_map(move |scope| own?.get(&scope)).flatten()
+    }
+}
