@@ -7,9 +7,9 @@
 //! which is looked up first. Effects are an enum. No pattern matching: exact names, and two
 //! functions of our own that cannot fail.
 
-use casbin::function_map::dynamic_to_str;
+use casbin::function_map::{OperatorFunction, dynamic_to_str};
 use casbin::rhai::Dynamic;
-use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, MgmtApi, OperatorFunction};
+use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, MgmtApi};
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use ralex_kernel::{OrgId, ScopePath, Subject};
 
