@@ -1,1 +1,3 @@
-//! tests
+//! Black-box suites, and the scripted provider that they all use.
+
+pub mod upstream;

@@ -153,8 +153,10 @@ mod tests {
 
     use super::*;
 
+    type Carried = (Option<String>, Option<String>);
+
     /// Everything that carries something, and all raw bytes in order.
-    fn decode(parts: &[&[u8]]) -> (Vec<(Option<String>, Option<String>)>, Vec<u8>) {
+    fn decode(parts: &[&[u8]]) -> (Vec<Carried>, Vec<u8>) {
         let (mut decoder, mut events, mut raw) = (Decoder::default(), Vec::new(), Vec::new());
         let mut keep = |event: Event| {
             raw.extend_from_slice(&event.raw);

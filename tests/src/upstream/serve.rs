@@ -1,0 +1,234 @@
+//! The server, and its handle for tests in the same process.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{self, Data, Json, Path};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt};
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use super::question::Question;
+use super::respond::{self, Dialect};
+use super::script::{Match, Script};
+use super::state::{Counts, Received, State};
+
+/// A running provider; ends when it is dropped.
+pub struct Upstream {
+    address: SocketAddr,
+    state: Arc<State>,
+    handle: ServerHandle,
+}
+
+impl Upstream {
+    /// Starts on an address; port 0 takes a free one.
+    pub fn start(address: impl ToSocketAddrs + Send + 'static) -> io::Result<Self> {
+        Self::start_with(address, 0, true)
+    }
+
+    /// With a delay before every unscripted answer, and without remembering requests: for
+    /// benchmarks.
+    pub fn start_with(
+        address: impl ToSocketAddrs + Send + 'static,
+        delay_first_ms: u64,
+        keep_requests: bool,
+    ) -> io::Result<Self> {
+        let state = Arc::new(State::new(delay_first_ms, keep_requests));
+        let (tell, told) = mpsc::channel();
+        let served = Arc::clone(&state);
+        // The caller may live in another runtime, or in none.
+        std::thread::spawn(move || {
+            rt::System::new().block_on(async move {
+                match bind(served, address) {
+                    Ok((server, bound)) => {
+                        tell.send(Ok((bound, server.handle()))).ok();
+                        server.await.ok();
+                    }
+                    Err(error) => drop(tell.send(Err(error))),
+                }
+            });
+        });
+        let (address, handle) = told.recv().map_err(io::Error::other)??;
+        Ok(Self { address, state, handle })
+    }
+
+    /// `http://127.0.0.1:PORT`, without `/v1`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub fn script(&self, script: Script) {
+        self.state.set(script);
+    }
+
+    /// Sets the script of one model.
+    pub fn script_for(&self, model: &str, script: Script) {
+        self.state.set(Script { matches: Some(of_model(model)), ..script });
+    }
+
+    pub fn requests(&self, model: &str) -> Vec<Received> {
+        self.state.requests(Some(model))
+    }
+
+    pub fn counts(&self) -> Counts {
+        self.state.counts()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        // The command is sent at once; nobody needs to wait for its end.
+        drop(self.handle.stop(false));
+    }
+}
+
+fn bind(
+    state: Arc<State>,
+    address: impl ToSocketAddrs,
+) -> io::Result<(actix_web::dev::Server, SocketAddr)> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(Data::from(Arc::clone(&state)))
+            .app_data(web::PayloadConfig::new(256 * 1024 * 1024))
+            .route("/v1/chat/completions", web::post().to(chat))
+            .route("/chat/completions", web::post().to(chat))
+            .route("/v1/messages", web::post().to(messages))
+            .route("/v1/models", web::get().to(models))
+            .route("/_script", web::post().to(set_script))
+            .route("/_script", web::delete().to(forget_scripts))
+            .route("/_script/{model}", web::post().to(set_script_of_model))
+            .route("/_script/{model}", web::delete().to(forget_script))
+            .route("/_requests", web::get().to(requests))
+            .route("/_requests", web::delete().to(clear))
+            .route("/_requests/{model}", web::get().to(requests_of_model))
+            .route("/_counts", web::get().to(counts))
+    })
+    .workers(1)
+    .tcp_nodelay(true)
+    // A client that closes its side is gone: its calls count as canceled at once.
+    .h1_allow_half_closed(false)
+    .disable_signals()
+    .bind(address)?;
+    let bound = server.addrs().first().copied().ok_or_else(|| io::Error::other("not bound"))?;
+    Ok((server.run(), bound))
+}
+
+async fn chat(state: Data<State>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    call(state.into_inner(), Dialect::Chat, request, body).await
+}
+
+async fn messages(state: Data<State>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    call(state.into_inner(), Dialect::Messages, request, body).await
+}
+
+async fn call(
+    state: Arc<State>,
+    dialect: Dialect,
+    request: HttpRequest,
+    raw: Bytes,
+) -> HttpResponse {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let call = state.begin();
+    let Ok(body) = serde_json::from_slice::<Value>(&raw) else {
+        return respond::refuse(dialect, call, 400, "We could not parse the JSON body.");
+    };
+    let question = Question::read(&body);
+    let key = api_key(&request).map(str::to_owned);
+    let refused = complaint(dialect, &request, &body);
+    state.received(|| Received {
+        path: request.path().to_owned(),
+        headers: headers(&request),
+        model: question.model.clone(),
+        body,
+        raw: String::from_utf8_lossy(&raw).into_owned(),
+    });
+    if let Some(message) = refused {
+        return respond::refuse(dialect, call, 400, message);
+    }
+    let script = state.script(&question.model, key.as_deref());
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    respond::answer(dialect, call, id, &question, &script).await
+}
+
+/// What the vendors insist on.
+fn complaint(dialect: Dialect, request: &HttpRequest, body: &Value) -> Option<&'static str> {
+    if !body["model"].is_string() {
+        return Some("you must provide a model parameter");
+    }
+    if !body["messages"].is_array() {
+        return Some("messages: Field required");
+    }
+    if dialect == Dialect::Messages {
+        if !body["max_tokens"].is_u64() {
+            return Some("max_tokens: Field required");
+        }
+        if !request.headers().contains_key("anthropic-version") {
+            return Some("anthropic-version: header is required");
+        }
+    }
+    None
+}
+
+fn api_key(request: &HttpRequest) -> Option<&str> {
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    header("x-api-key").or_else(|| header("authorization")?.strip_prefix("Bearer "))
+}
+
+fn headers(request: &HttpRequest) -> std::collections::BTreeMap<String, String> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let all = request.headers().iter();
+    all.map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
+}
+
+fn of_model(model: &str) -> Match {
+    Match { model: Some(model.to_owned()), api_key: None }
+}
+
+async fn models() -> HttpResponse {
+    let model = json!({ "id": "scripted", "object": "model", "created": 0, "owned_by": "tests" });
+    HttpResponse::Ok().json(json!({ "object": "list", "data": [model] }))
+}
+
+async fn set_script(state: Data<State>, script: Json<Script>) -> HttpResponse {
+    state.set(script.into_inner());
+    HttpResponse::NoContent().finish()
+}
+
+async fn set_script_of_model(
+    state: Data<State>,
+    model: Path<String>,
+    script: Json<Script>,
+) -> HttpResponse {
+    state.set(Script { matches: Some(of_model(&model)), ..script.into_inner() });
+    HttpResponse::NoContent().finish()
+}
+
+async fn forget_scripts(state: Data<State>) -> HttpResponse {
+    state.forget(None);
+    HttpResponse::NoContent().finish()
+}
+
+async fn forget_script(state: Data<State>, model: Path<String>) -> HttpResponse {
+    state.forget(Some(&model));
+    HttpResponse::NoContent().finish()
+}
+
+async fn requests(state: Data<State>) -> HttpResponse {
+    HttpResponse::Ok().json(state.requests(None))
+}
+
+async fn requests_of_model(state: Data<State>, model: Path<String>) -> HttpResponse {
+    HttpResponse::Ok().json(state.requests(Some(&model)))
+}
+
+async fn clear(state: Data<State>) -> HttpResponse {
+    state.clear();
+    HttpResponse::NoContent().finish()
+}
+
+async fn counts(state: Data<State>) -> HttpResponse {
+    HttpResponse::Ok().json(state.counts())
+}
