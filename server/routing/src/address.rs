@@ -12,15 +12,15 @@ pub(crate) fn check(
     egress: &EgressPolicy,
 ) -> Result<Option<String>, Problem> {
     let wrong = |message: String| Err(Problem::field("base_url", message));
-    let address = match (kind, written.or(kind.default_base_url())) {
-        (ProviderKind::Simulated, None) => return Ok(None),
-        (ProviderKind::Simulated, Some(_)) => {
+    let address = match (written.or(kind.default_base_url()), kind == ProviderKind::Simulated) {
+        (None, true) => return Ok(None),
+        (Some(_), true) => {
             return wrong("must be absent: a simulated provider has no address".to_owned());
         }
-        (ProviderKind::Openai | ProviderKind::Anthropic | ProviderKind::OpenaiCompatible, None) => {
+        (None, false) => {
             return wrong(format!("is needed for a provider of kind {}", kind.as_str()));
         }
-        (_, Some(address)) => address.trim(),
+        (Some(address), false) => address.trim(),
     };
     let url = match Url::parse(address) {
         Ok(url) => url,
@@ -45,7 +45,10 @@ mod tests {
     fn a_vendor_has_its_own_address_unless_another_is_written() {
         let address = |written| checked(ProviderKind::Openai, written).unwrap().unwrap();
         assert_eq!(address(None), "https://api.openai.com/v1");
-        assert_eq!(address(Some(" https://EU.api.openai.com/v1/ ")), "https://eu.api.openai.com/v1");
+        assert_eq!(
+            address(Some(" https://EU.api.openai.com/v1/ ")),
+            "https://eu.api.openai.com/v1"
+        );
     }
 
     #[test]

@@ -24,7 +24,9 @@ impl Routing {
                     (true, false, ..) => {
                         "Its address changed after its keys were entered; enter one again."
                     }
-                    (true, true, _, 0) => "It is ready, but has no models yet; add one under Models.",
+                    (true, true, _, 0) => {
+                        "It is ready, but has no models yet; add one under Models."
+                    }
                     (true, true, ..) => "It is ready.",
                 };
                 // Switched off on purpose is not ill.

@@ -31,7 +31,6 @@ use ralex_store::Db;
 
 pub use catalogue::{BrokenCatalogue, Catalogue};
 pub use plan::Plan;
-pub use seed::seed_simulated;
 
 /// Providers, models and plans of this process. Cheap to clone.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! Models: a name that callers write, a provider that answers, and a price.
 
 use ralex_access::Scope;
-use ralex_api::catalog::{Model, NewModel, UpdateModel};
+use ralex_api::catalog::{CatalogModel, Model, NewModel, UpdateModel};
 use ralex_api::{Page, page::PageQuery};
 use ralex_audit::{Event, record};
 use ralex_kernel::{Code, ModelId, Price, Problem};
@@ -52,9 +52,8 @@ impl Routing {
             output_price: terms.output_price,
         };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        ralex_access::bump(&mut tx, org).await.map_err(problem)?;
         let model = found(&mut tx, scope, &id.to_string()).await?;
-        tx.commit().await.map_err(problem)?;
+        self.0.access.commit(tx, org).await?;
         Ok(model)
     }
 
@@ -107,9 +106,8 @@ impl Routing {
             output_price: terms.output_price,
         };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        ralex_access::bump(&mut tx, org).await.map_err(problem)?;
         let model = found(&mut tx, scope, &model.id.to_string()).await?;
-        tx.commit().await.map_err(problem)?;
+        self.0.access.commit(tx, org).await?;
         Ok(model)
     }
 
@@ -123,8 +121,7 @@ impl Routing {
         }
         let event = Event::ModelDeleted { model: model.id, name: model.name };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        ralex_access::bump(&mut tx, org).await.map_err(problem)?;
-        tx.commit().await.map_err(problem)
+        self.0.access.commit(tx, org).await
     }
 }
 
@@ -162,6 +159,17 @@ impl Terms {
         }
     }
 
+    pub const fn known(model: &CatalogModel) -> Self {
+        Self {
+            input_price: model.input_price,
+            output_price: model.output_price,
+            cache_read_price: model.cache_read_price,
+            cache_write_price: model.cache_write_price,
+            context_window: model.context_window,
+            max_output: model.max_output,
+        }
+    }
+
     fn check(&self) -> Result<(), Problem> {
         for (path, price) in [
             ("input_price", self.input_price),
@@ -181,7 +189,8 @@ impl Terms {
             }
         }
         if self.max_output > self.context_window {
-            let message = "must not be above context_window, which counts input and output together";
+            let message =
+                "must not be above context_window, which counts input and output together";
             return Err(Problem::field("max_output", message));
         }
         Ok(())

@@ -30,7 +30,7 @@ impl Routing {
             .or_problem([("provider_slug_taken", taken)])?;
         let kind = new.kind.as_str().to_owned();
         let event = Event::ProviderCreated { provider: id, slug: new.slug, kind, base_url };
-        finish(tx, scope, id, event).await
+        self.finish(tx, scope, id, event).await
     }
 
     /// The providers, the oldest first.
@@ -89,7 +89,7 @@ impl Routing {
             .await
             .map_err(problem)?;
         let event = Event::ProviderUpdated { provider: row.id, base_url, enabled, keys_detached };
-        finish(tx, scope, row.id, event).await
+        self.finish(tx, scope, row.id, event).await
     }
 
     /// Deletes a provider that no model and no key needs any more.
@@ -101,33 +101,33 @@ impl Routing {
         let found = found(&mut tx, scope, row.ok_or_else(no_such_provider)?.id).await?;
         if found.models > 0 || found.keys > 0 {
             let (models, keys) = (counted(found.models, "model"), counted(found.keys, "key"));
-            let detail = format!("{} still has {models} and {keys}; delete them first.", found.slug);
+            let detail =
+                format!("{} still has {models} and {keys}; delete them first.", found.slug);
             return Err(Problem::new(Code::Conflict, detail));
         }
         sql::delete_provider(&mut tx, org, found.id).await.map_err(problem)?;
         let event = Event::ProviderDeleted { provider: found.id, slug: found.slug };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        ralex_access::bump(&mut tx, org).await.map_err(problem)?;
-        tx.commit().await.map_err(problem)
+        self.0.access.commit(tx, org).await
     }
 
     /// The models that a kind of provider is known to have, with their prices.
     pub fn catalog(&self, kind: ProviderKind) -> Vec<CatalogModel> {
         self.0.catalogue.of(kind)
     }
-}
 
-async fn finish(
-    mut tx: Tenant,
-    scope: &Scope,
-    id: ProviderId,
-    event: Event,
-) -> Result<Provider, Problem> {
-    record(&mut tx, scope.author(), event).await.map_err(problem)?;
-    ralex_access::bump(&mut tx, scope.org()).await.map_err(problem)?;
-    let provider = found(&mut tx, scope, id).await?;
-    tx.commit().await.map_err(problem)?;
-    Ok(provider)
+    async fn finish(
+        &self,
+        mut tx: Tenant,
+        scope: &Scope,
+        id: ProviderId,
+        event: Event,
+    ) -> Result<Provider, Problem> {
+        record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        let provider = found(&mut tx, scope, id).await?;
+        self.0.access.commit(tx, scope.org()).await?;
+        Ok(provider)
+    }
 }
 
 async fn found(
@@ -149,7 +149,8 @@ fn counted(count: u32, what: &str) -> String {
 
 fn kind(row: &sql::ProviderRow) -> Result<ProviderKind, Problem> {
     sql::kind(&row.kind).ok_or_else(|| {
-        let detail = format!("The provider {} is of a kind that this version does not know.", row.slug);
+        let detail =
+            format!("The provider {} is of a kind that this version does not know.", row.slug);
         Problem::new(Code::Internal, detail)
     })
 }

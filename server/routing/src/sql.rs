@@ -373,15 +373,10 @@ pub(crate) async fn update_model(
 }
 
 /// True when it was there.
-pub(crate) async fn delete_model(
-    conn: &mut PgConnection,
-    org: OrgId,
-    id: ModelId,
-) -> Result<bool> {
-    let done =
-        sqlx::query!("delete from model where org_id = $1 and id = $2", org as _, id as _)
-            .execute(conn)
-            .await?;
+pub(crate) async fn delete_model(conn: &mut PgConnection, org: OrgId, id: ModelId) -> Result<bool> {
+    let done = sqlx::query!("delete from model where org_id = $1 and id = $2", org as _, id as _)
+        .execute(conn)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -79,7 +79,11 @@ pub(crate) fn decrypt(
 }
 
 /// Encrypts something small under a fresh nonce, which stands before it.
-pub(crate) fn wrap(key: &KeyBytes, identity: &Identity, plain: &[u8]) -> Result<Vec<u8>, Integrity> {
+pub(crate) fn wrap(
+    key: &KeyBytes,
+    identity: &Identity,
+    plain: &[u8],
+) -> Result<Vec<u8>, Integrity> {
     let nonce = random::<NONCE>();
     let mut wrapped = nonce.to_vec();
     wrapped.extend(encrypt(key, &nonce, identity.bytes(), plain)?);

@@ -28,7 +28,9 @@ pub enum OpenError {
     SealMalformed { path: PathBuf, found: usize },
     #[error("the seal {} cannot be read or written: {source}", path.display())]
     SealFile { path: PathBuf, source: io::Error },
-    #[error("the seal key of the settings must be 32 bytes in base64, as `openssl rand -base64 32` prints")]
+    #[error(
+        "the seal key of the settings must be 32 bytes in base64, as `openssl rand -base64 32` prints"
+    )]
     SealSetting,
     #[error(transparent)]
     Store(#[from] ralex_store::Error),

@@ -54,7 +54,9 @@ impl RootKey {
         Ok(Self {
             version,
             wrapping: cipher::derive(key, "rlxv1/root/wrap")?,
-            fingerprint: hex::encode(&cipher::derive(key, "rlxv1/root/fingerprint")?[..FINGERPRINT]),
+            fingerprint: hex::encode(
+                &cipher::derive(key, "rlxv1/root/fingerprint")?[..FINGERPRINT],
+            ),
         })
     }
 

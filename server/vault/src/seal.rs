@@ -68,7 +68,8 @@ impl Seal {
         }
         let Source::File(path) = &self.0 else { return Err(OpenError::SealSetting) };
         let key = cipher::random::<KEY>();
-        write_file(path, &key).map_err(|source| OpenError::SealFile { path: path.clone(), source })?;
+        write_file(path, &key)
+            .map_err(|source| OpenError::SealFile { path: path.clone(), source })?;
         Ok(key)
     }
 }

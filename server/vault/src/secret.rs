@@ -4,7 +4,7 @@ use ralex_access::Scope;
 use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo};
 use ralex_api::{Page, page::PageQuery};
 use ralex_audit::{Event, record};
-use ralex_kernel::{Code, Problem, Secret, SecretId};
+use ralex_kernel::{Code, Problem, SecretId};
 use ralex_store::{OnConstraint, problem};
 use sqlx::PgConnection;
 
@@ -36,14 +36,10 @@ impl Vault {
         sql::insert_secret(&mut tx, org, id, &new.name, provider.id, &origin)
             .await
             .or_problem([("secret_name_taken", taken)])?;
-        let version = self.seal(&key, scope, id, 1, &origin, value)?;
+        let version = seal(&key, &self.place(scope, id, 1), &origin, value)?;
         sql::insert_version(&mut tx, &version, &fingerprint).await.map_err(problem)?;
-        let event = Event::SecretCreated {
-            secret: id,
-            name: new.name,
-            provider: provider.id,
-            fingerprint,
-        };
+        let event =
+            Event::SecretCreated { secret: id, name: new.name, provider: provider.id, fingerprint };
         self.finish(tx, scope, id, event).await
     }
 
@@ -67,14 +63,20 @@ impl Vault {
         let fingerprint = fingerprint(&key, id, value)?;
         // Entering the same value again is how a detached key is attached.
         if fingerprint == current.fingerprint && origin == current.origin {
-            return Err(Problem::new(Code::Conflict, "This is the value that the key has already."));
+            return Err(Problem::new(
+                Code::Conflict,
+                "This is the value that the key has already.",
+            ));
         }
         refuse_duplicate(&mut tx, scope, &provider, id, &fingerprint).await?;
         let next = current.version + 1;
-        let version = self.seal(&key, scope, id, next, &origin, value)?;
+        let version = seal(&key, &self.place(scope, id, next), &origin, value)?;
         let replaced = sql::supersede(&mut tx, org, id, current.version).await.map_err(problem)?;
         if !replaced {
-            return Err(Problem::new(Code::Conflict, "The key was replaced by someone else just now."));
+            return Err(Problem::new(
+                Code::Conflict,
+                "The key was replaced by someone else just now.",
+            ));
         }
         sql::insert_version(&mut tx, &version, &fingerprint).await.map_err(problem)?;
         sql::attach(&mut tx, org, id, &origin).await.map_err(problem)?;
@@ -83,14 +85,11 @@ impl Vault {
     }
 
     /// What may be known of the keys, the oldest first.
-    pub async fn list(
-        &self,
-        scope: &Scope,
-        page: &PageQuery,
-    ) -> Result<Page<SecretInfo>, Problem> {
+    pub async fn list(&self, scope: &Scope, page: &PageQuery) -> Result<Page<SecretInfo>, Problem> {
         let after = page.after::<SecretId>()?;
         let mut tx = self.0.db.tenant(scope.org()).await?;
-        let rows = sql::list(&mut tx, scope.org(), after, page.size() + 1).await.map_err(problem)?;
+        let rows =
+            sql::list(&mut tx, scope.org(), after, page.size() + 1).await.map_err(problem)?;
         let infos = rows.into_iter().map(sql::InfoRow::info).collect();
         Ok(Page::of(infos, page.size(), |info| info.id.to_string()))
     }
@@ -111,23 +110,11 @@ impl Vault {
         sql::delete_secret(&mut tx, org, id).await.map_err(problem)?;
         let event = Event::SecretDeleted { secret: id, name, versions };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        ralex_access::bump(&mut tx, org).await.map_err(problem)?;
-        tx.commit().await.map_err(problem)
+        self.0.access.commit(tx, org).await
     }
 
-    fn seal(
-        &self,
-        key: &OrgKey,
-        scope: &Scope,
-        secret: SecretId,
-        version: u32,
-        origin: &str,
-        value: &str,
-    ) -> Result<sql::NewVersion, Problem> {
-        let place = Place { deployment: self.0.deployment, org: scope.org(), secret, version };
-        let blob = envelope::seal(key, &place, origin, value)
-            .map_err(|error| broken_secret(secret, error))?;
-        Ok(sql::NewVersion { org: place.org, secret, version, org_key: key.version, blob })
+    fn place(&self, scope: &Scope, secret: SecretId, version: u32) -> Place {
+        Place { deployment: self.0.deployment, org: scope.org(), secret, version }
     }
 
     async fn finish(
@@ -138,9 +125,8 @@ impl Vault {
         event: Event,
     ) -> Result<SecretInfo, Problem> {
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        ralex_access::bump(&mut tx, scope.org()).await.map_err(problem)?;
         let info = info(&mut tx, scope, id).await?;
-        tx.commit().await.map_err(problem)?;
+        self.0.access.commit(tx, scope.org()).await?;
         Ok(info)
     }
 }
@@ -159,6 +145,18 @@ fn origin(provider: &sql::Provider) -> Result<String, Problem> {
         let message = format!("takes no key: {} is simulated", provider.slug);
         Problem::field("provider", message)
     })
+}
+
+fn seal(
+    key: &OrgKey,
+    place: &Place,
+    origin: &str,
+    value: &str,
+) -> Result<sql::NewVersion, Problem> {
+    let blob = envelope::seal(key, place, origin, value)
+        .map_err(|error| broken_secret(place.secret, error))?;
+    let Place { org, secret, version, .. } = *place;
+    Ok(sql::NewVersion { org, secret, version, org_key: key.version, blob })
 }
 
 fn fingerprint(key: &OrgKey, secret: SecretId, value: &str) -> Result<String, Problem> {

@@ -324,11 +324,7 @@ pub(crate) async fn delete_versions(
     Ok(u32::try_from(done.rows_affected()).unwrap_or(u32::MAX))
 }
 
-pub(crate) async fn delete_secret(
-    conn: &mut PgConnection,
-    org: OrgId,
-    id: SecretId,
-) -> Result<()> {
+pub(crate) async fn delete_secret(conn: &mut PgConnection, org: OrgId, id: SecretId) -> Result<()> {
     sqlx::query!("delete from secret where org_id = $1 and id = $2", org as _, id as _)
         .execute(conn)
         .await?;
