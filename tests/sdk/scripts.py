@@ -18,3 +18,9 @@ def script(upstream, what):
     )
     with urllib.request.urlopen(request, timeout=10):
         pass
+
+
+def last_request(upstream, model):
+    """What the provider got for its newest call of a model: path, headers, body."""
+    with urllib.request.urlopen(f"{upstream}/_requests/{model}", timeout=10) as answer:
+        return json.load(answer)[-1]

@@ -11,8 +11,8 @@ from decimal import Decimal
 import anthropic
 import openai
 
-from scripts import ANSWER, FAILURE, INPUT_TOKENS, LIMITED, OUTPUT_TOKENS, PLAIN, TOOL, script
-from stack import INPUT_PRICE, OUTPUT_PRICE
+from scripts import ANSWER, FAILURE, INPUT_TOKENS, LIMITED, OUTPUT_TOKENS, PLAIN, TOOL, last_request, script
+from stack import INPUT_PRICE, KEY, OUTPUT_PRICE
 
 STACK = None
 UPSTREAMS = ("openai-model", "anthropic-model")
@@ -110,6 +110,19 @@ class OpenAI(unittest.TestCase):
                     model=model, messages=turns, tools=OPENAI_TOOLS, max_completion_tokens=256
                 )
                 self.assertEqual(done.choices[0].message.content, ANSWER)
+                sent = last_request(STACK.upstream, model)["raw"]
+                self.assertIn("4 degrees", sent)
+                self.assertIn("call_1", sent)
+
+    def test_a_provider_sees_its_own_key_and_never_the_callers_token(self):
+        for model in UPSTREAMS:
+            with self.subTest(model):
+                script(STACK.upstream, PLAIN)
+                self.chat(model)
+                headers = last_request(STACK.upstream, model)["headers"]
+                sent = headers.get("x-api-key") or headers["authorization"].removeprefix("Bearer ")
+                self.assertEqual(sent, KEY)
+                self.assertNotIn(STACK.token, json.dumps(headers))
 
     def test_an_answer_names_its_call_and_its_exact_cost(self):
         for model in UPSTREAMS:
@@ -243,6 +256,9 @@ class Anthropic(unittest.TestCase):
                     model=model, messages=turns, tools=ANTHROPIC_TOOLS, max_tokens=256, system="Be brief."
                 )
                 self.assertEqual(done.content[0].text, ANSWER)
+                sent = last_request(STACK.upstream, model)["raw"]
+                self.assertIn("4 degrees", sent)
+                self.assertIn("Be brief.", sent)
 
     def test_the_simulated_provider_answers_plain_and_streamed(self):
         self.assertTrue(self.message("simulated-model").content[0].text)
