@@ -1,1 +1,18 @@
-//! store
+//! The database: how to reach it, and the only ways to be inside it.
+//!
+//! What always holds: a query runs inside a [`Tenant`], which sees one organisation, or inside a
+//! [`System`] transaction, which says why it sees all; both run as roles that own no table and
+//! that row level security binds. A connection comes back to the pool outside of any transaction
+//! and with its settings reset, whatever was cancelled on it. Uses `kernel`; used by every domain.
+
+pub mod db;
+pub mod error;
+pub mod migrate;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod transaction;
+
+pub use db::Db;
+pub use error::{Error, OnConstraint, is_unavailable, problem, violated};
+pub use migrate::migrate;
+pub use transaction::{System, Tenant};
