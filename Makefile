@@ -21,6 +21,7 @@ run: ## build everything and start Ralex on http://127.0.0.1:8080
 	tools/console
 	echo "· server: compiling (some minutes the first time)"
 	cargo build --release -p ralex
+	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
 	exec $(TARGET)/release/ralex serve
 
 console: ## build the console into console/dist
