@@ -122,7 +122,9 @@ impl Client {
                 Dialect::OpenaiChat => ("authorization", format!("Bearer {}", key.expose())),
                 Dialect::AnthropicMessages => ("x-api-key", key.expose().to_owned()),
             };
-            let mut value = HeaderValue::from_str(&text).map_err(|_| UpstreamError::Unreachable)?;
+            // A key that cannot stand in a header is refused as the provider would refuse it.
+            let unusable = |_| UpstreamError::Status(Refusal { status: 401, ..Refusal::default() });
+            let mut value = HeaderValue::from_str(&text).map_err(unusable)?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
@@ -178,7 +180,12 @@ fn failure(error: &reqwest::Error) -> UpstreamError {
         }
         source = cause.source();
     }
-    if error.is_timeout() { UpstreamError::Timeout } else { UpstreamError::Unreachable }
+    match error {
+        _ if error.is_timeout() => UpstreamError::Timeout,
+        _ if error.is_connect() => UpstreamError::Unreachable,
+        // The request may have arrived: the provider may have worked, and charge for it.
+        _ => UpstreamError::Cut,
+    }
 }
 
 fn cut(error: &reqwest::Error) -> UpstreamError {

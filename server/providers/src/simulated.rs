@@ -146,3 +146,110 @@ fn fingerprint(inbound: &Inbound) -> u64 {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::dialect::{Dialect, ProviderKind};
+    use crate::prepare::{Target, prepare};
+
+    const DIALECTS: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+
+    fn ask(dialect: Dialect, body: &Value) -> Answer {
+        let inbound = Inbound::parse(dialect, body.to_string().into()).unwrap();
+        let target = Target {
+            kind: ProviderKind::Simulated,
+            base_url: None,
+            upstream_model: "sim".to_owned(),
+            max_output: 1000,
+        };
+        answer(&prepare(&inbound, &target, 1000).unwrap()).unwrap()
+    }
+
+    fn plain(dialect: Dialect, body: &Value) -> (Value, Usage) {
+        match ask(dialect, body) {
+            Answer::Whole { body, usage } => (serde_json::from_slice(&body).unwrap(), usage),
+            Answer::Stream(_) => panic!("a plain answer was asked for"),
+        }
+    }
+
+    async fn streamed(dialect: Dialect, body: &Value) -> (String, Usage) {
+        let Answer::Stream(stream) = ask(dialect, body) else { panic!("a stream was asked for") };
+        let chunks: Vec<_> = stream.collect().await;
+        let chunks: Vec<_> = chunks.into_iter().map(Result::unwrap).collect();
+        let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect();
+        (String::from_utf8(bytes).unwrap(), chunks.last().unwrap().usage.unwrap())
+    }
+
+    fn question(text: &str) -> Value {
+        json!({ "model": "m", "messages": [{ "role": "user", "content": text }],
+            "tools": [{ "type": "function", "function": { "name": "f", "parameters":
+                { "type": "object", "properties": { "city": { "type": "string" } },
+                  "required": ["city"] } } }] })
+    }
+
+    #[test]
+    fn the_answer_says_that_it_is_simulated_and_repeats_the_question() {
+        for dialect in DIALECTS {
+            let (body, usage) = plain(dialect, &question("hello there"));
+            let text = match dialect {
+                Dialect::OpenaiChat => &body["choices"][0]["message"]["content"],
+                Dialect::AnthropicMessages => &body["content"][0]["text"],
+            };
+            let text = text.as_str().unwrap();
+            assert!(text.contains("simulated") && text.contains("hello there"), "{text}");
+            assert_eq!(usage.output_tokens, tokens::count(text));
+            assert!(!usage.estimated && usage.input_tokens > 0);
+        }
+    }
+
+    #[test]
+    fn the_maximum_is_never_passed() {
+        for most in [1, 2, 7, 20] {
+            let mut body = question("hello \u{1f600}\u{1f600}");
+            body["max_tokens"] = json!(most);
+            let (body, usage) = plain(Dialect::OpenaiChat, &body);
+            assert!(usage.output_tokens <= most, "{usage:?}");
+            assert_eq!(body["choices"][0]["finish_reason"], "length");
+        }
+    }
+
+    #[test]
+    fn the_words_call_tool_call_the_first_tool() {
+        let body = question("please call tool now");
+        let (body, _) = plain(Dialect::OpenaiChat, &body);
+        let function = &body["choices"][0]["message"]["tool_calls"][0]["function"];
+        assert_eq!(function["arguments"], r#"{"city":"example"}"#);
+        let mut body = question("please call tool now");
+        body["tools"] = json!([{ "name": "f", "input_schema": { "type": "object" } }]);
+        let (body, _) = plain(Dialect::AnthropicMessages, &body);
+        assert_eq!(body["content"][0]["type"], "tool_use");
+        assert_eq!(body["stop_reason"], "tool_use");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_says_the_same_as_the_plain_answer() {
+        for dialect in DIALECTS {
+            for text in ["hello there", "call tool"] {
+                let mut body = question(text);
+                let (_, usage) = plain(dialect, &body);
+                body["stream"] = json!(true);
+                let (text, streamed) = streamed(dialect, &body).await;
+                assert_eq!(streamed, usage, "{dialect:?} {text}");
+                assert!(text.len() > 500, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_answers_are_counted_each() {
+        let mut body = question("hi");
+        let (_, one) = plain(Dialect::OpenaiChat, &body);
+        body["n"] = json!(3);
+        let (body, three) = plain(Dialect::OpenaiChat, &body);
+        assert_eq!(body["choices"].as_array().unwrap().len(), 3);
+        assert_eq!(three.output_tokens, 3 * one.output_tokens);
+    }
+}

@@ -34,3 +34,6 @@ pub(crate) fn request(
         Dialect::AnthropicMessages => request_to_chat::body(inbound, target, max_output),
     }
 }
+
+#[cfg(test)]
+mod tests;

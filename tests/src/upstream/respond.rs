@@ -183,6 +183,8 @@ fn run(call: Call, steps: Vec<Step>) -> impl futures_util::Stream<Item = Result<
                 Some(Step::Wait(milliseconds)) => wait(milliseconds).await,
                 Some(Step::Stall) => std::future::pending::<()>().await,
                 Some(Step::Cut) => {
+                    // What is not flushed yet would be thrown away; being pending once flushes it.
+                    tokio::task::yield_now().await;
                     call.end();
                     let cut = io::Error::new(io::ErrorKind::ConnectionReset, "as scripted");
                     return Some((Err(cut), (call, steps)));
