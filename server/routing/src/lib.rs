@@ -38,7 +38,7 @@ pub struct Routing(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    access: Access,
+    access: Arc<Access>,
     egress: EgressPolicy,
     catalogue: Catalogue,
     books: RwLock<HashMap<OrgId, Arc<book::Book>>>,
@@ -48,7 +48,7 @@ struct Inner {
 
 impl Routing {
     /// `egress`: where providers may be.
-    pub fn new(db: Db, access: Access, egress: EgressPolicy, catalogue: Catalogue) -> Self {
+    pub fn new(db: Db, access: Arc<Access>, egress: EgressPolicy, catalogue: Catalogue) -> Self {
         let books = RwLock::new(HashMap::new());
         let loading = tokio::sync::Mutex::new(());
         Self(Arc::new(Inner { db, access, egress, catalogue, books, loading }))

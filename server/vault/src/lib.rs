@@ -23,6 +23,8 @@ mod root;
 mod seal;
 mod secret;
 mod sql;
+#[cfg(test)]
+mod testing;
 mod value;
 
 use std::collections::HashMap;
@@ -45,7 +47,7 @@ pub struct Vault(Arc<Inner>);
 
 struct Inner {
     db: Db,
-    access: Access,
+    access: Arc<Access>,
     deployment: DeploymentId,
     root: keys::RootKey,
     rings: RwLock<HashMap<OrgId, Arc<ring::Ring>>>,

@@ -155,3 +155,110 @@ pub(crate) fn forget_the_old(vault: Weak<Inner>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use ralex_kernel::Code;
+
+    use super::*;
+    use crate::testing::{ORIGIN, World, add_org, add_provider};
+
+    const CANARY: &str = "sk-canary-5f0c1d";
+
+    #[tokio::test]
+    async fn a_key_is_used_at_its_origin_and_printed_nowhere() {
+        let world = World::new().await;
+        assert_eq!(world.used(ORIGIN).await.unwrap(), None, "there is no key yet");
+        let info = world.enter("main", CANARY).await.unwrap();
+        let key = world.vault.locate(world.org, world.provider, ORIGIN).await.unwrap().unwrap();
+        assert_eq!((key.secret, key.version, &*key.origin), (info.id, 1, ORIGIN));
+        let opened = world.vault.open_key(&key).unwrap();
+        assert_eq!(opened.expose(), CANARY);
+        let printed = format!("{key:?} {opened:?} {info:?} {:?}", world.vault);
+        assert!(!printed.contains(CANARY), "{printed}");
+    }
+
+    #[tokio::test]
+    async fn a_key_is_never_located_for_another_origin_provider_or_organisation() {
+        let world = World::new().await;
+        world.enter("main", CANARY).await.unwrap();
+        let refused = world.used("https://evil.example").await.unwrap_err();
+        assert_eq!(refused.code, Code::ProviderNotReady);
+        assert!(refused.detail.contains("enter it again"), "{}", refused.detail);
+        let other = ProviderId::generate();
+        add_provider(&world.database, world.org, other, "other").await;
+        assert!(world.vault.locate(world.org, other, ORIGIN).await.unwrap().is_none());
+        let stranger = add_org(&world.database).await;
+        let located = world.vault.locate(stranger, world.provider, ORIGIN).await;
+        assert!(located.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_newest_key_of_several_is_used() {
+        let world = World::new().await;
+        let old = world.enter("old", "sk-old").await.unwrap();
+        world.enter("new", "sk-new").await.unwrap();
+        assert_eq!(world.used(ORIGIN).await.unwrap().as_deref(), Some("sk-new"));
+        world.replace(old.id, "sk-newest").await.unwrap();
+        assert_eq!(world.used(ORIGIN).await.unwrap().as_deref(), Some("sk-newest"));
+    }
+
+    #[tokio::test]
+    async fn rows_that_a_foreign_hand_moved_do_not_open() {
+        let world = World::new().await;
+        let one = world.enter("one", "sk-one").await.unwrap();
+        let two = world.enter("two", "sk-two").await.unwrap();
+        let mut owner = world.database.owner().await;
+        let refused = async || {
+            world.touch().await;
+            world.used(ORIGIN).await.unwrap_err().code == Code::ProviderNotReady
+        };
+        sqlx::query!(
+            "update secret_version set blob = (select blob from secret_version where secret_id = $1)
+             where secret_id = $2",
+            one.id as _,
+            two.id as _,
+        )
+        .execute(&mut owner)
+        .await
+        .unwrap();
+        assert!(refused().await, "another row's blob");
+        world.replace(two.id, "sk-three").await.unwrap();
+        sqlx::query!("update secret_version set version = 9 where version = 2")
+            .execute(&mut owner)
+            .await
+            .unwrap();
+        assert!(refused().await, "another version");
+    }
+
+    #[tokio::test]
+    async fn a_key_whose_row_was_pointed_at_another_origin_does_not_open() {
+        let world = World::new().await;
+        world.enter("main", CANARY).await.unwrap();
+        sqlx::query!("update secret set origin = 'https://evil.example'")
+            .execute(&mut world.database.owner().await)
+            .await
+            .unwrap();
+        world.move_provider("https://evil.example/v1").await;
+        let refused = world.used("https://evil.example").await.unwrap_err();
+        assert_eq!(refused.code, Code::ProviderNotReady);
+        assert!(refused.detail.contains("integrity"), "{}", refused.detail);
+    }
+
+    #[tokio::test]
+    async fn opened_keys_are_forgotten_within_a_minute() {
+        let ring = |age| Ring {
+            policy_version: 1,
+            loaded_at: Instant::now().checked_sub(age).unwrap(),
+            org_keys: Vec::new(),
+            secrets: Vec::new(),
+        };
+        assert!(!ring(Duration::from_secs(49)).is_old());
+        assert!(ring(FRESH).is_old());
+        assert!(FRESH + SWEEP <= Duration::from_mins(1));
+        let world = World::new().await;
+        let (org, version) = (world.org, 1);
+        world.vault.0.rings.write().insert(org, Arc::new(ring(FRESH)));
+        assert!(world.vault.0.cached(org, version).is_none());
+    }
+}

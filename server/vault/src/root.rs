@@ -23,7 +23,7 @@ impl Vault {
     /// Where the seal is missing or wrong for what the database holds, nothing is written.
     pub async fn open(
         db: Db,
-        access: Access,
+        access: Arc<Access>,
         deployment: DeploymentId,
         seal: Seal,
     ) -> Result<Self, OpenError> {
@@ -108,4 +108,88 @@ async fn open_root(db: &Db, deployment: DeploymentId, seal: &Seal) -> Result<Roo
     tx.commit().await?;
     info!("the vault has a new root key, sealed with {}; back that up", seal.place());
     Ok(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use ralex_kernel::Secret;
+    use ralex_store::testing::Database;
+
+    use super::*;
+    use crate::testing::{World, access};
+
+    /// Everything that a refused start could have written.
+    async fn root_rows(database: &Database) -> Vec<Vec<u8>> {
+        sqlx::query_scalar!("select wrapped from root_key order by version")
+            .fetch_all(&mut database.owner().await)
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_next_start_opens_what_the_first_one_made() {
+        let world = World::new().await;
+        let key = world.vault.internal_key("audit_seed").await.unwrap();
+        let again = world.open(Seal::in_folder(world.folder.path())).await.unwrap();
+        assert_eq!(again.internal_key("audit_seed").await.unwrap(), key);
+        assert_ne!(again.internal_key("token_pepper").await.unwrap(), key);
+        let bytes = std::fs::read(world.folder.path().join("seal.key")).unwrap();
+        let given = Secret::new(STANDARD.encode(bytes));
+        let given = world.open(Seal::from_base64(&given).unwrap()).await.unwrap();
+        assert_eq!(given.internal_key("audit_seed").await.unwrap(), key);
+    }
+
+    #[tokio::test]
+    async fn a_missing_seal_is_never_replaced() {
+        let world = World::new().await;
+        let before = root_rows(&world.database).await;
+        let empty = tempfile::tempdir().unwrap();
+        let refused = world.open(Seal::in_folder(empty.path())).await.unwrap_err();
+        assert!(matches!(refused, OpenError::SealMissing { .. }), "{refused}");
+        assert!(refused.to_string().contains("seal.key"), "{refused}");
+        assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+        assert_eq!(root_rows(&world.database).await, before);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_seal_or_deployment_opens_nothing_and_changes_nothing() {
+        let world = World::new().await;
+        let before = root_rows(&world.database).await;
+        let wrong = Seal::from_base64(&Secret::new(STANDARD.encode([7; KEY]))).unwrap();
+        let refused = world.open(wrong).await.unwrap_err();
+        assert!(matches!(refused, OpenError::SealWrong { .. }), "{refused}");
+        let right = Seal::in_folder(world.folder.path());
+        let (db, other) = (world.database.db(), DeploymentId::generate());
+        let refused = Vault::open(db, world.access.clone(), other, right).await.unwrap_err();
+        assert!(matches!(refused, OpenError::SealWrong { .. }), "{refused}");
+        assert_eq!(root_rows(&world.database).await, before);
+    }
+
+    #[tokio::test]
+    async fn of_two_nodes_that_start_first_at_once_only_one_makes_a_seal() {
+        let database = Database::fresh().await;
+        let access = access(&database).await;
+        let deployment = DeploymentId::generate();
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let open = |folder: &tempfile::TempDir| {
+            Vault::open(database.db(), access.clone(), deployment, Seal::in_folder(folder.path()))
+        };
+        let (one, other) = tokio::join!(open(&folders[0]), open(&folders[1]));
+        assert!(one.is_ok() ^ other.is_ok());
+        let refused = one.err().or(other.err()).unwrap();
+        assert!(matches!(refused, OpenError::SealMissing { .. }), "{refused}");
+        let files = folders.iter().map(|f| std::fs::read_dir(f.path()).unwrap().count());
+        assert_eq!(files.sum::<usize>(), 1);
+    }
+
+    #[tokio::test]
+    async fn all_who_ask_first_get_the_same_key_of_the_deployment() {
+        let world = World::new().await;
+        let ask = || world.vault.internal_key("token_pepper");
+        let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+        let first = a.unwrap();
+        assert!([b, c, d].into_iter().all(|other| other.unwrap() == first));
+    }
 }

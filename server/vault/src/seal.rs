@@ -146,7 +146,7 @@ mod tests {
     fn a_seal_from_the_settings_must_be_32_bytes_and_is_never_printed() {
         let text = STANDARD.encode([7; KEY]);
         let seal = Seal::from_base64(&Secret::new(format!(" {text}\n"))).unwrap();
-        assert_eq!(**seal.read().unwrap().unwrap(), [7; KEY]);
+        assert_eq!(*seal.read().unwrap().unwrap(), [7; KEY]);
         assert!(!format!("{seal:?}").contains(&text));
         for wrong in ["", "short", "####", &STANDARD.encode([7; 31])] {
             let refused = Seal::from_base64(&Secret::new(wrong.to_owned()));

@@ -180,3 +180,161 @@ async fn refuse_duplicate(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ralex_access::Access;
+    use ralex_api::vault::SecretState;
+
+    use super::*;
+    use crate::testing::{ORIGIN, World, add_org, secret};
+
+    const CANARY: &str = "sk-canary-77aa01";
+
+    #[tokio::test]
+    async fn nothing_stored_or_answered_holds_the_value() {
+        let world = World::new().await;
+        let info = world.enter("main", &format!("{CANARY}\n")).await.unwrap();
+        world.replace(info.id, "sk-canary-2").await.unwrap();
+        let rows = sqlx::query_scalar!(
+            r#"select convert_from(leaf, 'utf8') as "text!" from audit_event
+               union all select row_to_json(s)::text from secret s
+               union all select row_to_json(v)::text || encode(v.blob, 'escape') from secret_version v"#
+        )
+        .fetch_all(&mut world.database.owner().await)
+        .await
+        .unwrap();
+        let listed = world.vault.list(&world.scope(), &PageQuery::default()).await.unwrap();
+        let seen = format!("{rows:?} {listed:?}");
+        assert!(!seen.contains("canary"), "{seen}");
+        assert_eq!(listed.items[0].version, 2);
+        assert_eq!(world.actions().await, ["secret.created", "secret.rotated"]);
+    }
+
+    #[tokio::test]
+    async fn the_same_value_is_not_stored_twice_for_a_provider() {
+        let world = World::new().await;
+        world.enter("main", CANARY).await.unwrap();
+        let refused = world.enter("again", CANARY).await.unwrap_err();
+        assert_eq!(refused.code, Code::Conflict);
+        assert!(refused.detail.contains("main"), "{}", refused.detail);
+        assert!(!refused.detail.contains(CANARY), "{}", refused.detail);
+        let enter = async |name: &str| world.enter(name, "sk-raced").await.is_ok();
+        let raced = tokio::join!(enter("a"), enter("b"), enter("c"), enter("d"));
+        let won = [raced.0, raced.1, raced.2, raced.3].into_iter().filter(|won| *won).count();
+        assert_eq!(won, 1);
+    }
+
+    #[tokio::test]
+    async fn a_replaced_key_is_used_at_once_and_a_call_under_way_keeps_its_own() {
+        let world = World::new().await;
+        let info = world.enter("main", "sk-1").await.unwrap();
+        let under_way = world.vault.locate(world.org, world.provider, ORIGIN).await.unwrap();
+        let next = world.replace(info.id, "sk-2").await.unwrap();
+        assert_eq!((next.version, next.id), (2, info.id));
+        assert_ne!(next.fingerprint, info.fingerprint);
+        assert_eq!(world.used(ORIGIN).await.unwrap().as_deref(), Some("sk-2"));
+        assert_eq!(world.vault.open_key(&under_way.unwrap()).unwrap().expose(), "sk-1");
+        let same = world.replace(info.id, "sk-2").await.unwrap_err();
+        assert_eq!(same.code, Code::Conflict);
+    }
+
+    #[tokio::test]
+    async fn replacements_at_once_follow_each_other() {
+        let world = World::new().await;
+        let id = world.enter("main", "sk-0").await.unwrap().id;
+        let (a, b, c) = tokio::join!(
+            world.replace(id, "sk-1"),
+            world.replace(id, "sk-2"),
+            world.replace(id, "sk-3"),
+        );
+        let mut versions = [a, b, c].map(|info| info.unwrap().version);
+        versions.sort_unstable();
+        assert_eq!(versions, [2, 3, 4]);
+        assert_eq!(world.vault.find(&world.scope(), id).await.unwrap().version, 4);
+    }
+
+    #[tokio::test]
+    async fn a_key_is_detached_by_a_new_address_and_attached_by_entering_it_again() {
+        let world = World::new().await;
+        let info = world.enter("main", CANARY).await.unwrap();
+        world.move_provider("https://eu.example.com/v1").await;
+        let moved = world.vault.find(&world.scope(), info.id).await.unwrap();
+        assert_eq!((moved.state, moved.origin.as_str()), (SecretState::Detached, ORIGIN));
+        assert!(world.used("https://eu.example.com").await.is_err());
+        let again = world.replace(info.id, CANARY).await.unwrap();
+        assert_eq!(again.state, SecretState::Active);
+        let used = world.used("https://eu.example.com").await.unwrap();
+        assert_eq!(used.as_deref(), Some(CANARY));
+        world.move_provider("https://eu.example.com/v2").await;
+        let found = world.vault.find(&world.scope(), info.id).await.unwrap();
+        assert_eq!(found.state, SecretState::Active, "the origin is the same");
+    }
+
+    #[tokio::test]
+    async fn a_deleted_key_leaves_no_ciphertext_behind() {
+        let world = World::new().await;
+        let id = world.enter("main", "sk-1").await.unwrap().id;
+        world.replace(id, "sk-2").await.unwrap();
+        world.vault.delete(&world.scope(), id).await.unwrap();
+        assert_eq!(world.used(ORIGIN).await.unwrap(), None);
+        let left = sqlx::query_scalar!(r#"select count(*) as "left!" from secret_version"#)
+            .fetch_one(&mut world.database.owner().await)
+            .await
+            .unwrap();
+        assert_eq!(left, 0);
+        assert_eq!(world.actions().await.last().unwrap(), "secret.deleted");
+        let again = world.vault.delete(&world.scope(), id).await.unwrap_err();
+        assert_eq!(again.code, Code::NotFound);
+        world.enter("main", "sk-1").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn another_organisation_neither_sees_nor_changes_a_key() {
+        let world = World::new().await;
+        let id = world.enter("main", CANARY).await.unwrap().id;
+        let stranger = Access::internal(add_org(&world.database).await);
+        let vault = &world.vault;
+        let new = NewSecretVersion { value: secret("sk-mine") };
+        assert_eq!(vault.find(&stranger, id).await.unwrap_err().code, Code::NotFound);
+        assert_eq!(vault.rotate(&stranger, id, new).await.unwrap_err().code, Code::NotFound);
+        assert_eq!(vault.delete(&stranger, id).await.unwrap_err().code, Code::NotFound);
+        let list = vault.list(&stranger, &PageQuery::default()).await.unwrap();
+        assert!(list.items.is_empty());
+        assert_eq!(world.used(ORIGIN).await.unwrap().as_deref(), Some(CANARY));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_changes_nothing() {
+        let world = World::new().await;
+        world.enter("main", CANARY).await.unwrap();
+        let before = world.actions().await;
+        assert_eq!(world.enter("main", "sk-other").await.unwrap_err().code, Code::AlreadyExists);
+        assert_eq!(world.enter("x", " sk").await.unwrap_err().code, Code::InvalidRequest);
+        let name = "y".parse().unwrap();
+        let new = NewSecret { name, provider: "nowhere".to_owned(), value: secret("sk") };
+        let refused = world.vault.create(&world.scope(), new).await.unwrap_err();
+        assert_eq!(refused.errors[0].path, "provider");
+        assert_eq!(world.actions().await, before);
+        let list = world.vault.list(&world.scope(), &PageQuery::default()).await.unwrap();
+        assert_eq!(list.items.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_list_goes_on_where_its_page_ended() {
+        let world = World::new().await;
+        for name in ["a", "b", "c"] {
+            world.enter(name, &format!("sk-{name}")).await.unwrap();
+        }
+        let page = |cursor| PageQuery { cursor, limit: Some(2) };
+        let first = world.vault.list(&world.scope(), &page(None)).await.unwrap();
+        let rest = world.vault.list(&world.scope(), &page(first.next_cursor.clone())).await;
+        let rest = rest.unwrap();
+        let names: Vec<_> =
+            first.items.iter().chain(&rest.items).map(|info| info.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!((first.items.len(), rest.next_cursor), (2, None));
+        let wrong = world.vault.list(&world.scope(), &page(Some("x".to_owned()))).await;
+        assert_eq!(wrong.unwrap_err().code, Code::InvalidRequest);
+    }
+}
