@@ -96,7 +96,9 @@ pub(crate) async fn lock_periods(
         .map(|(key, ends_at)| (key, Wanted { key, ends_at }))
         .collect();
     let mut keys: BTreeSet<PeriodKey> = wanted.keys().copied().collect();
-    keys.extend(calls.flat_map(|call| call.periods.iter().map(|period| period.key(call.org))));
+    keys.extend(
+        calls.flat_map(|call| call.periods().into_iter().map(|period| period.key(call.org))),
+    );
     if keys.is_empty() {
         return Ok(Ledger::default());
     }
@@ -114,9 +116,10 @@ fn settle(
 ) -> (Counted, Effect) {
     let Some(call) = locked else { return (Counted::Unknown, Effect::default()) };
     let (org, cost) = (settlement.org, settlement.cost);
+    let periods = call.periods();
     let settled = match call.state.as_str() {
-        "open" => (Counted::Settled, ledger.settle(org, &call.periods, call.held, cost)),
-        "lost" => (Counted::Corrected, ledger.correct(org, &call.periods, call.cost, cost)),
+        "open" => (Counted::Settled, ledger.settle(org, &periods, call.held, cost)),
+        "lost" => (Counted::Corrected, ledger.correct(org, &periods, call.cost, cost)),
         _ => return (Counted::Already, Effect::default()),
     };
     // The same call may stand in one batch twice.

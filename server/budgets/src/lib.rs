@@ -3,18 +3,57 @@
 //! The broker *holds* the worst case of a call before anything is sent and *settles* the real cost
 //! afterwards, both in its own transaction. On a hard budget `spent + held` never passes the limit
 //! (the table refuses), every hold is settled or swept, and every cost is counted once. Uses
-//! `access`, `audit` and `store`; used by `broker`.
+//! `access`, `audit` and `store`; used by `broker` and the HTTP layer.
 
+mod applicable;
 mod batch;
+mod budget;
 mod call;
 mod charge;
 mod hold;
 mod ledger;
 mod settle;
 mod sql;
+mod sweep;
+mod target;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod verify;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use ralex_access::Access;
+use ralex_kernel::{Clock, NodeId};
+use ralex_store::Db;
 
 pub use batch::{hold_all, settle_all, settle_and_hold};
 pub use call::{Decision, OpenCall, Prices, open_calls};
 pub use charge::{Charge, HeldPeriod};
 pub use hold::{Hold, HoldOutcome, Refusal};
 pub use settle::{Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement, Tokens};
+pub use sweep::{heartbeat, sweep};
+pub use usage::Numbers;
+pub use verify::{Difference, Finding, Verification, verify};
+
+/// The service.
+#[derive(Clone)]
+pub struct Budgets {
+    db: Db,
+    access: Arc<Access>,
+    clock: Clock,
+    known: applicable::Cache,
+}
+
+impl Budgets {
+    pub fn new(db: Db, access: Arc<Access>, clock: Clock) -> Self {
+        Self { db, access, clock, known: applicable::cache() }
+    }
+
+    /// Says every few seconds that `node` is alive and closes calls of nodes that are not, until
+    /// `shutdown`.
+    pub async fn run_sweeper(&self, node: NodeId, shutdown: impl Future<Output = ()>) {
+        sweep::run(&self.db, node, shutdown).await;
+    }
+}

@@ -1,4 +1,8 @@
 //! The queries of this crate, by what they are about.
 
+pub(crate) mod budget;
 pub(crate) mod call;
 pub(crate) mod ledger;
+pub(crate) mod target;
+pub(crate) mod usage;
+pub(crate) mod verify;

@@ -16,7 +16,20 @@ pub(crate) struct Locked {
     pub state: String,
     pub held: Money,
     pub cost: Money,
-    pub periods: Vec<HeldPeriod>,
+    pub budget_ids: Vec<Uuid>,
+    pub budget_starts: Vec<DateTime<Utc>>,
+    pub age_ms: i64,
+}
+
+impl Locked {
+    pub fn periods(&self) -> Vec<HeldPeriod> {
+        let starts = self.budget_starts.iter();
+        self.budget_ids
+            .iter()
+            .zip(starts)
+            .map(|(id, starts_at)| HeldPeriod { budget: (*id).into(), starts_at: *starts_at })
+            .collect()
+    }
 }
 
 /// What a call's row becomes.
@@ -166,9 +179,11 @@ pub(crate) async fn lock(
     orgs: &[Uuid],
     ids: &[Uuid],
 ) -> Result<Vec<Locked>, sqlx::Error> {
-    let rows = sqlx::query!(
+    sqlx::query_as!(
+        Locked,
         r#"select c.org_id as "org: OrgId", c.id as "id: CallId", c.state, c.held as "held: Money",
-               c.cost as "cost: Money", c.budget_ids, c.budget_starts
+               c.cost as "cost: Money", c.budget_ids, c.budget_starts,
+               (extract(epoch from now() - c.started_at) * 1000)::bigint as "age_ms!"
            from (select distinct * from unnest($1::uuid[], $2::uuid[])) as k (org_id, id)
            join call c on c.org_id = k.org_id and c.id = k.id
            order by c.org_id, c.id
@@ -177,34 +192,26 @@ pub(crate) async fn lock(
         ids,
     )
     .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Locked {
-            org: row.org,
-            id: row.id,
-            state: row.state,
-            held: row.held,
-            cost: row.cost,
-            periods: held_periods(&row.budget_ids, &row.budget_starts),
-        })
-        .collect())
+    .await
 }
 
-/// Locks calls whose node went silent, or that run longer than any call may; calls that someone
-/// else settles at this moment are left to them.
+/// Locks open calls whose node went silent, or that run longer than any call may; calls that
+/// someone else settles at this moment are left to them.
 pub(crate) async fn lock_lost(
     conn: &mut PgConnection,
     silent_seconds: f64,
     longest_seconds: f64,
     at_most: i64,
 ) -> Result<Vec<Locked>, sqlx::Error> {
-    let rows = sqlx::query!(
+    sqlx::query_as!(
+        Locked,
         r#"select c.org_id as "org: OrgId", c.id as "id: CallId", c.state, c.held as "held: Money",
-               c.cost as "cost: Money", c.budget_ids, c.budget_starts
+               c.cost as "cost: Money", c.budget_ids, c.budget_starts,
+               (extract(epoch from now() - c.started_at) * 1000)::bigint as "age_ms!"
            from call c
            where c.state = 'open'
              and (c.started_at < now() - make_interval(secs => $2)
+               -- The age also covers a node whose first heartbeat is still on its way.
                or (c.started_at < now() - make_interval(secs => $1)
                  and not exists (
                    select from node n
@@ -217,26 +224,7 @@ pub(crate) async fn lock_lost(
         at_most,
     )
     .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Locked {
-            org: row.org,
-            id: row.id,
-            state: row.state,
-            held: row.held,
-            cost: row.cost,
-            periods: held_periods(&row.budget_ids, &row.budget_starts),
-        })
-        .collect())
-}
-
-fn held_periods(budgets: &[Uuid], starts: &[DateTime<Utc>]) -> Vec<HeldPeriod> {
-    budgets
-        .iter()
-        .zip(starts)
-        .map(|(budget, starts_at)| HeldPeriod { budget: (*budget).into(), starts_at: *starts_at })
-        .collect()
+    .await
 }
 
 pub(crate) async fn close(

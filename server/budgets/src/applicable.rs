@@ -1,0 +1,139 @@
+//! Which budgets a call counts against, answered from memory.
+//!
+//! An organisation's budgets are read once for each version of its policies, by one query however
+//! many calls wait for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use ralex_kernel::{
+    BudgetId, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId,
+};
+use ralex_store::{Db, problem};
+
+use crate::Budgets;
+use crate::charge::Charge;
+use crate::sql;
+use crate::sql::budget::{Filter, Stored};
+
+const ORGS: u64 = 10_000;
+/// Old versions are never asked for again and fall out.
+const IDLE: Duration = Duration::from_mins(10);
+
+pub(crate) type Cache = moka::future::Cache<(OrgId, i64), Arc<Known>>;
+
+pub(crate) fn cache() -> Cache {
+    moka::future::Cache::builder().max_capacity(ORGS).time_to_idle(IDLE).build()
+}
+
+/// An organisation's budgets by what they hang on.
+#[derive(Debug, Default)]
+pub(crate) struct Known(HashMap<Place, Vec<Entry>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Place {
+    Org,
+    Team(TeamId),
+    Project(ProjectId),
+    Token(TokenId),
+}
+
+#[derive(Debug)]
+struct Entry {
+    budget: BudgetId,
+    scope: Arc<str>,
+    period: Period,
+    zone: Tz,
+    limit: Money,
+    hard: bool,
+}
+
+impl Budgets {
+    /// The budgets that a call at `at` by `token` counts against, in their periods of `now`: those
+    /// of the organisation first, then of the team, the project and the token.
+    pub async fn applicable(
+        &self,
+        org: OrgId,
+        at: ScopePath,
+        token: Option<TokenId>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Charge>, Problem> {
+        let key = (org, self.access.version(org));
+        let known = self
+            .known
+            .try_get_with(key, load(&self.db, org))
+            .await
+            .map_err(|problem| Problem::clone(&problem))?;
+        Ok(known.charges(at, token, now))
+    }
+}
+
+async fn load(db: &Db, org: OrgId) -> Result<Arc<Known>, Problem> {
+    let mut tx = db.tenant(org).await?;
+    let filter = Filter { within: ScopePath::Org, only: None, after: None, at_most: None };
+    let stored = sql::budget::select(&mut tx, org, filter).await.map_err(problem)?;
+    Known::of(stored).map(Arc::new)
+}
+
+impl Known {
+    fn of(stored: Vec<Stored>) -> Result<Self, Problem> {
+        let mut known = Self::default();
+        for budget in stored {
+            let entry = Entry {
+                budget: budget.id,
+                zone: zone(&budget.time_zone)?,
+                scope: budget.scope.as_str().into(),
+                period: budget.period,
+                limit: budget.limit,
+                hard: budget.hard,
+            };
+            known.0.entry(Place::of(&budget)).or_default().push(entry);
+        }
+        Ok(known)
+    }
+
+    fn charges(&self, at: ScopePath, token: Option<TokenId>, now: DateTime<Utc>) -> Vec<Charge> {
+        let places = [
+            Some(Place::Org),
+            at.team().map(Place::Team),
+            at.project().map(Place::Project),
+            token.map(Place::Token),
+        ];
+        let entries = places.into_iter().flatten().filter_map(|place| self.0.get(&place));
+        entries.flatten().map(|entry| entry.charge(now)).collect()
+    }
+}
+
+impl Place {
+    fn of(budget: &Stored) -> Self {
+        match (budget.token, budget.project, budget.team) {
+            (Some(token), _, _) => Self::Token(token),
+            (None, Some(project), _) => Self::Project(project),
+            (None, None, Some(team)) => Self::Team(team),
+            (None, None, None) => Self::Org,
+        }
+    }
+}
+
+impl Entry {
+    fn charge(&self, now: DateTime<Utc>) -> Charge {
+        let bounds = self.period.bounds(self.zone, now);
+        Charge {
+            budget: self.budget,
+            scope: Arc::clone(&self.scope),
+            period: self.period,
+            starts_at: bounds.starts_at,
+            ends_at: bounds.ends_at,
+            limit: self.limit,
+            hard: self.hard,
+        }
+    }
+}
+
+/// A zone as the database has it, which was checked when it was written.
+pub(crate) fn zone(name: &str) -> Result<Tz, Problem> {
+    name.parse().map_err(|_| Problem::new(Code::Internal, "A stored time zone is not known."))
+}

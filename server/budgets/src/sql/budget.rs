@@ -1,0 +1,247 @@
+//! Queries on `budget` and its current periods, within one organisation.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{BudgetId, Money, OrgId, Period, ProjectId, ScopePath, TeamId, TokenId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A budget with its scope in words.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub id: BudgetId,
+    pub team: Option<TeamId>,
+    pub project: Option<ProjectId>,
+    pub token: Option<TokenId>,
+    /// As it stands in the contract (`team:platform`).
+    pub scope: String,
+    /// Absent where a personal token's name is not for the organisation's own role to read.
+    pub scope_name: Option<String>,
+    pub period: Period,
+    pub time_zone: String,
+    pub limit: Money,
+    pub hard: bool,
+    pub created_at: DateTime<Utc>,
+}
+
+/// What to store.
+#[derive(Debug)]
+pub(crate) struct New<'a> {
+    pub id: BudgetId,
+    pub team: Option<TeamId>,
+    pub project: Option<ProjectId>,
+    pub token: Option<TokenId>,
+    pub period: Period,
+    pub time_zone: &'a str,
+    pub limit: Money,
+    pub hard: bool,
+}
+
+/// Which budgets to read: those within a scope, one, or all after one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Filter {
+    pub within: ScopePath,
+    pub only: Option<BudgetId>,
+    pub after: Option<BudgetId>,
+    pub at_most: Option<i64>,
+}
+
+pub(crate) async fn insert(
+    conn: &mut PgConnection,
+    org: OrgId,
+    new: New<'_>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into budget (org_id, id, team_id, project_id, token_id, period, time_zone,
+             spend_limit, hard)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        org as _,
+        new.id as _,
+        new.team as _,
+        new.project as _,
+        new.token as _,
+        new.period.as_str(),
+        new.time_zone,
+        new.limit as _,
+        new.hard,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn select(
+    conn: &mut PgConnection,
+    org: OrgId,
+    filter: Filter,
+) -> Result<Vec<Stored>, sqlx::Error> {
+    sqlx::query_as!(
+        Stored,
+        r#"select b.id as "id: BudgetId", b.team_id as "team: TeamId",
+               b.project_id as "project: ProjectId", b.token_id as "token: TokenId",
+               coalesce('token:' || b.token_id, 'project:' || p.slug, 'team:' || t.slug, 'org')
+                   as "scope!",
+               case when b.token_id is not null then k.name
+                    else coalesce(p.name, t.name, o.name) end as "scope_name?",
+               b.period as "period: Period", b.time_zone, b.spend_limit as "limit: Money", b.hard,
+               b.created_at
+           from budget b
+           join org o on o.id = b.org_id
+           left join token k on k.org_id = b.org_id and k.id = b.token_id
+           left join team t on t.org_id = b.org_id and t.id = b.team_id
+           left join project p on p.org_id = b.org_id and p.id = b.project_id
+           where b.org_id = $1
+             and ($2::uuid is null or coalesce(b.team_id, k.team_id) = $2)
+             and ($3::uuid is null or coalesce(b.project_id, k.project_id) = $3)
+             and ($4::uuid is null or b.id = $4)
+             and ($5::uuid is null or b.id > $5)
+           order by b.id
+           limit $6"#,
+        org as _,
+        filter.within.team() as _,
+        filter.within.project() as _,
+        filter.only as _,
+        filter.after as _,
+        filter.at_most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Locks a budget against other changes and against new periods of it.
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BudgetId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select id from budget where org_id = $1 and id = $2 for no key update",
+        org as _,
+        id as _,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn update(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BudgetId,
+    limit: Money,
+    hard: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update budget set spend_limit = $3, hard = $4 where org_id = $1 and id = $2",
+        org as _,
+        id as _,
+        limit as _,
+        hard,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Deletes a budget and its periods.
+pub(crate) async fn delete(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BudgetId,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!("delete from budget where org_id = $1 and id = $2", org as _, id as _)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// A period's counters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub spent: Money,
+    pub held: Money,
+    pub overrun: Money,
+    pub refused: i64,
+}
+
+/// The counters of the periods that have a row.
+pub(crate) async fn counters(
+    conn: &mut PgConnection,
+    org: OrgId,
+    budgets: &[Uuid],
+    starts: &[DateTime<Utc>],
+) -> Result<HashMap<BudgetId, Counters>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select p.budget_id as "budget: BudgetId", p.spent as "spent: Money",
+               p.held as "held: Money", p.overrun as "overrun: Money", p.refused
+           from unnest($2::uuid[], $3::timestamptz[]) as k (budget_id, starts_at)
+           join budget_period p on p.org_id = $1 and p.budget_id = k.budget_id
+               and p.starts_at = k.starts_at"#,
+        org as _,
+        budgets,
+        starts,
+    )
+    .fetch_all(conn)
+    .await?;
+    let counters = rows.into_iter().map(|row| {
+        let (spent, held, overrun, refused) = (row.spent, row.held, row.overrun, row.refused);
+        (row.budget, Counters { spent, held, overrun, refused })
+    });
+    Ok(counters.collect())
+}
+
+/// A period that is not over, locked.
+#[derive(Debug)]
+pub(crate) struct Current {
+    pub starts_at: DateTime<Utc>,
+    pub spent: Money,
+    pub held: Money,
+    pub overrun: Money,
+    pub alerted: i32,
+}
+
+/// Periods that are not over: the current one, and the next where another node's clock is ahead.
+pub(crate) async fn lock_current(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BudgetId,
+    now: DateTime<Utc>,
+) -> Result<Vec<Current>, sqlx::Error> {
+    sqlx::query_as!(
+        Current,
+        r#"select starts_at, spent as "spent: Money", held as "held: Money",
+               overrun as "overrun: Money", alerted
+           from budget_period
+           where org_id = $1 and budget_id = $2 and ends_at > $3
+           order by starts_at
+           for no key update"#,
+        org as _,
+        id as _,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(crate) async fn update_period(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BudgetId,
+    (starts_at, alerted): (DateTime<Utc>, i32),
+    (limit, hard): (Money, bool),
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update budget_period set spend_limit = $4, hard = $5, alerted = $6
+         where org_id = $1 and budget_id = $2 and starts_at = $3",
+        org as _,
+        id as _,
+        starts_at,
+        limit as _,
+        hard,
+        alerted,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

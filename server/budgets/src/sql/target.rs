@@ -1,0 +1,95 @@
+//! Queries that find what a budget's scope names.
+
+use ralex_kernel::{OrgId, ProjectId, TeamId, TokenId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// A team by its slug or its id.
+pub(crate) async fn team(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<TeamId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select id as "id: TeamId" from team where org_id = $1 and (slug = $2 or id = $3)"#,
+        org as _,
+        name,
+        name.parse::<Uuid>().ok(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A project by its slug or its id, and its team.
+pub(crate) async fn project(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<(TeamId, ProjectId)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"select id as "id: ProjectId", team_id as "team: TeamId" from project
+           where org_id = $1 and (slug = $2 or id = $3)"#,
+        org as _,
+        name,
+        name.parse::<Uuid>().ok(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|row| (row.team, row.id)))
+}
+
+/// The team and project of a team's token that is not revoked.
+pub(crate) async fn team_token(
+    conn: &mut PgConnection,
+    org: OrgId,
+    token: TokenId,
+) -> Result<Option<(TeamId, Option<ProjectId>)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"select team_id as "team: TeamId", project_id as "project: ProjectId" from token
+           where org_id = $1 and id = $2 and revoked_at is null"#,
+        org as _,
+        token as _,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|row| (row.team, row.project)))
+}
+
+/// Whether a personal token that is not revoked is a member's. Only a system transaction may ask.
+pub(crate) async fn personal_token_exists(
+    conn: &mut PgConnection,
+    org: OrgId,
+    token: TokenId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from personal_token k
+               join membership m on m.user_id = k.user_id and m.org_id = $1
+               where k.id = $2 and k.revoked_at is null) as "exists!""#,
+        org as _,
+        token as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Names of the personal tokens, among `tokens`, of the organisation's members. Only a system
+/// transaction may ask.
+pub(crate) async fn personal_token_names(
+    conn: &mut PgConnection,
+    org: OrgId,
+    tokens: &[Uuid],
+) -> Result<Vec<(TokenId, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select k.id as "id: TokenId", k.name || ' (' || u.name || ')' as "name!"
+           from personal_token k
+           join app_user u on u.id = k.user_id
+           join membership m on m.user_id = k.user_id and m.org_id = $1
+           where k.id = any($2)"#,
+        org as _,
+        tokens,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}

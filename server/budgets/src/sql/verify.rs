@@ -1,0 +1,60 @@
+//! The query that compares budgets with the calls that name them.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{BudgetId, Money, OrgId};
+use sqlx::PgConnection;
+
+/// A period as it counts, and as its calls add up.
+#[derive(Debug)]
+pub(crate) struct Period {
+    pub org: OrgId,
+    pub budget: BudgetId,
+    pub starts_at: DateTime<Utc>,
+    pub limit: Money,
+    pub hard: bool,
+    pub spent: Money,
+    pub held: Money,
+    pub overrun: Money,
+    pub cost_of_calls: Money,
+    pub held_by_calls: Money,
+}
+
+pub(crate) async fn periods(
+    conn: &mut PgConnection,
+    org: Option<OrgId>,
+) -> Result<Vec<Period>, sqlx::Error> {
+    sqlx::query_as!(
+        Period,
+        r#"with of_calls as (
+               select c.org_id, k.budget_id, k.starts_at,
+                   sum(c.cost) filter (where c.state not in ('open', 'refused')) as cost,
+                   sum(c.held) filter (where c.state = 'open') as held
+               from call c
+               cross join lateral unnest(c.budget_ids, c.budget_starts) as k (budget_id, starts_at)
+               where $1::uuid is null or c.org_id = $1
+               group by c.org_id, k.budget_id, k.starts_at),
+           known as (
+               select p.org_id, p.budget_id, p.starts_at, p.spend_limit, p.hard, p.spent, p.held,
+                   p.overrun
+               from budget_period p
+               where $1::uuid is null or p.org_id = $1)
+           select b.org_id as "org!: OrgId", b.id as "budget!: BudgetId",
+               coalesce(p.starts_at, c.starts_at) as "starts_at!",
+               coalesce(p.spend_limit, b.spend_limit) as "limit!: Money",
+               coalesce(p.hard, b.hard) as "hard!",
+               coalesce(p.spent, 0) as "spent!: Money", coalesce(p.held, 0) as "held!: Money",
+               coalesce(p.overrun, 0) as "overrun!: Money",
+               least(coalesce(c.cost, 0), 9223372036854775807)::bigint as "cost_of_calls!: Money",
+               least(coalesce(c.held, 0), 9223372036854775807)::bigint as "held_by_calls!: Money"
+           from known p
+           full join of_calls c on c.org_id = p.org_id and c.budget_id = p.budget_id
+               and c.starts_at = p.starts_at
+           -- Calls also name budgets that were deleted since; nothing counts those any more.
+           join budget b on b.org_id = coalesce(p.org_id, c.org_id)
+               and b.id = coalesce(p.budget_id, c.budget_id)
+           order by b.org_id, b.id, coalesce(p.starts_at, c.starts_at)"#,
+        org as _,
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,145 @@
+//! Sweeping: calls that nobody will settle are closed at their worst case.
+//!
+//! A node that dies leaves its calls open and their money held. Any node may close them, and two
+//! at once never take the same one. Should the dead turn out alive, its late settlement replaces
+//! the worst case by what the call really cost.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use ralex_audit::{Author, CallClosed, Entry, Event};
+use ralex_kernel::NodeId;
+use ralex_store::Db;
+use sqlx::PgConnection;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use crate::batch::{events, lock_periods};
+use crate::settle::{Counted, SettleOutcome};
+use crate::sql;
+use crate::sql::call::{Closing, Locked};
+
+/// How often a node says that it is alive and looks for calls of those that are not.
+const PACE: Duration = Duration::from_secs(5);
+/// Six missed heartbeats.
+const SILENT: Duration = Duration::from_secs(30);
+/// No call runs longer; the broker gives up well before.
+const LONGEST_CALL: Duration = Duration::from_hours(1);
+/// Calls closed in one transaction, so that the locks on their budgets stay short.
+const AT_ONCE: i64 = 200;
+
+const LOST: &str = "lost";
+
+/// Says that a node is alive. A node must do so before it opens its first call.
+pub async fn heartbeat(conn: &mut PgConnection, node: NodeId) -> Result<(), sqlx::Error> {
+    sql::call::heartbeat(conn, node).await
+}
+
+/// Closes every lost call, and returns how many there were.
+pub async fn sweep(db: &Db) -> Result<u64, ralex_store::Error> {
+    let mut lost = 0;
+    loop {
+        let mut tx = db.system("close calls of nodes that went silent").await?;
+        let closed = sweep_some(&mut tx).await?;
+        tx.commit().await?;
+        lost += closed;
+        if closed < AT_ONCE.unsigned_abs() {
+            break;
+        }
+    }
+    if lost > 0 {
+        metrics::counter!("ralex_calls_lost_total").increment(lost);
+        warn!(calls = lost, "{lost} calls of silent nodes were closed at their worst case");
+    }
+    Ok(lost)
+}
+
+/// Beats and sweeps, at once and then steadily, until `shutdown`.
+pub(crate) async fn run(db: &Db, node: NodeId, shutdown: impl Future<Output = ()>) {
+    let mut shutdown = pin!(shutdown);
+    let mut ticks = interval(PACE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => return,
+            _ = ticks.tick() => {}
+        }
+        // The transaction that is cut short here rolls back, and another node goes on.
+        tokio::select! {
+            () = &mut shutdown => return,
+            done = beat_and_sweep(db, node) => if let Err(error) = done {
+                warn!(%error, "lost calls could not be swept, the next try is soon: {error}");
+            }
+        }
+    }
+}
+
+async fn beat_and_sweep(db: &Db, node: NodeId) -> Result<(), ralex_store::Error> {
+    let mut tx = db.system("say that this node is alive").await?;
+    heartbeat(&mut tx, node).await?;
+    tx.commit().await?;
+    sweep(db).await.map(drop)
+}
+
+async fn sweep_some(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
+    let (silent, longest) = (SILENT.as_secs_f64(), LONGEST_CALL.as_secs_f64());
+    let calls = sql::call::lock_lost(conn, silent, longest, AT_ONCE).await?;
+    if calls.is_empty() {
+        return Ok(0);
+    }
+    let mut ledger = lock_periods(conn, calls.iter(), &[]).await?;
+    let outcomes: Vec<SettleOutcome> = calls
+        .iter()
+        .map(|call| {
+            let effect = ledger.settle(call.org, &call.periods(), call.held, call.held);
+            SettleOutcome {
+                org: call.org,
+                call: call.id,
+                counted: Counted::Settled,
+                overruns: effect.overruns,
+                crossings: effect.crossings,
+            }
+        })
+        .collect();
+    sql::ledger::write(conn, &ledger).await?;
+    sql::call::close(conn, &calls.iter().map(closing).collect::<Vec<_>>()).await?;
+    let mut entries: Vec<Entry> = calls.iter().map(closed).collect();
+    entries.extend(events(&outcomes));
+    ralex_audit::record_all(conn, entries).await?;
+    Ok(calls.len() as u64)
+}
+
+fn closing(call: &Locked) -> Closing {
+    Closing {
+        org: call.org,
+        id: call.id,
+        state: LOST,
+        problem: None,
+        cost: call.held,
+        input_tokens: 0,
+        output_tokens: 0,
+        cache_read_tokens: 0,
+        cache_write_tokens: 0,
+        // The cost is not what a provider told.
+        estimated: true,
+        first_byte_ms: None,
+        duration_ms: None,
+    }
+}
+
+fn closed(call: &Locked) -> Entry {
+    let event = CallClosed {
+        call: call.id,
+        state: LOST,
+        problem: None,
+        input_tokens: 0,
+        output_tokens: 0,
+        cache_read_tokens: 0,
+        cache_write_tokens: 0,
+        estimated: true,
+        cost: call.held,
+        duration_ms: u32::try_from(call.age_ms.max(0)).unwrap_or(u32::MAX),
+    };
+    Entry::new(Author::system(call.org), Event::CallClosed(event))
+}

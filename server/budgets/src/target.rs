@@ -1,0 +1,100 @@
+//! Targets: what a budget's scope text names, found within what its writer may reach.
+
+use ralex_access::Scope;
+use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId};
+use ralex_store::{Db, Tenant, problem};
+
+use crate::sql;
+
+/// What a budget hangs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Org,
+    Team(TeamId),
+    Project(TeamId, ProjectId),
+    Token(TokenId),
+}
+
+impl Target {
+    /// Reads `org`, `team:<slug or id>`, `project:<slug or id>` or `token:<id>`.
+    pub async fn find(
+        db: &Db,
+        tx: &mut Tenant,
+        scope: &Scope,
+        text: &str,
+    ) -> Result<Self, Problem> {
+        let org = scope.org();
+        let (target, place) = match text.split_once(':') {
+            None if text == "org" => (Self::Org, ScopePath::Org),
+            Some(("team", name)) => {
+                let team = sql::target::team(tx, org, name).await.map_err(problem)?;
+                let team = team.ok_or_else(|| unknown("team", name))?;
+                (Self::Team(team), ScopePath::Team { team })
+            }
+            Some(("project", name)) => {
+                let found = sql::target::project(tx, org, name).await.map_err(problem)?;
+                let (team, project) = found.ok_or_else(|| unknown("project", name))?;
+                (Self::Project(team, project), ScopePath::Project { team, project })
+            }
+            Some(("token", id)) => token(db, tx, org, id).await?,
+            _ => return Err(malformed()),
+        };
+        if !place.is_within(scope.path()) {
+            let detail = "You may set budgets, but not there; ask someone who may further up.";
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+        Ok(target)
+    }
+
+    pub const fn team(self) -> Option<TeamId> {
+        match self {
+            Self::Team(team) | Self::Project(team, _) => Some(team),
+            Self::Org | Self::Token(_) => None,
+        }
+    }
+
+    pub const fn project(self) -> Option<ProjectId> {
+        match self {
+            Self::Project(_, project) => Some(project),
+            Self::Org | Self::Team(_) | Self::Token(_) => None,
+        }
+    }
+
+    pub const fn token(self) -> Option<TokenId> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::Org | Self::Team(_) | Self::Project(..) => None,
+        }
+    }
+}
+
+/// A team's token, or else a personal one of a member, which spends all over the organisation.
+async fn token(
+    db: &Db,
+    tx: &mut Tenant,
+    org: OrgId,
+    text: &str,
+) -> Result<(Target, ScopePath), Problem> {
+    let id: TokenId = text.parse().map_err(|_| malformed())?;
+    let place = match sql::target::team_token(tx, org, id).await.map_err(problem)? {
+        Some((team, Some(project))) => ScopePath::Project { team, project },
+        Some((team, None)) => ScopePath::Team { team },
+        None => {
+            let mut system = db.system("look up a personal token for its budget").await?;
+            let personal = sql::target::personal_token_exists(&mut system, org, id).await;
+            if !personal.map_err(problem)? {
+                return Err(unknown("token", text));
+            }
+            ScopePath::Org
+        }
+    };
+    Ok((Target::Token(id), place))
+}
+
+fn malformed() -> Problem {
+    Problem::field("scope", "is not `org`, `team:<slug>`, `project:<slug>` or `token:<id>`")
+}
+
+fn unknown(kind: &str, name: &str) -> Problem {
+    Problem::field("scope", format!("names a {kind} that this organisation does not have: {name}"))
+}

@@ -1,0 +1,8 @@
+//! Suites on a real PostgreSQL.
+
+mod budgets;
+mod race;
+mod settling;
+mod sweeping;
+mod usage;
+mod world;

@@ -1,0 +1,129 @@
+//! Many nodes at once: whatever they race for, no limit is passed and no cost is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ralex_kernel::Money;
+
+use super::world::{World, pick};
+use crate::{Charge, HoldOutcome, OpenCall, hold_all, open_calls, settle_and_hold, sweep, verify};
+
+const RACERS: u64 = 200;
+const ROUNDS: u64 = 4;
+
+async fn tree(world: &World) -> Vec<Charge> {
+    let (team, project, token) = (world.team, world.project, world.token);
+    vec![
+        world.budget((None, None, None), 60_000, true).await,
+        world.budget((Some(team), None, None), 30_000, true).await,
+        world.budget((Some(team), Some(project), None), 20_000, true).await,
+        world.budget((None, None, Some(token)), 25_000, true).await,
+        world.budget((None, None, None), 5_000, false).await,
+    ]
+}
+
+/// Holds, and then settles, settles late, settles twice, or forgets the call.
+async fn race(world: Arc<World>, charges: Arc<Vec<Charge>>, racer: u64) {
+    for round in 0..ROUNDS {
+        let seed = racer * 1_000 + round;
+        let depth = usize::try_from(1 + pick(seed, 5)).unwrap();
+        let amount = 1 + pick(seed + 1, 900);
+        // Charges come in any order; locks are taken in one.
+        let mut on: Vec<Charge> = charges[..depth].to_vec();
+        if pick(seed + 2, 2) == 0 {
+            on.reverse();
+        }
+        let hold = world.hold(amount, &on);
+        let HoldOutcome::Held { .. } = &world.open(std::slice::from_ref(&hold)).await[0] else {
+            continue;
+        };
+        let cost = pick(seed + 3, amount + amount / 4 + 1);
+        match pick(seed + 4, 4) {
+            0 => {}
+            1 => {
+                world.settle(hold.call, cost).await;
+                world.settle(hold.call, cost + 5).await;
+            }
+            2 => {
+                let settlement = world.settlement(hold.call, cost);
+                world.settle_all(&[settlement.clone(), settlement]).await;
+            }
+            _ => {
+                let next = world.hold(amount, &on);
+                let mut tx = world.db.system("settle and hold in a test").await.unwrap();
+                let settlements = [world.settlement(hold.call, cost)];
+                let (_, held) = settle_and_hold(&mut tx, &settlements, std::slice::from_ref(&next))
+                    .await
+                    .unwrap();
+                let row: OpenCall = world.row(&next, &held[0]);
+                open_calls(&mut tx, &[row]).await.unwrap();
+                tx.commit().await.unwrap();
+            }
+        }
+    }
+}
+
+/// Looks until the racers are done; every look sees one instant of the whole.
+async fn observe(world: Arc<World>, done: Arc<AtomicBool>) -> u64 {
+    let mut looks = 0;
+    while !done.load(Ordering::Relaxed) {
+        world.assert_consistent().await;
+        looks += 1;
+    }
+    looks
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_racing_callers_never_pass_a_limit_and_lose_no_cost() {
+    let world = Arc::new(World::new().await);
+    let charges = Arc::new(tree(&world).await);
+    let done = Arc::new(AtomicBool::new(false));
+    let observer = tokio::spawn(observe(Arc::clone(&world), Arc::clone(&done)));
+    let sweeper = tokio::spawn({
+        let (world, done) = (Arc::clone(&world), Arc::clone(&done));
+        async move {
+            while !done.load(Ordering::Relaxed) {
+                sweep(&world.db).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let permits = Arc::new(tokio::sync::Semaphore::new(6));
+    let racers = (0..RACERS).map(|racer| {
+        let (world, charges) = (Arc::clone(&world), Arc::clone(&charges));
+        let permits = Arc::clone(&permits);
+        tokio::spawn(async move {
+            let _permit = permits.acquire().await.unwrap();
+            race(world, charges, racer).await;
+        })
+    });
+    for racer in racers.collect::<Vec<_>>() {
+        racer.await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(observer.await.unwrap() > 0);
+    sweeper.await.unwrap();
+    sweep(&world.db).await.unwrap();
+
+    world.assert_consistent().await;
+    for charge in charges.iter() {
+        let counts = world.counts(charge).await;
+        assert_eq!(counts.held, 0, "{counts:?}");
+        assert!(counts.spent > 0, "{counts:?}");
+        assert!(!charge.hard || Money::nanos(counts.spent) <= charge.limit, "{counts:?}");
+    }
+    let seen = verify(&world.db, Some(world.org)).await.unwrap();
+    assert_eq!(seen.periods, charges.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_is_dropped_holds_nothing() {
+    let world = World::new().await;
+    let charge = world.daily(100, true).await;
+    world.opened(10, std::slice::from_ref(&charge)).await;
+    let mut tx = world.db.system("hold and vanish in a test").await.unwrap();
+    hold_all(&mut tx, &[world.hold(80, std::slice::from_ref(&charge))]).await.unwrap();
+    drop(tx);
+    world.opened(90, std::slice::from_ref(&charge)).await;
+    assert_eq!(world.counts(&charge).await.held, 100);
+}
