@@ -152,7 +152,8 @@ impl Access {
         let snapshot = self.node.snapshot(org).await?;
         let may = |at| self.decide(&snapshot, caller.subject, permission, at).is_allowed();
         let tree = snapshot.tree();
-        let teams: Vec<_> = tree.teams().filter(|team| may(ScopePath::Team { team: *team })).collect();
+        let teams: Vec<_> =
+            tree.teams().filter(|team| may(ScopePath::Team { team: *team })).collect();
         let projects: Vec<_> = tree
             .projects()
             .filter(|(team, project)| may(ScopePath::Project { team: *team, project: *project }))
@@ -167,6 +168,16 @@ impl Access {
         }
         let author = ralex_audit::Author::of(caller, org);
         Ok(Reach { author, everywhere, teams, projects })
+    }
+
+    /// Nothing where the caller holds something in the organisation; otherwise the problem that
+    /// does not tell whether there is one.
+    pub async fn belongs(&self, caller: &Caller, org: OrgId) -> Result<(), Problem> {
+        let snapshot = self.node.snapshot(org).await?;
+        if snapshot.is_known(caller.subject, self.clock.now()) {
+            return Ok(());
+        }
+        Err(Problem::not_found("organisation"))
     }
 
     /// The decision alone, for what asks on behalf of another.
@@ -265,6 +276,11 @@ impl Access {
 
     pub(crate) const fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn rechecks(&self) -> &Recheck {
+        &self.recheck
     }
 
     fn decide(

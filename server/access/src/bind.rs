@@ -58,9 +58,7 @@ impl Access {
         let by = scope.caller().subject.to_string();
         let new = sql::NewBinding { id, user, role: role.as_str(), at, by };
         let taken = Problem::new(Code::AlreadyExists, "The person holds this role there already.");
-        sql::insert(&mut *conn, scope.org(), new)
-            .await
-            .or_problem([("binding_exists", taken)])?;
+        sql::insert(&mut *conn, scope.org(), new).await.or_problem([("binding_exists", taken)])?;
         let event = Event::RoleBound {
             binding: id,
             subject: Subject::User(user).to_string(),

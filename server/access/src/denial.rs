@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::Permission;
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// Denials of one subject in one organisation that are recorded in a window.
 const MOST_OF_ONE: usize = 30;
 /// Subjects that are remembered at a time.
@@ -63,10 +63,8 @@ impl Denials {
 
 /// Writes the denial down. Where that fails it is logged; a denial stays a denial.
 pub(crate) async fn record(db: Db, author: Author, denial: Denial) {
-    let event = Event::AccessDenied {
-        permission: denial.permission.as_str().to_owned(),
-        scope: denial.at,
-    };
+    let event =
+        Event::AccessDenied { permission: denial.permission.as_str().to_owned(), scope: denial.at };
     let write = async {
         let mut tx = db.tenant(author.org).await?;
         ralex_audit::record(&mut tx, &author, event).await?;

@@ -20,6 +20,8 @@
 mod access;
 mod bind;
 mod denial;
+#[cfg(test)]
+mod it;
 mod node;
 mod oracle;
 mod permission;
@@ -29,6 +31,8 @@ mod rows;
 mod scope;
 mod snapshot;
 mod sql;
+#[cfg(test)]
+mod worlds;
 
 pub use access::{Access, Changed, Status};
 pub use bind::Bound;

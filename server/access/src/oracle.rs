@@ -37,7 +37,8 @@ impl Oracle {
         tokens: &[Subject],
         policies: &Policies,
     ) -> Result<Self, casbin::Error> {
-        let bindings = rows.bindings.iter().filter_map(|binding| line(org, rows, binding, policies));
+        let bindings =
+            rows.bindings.iter().filter_map(|binding| line(org, rows, binding, policies));
         let tokens = tokens.iter().filter_map(|token| service_line(org, *token));
         Self::build(org, rows, bindings.chain(tokens).collect(), policies).await
     }
@@ -95,9 +96,14 @@ impl Oracle {
         if !self.tree.contains(at) {
             return Ok(false);
         }
+        // A token asks in the domain that it belongs to, a person in the one that is asked.
+        let domain = match subject {
+            Subject::Token { org, .. } => org,
+            Subject::User(_) | Subject::System => self.org,
+        };
         self.enforcer.enforce((
             subject.to_string(),
-            self.org.to_string(),
+            domain.to_string(),
             at.path(self.org),
             format!("perm:{permission}"),
             moment(now),

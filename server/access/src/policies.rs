@@ -48,9 +48,13 @@ pub enum Refusal {
     MissingRole(&'static str),
     #[error("roles.toml: the role \"{0}\" stands in only one of roles.toml and roles.csv")]
     Untold(String),
-    #[error("permissions.toml: \"{0}\" stands there but not in the program, or the other way round")]
+    #[error(
+        "permissions.toml: \"{0}\" stands there but not in the program, or the other way round"
+    )]
     Permissions(String),
-    #[error("model.conf: differs from the model of this program; roles may be changed, the model not")]
+    #[error(
+        "model.conf: differs from the model of this program; roles may be changed, the model not"
+    )]
     Model,
 }
 

@@ -84,9 +84,7 @@ impl Recheck {
         let rows = sample.snapshot.rows();
         let oracle = Oracle::for_subject(sample.snapshot.org(), rows, sample.subject, policies);
         let answer = match oracle.await {
-            Ok(oracle) => {
-                oracle.allows(sample.subject, sample.permission, sample.at, sample.now)
-            }
+            Ok(oracle) => oracle.allows(sample.subject, sample.permission, sample.at, sample.now),
             Err(error) => Err(error),
         };
         self.checked.fetch_add(1, Ordering::Relaxed);

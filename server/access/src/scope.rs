@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ralex_audit::Author;
-use ralex_kernel::{BindingId, Caller, Credential, OrgId, RequestId, ScopePath, Subject, TeamId};
 use ralex_kernel::ProjectId;
+use ralex_kernel::{BindingId, Caller, Credential, OrgId, RequestId, ScopePath, Subject, TeamId};
 
 use crate::Permission;
 
@@ -62,7 +62,14 @@ impl Scope {
             address: None,
         };
         let author = Author::system(org);
-        Self { caller, author, path: ScopePath::Org, permission: None, by: Basis::System, version: 0 }
+        Self {
+            caller,
+            author,
+            path: ScopePath::Org,
+            permission: None,
+            by: Basis::System,
+            version: 0,
+        }
     }
 
     pub const fn org(&self) -> OrgId {

@@ -17,9 +17,14 @@ use crate::{Permission, Permissions};
 /// What an organisation's rules say to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    Allow { by: Basis },
+    Allow {
+        by: Basis,
+    },
     /// `by` names the denial, where one decided.
-    Deny { by: Option<BindingId>, reason: Reason },
+    Deny {
+        by: Option<BindingId>,
+        reason: Reason,
+    },
 }
 
 /// Why not.

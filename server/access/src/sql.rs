@@ -103,8 +103,9 @@ pub(crate) async fn delete(
     ids: &[BindingId],
 ) -> Result<u64, sqlx::Error> {
     let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-    let done = sqlx::query!("delete from binding where org_id = $1 and id = any($2)", org as _, &ids)
-        .execute(conn)
-        .await?;
+    let done =
+        sqlx::query!("delete from binding where org_id = $1 and id = any($2)", org as _, &ids)
+            .execute(conn)
+            .await?;
     Ok(done.rows_affected())
 }

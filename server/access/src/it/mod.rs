@@ -1,0 +1,7 @@
+//! Suites on a real database.
+
+mod bindings;
+mod denials;
+mod freshness;
+mod questions;
+mod setup;

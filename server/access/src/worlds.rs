@@ -1,0 +1,258 @@
+//! Random worlds: the snapshot and casbin must agree on every question about every one of them,
+//! and the rules that hold for all policies must hold in each.
+//!
+//! A world is made from its number alone, so a failing one can be made again.
+//! `RALEX_TEST_WORLDS` sets how many are made.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, Subject, TeamId, TokenId, UserId};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::oracle::Oracle;
+use crate::policies::Policies;
+use crate::rows::{Binding, Effect, Holder, Project, Rows};
+use crate::snapshot::Snapshot;
+use crate::{Decision, Permission, Reason};
+
+/// With 320 questions each, more than 100,000 decisions.
+const WORLDS: u64 = 320;
+const QUESTIONS: usize = 320;
+
+struct World {
+    org: OrgId,
+    rows: Rows,
+    subjects: Vec<Subject>,
+    places: Vec<ScopePath>,
+    moments: Vec<DateTime<Utc>>,
+    random: StdRng,
+}
+
+fn epoch() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_790_000_000, 0).unwrap()
+}
+
+impl World {
+    fn of(number: u64, policies: &Policies) -> Self {
+        let mut random = StdRng::seed_from_u64(number);
+        let teams: Vec<_> = (0..3).map(|_| TeamId::generate()).collect();
+        let projects: Vec<_> =
+            (0..4).map(|i| Project { id: ProjectId::generate(), team: teams[i % 2] }).collect();
+        let mut places = vec![ScopePath::Org];
+        places.extend(teams.iter().map(|team| ScopePath::Team { team: *team }));
+        places.extend(projects.iter().map(|p| ScopePath::Project { team: p.team, project: p.id }));
+        let users: Vec<_> = (0..4).map(|_| UserId::generate()).collect();
+        let tokens: Vec<_> = (0..3).map(|_| TokenId::generate()).collect();
+        let org = OrgId::generate();
+        let mut subjects: Vec<_> = users.iter().map(|user| Subject::User(*user)).collect();
+        for token in &tokens {
+            let scope = *places.choose(&mut random).unwrap();
+            let org = if random.random_bool(0.8) { org } else { OrgId::generate() };
+            subjects.push(Subject::Token { token: *token, org, scope });
+        }
+        // The last person has rows, but is no member.
+        let members: HashSet<_> = users.iter().take(3).copied().collect();
+        let mut world = Self {
+            org,
+            rows: Rows { teams: teams.into_iter().collect(), projects, members, ..Rows::default() },
+            subjects,
+            places,
+            moments: vec![epoch()],
+            random,
+        };
+        for _ in 0..world.random.random_range(2..=24) {
+            let binding = world.binding(policies);
+            world.rows.bindings.push(binding);
+        }
+        world.add_unreal_places();
+        world
+    }
+
+    fn binding(&mut self, policies: &Policies) -> Binding {
+        let holder = match *self.subjects.choose(&mut self.random).unwrap() {
+            Subject::User(user) => Holder::User(user),
+            Subject::Token { token, .. } => Holder::Token(token),
+            Subject::System => unreachable!("no world has the system in it"),
+        };
+        let at = *self.places.choose(&mut self.random).unwrap();
+        let deny = self.random.random_bool(0.25);
+        let gone = !deny && self.random.random_bool(0.05);
+        let role = policies.roles().choose(&mut self.random).unwrap().name.to_string();
+        let (not_before, expires_at) = (self.moment(), self.moment());
+        Binding {
+            id: BindingId::generate(),
+            holder,
+            role: if gone { "removed_from_policies".to_owned() } else { role },
+            team: at.team(),
+            project: at.project(),
+            effect: if deny { Effect::Deny } else { Effect::Allow },
+            not_before,
+            expires_at,
+        }
+    }
+
+    /// A bound of time, or none. Questions are asked at it and a microsecond beside it.
+    fn moment(&mut self) -> Option<DateTime<Utc>> {
+        let bound = epoch() + TimeDelta::seconds(self.random.random_range(-3..=3));
+        if self.random.random_bool(0.5) {
+            return None;
+        }
+        let step = TimeDelta::microseconds(1);
+        self.moments.extend([bound - step, bound, bound + step]);
+        Some(bound)
+    }
+
+    /// Places that look like ours: another id, and a project under another team's name.
+    fn add_unreal_places(&mut self) {
+        let project = self.rows.projects[0].id;
+        let other = self.rows.projects[1].team;
+        self.places.push(ScopePath::Team { team: TeamId::generate() });
+        self.places.push(ScopePath::Project { team: other, project });
+    }
+
+    fn question(&mut self) -> (Subject, Permission, ScopePath, DateTime<Utc>) {
+        (
+            *self.subjects.choose(&mut self.random).unwrap(),
+            *Permission::ALL.choose(&mut self.random).unwrap(),
+            *self.places.choose(&mut self.random).unwrap(),
+            *self.moments.choose(&mut self.random).unwrap(),
+        )
+    }
+
+    fn snapshot(&self, policies: &Policies) -> Snapshot {
+        Snapshot::compile(self.org, self.rows.clone(), policies).unwrap()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how much a test does is not a setting of ours")]
+fn worlds() -> std::ops::Range<u64> {
+    0..std::env::var("RALEX_TEST_WORLDS").map_or(WORLDS, |count| count.parse().unwrap())
+}
+
+/// Asks each world of the range; returns how many answers were yes.
+async fn compare(worlds: impl Iterator<Item = u64>) -> (usize, usize) {
+    let policies = Policies::load(None).unwrap();
+    let (mut asked, mut allowed) = (0, 0);
+    for number in worlds {
+        let mut world = World::of(number, &policies);
+        let snapshot = world.snapshot(&policies);
+        let oracle = Oracle::new(world.org, &world.rows, &world.subjects, &policies);
+        let oracle = oracle.await.unwrap();
+        for _ in 0..QUESTIONS {
+            let (subject, permission, at, now) = world.question();
+            let ours = snapshot.judge(subject, permission, at, now);
+            let casbins = oracle.allows(subject, permission, at, now).unwrap();
+            assert_eq!(
+                ours.is_allowed(),
+                casbins,
+                "world {number}: {subject} {permission} {at} {now}: {ours:?}"
+            );
+            asked += 1;
+            allowed += usize::from(casbins);
+        }
+    }
+    (asked, allowed)
+}
+
+#[tokio::test]
+async fn the_snapshot_and_casbin_agree_in_even_worlds() {
+    let (asked, allowed) = compare(worlds().filter(|number| number % 2 == 0)).await;
+    assert!(allowed * 20 > asked, "too few were allowed to mean anything: {allowed} of {asked}");
+}
+
+#[tokio::test]
+async fn the_snapshot_and_casbin_agree_in_odd_worlds() {
+    let (asked, allowed) = compare(worlds().filter(|number| number % 2 == 1)).await;
+    assert!(allowed * 20 > asked, "too few were allowed to mean anything: {allowed} of {asked}");
+}
+
+#[tokio::test]
+async fn casbin_with_the_rows_of_one_subject_answers_as_with_all() {
+    let policies = Policies::load(None).unwrap();
+    for number in 0..10 {
+        let mut world = World::of(number, &policies);
+        let all = Oracle::new(world.org, &world.rows, &world.subjects, &policies).await.unwrap();
+        for _ in 0..20 {
+            let (subject, permission, at, now) = world.question();
+            let own = Oracle::for_subject(world.org, &world.rows, subject, &policies);
+            let own = own.await.unwrap().allows(subject, permission, at, now).unwrap();
+            assert_eq!(own, all.allows(subject, permission, at, now).unwrap());
+        }
+    }
+}
+
+#[test]
+fn without_a_binding_people_are_denied_everything() {
+    let policies = Policies::load(None).unwrap();
+    for number in 0..50 {
+        let mut world = World::of(number, &policies);
+        world.rows.bindings.clear();
+        let snapshot = world.snapshot(&policies);
+        for _ in 0..500 {
+            let (subject, permission, at, now) = world.question();
+            if matches!(subject, Subject::User(_)) {
+                assert!(!snapshot.judge(subject, permission, at, now).is_allowed());
+            }
+        }
+    }
+}
+
+#[test]
+fn adding_a_denial_or_removing_a_right_never_allows_more() {
+    let policies = Policies::load(None).unwrap();
+    for number in 0..200 {
+        let mut world = World::of(number, &policies);
+        let before = world.snapshot(&policies);
+        let mut denial = world.binding(&policies);
+        if !policies.has_role(&denial.role) {
+            continue;
+        }
+        denial.effect = Effect::Deny;
+        world.rows.bindings.push(denial);
+        let denied = world.snapshot(&policies);
+        world.rows.bindings.pop();
+        if let Some(at) = world.rows.bindings.iter().position(|b| b.effect == Effect::Allow) {
+            world.rows.bindings.remove(at);
+        }
+        let removed = world.snapshot(&policies);
+        for _ in 0..500 {
+            let (subject, permission, at, now) = world.question();
+            if !before.judge(subject, permission, at, now).is_allowed() {
+                assert!(!denied.judge(subject, permission, at, now).is_allowed(), "{number}");
+                assert!(!removed.judge(subject, permission, at, now).is_allowed(), "{number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_said_of_others_never_changes_an_answer() {
+    let policies = Policies::load(None).unwrap();
+    for number in 0..100 {
+        let mut world = World::of(number, &policies);
+        let before = world.snapshot(&policies);
+        // Rows as those of another organisation: its people, its tokens, its places.
+        let other = World::of(number + 1_000, &policies);
+        world.rows.bindings.extend(other.rows.bindings);
+        let after = world.snapshot(&policies);
+        for _ in 0..300 {
+            let (subject, permission, at, now) = world.question();
+            let question = |snapshot: &Snapshot| snapshot.judge(subject, permission, at, now);
+            assert_eq!(question(&before), question(&after), "world {number}");
+        }
+    }
+}
+
+#[test]
+fn a_token_is_nothing_in_another_organisation() {
+    let policies = Policies::load(None).unwrap();
+    let world = World::of(1, &policies);
+    let snapshot = world.snapshot(&policies);
+    let (token, org) = (TokenId::generate(), OrgId::generate());
+    let subject = Subject::Token { token, org, scope: ScopePath::Org };
+    let decision = snapshot.judge(subject, Permission::OrgRead, ScopePath::Org, epoch());
+    assert_eq!(decision, Decision::Deny { by: None, reason: Reason::OtherOrg });
+}
