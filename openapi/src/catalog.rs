@@ -18,6 +18,9 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
+    pub const ALL: [Self; 4] =
+        [Self::Openai, Self::Anthropic, Self::OpenaiCompatible, Self::Simulated];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Openai => "openai",

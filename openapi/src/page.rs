@@ -34,3 +34,29 @@ impl PageQuery {
         i64::from(self.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX))
     }
 }
+
+impl PageQuery {
+    /// The item after which the page starts, by its id.
+    pub fn after<T: std::str::FromStr>(&self) -> Result<Option<T>, ralex_kernel::Problem> {
+        self.cursor
+            .as_deref()
+            .map(|text| {
+                text.parse().map_err(|_| {
+                    ralex_kernel::Problem::field("cursor", "is not a cursor of this list")
+                })
+            })
+            .transpose()
+    }
+}
+
+impl<T> Page<T> {
+    /// A page of at most `size` items from up to `size + 1` that were fetched; `cursor` names the
+    /// last one that is shown.
+    pub fn of(mut items: Vec<T>, size: i64, cursor: impl FnOnce(&T) -> String) -> Self {
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let more = items.len() > size;
+        items.truncate(size);
+        let next_cursor = if more { items.last().map(cursor) } else { None };
+        Self { items, next_cursor }
+    }
+}

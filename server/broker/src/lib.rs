@@ -1,1 +1,62 @@
-//! broker
+//! The broker: the one path of every model call.
+//!
+//! What always holds: nothing is sent before the decision, the hold and the intent are durable;
+//! every opened call is settled once, also when its caller hangs up or its server dies; a provider
+//! key is in the clear only inside the request that it is for. Uses every crate below; used by the
+//! HTTP layer.
+
+mod call;
+mod in_flight;
+mod stream;
+mod writer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ralex_access::Access;
+use ralex_budgets::Budgets;
+use ralex_kernel::{Clock, NodeId};
+use ralex_providers::Client;
+use ralex_routing::Routing;
+use ralex_store::Db;
+use ralex_vault::Vault;
+
+pub use call::{Answered, CallRequest, Failure};
+pub use stream::CallStream;
+use writer::Writer;
+
+/// How long a reader of usage waits for its own calls to be written.
+const OWN_CALLS: Duration = Duration::from_secs(2);
+
+/// The service.
+#[derive(Clone)]
+pub struct Broker {
+    parts: Arc<Parts>,
+    writer: Writer,
+}
+
+/// What a call passes on its way.
+pub struct Parts {
+    pub access: Arc<Access>,
+    pub routing: Routing,
+    pub budgets: Arc<Budgets>,
+    pub vault: Vault,
+    pub client: Client,
+    pub clock: Clock,
+    pub node: NodeId,
+    /// Tokens of output that are allowed, and held for, where the caller sets no limit.
+    pub default_max_output: u64,
+}
+
+impl Broker {
+    /// Starts the broker. The task ends when the broker is gone and every call is written.
+    pub fn start(db: Db, parts: Parts) -> (Self, tokio::task::JoinHandle<()>) {
+        let (writer, task) = Writer::start(db);
+        (Self { parts: Arc::new(parts), writer }, task)
+    }
+
+    /// Waits until the calls that ended before are written, so that one reads one's own.
+    pub async fn settle_before_reading(&self) {
+        self.writer.barrier(OWN_CALLS).await;
+    }
+}

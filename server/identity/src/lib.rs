@@ -1,1 +1,92 @@
-//! identity
+//! Identity: organisations, people, teams, projects, and how callers prove who they are.
+//!
+//! What always holds: passwords are kept as argon2id hashes and tokens as keyed digests, a secret
+//! is shown once, in the answer that makes it, and a person, session or token that was ended stops
+//! working on every node within a second. Uses `access` and `audit`; used by `broker` and the
+//! HTTP layer.
+
+pub mod arrival;
+pub mod login;
+pub mod member;
+pub mod mint;
+pub mod org;
+pub mod password;
+pub mod resolve;
+pub mod session;
+mod sql;
+pub mod team;
+mod throttle;
+pub mod token;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use ralex_access::Access;
+use ralex_kernel::{Caller, Clock, Code, Problem, Subject, UserId};
+use ralex_store::Db;
+use zeroize::Zeroizing;
+
+pub use arrival::Arrival;
+use mint::Mint;
+pub use org::FirstOwner;
+use password::Passwords;
+
+/// The service.
+#[derive(Clone)]
+pub struct Identity {
+    db: Db,
+    access: Arc<Access>,
+    clock: Clock,
+    passwords: Passwords,
+    mint: Arc<Mint>,
+    remembered: resolve::Remembered,
+}
+
+/// Someone who proved who they are.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub caller: Caller,
+    /// Names of the models that the credential is limited to.
+    pub models: Option<Arc<[String]>>,
+    /// True while a one-time password waits to be replaced; nothing else may be done before.
+    pub must_change_password: bool,
+}
+
+impl Identity {
+    /// `pepper` keys the digests of tokens; another one would end them all.
+    pub fn new(
+        db: Db,
+        access: Arc<Access>,
+        clock: Clock,
+        pepper: Zeroizing<[u8; 32]>,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            db,
+            access,
+            clock,
+            passwords: Passwords::new()?,
+            mint: Arc::new(Mint::new(pepper)),
+            remembered: resolve::Remembered::new(),
+        })
+    }
+}
+
+/// The person behind a caller; a team's token is none.
+pub fn person(caller: &Caller) -> Result<UserId, Problem> {
+    match caller.subject {
+        Subject::User(user) => Ok(user),
+        Subject::Token { .. } | Subject::System => {
+            let detail = "This is for people; a team's token has no account. Use a session or a personal token.";
+            Err(Problem::new(Code::Forbidden, detail))
+        }
+    }
+}
+
+/// A name as the database has it, which was checked when it was written.
+fn stored<T: FromStr>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::new(Code::Internal, "A stored name is not valid."))
+}
+
+fn count(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -1,1 +1,24 @@
-fn main() {}
+//! Ralex: the control plane for every agent and model call of a company, in one binary.
+
+mod cli;
+mod first_start;
+mod http;
+mod logging;
+mod overview;
+mod say;
+mod serve;
+mod settings;
+mod shutdown;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Settings are read here, once; nothing below asks the environment.
+    let environment: BTreeMap<String, String> =
+        std::env::vars().filter(|(name, _)| name.starts_with("RALEX_")).collect();
+    cli::run(std::env::args_os(), &environment)
+}

@@ -1,0 +1,290 @@
+//! The group-commit writer: holds, intents, settlements and outcomes of many calls in one
+//! transaction.
+//!
+//! A call waits only for its own batch, and while one batch commits the next one gathers. What
+//! opens a call fails when the database does not answer, so nothing goes out unrecorded. What
+//! closes a call is kept and tried again until it is written; each settlement is counted once,
+//! however often it is tried.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use ralex_audit::{Author, CallClosed, CallOpened, Entry, Event};
+use ralex_budgets::{
+    Counted, Decision, Ending, Hold, HoldOutcome, OpenCall, Refusal, SettleOutcome, Settlement, Tokens,
+};
+use ralex_kernel::{Code, Money, Problem};
+use ralex_store::Db;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{error, warn};
+
+/// Calls opened, and calls closed, by one transaction at most.
+const BATCH: usize = 256;
+/// Calls that may wait to be opened before new ones are turned away.
+const WAITING: usize = 4096;
+/// Between two tries while the database does not answer.
+const BACKOFF: Duration = Duration::from_millis(200);
+
+/// A call that is about to go out.
+pub(crate) struct Opening {
+    pub hold: Hold,
+    pub row: OpenCall,
+    pub author: Author,
+    pub intent: CallOpened,
+}
+
+/// A call that has ended.
+#[derive(Clone)]
+pub(crate) struct Closing {
+    pub settlement: Settlement,
+    pub author: Author,
+}
+
+type Opened = Result<(), Problem>;
+
+enum Close {
+    Call(Closing),
+    /// Answered when all that was closed before it is written.
+    Barrier(oneshot::Sender<()>),
+}
+
+/// The handle that calls write through.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    opens: mpsc::Sender<(Box<Opening>, oneshot::Sender<Opened>)>,
+    closes: mpsc::UnboundedSender<Close>,
+}
+
+impl Writer {
+    /// Starts the writer; it ends when every handle is gone and all is written.
+    pub fn start(db: Db) -> (Self, tokio::task::JoinHandle<()>) {
+        let (opens, open_queue) = mpsc::channel(WAITING);
+        let (closes, close_queue) = mpsc::unbounded_channel();
+        let mut work =
+            Work { db, open_queue, close_queue, closing: VecDeque::new(), barriers: vec![] };
+        let task = tokio::spawn(async move { work.run().await });
+        (Self { opens, closes }, task)
+    }
+
+    /// Holds the worst case and records the intent; returns when both are durable.
+    ///
+    /// # Errors
+    /// `budget_exhausted` where it does not fit, `unavailable` where it could not be recorded.
+    pub async fn open(&self, opening: Opening) -> Opened {
+        let (reply, answer) = oneshot::channel();
+        self.opens.try_send((Box::new(opening), reply)).map_err(|_| overloaded())?;
+        answer.await.map_err(|_| not_recorded())?
+    }
+
+    /// Hands over the end of a call, which is written for sure and soon.
+    pub fn close(&self, closing: Closing) {
+        if self.closes.send(Close::Call(closing)).is_err() {
+            error!("the writer has ended before a call did; the sweeper will count it as lost");
+        }
+    }
+
+    /// Waits until all that was closed before is written, so that one reads one's own calls.
+    pub async fn barrier(&self, patience: Duration) {
+        let (reply, answer) = oneshot::channel();
+        if self.closes.send(Close::Barrier(reply)).is_ok() {
+            tokio::time::timeout(patience, answer).await.ok();
+        }
+    }
+}
+
+struct Work {
+    db: Db,
+    open_queue: mpsc::Receiver<(Box<Opening>, oneshot::Sender<Opened>)>,
+    close_queue: mpsc::UnboundedReceiver<Close>,
+    /// Ended calls that are not yet written.
+    closing: VecDeque<Closing>,
+    /// Whom to tell when as many closings as stand here are written.
+    barriers: Vec<(usize, oneshot::Sender<()>)>,
+}
+
+type Waiting = Vec<(Box<Opening>, oneshot::Sender<Opened>)>;
+
+impl Work {
+    async fn run(&mut self) {
+        while let Some(opens) = self.gather().await {
+            let closes: Vec<_> = self.closing.iter().take(BATCH).cloned().collect();
+            let begun = Instant::now();
+            let size = opens.len() + closes.len();
+            match self.write(&opens, &closes).await {
+                Ok(answers) => {
+                    metrics::histogram!("ralex_writer_batch_seconds").record(begun.elapsed());
+                    metrics::counter!("ralex_writer_operations_total")
+                        .increment(u64::try_from(size).unwrap_or(0));
+                    self.written(closes.len());
+                    for ((opening, reply), answer) in opens.into_iter().zip(answers) {
+                        // A caller that left while its batch was written leaves an open call.
+                        if reply.send(answer).is_err_and(|answer| answer.is_ok()) {
+                            self.closing.push_back(unwanted(*opening, Ending::Canceled, None));
+                        }
+                    }
+                }
+                Err(problem) => {
+                    metrics::counter!("ralex_writer_failures_total").increment(1);
+                    warn!(code = problem.code.as_str(), "a batch of {size} was not written");
+                    self.failed(opens);
+                    tokio::time::sleep(BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Waits for work and takes what is there; nothing when all is done for good.
+    async fn gather(&mut self) -> Option<Waiting> {
+        let mut opens = Vec::new();
+        if self.closing.is_empty() {
+            tokio::select! {
+                Some(open) = self.open_queue.recv() => opens.push(open),
+                Some(close) = self.close_queue.recv() => self.take(close),
+                else => return None,
+            }
+        }
+        while opens.len() < BATCH {
+            let Ok(open) = self.open_queue.try_recv() else { break };
+            opens.push(open);
+        }
+        while self.closing.len() < BATCH {
+            let Ok(close) = self.close_queue.try_recv() else { break };
+            self.take(close);
+        }
+        // A caller that has gone while it waited wants nothing sent, so nothing is opened.
+        opens.retain(|(_, reply)| !reply.is_closed());
+        Some(opens)
+    }
+
+    fn take(&mut self, close: Close) {
+        match close {
+            Close::Call(closing) => self.closing.push_back(closing),
+            Close::Barrier(reply) if self.closing.is_empty() => drop(reply.send(())),
+            Close::Barrier(reply) => self.barriers.push((self.closing.len(), reply)),
+        }
+    }
+
+    fn written(&mut self, closed: usize) {
+        self.closing.drain(..closed);
+        for (before, reply) in std::mem::take(&mut self.barriers) {
+            match before.checked_sub(closed) {
+                Some(left) if left > 0 => self.barriers.push((left, reply)),
+                _ => drop(reply.send(())),
+            }
+        }
+    }
+
+    /// Turns away those who wait. A commit whose answer was lost may have gone through all the
+    /// same, so each of their calls is closed again at no cost; where there is none, that does
+    /// nothing.
+    fn failed(&mut self, opens: Waiting) {
+        for (opening, reply) in opens {
+            let code = Some(Code::Unavailable);
+            self.closing.push_back(unwanted(*opening, Ending::Error, code));
+            reply.send(Err(not_recorded())).ok();
+        }
+    }
+
+    async fn write(&self, opens: &Waiting, closes: &[Closing]) -> Result<Vec<Opened>, Problem> {
+        if opens.is_empty() && closes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let holds: Vec<_> = opens.iter().map(|(opening, _)| opening.hold.clone()).collect();
+        let settlements: Vec<_> = closes.iter().map(|close| close.settlement.clone()).collect();
+        let mut tx = self.db.system("write a batch of calls").await?;
+        let (settled, held) =
+            ralex_budgets::settle_and_hold(&mut tx, &settlements, &holds)
+                .await
+                .map_err(ralex_store::problem)?;
+        let rows: Vec<_> = opens.iter().zip(&held).map(|((open, _), held)| row(open, held)).collect();
+        ralex_budgets::open_calls(&mut tx, &rows).await.map_err(ralex_store::problem)?;
+        let mut entries = Vec::with_capacity(opens.len() + closes.len());
+        entries.extend(closes.iter().zip(&settled).filter_map(closed));
+        entries.extend(opens.iter().zip(&held).map(|((open, _), held)| decided(open, held)));
+        ralex_audit::record_all(&mut tx, entries).await.map_err(ralex_store::problem)?;
+        tx.commit().await.map_err(ralex_store::problem)?;
+        Ok(held.into_iter().map(answer).collect())
+    }
+}
+
+/// Closes a call from which nothing was sent, at no cost.
+fn unwanted(opening: Opening, ending: Ending, problem: Option<Code>) -> Closing {
+    let settlement = Settlement {
+        org: opening.hold.org,
+        call: opening.hold.call,
+        ending,
+        tokens: Tokens::default(),
+        cost: Money::ZERO,
+        problem,
+        first_byte_ms: None,
+        duration_ms: 0,
+    };
+    Closing { settlement, author: opening.author }
+}
+
+fn row(opening: &Opening, held: &HoldOutcome) -> OpenCall {
+    let decision = match held {
+        HoldOutcome::Held { periods } => {
+            Decision::Open { held: opening.hold.amount, periods: periods.clone() }
+        }
+        HoldOutcome::Refused(_) => Decision::Refused { problem: Code::BudgetExhausted },
+    };
+    OpenCall { decision, ..opening.row.clone() }
+}
+
+fn decided(opening: &Opening, held: &HoldOutcome) -> Entry {
+    let event = match held {
+        HoldOutcome::Held { .. } => Event::CallOpened(opening.intent.clone()),
+        HoldOutcome::Refused(refusal) => refused(opening, refusal),
+    };
+    Entry::new(opening.author.clone(), event)
+}
+
+fn refused(opening: &Opening, refusal: &Refusal) -> Event {
+    Event::CallRefused {
+        call: opening.hold.call,
+        model: opening.row.model.clone(),
+        dialect: opening.row.dialect,
+        code: Code::BudgetExhausted.as_str(),
+        budget: Some(refusal.budget),
+    }
+}
+
+/// The outcome's record; nothing where the call had been settled before, or never opened.
+fn closed((closing, outcome): (&Closing, &SettleOutcome)) -> Option<Entry> {
+    match outcome.counted {
+        Counted::Already | Counted::Unknown => return None,
+        Counted::Settled | Counted::Corrected => {}
+    }
+    let settlement = &closing.settlement;
+    let event = Event::CallClosed(CallClosed {
+        call: settlement.call,
+        state: settlement.ending.as_str(),
+        problem: settlement.problem.map(Code::as_str),
+        input_tokens: settlement.tokens.input,
+        output_tokens: settlement.tokens.output,
+        cache_read_tokens: settlement.tokens.cache_read,
+        cache_write_tokens: settlement.tokens.cache_write,
+        estimated: settlement.tokens.estimated,
+        cost: settlement.cost,
+        duration_ms: settlement.duration_ms,
+    });
+    Some(Entry::new(closing.author.clone(), event))
+}
+
+fn answer(held: HoldOutcome) -> Opened {
+    match held {
+        HoldOutcome::Held { .. } => Ok(()),
+        HoldOutcome::Refused(refusal) => Err(refusal.problem()),
+    }
+}
+
+fn not_recorded() -> Problem {
+    let detail = "The call could not be recorded, so it was not sent. Try again in a moment.";
+    Problem::new(Code::Unavailable, detail).with_retry_after(1)
+}
+
+fn overloaded() -> Problem {
+    let detail = "Too many calls wait to be recorded. Try again in a moment.";
+    Problem::new(Code::Unavailable, detail).with_retry_after(1)
+}

@@ -1,0 +1,31 @@
+//! Where a request came from, as far as it matters to who asks.
+
+use std::net::IpAddr;
+
+use ralex_kernel::{Caller, Credential, RequestId, Subject};
+
+/// A request before anyone is known to be behind it.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    pub request: RequestId,
+    pub address: Option<IpAddr>,
+    pub user_agent: Option<String>,
+}
+
+impl Arrival {
+    pub(crate) fn caller(&self, subject: Subject, credential: Credential) -> Caller {
+        Caller { subject, credential, request: self.request, address: self.address }
+    }
+
+    /// The part of the address that one owner usually has: all of an IPv4 one, /64 of an IPv6 one.
+    pub(crate) fn network(&self) -> String {
+        match self.address {
+            None => "unknown".to_owned(),
+            Some(IpAddr::V4(address)) => address.to_string(),
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        }
+    }
+}

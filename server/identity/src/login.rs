@@ -1,0 +1,132 @@
+//! Login and the change of one's password.
+
+use ralex_api::identity::{ChangePassword, Login, LoginAnswer, User};
+use ralex_audit::{Author, Event};
+use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject};
+use ralex_store::problem;
+
+use crate::{Arrival, Identity, password, sql, throttle};
+
+/// A login that succeeded.
+pub struct LoggedIn {
+    pub answer: LoginAnswer,
+    /// What the session's cookie holds.
+    pub cookie: Secret,
+}
+
+impl Identity {
+    /// Checks an e-mail address and a password and opens a session.
+    ///
+    /// # Errors
+    /// `invalid_login` alike for an unknown address and a wrong password, `throttled` after many
+    /// failed tries of the account or the address that they come from.
+    pub async fn login(&self, login: &Login, arrival: &Arrival) -> Result<LoggedIn, Problem> {
+        let key = login.email.key();
+        let keys = throttle_keys(&key, arrival);
+        let now = self.clock.now();
+        let mut tx = self.db.system("check a login").await?;
+        throttle::check(&mut tx, &keys, now).await?;
+        let account = sql::user::find_account(&mut tx, &key).await.map_err(problem)?;
+        // Hashing takes its time; no connection waits for it.
+        drop(tx);
+        let hash = account.as_ref().map(|account| account.password_hash.as_str());
+        let matches = self.passwords.verify(&login.password, hash).await?;
+        let Some(account) = account.filter(|_| matches) else {
+            return Err(self.failed_login(&key, &keys, arrival).await?);
+        };
+        let mut tx = self.db.system("open a session").await?;
+        throttle::clear(&mut tx, &keys[0]).await?;
+        let cookie = self.open_session(&mut tx, account.id, arrival).await?;
+        tx.commit().await.map_err(problem)?;
+        metrics::counter!("ralex_logins_total", "outcome" => "success").increment(1);
+        let answer = LoginAnswer {
+            user: user(&account)?,
+            must_change_password: account.one_time,
+        };
+        Ok(LoggedIn { answer, cookie })
+    }
+
+    async fn failed_login(
+        &self,
+        key: &str,
+        keys: &[throttle::Key],
+        arrival: &Arrival,
+    ) -> Result<Problem, Problem> {
+        metrics::counter!("ralex_logins_total", "outcome" => "failed").increment(1);
+        let mut tx = self.db.system("count a failed login").await?;
+        let failures = throttle::fail(&mut tx, keys, self.clock.now()).await?;
+        if let Some(account) = sql::user::find_account(&mut tx, key).await.map_err(problem)? {
+            let failures = u32::try_from(failures).unwrap_or(0);
+            // A flood is told at 1, 2, 4, 8, … failures, so that it cannot fill the log.
+            if failures.is_power_of_two() {
+                let event = Event::LoginFailed { user: account.id, failures };
+                for org in sql::user::orgs_of(&mut tx, account.id).await.map_err(problem)? {
+                    let caller = arrival.caller(Subject::System, Credential::Internal);
+                    let author = Author::of(&caller, org.id);
+                    ralex_audit::record(&mut tx, &author, event.clone()).await.map_err(problem)?;
+                }
+            }
+        }
+        tx.commit().await.map_err(problem)?;
+        Ok(Problem::new(Code::InvalidLogin, "The e-mail address or the password is wrong."))
+    }
+
+    /// Replaces one's own password and ends all of one's other sessions.
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        change: &ChangePassword,
+        arrival: &Arrival,
+    ) -> Result<(), Problem> {
+        let user = crate::person(caller)?;
+        let now = self.clock.now();
+        let mut tx = self.db.system("change a password").await?;
+        let account = sql::user::account(&mut tx, user).await.map_err(problem)?;
+        let account = account.ok_or_else(|| Problem::not_found("account"))?;
+        let key = account.email.to_lowercase();
+        let keys = throttle_keys(&key, arrival);
+        throttle::check(&mut tx, &keys, now).await?;
+        drop(tx);
+        if !self.passwords.verify(&change.current, Some(&account.password_hash)).await? {
+            let mut tx = self.db.system("count a failed password change").await?;
+            throttle::fail(&mut tx, &keys, now).await?;
+            tx.commit().await.map_err(problem)?;
+            return Err(Problem::field("current", "is not your password"));
+        }
+        password::check_strength(&change.new, &key)?;
+        if change.new.expose() == change.current.expose() {
+            return Err(Problem::field("new", "must differ from the current password"));
+        }
+        let hash = self.passwords.hash(&change.new).await?;
+        let keep = match caller.credential {
+            Credential::Session(session) => Some(session),
+            Credential::PersonalToken(_) | Credential::TeamToken(_) | Credential::Internal => None,
+        };
+        let mut tx = self.db.system("change a password").await?;
+        sql::user::set_password(&mut tx, user, &hash).await.map_err(problem)?;
+        let ended = sql::session::revoke_others(&mut tx, user, keep, now).await.map_err(problem)?;
+        let sessions_ended = u32::try_from(ended).unwrap_or(u32::MAX);
+        let event = Event::PasswordChanged { user, sessions_ended };
+        self.record_everywhere(&mut tx, caller, user, &event).await?;
+        tx.commit().await.map_err(problem)?;
+        Ok(())
+    }
+}
+
+pub(crate) fn user(account: &sql::user::Account) -> Result<User, Problem> {
+    Ok(User {
+        id: account.id,
+        email: crate::stored(&account.email)?,
+        name: crate::stored(&account.name)?,
+    })
+}
+
+/// Tries against one account from one network, and tries from that network against any account.
+/// So the owner who is elsewhere is never slowed by an outsider.
+fn throttle_keys(email_key: &str, arrival: &Arrival) -> [throttle::Key; 2] {
+    let network = arrival.network();
+    [
+        throttle::Key { name: format!("login:{email_key}:{network}"), free_tries: 5 },
+        throttle::Key { name: format!("network:{network}"), free_tries: 50 },
+    ]
+}

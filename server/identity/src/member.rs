@@ -1,0 +1,123 @@
+//! Members: people in an organisation and the roles they hold there.
+
+use ralex_access::Scope;
+use ralex_api::identity::{Member, MemberRole, NewMember, NewMemberAnswer, User};
+use ralex_api::page::{Page, PageQuery};
+use ralex_audit::Event;
+use ralex_kernel::{Code, Problem, ScopePath, Secret, UserId};
+use ralex_store::{Tenant, problem};
+
+use crate::{Identity, password, sql, stored};
+
+impl Identity {
+    /// Adds a person with one role. Someone new to Ralex gets a password to use once.
+    ///
+    /// # Errors
+    /// `grant_exceeds_own` where the role can do more than `scope`'s caller, `already_exists`
+    /// where the person is a member.
+    pub async fn add_member(
+        &self,
+        scope: &Scope,
+        new: NewMember,
+        at: ScopePath,
+    ) -> Result<NewMemberAnswer, Problem> {
+        let org = scope.org();
+        let key = new.email.key();
+        // Hashed before the transaction, so that none waits for it; thrown away where not needed.
+        let fresh = password::one_time();
+        let hash = self.passwords.hash(&fresh).await?;
+        let mut tx = self.db.system("add a member, who may be new to the deployment").await?;
+        let known = sql::user::find_account(&mut tx, &key).await.map_err(problem)?;
+        let is_new = known.is_none();
+        let user = match known {
+            Some(account) => account.id,
+            None => {
+                let name = new.name.clone().ok_or_else(|| {
+                    Problem::field("name", "is needed, since this person is new to Ralex")
+                })?;
+                let id = UserId::generate();
+                sql::user::insert(&mut tx, id, &new.email, &name, &hash, true)
+                    .await
+                    .map_err(problem)?;
+                id
+            }
+        };
+        if !sql::user::insert_member(&mut tx, org, user).await.map_err(problem)? {
+            let detail = format!("{} is a member already.", new.email);
+            return Err(Problem::new(Code::AlreadyExists, detail));
+        }
+        let event = Event::MemberAdded { user, email: new.email };
+        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        self.access.bind(&mut tx, scope, user, &new.role, at).await?;
+        self.access.commit(tx, org).await?;
+        let member = self.member(scope, user).await?;
+        let one_time_password = is_new.then(|| reveal(&fresh));
+        Ok(NewMemberAnswer { member, one_time_password })
+    }
+
+    /// Ends a membership with everything that it gave. The last owner stays.
+    pub async fn remove_member(&self, scope: &Scope, user: UserId) -> Result<(), Problem> {
+        let org = scope.org();
+        let mut tx = self.db.tenant(org).await?;
+        let bindings = self.access.unbind_all(&mut tx, scope, user).await?;
+        if !sql::user::delete_member(&mut tx, org, user).await.map_err(problem)? {
+            return Err(Problem::not_found("member"));
+        }
+        let event = Event::MemberRemoved { user, bindings };
+        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        self.access.commit(tx, org).await
+    }
+
+    pub async fn members(&self, scope: &Scope, page: &PageQuery) -> Result<Page<Member>, Problem> {
+        let org = scope.org();
+        let mut tx = self.db.tenant(org).await?;
+        let size = page.size();
+        let rows = sql::user::members(&mut tx, org, page.after()?, size + 1).await;
+        let items = self.with_roles(tx, scope, rows.map_err(problem)?).await?;
+        Ok(Page::of(items, size, |member: &Member| member.user.id.to_string()))
+    }
+
+    pub async fn member(&self, scope: &Scope, user: UserId) -> Result<Member, Problem> {
+        let mut tx = self.db.tenant(scope.org()).await?;
+        let row = sql::user::member(&mut tx, scope.org(), user).await.map_err(problem)?;
+        let members = self.with_roles(tx, scope, row.into_iter().collect()).await?;
+        members.into_iter().next().ok_or_else(|| Problem::not_found("member"))
+    }
+
+    async fn with_roles(
+        &self,
+        mut tx: Tenant,
+        scope: &Scope,
+        rows: Vec<sql::user::MemberRow>,
+    ) -> Result<Vec<Member>, Problem> {
+        let slugs = sql::team::slugs(&mut tx, scope.org()).await.map_err(problem)?;
+        drop(tx);
+        let name = |at: ScopePath| match at {
+            ScopePath::Org => Some("org".to_owned()),
+            ScopePath::Team { team } => slugs.get(&team.uuid()).map(|slug| format!("team:{slug}")),
+            ScopePath::Project { project, .. } => {
+                slugs.get(&project.uuid()).map(|slug| format!("project:{slug}"))
+            }
+        };
+        let bound = self.access.bindings_of(scope).await?;
+        rows.into_iter()
+            .map(|row| {
+                let own = bound.iter().filter(|binding| binding.user == row.id);
+                let roles = own.map(|binding| MemberRole {
+                    role: binding.role.clone(),
+                    scope: name(binding.at).unwrap_or_else(|| binding.at.to_string()),
+                });
+                Ok(Member {
+                    roles: roles.collect(),
+                    user: User { id: row.id, email: stored(&row.email)?, name: stored(&row.name)? },
+                    joined_at: row.joined_at,
+                })
+            })
+            .collect()
+    }
+}
+
+/// The one answer in which a made-up password is shown.
+fn reveal(password: &Secret) -> String {
+    password.expose().to_owned()
+}

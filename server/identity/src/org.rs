@@ -1,0 +1,125 @@
+//! Organisations: made by the deployment's operator, with their first owner.
+
+use ralex_access::Access;
+use ralex_api::access::RoleName;
+use ralex_api::identity::{Me, MyOrg, MyScope, Org};
+use ralex_audit::{Author, Event};
+use ralex_kernel::{Caller, Code, Email, Name, OrgId, Problem, ScopePath, Secret, Slug, UserId};
+use ralex_store::{OnConstraint, System, problem};
+
+use crate::{Identity, login, password, sql, stored};
+
+/// The first owner of a deployment, and how they get in.
+pub struct FirstOwner {
+    pub org: OrgId,
+    pub user: UserId,
+    /// Present where a password was made up, to be used once.
+    pub one_time_password: Option<Secret>,
+}
+
+impl Identity {
+    /// True until the deployment has an organisation.
+    pub async fn is_fresh_deployment(&self) -> Result<bool, Problem> {
+        let mut tx = self.db.system("look for an organisation").await?;
+        Ok(!sql::user::any_org(&mut tx).await.map_err(problem)?)
+    }
+
+    /// Makes the first organisation and its owner in one transaction that `also` adds to.
+    pub async fn create_first_org(
+        &self,
+        slug: &Slug,
+        owner: &Email,
+        password: Option<&Secret>,
+        also: impl AsyncFnOnce(&mut System, OrgId) -> Result<(), Problem>,
+    ) -> Result<FirstOwner, Problem> {
+        let (secret, one_time) = match password {
+            Some(given) => {
+                password::check_strength(given, &owner.key())?;
+                (Secret::new(given.expose().to_owned()), false)
+            }
+            None => (password::one_time(), true),
+        };
+        let hash = self.passwords.hash(&secret).await?;
+        let (org, user) = (OrgId::generate(), UserId::generate());
+        let name = stored::<Name>(slug.as_str())?;
+        let author = Author::system(org);
+        let mut tx = self.db.system("make the first organisation").await?;
+        sql::user::insert_org(&mut tx, org, slug, &name)
+            .await
+            .or_problem([("org_slug_taken", slug_taken(slug))])?;
+        ralex_audit::record(
+            &mut tx,
+            &author,
+            Event::OrgCreated { org, slug: slug.clone(), name },
+        )
+        .await
+        .map_err(problem)?;
+        let owner_name = stored::<Name>("Owner")?;
+        sql::user::insert(&mut tx, user, owner, &owner_name, &hash, one_time)
+            .await
+            .map_err(problem)?;
+        sql::user::insert_member(&mut tx, org, user).await.map_err(problem)?;
+        let added = Event::MemberAdded { user, email: owner.clone() };
+        ralex_audit::record(&mut tx, &author, added).await.map_err(problem)?;
+        let scope = Access::internal(org);
+        let role = RoleName("owner".to_owned());
+        self.access.bind(&mut tx, &scope, user, &role, ScopePath::Org).await?;
+        also(&mut tx, org).await?;
+        self.access.commit(tx, org).await?;
+        Ok(FirstOwner { org, user, one_time_password: one_time.then_some(secret) })
+    }
+
+    /// Who is asking, and what they may do where.
+    pub async fn me(&self, caller: &Caller, must_change_password: bool) -> Result<Me, Problem> {
+        let user = crate::person(caller)?;
+        let mut tx = self.db.system("tell a person of themselves").await?;
+        let account = sql::user::account(&mut tx, user).await.map_err(problem)?;
+        let account = account.ok_or_else(|| Problem::not_found("account"))?;
+        let rows = sql::user::orgs_of(&mut tx, user).await.map_err(problem)?;
+        drop(tx);
+        let mut orgs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (permissions, extras) = self.access.permissions(caller, row.id).await?;
+            let scopes = extras
+                .into_iter()
+                .map(|(scope, permissions)| MyScope { scope: scope.to_string(), permissions })
+                .collect();
+            orgs.push(MyOrg {
+                id: row.id,
+                slug: stored(&row.slug)?,
+                name: stored(&row.name)?,
+                permissions,
+                scopes,
+            });
+        }
+        Ok(Me { user: login::user(&account)?, must_change_password, orgs })
+    }
+
+    /// The organisations that a person belongs to.
+    pub async fn orgs(&self, caller: &Caller) -> Result<Vec<Org>, Problem> {
+        let user = crate::person(caller)?;
+        let mut tx = self.db.system("list a person's organisations").await?;
+        let rows = sql::user::orgs_of(&mut tx, user).await.map_err(problem)?;
+        rows.into_iter().map(org).collect()
+    }
+
+    pub async fn org(&self, id: OrgId) -> Result<Org, Problem> {
+        let mut tx = self.db.tenant(id).await?;
+        let row = sql::user::org(&mut tx, id).await.map_err(problem)?;
+        org(row.ok_or_else(|| Problem::not_found("organisation"))?)
+    }
+}
+
+fn slug_taken(slug: &Slug) -> Problem {
+    let detail = format!("There is an organisation `{slug}` already; choose another slug.");
+    Problem::new(Code::AlreadyExists, detail)
+}
+
+fn org(row: sql::user::OrgRow) -> Result<Org, Problem> {
+    Ok(Org {
+        id: row.id,
+        slug: stored(&row.slug)?,
+        name: stored(&row.name)?,
+        created_at: row.created_at,
+    })
+}

@@ -1,0 +1,131 @@
+//! Passwords: argon2id, hashed on a bounded pool so that a flood of logins cannot starve the rest.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use ralex_api::identity::{PASSWORD_MAX, PASSWORD_MIN};
+use ralex_kernel::{Code, Problem, Secret};
+use rand::RngExt;
+use tokio::sync::Semaphore;
+
+/// OWASP's floor for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+/// Hashes at a time; each takes its memory and about 40 ms of a core.
+const AT_A_TIME: usize = 2;
+/// Letters and digits that are not mistaken for each other when copied by hand.
+const ONE_TIME_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
+const ONE_TIME_LENGTH: usize = 20;
+
+/// Hashes and checks passwords.
+#[derive(Clone)]
+pub struct Passwords {
+    argon2: Argon2<'static>,
+    places: Arc<Semaphore>,
+    /// A hash of no one's password, so that an unknown account takes as long as a known one.
+    decoy: Arc<str>,
+}
+
+impl Passwords {
+    pub fn new() -> Result<Self, Problem> {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| broken())?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let decoy = hash_now(&argon2, "no account has this password")?;
+        Ok(Self { argon2, places: Arc::new(Semaphore::new(AT_A_TIME)), decoy: decoy.into() })
+    }
+
+    pub async fn hash(&self, password: &Secret) -> Result<String, Problem> {
+        let text = Secret::new(password.expose().to_owned());
+        let argon2 = self.argon2.clone();
+        self.run(move || hash_now(&argon2, text.expose())).await?
+    }
+
+    /// True where `password` is the one behind `hash`; without a hash it takes as long and is false.
+    pub async fn verify(&self, password: &Secret, hash: Option<&str>) -> Result<bool, Problem> {
+        let text = Secret::new(password.expose().to_owned());
+        let known = hash.is_some();
+        let hash = hash.unwrap_or(&self.decoy).to_owned();
+        let argon2 = self.argon2.clone();
+        let matches = self
+            .run(move || {
+                PasswordHash::new(&hash).is_ok_and(|parsed| {
+                    argon2.verify_password(text.expose().as_bytes(), &parsed).is_ok()
+                })
+            })
+            .await?;
+        Ok(matches && known)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _place = self.places.acquire().await.map_err(|_| broken())?;
+        tokio::task::spawn_blocking(work).await.map_err(|_| broken())
+    }
+}
+
+/// A password that is used once and then replaced.
+pub fn one_time() -> Secret {
+    let mut random = rand::rng();
+    let text = (0..ONE_TIME_LENGTH)
+        .map(|_| char::from(ONE_TIME_ALPHABET[random.random_range(0..ONE_TIME_ALPHABET.len())]))
+        .collect::<String>();
+    Secret::new(text)
+}
+
+/// Refuses a password that is too short, too long or the account's own address.
+pub fn check_strength(password: &Secret, email_key: &str) -> Result<(), Problem> {
+    let text = password.expose();
+    let length = text.chars().count();
+    if length < PASSWORD_MIN || text.len() > PASSWORD_MAX {
+        let rule = format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters");
+        return Err(Problem::field("new", rule));
+    }
+    let first = text.chars().next();
+    if text.chars().all(|c| Some(c) == first) {
+        return Err(Problem::field("new", "must not be one character repeated"));
+    }
+    if text.to_lowercase().contains(email_key) {
+        return Err(Problem::field("new", "must not contain your e-mail address"));
+    }
+    Ok(())
+}
+
+fn hash_now(argon2: &Argon2<'_>, text: &str) -> Result<String, Problem> {
+    let hash = argon2.hash_password(text.as_bytes()).map_err(|_| broken())?;
+    Ok(hash.to_string())
+}
+
+fn broken() -> Problem {
+    Problem::new(Code::Internal, "The password could not be processed.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_right_password_passes_and_an_unknown_account_never_does() {
+        let passwords = Passwords::new().unwrap();
+        let secret = one_time();
+        let hash = passwords.hash(&secret).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(passwords.verify(&secret, Some(&hash)).await.unwrap());
+        assert!(!passwords.verify(&one_time(), Some(&hash)).await.unwrap());
+        let decoy = Secret::new("no account has this password".to_owned());
+        assert!(!passwords.verify(&decoy, None).await.unwrap());
+    }
+
+    #[test]
+    fn weak_passwords_are_refused() {
+        let weak = |text: &str| check_strength(&Secret::new(text.to_owned()), "ann@x.com").is_err();
+        assert!(weak("short"));
+        assert!(weak("aaaaaaaaaaaaaaaa"));
+        assert!(weak("ann@x.com2026!!"));
+        assert!(weak(&"x1".repeat(200)));
+        assert!(!weak("correct horse battery"));
+    }
+}

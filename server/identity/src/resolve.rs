@@ -1,0 +1,127 @@
+//! Who a bearer token stands for, from memory where that is as good as asking.
+//!
+//! A team token is remembered with its organisation's policy version, so a revocation anywhere
+//! ends it as soon as the version is seen. A personal token is remembered for less than a second.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use moka::sync::Cache;
+use ralex_kernel::{Credential, OrgId, Problem, ScopePath, Subject};
+use ralex_store::problem;
+
+use crate::mint::TokenKind;
+use crate::{Arrival, Identity, SignedIn, sql};
+
+const REMEMBERED: u64 = 100_000;
+/// Team tokens are asked for again this often, which also notes that they are in use.
+const TEAM_TOKEN_AGE: Duration = Duration::from_mins(1);
+const PERSONAL_TOKEN_AGE: Duration = Duration::from_millis(800);
+
+/// Tokens that were found lately, by their digests.
+#[derive(Clone)]
+pub(crate) struct Remembered(Cache<Vec<u8>, Arc<Entry>>);
+
+struct Entry {
+    subject: Subject,
+    credential: Credential,
+    models: Option<Arc<[String]>>,
+    must_change_password: bool,
+    expires_at: Option<DateTime<Utc>>,
+    version: Option<(OrgId, i64)>,
+    found: Instant,
+}
+
+impl Remembered {
+    pub(crate) fn new() -> Self {
+        Self(Cache::builder().max_capacity(REMEMBERED).time_to_live(TEAM_TOKEN_AGE).build())
+    }
+}
+
+impl Identity {
+    /// Who a token stands for; nothing for one that is malformed, unknown, expired or revoked.
+    pub async fn resolve_token(
+        &self,
+        text: &str,
+        arrival: &Arrival,
+    ) -> Result<Option<SignedIn>, Problem> {
+        let Some((kind, digest)) = self.mint.recognise(text) else {
+            return Ok(None);
+        };
+        if let Some(entry) = self.remembered.0.get(&digest).filter(|entry| self.is_fresh(entry)) {
+            return Ok(Some(entry.signed_in(arrival)));
+        }
+        let found = match kind {
+            TokenKind::Team => self.find_team_token(&digest).await?,
+            TokenKind::Personal => self.find_personal_token(&digest).await?,
+            TokenKind::Session => None,
+        };
+        let Some(entry) = found.map(Arc::new) else {
+            self.remembered.0.invalidate(&digest);
+            return Ok(None);
+        };
+        self.remembered.0.insert(digest, Arc::clone(&entry));
+        Ok(Some(entry.signed_in(arrival)))
+    }
+
+    fn is_fresh(&self, entry: &Entry) -> bool {
+        let alive = entry.expires_at.is_none_or(|end| end > self.clock.now());
+        let current = match entry.version {
+            Some((org, version)) => self.access.version(org) == version,
+            None => entry.found.elapsed() < PERSONAL_TOKEN_AGE,
+        };
+        alive && current
+    }
+
+    async fn find_team_token(&self, digest: &[u8]) -> Result<Option<Entry>, Problem> {
+        let mut tx = self.db.system("resolve a team token").await?;
+        let now = self.clock.now();
+        let found = sql::token::find_team_token(&mut tx, digest, now).await.map_err(problem)?;
+        let Some(token) = found else { return Ok(None) };
+        // The version is read before the transaction ends: a revocation that commits after our
+        // read raises it, so the entry can only be too old, never wrongly fresh.
+        let version = self.access.version(token.org);
+        tx.commit().await.map_err(problem)?;
+        let scope = match token.project {
+            Some(project) => ScopePath::Project { team: token.team, project },
+            None => ScopePath::Team { team: token.team },
+        };
+        Ok(Some(Entry {
+            subject: Subject::Token { token: token.id, org: token.org, scope },
+            credential: Credential::TeamToken(token.id),
+            models: token.models.map(Into::into),
+            must_change_password: false,
+            expires_at: token.expires_at,
+            version: Some((token.org, version)),
+            found: Instant::now(),
+        }))
+    }
+
+    async fn find_personal_token(&self, digest: &[u8]) -> Result<Option<Entry>, Problem> {
+        let mut tx = self.db.system("resolve a personal token").await?;
+        let now = self.clock.now();
+        let found = sql::token::find_personal_token(&mut tx, digest, now).await.map_err(problem)?;
+        let Some(token) = found else { return Ok(None) };
+        tx.commit().await.map_err(problem)?;
+        Ok(Some(Entry {
+            subject: Subject::User(token.user),
+            credential: Credential::PersonalToken(token.id),
+            models: None,
+            must_change_password: token.one_time,
+            expires_at: None,
+            version: None,
+            found: Instant::now(),
+        }))
+    }
+}
+
+impl Entry {
+    fn signed_in(&self, arrival: &Arrival) -> SignedIn {
+        SignedIn {
+            caller: arrival.caller(self.subject, self.credential),
+            models: self.models.clone(),
+            must_change_password: self.must_change_password,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! All queries of this crate, one file a subject.
+
+pub mod session;
+pub mod team;
+pub mod token;
+pub mod user;

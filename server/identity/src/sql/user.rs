@@ -1,0 +1,201 @@
+//! Queries on people and organisations, which cross tenants.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{Email, Name, OrgId, Slug, UserId};
+use sqlx::PgConnection;
+
+pub struct Account {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub password_hash: String,
+    pub one_time: bool,
+}
+
+pub async fn find_account(
+    conn: &mut PgConnection,
+    email_key: &str,
+) -> Result<Option<Account>, sqlx::Error> {
+    sqlx::query_as!(
+        Account,
+        r#"select id as "id: UserId", email, name, password_hash, password_one_time as one_time
+           from app_user where email_key = $1 and disabled_at is null"#,
+        email_key,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub async fn account(conn: &mut PgConnection, id: UserId) -> Result<Option<Account>, sqlx::Error> {
+    sqlx::query_as!(
+        Account,
+        r#"select id as "id: UserId", email, name, password_hash, password_one_time as one_time
+           from app_user where id = $1 and disabled_at is null"#,
+        id as _,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub async fn insert(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &Email,
+    name: &Name,
+    password_hash: &str,
+    one_time: bool,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into app_user (id, email, email_key, name, password_hash, password_one_time)
+         values ($1, $2, $3, $4, $5, $6)",
+        id as _,
+        email.as_str(),
+        email.key(),
+        name.as_str(),
+        password_hash,
+        one_time,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub async fn set_password(
+    conn: &mut PgConnection,
+    id: UserId,
+    password_hash: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update app_user set password_hash = $2, password_one_time = false where id = $1",
+        id as _,
+        password_hash,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub struct OrgRow {
+    pub id: OrgId,
+    pub slug: String,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+}
+
+pub async fn orgs_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<OrgRow>, sqlx::Error> {
+    sqlx::query_as!(
+        OrgRow,
+        r#"select o.id as "id: OrgId", o.slug, o.name, o.created_at
+           from membership m join org o on o.id = m.org_id
+           where m.user_id = $1 order by o.slug"#,
+        user as _,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn org(conn: &mut PgConnection, id: OrgId) -> Result<Option<OrgRow>, sqlx::Error> {
+    sqlx::query_as!(
+        OrgRow,
+        r#"select id as "id: OrgId", slug, name, created_at from org where id = $1"#,
+        id as _,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub async fn any_org(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"select exists (select from org) as "any!""#).fetch_one(conn).await
+}
+
+pub async fn insert_org(
+    conn: &mut PgConnection,
+    id: OrgId,
+    slug: &Slug,
+    name: &Name,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into org (id, slug, name) values ($1, $2, $3)",
+        id as _,
+        slug.as_str(),
+        name.as_str()
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Makes a person a member; false where they are one already.
+pub async fn insert_member(
+    conn: &mut PgConnection,
+    org: OrgId,
+    user: UserId,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "insert into membership (org_id, user_id) values ($1, $2) on conflict do nothing",
+        org as _,
+        user as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub async fn delete_member(
+    conn: &mut PgConnection,
+    org: OrgId,
+    user: UserId,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from membership where org_id = $1 and user_id = $2",
+        org as _,
+        user as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub struct MemberRow {
+    pub id: UserId,
+    pub email: String,
+    pub name: String,
+    pub joined_at: DateTime<Utc>,
+}
+
+pub async fn members(
+    conn: &mut PgConnection,
+    org: OrgId,
+    after: Option<UserId>,
+    limit: i64,
+) -> Result<Vec<MemberRow>, sqlx::Error> {
+    sqlx::query_as!(
+        MemberRow,
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at
+           from membership m join app_user u on u.id = m.user_id
+           where m.org_id = $1 and ($2::uuid is null or u.id > $2)
+           order by u.id limit $3"#,
+        org as _,
+        after as _,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub async fn member(
+    conn: &mut PgConnection,
+    org: OrgId,
+    user: UserId,
+) -> Result<Option<MemberRow>, sqlx::Error> {
+    sqlx::query_as!(
+        MemberRow,
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at
+           from membership m join app_user u on u.id = m.user_id
+           where m.org_id = $1 and u.id = $2"#,
+        org as _,
+        user as _,
+    )
+    .fetch_optional(conn)
+    .await
+}

@@ -1,0 +1,100 @@
+//! Throttling of failed tries, shared by all nodes through the database.
+//!
+//! Delays grow with failures and end by themselves; an outsider can slow an account down from
+//! new addresses, never lock it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ralex_kernel::{Code, Problem};
+use sqlx::PgConnection;
+
+/// Something that tries are counted against.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub name: String,
+    /// Failures that cost nothing: people mistype, and offices share a network.
+    pub free_tries: i32,
+}
+
+/// The longest wait, in seconds.
+const LONGEST: i64 = 60;
+/// After this long without a failure the count starts anew, in minutes.
+const FORGET_AFTER: i64 = 30;
+
+/// Refuses while any of `keys` is blocked.
+pub async fn check(conn: &mut PgConnection, keys: &[Key], now: DateTime<Utc>) -> Result<(), Problem> {
+    let names: Vec<_> = keys.iter().map(|key| key.name.clone()).collect();
+    let until = sqlx::query_scalar!(
+        "select max(blocked_until) from throttle where key = any($1)",
+        &names,
+    )
+    .fetch_one(conn)
+    .await
+    .map_err(ralex_store::problem)?;
+    match until {
+        Some(until) if until > now => {
+            let seconds = u64::try_from((until - now).num_seconds() + 1).unwrap_or(1);
+            let detail = format!("There were too many failed tries. Try again in {seconds} s.");
+            Err(Problem::new(Code::Throttled, detail).with_retry_after(seconds))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Counts a failure against each key and returns the highest count.
+pub async fn fail(conn: &mut PgConnection, keys: &[Key], now: DateTime<Utc>) -> Result<i32, Problem> {
+    let mut keys = keys.to_vec();
+    // One order for all, so that two failures at once cannot wait for each other.
+    keys.sort_unstable();
+    let mut highest = 0;
+    for key in keys {
+        let failures = sqlx::query_scalar!(
+            "insert into throttle (key, failures, last_at) values ($1, 1, $2)
+             on conflict (key) do update set
+                failures = case when throttle.last_at < $3 then 1 else throttle.failures + 1 end,
+                last_at = $2
+             returning failures",
+            key.name,
+            now,
+            now - TimeDelta::minutes(FORGET_AFTER),
+        )
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(ralex_store::problem)?;
+        highest = highest.max(failures);
+        if let Some(wait) = wait_after(failures, key.free_tries) {
+            sqlx::query!("update throttle set blocked_until = $2 where key = $1", key.name, now + wait)
+                .execute(&mut *conn)
+                .await
+                .map_err(ralex_store::problem)?;
+        }
+    }
+    Ok(highest)
+}
+
+/// Forgets the failures of a key after a success.
+pub async fn clear(conn: &mut PgConnection, key: &Key) -> Result<(), Problem> {
+    sqlx::query!("delete from throttle where key = $1", key.name)
+        .execute(conn)
+        .await
+        .map_err(ralex_store::problem)?;
+    Ok(())
+}
+
+fn wait_after(failures: i32, free_tries: i32) -> Option<TimeDelta> {
+    let extra = u32::try_from(failures - free_tries).ok()?;
+    let seconds = 1_i64.checked_shl(extra.min(30)).unwrap_or(LONGEST).min(LONGEST);
+    Some(TimeDelta::seconds(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_minute_and_no_further() {
+        assert_eq!(wait_after(4, 5), None);
+        assert_eq!(wait_after(5, 5), Some(TimeDelta::seconds(1)));
+        assert_eq!(wait_after(8, 5), Some(TimeDelta::seconds(8)));
+        assert_eq!(wait_after(1_000_000, 5), Some(TimeDelta::seconds(60)));
+    }
+}

@@ -1,0 +1,217 @@
+//! API tokens: made once, shown once, kept as digests.
+
+use chrono::{DateTime, Utc};
+use ralex_access::{Permission, Scope};
+use ralex_api::identity::{NewPersonalToken, NewToken, NewTokenAnswer, Token};
+use ralex_api::page::{Page, PageQuery};
+use ralex_audit::Event;
+use ralex_kernel::{Caller, Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId};
+use ralex_store::problem;
+
+use crate::mint::TokenKind;
+use crate::sql::token as sql;
+use crate::{Identity, stored};
+
+const MODELS_MAX: usize = 200;
+
+impl Identity {
+    /// Makes a token that works for a team, or for one project of it.
+    pub async fn create_token(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        new: NewToken,
+    ) -> Result<NewTokenAnswer, Problem> {
+        let place = self.token_place(org, &new).await?;
+        let scope = self.access.allow(caller, org, Permission::TokenCreate, place).await?;
+        self.create_token_at(&scope, place, new).await
+    }
+
+    /// Makes a token for a place that is known, with the proof that this is allowed there.
+    pub async fn create_token_at(
+        &self,
+        scope: &Scope,
+        place: ScopePath,
+        new: NewToken,
+    ) -> Result<NewTokenAnswer, Problem> {
+        self.check_expiry(new.expires_at)?;
+        check_models(new.models.as_deref())?;
+        let minted = self.mint.mint(TokenKind::Team);
+        let (org, id) = (scope.org(), TokenId::generate());
+        let mut tx = self.db.tenant(org).await?;
+        let row = sql::NewToken {
+            org,
+            id,
+            team: place.team().ok_or_else(|| Problem::not_found("team"))?,
+            project: place.project(),
+            name: new.name.as_str(),
+            models: new.models.as_deref(),
+            digest: &minted.digest,
+            last_four: &minted.last_four,
+            created_by: scope.caller().subject.user(),
+            expires_at: new.expires_at,
+        };
+        sql::insert(&mut tx, row).await.map_err(problem)?;
+        let event =
+            Event::TokenCreated { token: id, name: new.name, scope: place, models: new.models };
+        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        self.access.commit(tx, org).await?;
+        Ok(NewTokenAnswer { id, token: minted.text.expose().to_owned() })
+    }
+
+    async fn token_place(&self, org: OrgId, new: &NewToken) -> Result<ScopePath, Problem> {
+        let unknown = |what: &'static str| {
+            move |problem: Problem| match problem.code {
+                Code::NotFound => Problem::field(what, format!("names no {what} that there is")),
+                _ => problem,
+            }
+        };
+        let team = self.team_scope(org, &new.team).await.map_err(unknown("team"))?;
+        let Some(project) = &new.project else { return Ok(team) };
+        let place = self.project_scope(org, project).await.map_err(unknown("project"))?;
+        if place.team() != team.team() {
+            return Err(Problem::field("project", "is not a project of this team"));
+        }
+        Ok(place)
+    }
+
+    pub async fn tokens(
+        &self,
+        scope: &Scope,
+        team: Option<TeamId>,
+        page: &PageQuery,
+    ) -> Result<Page<Token>, Problem> {
+        let mut tx = self.db.tenant(scope.org()).await?;
+        let size = page.size();
+        let rows = sql::list(&mut tx, scope.org(), team, page.after()?, size + 1).await;
+        let items = rows.map_err(problem)?.into_iter().map(token).collect::<Result<_, _>>()?;
+        Ok(Page::of(items, size, |token: &Token| token.id.to_string()))
+    }
+
+    /// Ends a team token. Ending it again is no error.
+    pub async fn revoke_token(&self, caller: &Caller, org: OrgId, id: TokenId) -> Result<(), Problem> {
+        let mut tx = self.db.tenant(org).await?;
+        let found = sql::place(&mut tx, org, id).await.map_err(problem)?;
+        drop(tx);
+        let at = found.as_ref().map_or(ScopePath::Org, |place| scope_path(place.team, place.project));
+        let scope = self.access.allow(caller, org, Permission::TokenRevoke, at).await?;
+        let found = found.ok_or_else(|| Problem::not_found("token"))?;
+        if found.revoked {
+            return Ok(());
+        }
+        let mut tx = self.db.tenant(org).await?;
+        if sql::revoke(&mut tx, org, id, self.clock.now()).await.map_err(problem)? {
+            let event = Event::TokenRevoked { token: id, name: stored(&found.name)? };
+            ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        }
+        self.access.commit(tx, org).await
+    }
+
+    /// Makes a token with the caller's own rights.
+    pub async fn create_personal_token(
+        &self,
+        caller: &Caller,
+        new: NewPersonalToken,
+    ) -> Result<NewTokenAnswer, Problem> {
+        let user = crate::person(caller)?;
+        self.check_expiry(new.expires_at)?;
+        let minted = self.mint.mint(TokenKind::Personal);
+        let id = TokenId::generate();
+        let mut tx = self.db.system("make a personal token").await?;
+        let row = sql::NewPersonalToken {
+            id,
+            user,
+            name: new.name.as_str(),
+            digest: &minted.digest,
+            last_four: &minted.last_four,
+            expires_at: new.expires_at,
+        };
+        sql::insert_personal(&mut tx, row).await.map_err(problem)?;
+        let event = Event::PersonalTokenCreated { token: id, name: new.name };
+        self.record_everywhere(&mut tx, caller, user, &event).await?;
+        tx.commit().await.map_err(problem)?;
+        Ok(NewTokenAnswer { id, token: minted.text.expose().to_owned() })
+    }
+
+    pub async fn personal_tokens(
+        &self,
+        caller: &Caller,
+        page: &PageQuery,
+    ) -> Result<Page<Token>, Problem> {
+        let user = crate::person(caller)?;
+        let mut tx = self.db.system("list one's own tokens").await?;
+        let size = page.size();
+        let rows = sql::list_personal(&mut tx, user, page.after()?, size + 1).await;
+        let items = rows.map_err(problem)?.into_iter().map(personal_token);
+        Ok(Page::of(items.collect::<Result<_, _>>()?, size, |token: &Token| token.id.to_string()))
+    }
+
+    pub async fn revoke_personal_token(&self, caller: &Caller, id: TokenId) -> Result<(), Problem> {
+        let user = crate::person(caller)?;
+        let mut tx = self.db.system("revoke a personal token").await?;
+        let name = sql::revoke_personal(&mut tx, user, id, self.clock.now()).await.map_err(problem)?;
+        let name = name.ok_or_else(|| Problem::not_found("token"))?;
+        let event = Event::PersonalTokenRevoked { token: id, name: stored(&name)? };
+        self.record_everywhere(&mut tx, caller, user, &event).await?;
+        tx.commit().await.map_err(problem)?;
+        Ok(())
+    }
+
+    fn check_expiry(&self, expires_at: Option<DateTime<Utc>>) -> Result<(), Problem> {
+        match expires_at {
+            Some(end) if end <= self.clock.now() => {
+                Err(Problem::field("expires_at", "is in the past"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_models(models: Option<&[String]>) -> Result<(), Problem> {
+    let Some(models) = models else { return Ok(()) };
+    if models.is_empty() || models.len() > MODELS_MAX {
+        let rule = format!("must name 1 to {MODELS_MAX} models, or be absent for all");
+        return Err(Problem::field("models", rule));
+    }
+    match models.iter().position(|name| name.trim().is_empty() || name.len() > 128) {
+        Some(at) => Err(Problem::field(format!("models[{at}]"), "is not a model's name")),
+        None => Ok(()),
+    }
+}
+
+fn scope_path(team: TeamId, project: Option<ProjectId>) -> ScopePath {
+    match project {
+        Some(project) => ScopePath::Project { team, project },
+        None => ScopePath::Team { team },
+    }
+}
+
+fn token(row: sql::TokenRow) -> Result<Token, Problem> {
+    Ok(Token {
+        id: row.id,
+        name: stored(&row.name)?,
+        last_four: row.last_four,
+        team: Some(stored(&row.team)?),
+        project: row.project.as_deref().map(stored).transpose()?,
+        models: row.models,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+        last_used_at: row.last_used_at,
+    })
+}
+
+fn personal_token(row: sql::PersonalTokenRow) -> Result<Token, Problem> {
+    Ok(Token {
+        id: row.id,
+        name: stored(&row.name)?,
+        last_four: row.last_four,
+        team: None,
+        project: None,
+        models: None,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        revoked_at: row.revoked_at,
+        last_used_at: row.last_used_at,
+    })
+}

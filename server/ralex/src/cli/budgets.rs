@@ -1,0 +1,47 @@
+//! `ralex budgets verify`: proof over the database that no budget is overspent.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use clap::{ArgMatches, Command};
+use ralex_store::Db;
+
+use super::{Environment, with_settings};
+use crate::say;
+use crate::settings::{self, Settings};
+
+pub fn command() -> Command {
+    Command::new("budgets").about("Check budgets").subcommand_required(true).subcommand(
+        settings::flags(Command::new("verify").about(
+            "Prove that no hard budget is overspent and that spend is the sum of settled calls (needs --database-url)",
+        )),
+    )
+}
+
+pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
+    match matches.subcommand() {
+        Some(("verify", matches)) => with_settings(matches, environment, verify),
+        _ => ExitCode::from(3),
+    }
+}
+
+async fn verify(settings: Settings) -> anyhow::Result<()> {
+    let url = match &settings.database_url {
+        Some(url) => url.expose().to_owned(),
+        None => match ralex_store::BuiltIn::running(&settings.data_dir) {
+            Some(url) => url,
+            None => bail!("The built-in PostgreSQL does not run. Start `ralex serve` first, or give --database-url."),
+        },
+    };
+    let db = Db::connect(&url, 2).await?;
+    let found = ralex_budgets::verify(&db, None).await?;
+    db.close().await;
+    for difference in &found.differences {
+        say::line(&difference.to_string());
+    }
+    if !found.differences.is_empty() {
+        bail!("{} budget periods do not add up.", found.differences.len());
+    }
+    say::line(&format!("good: {} budget periods add up to the nano-dollar", found.periods));
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The command line: one binary, one file a command.
+
+mod audit;
+mod budgets;
+mod config;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, Command};
+
+use crate::http::server::document;
+use crate::settings::{self, Settings};
+use crate::{say, serve};
+
+type Environment = BTreeMap<String, String>;
+
+fn command() -> Command {
+    Command::new("ralex")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("The control plane for every agent and model call of a company")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(settings::flags(Command::new("serve").about("Serve the API, the gateway and the console")))
+        .subcommand(audit::command())
+        .subcommand(budgets::command())
+        .subcommand(config::command())
+        .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
+}
+
+/// Runs what the arguments ask for.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+) -> ExitCode {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            error.print().ok();
+            // Help and version are answers; anything else is a wrong use.
+            return ExitCode::from(if error.use_stderr() { 3 } else { 0 });
+        }
+    };
+    match matches.subcommand() {
+        Some(("serve", matches)) => with_settings(matches, environment, serve::serve),
+        Some(("audit", matches)) => audit::run(matches),
+        Some(("budgets", matches)) => budgets::run(matches, environment),
+        Some(("config", matches)) => config::run(matches, environment),
+        Some(("openapi", _)) => openapi(),
+        _ => ExitCode::from(3),
+    }
+}
+
+fn openapi() -> ExitCode {
+    match document().to_pretty_json() {
+        Ok(json) => {
+            say::line(&json);
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error.to_string()),
+    }
+}
+
+/// Runs a command that needs the settings of a server.
+fn with_settings<F: Future<Output = anyhow::Result<()>>>(
+    matches: &ArgMatches,
+    environment: &Environment,
+    work: impl FnOnce(Settings) -> F,
+) -> ExitCode {
+    let settings = match Settings::read(matches, environment) {
+        Ok(settings) => settings,
+        Err(invalid) => return failed(&invalid.to_string()),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("No threads could be started: {error}.")),
+    };
+    match runtime.block_on(work(settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&format!("{error:#}")),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    say::problem(&format!("ralex: {why}"));
+    ExitCode::FAILURE
+}

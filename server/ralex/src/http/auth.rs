@@ -1,0 +1,147 @@
+//! Login, one's own account, sessions and personal tokens.
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, delete, get, post};
+use ralex_api::Page;
+use ralex_api::identity::{
+    ChangePassword, Login, LoginAnswer, Me, NewPersonalToken, NewTokenAnswer, Org, Session, Token,
+};
+use ralex_api::page::PageQuery;
+use ralex_identity::Identity;
+use ralex_kernel::{SessionId, TokenId};
+
+use super::extract::{Body, Query, Unrestricted, Who, arrival, same_site};
+use super::problem::Result;
+use super::server::Edge;
+
+/// Log in with e-mail and password; sets the session's cookie.
+#[utoipa::path(tag = "account", request_body = Login, responses((status = 200, body = LoginAnswer)), security(()))]
+#[post("/auth/login")]
+pub async fn login(
+    request: HttpRequest,
+    identity: Data<Identity>,
+    edge: Data<Edge>,
+    login: Body<Login>,
+) -> Result<HttpResponse> {
+    same_site(&request, &edge)?;
+    let logged_in = identity.login(&login.0, &arrival(&request, &edge)).await?;
+    let cookie = session_cookie(&edge, logged_in.cookie.expose().to_owned());
+    Ok(HttpResponse::Ok().cookie(cookie).json(logged_in.answer))
+}
+
+/// End the session that this request comes with.
+#[utoipa::path(tag = "account", responses((status = 204)))]
+#[post("/auth/logout")]
+pub async fn logout(
+    who: Unrestricted,
+    identity: Data<Identity>,
+    edge: Data<Edge>,
+) -> Result<HttpResponse> {
+    identity.logout(&who.0.caller).await?;
+    let mut gone = session_cookie(&edge, String::new());
+    gone.make_removal();
+    Ok(HttpResponse::NoContent().cookie(gone).finish())
+}
+
+/// Change one's own password; ends all other sessions.
+#[utoipa::path(tag = "account", request_body = ChangePassword, responses((status = 204)))]
+#[post("/auth/password")]
+pub async fn change_password(
+    request: HttpRequest,
+    who: Unrestricted,
+    identity: Data<Identity>,
+    edge: Data<Edge>,
+    change: Body<ChangePassword>,
+) -> Result<HttpResponse> {
+    identity.change_password(&who.0.caller, &change.0, &arrival(&request, &edge)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Show who is signed in, and what they may do where.
+#[utoipa::path(tag = "account", responses((status = 200, body = Me)))]
+#[get("/me")]
+pub async fn me(who: Unrestricted, identity: Data<Identity>) -> Result<HttpResponse> {
+    let me = identity.me(&who.0.caller, who.0.must_change_password).await?;
+    Ok(HttpResponse::Ok().json(me))
+}
+
+/// List one's own sessions.
+#[utoipa::path(tag = "account", params(PageQuery), responses((status = 200, body = Page<Session>)))]
+#[get("/me/sessions")]
+pub async fn list_sessions(
+    who: Who,
+    identity: Data<Identity>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().json(identity.sessions(&who.0.caller, &page.0).await?))
+}
+
+/// End one of one's own sessions.
+#[utoipa::path(tag = "account", params(("session" = SessionId, Path)), responses((status = 204)))]
+#[delete("/me/sessions/{session}")]
+pub async fn end_session(
+    who: Who,
+    identity: Data<Identity>,
+    session: Path<SessionId>,
+) -> Result<HttpResponse> {
+    let caller = &who.0.caller;
+    let user = ralex_identity::person(caller)?;
+    identity.end_session(caller, user, session.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List one's own tokens.
+#[utoipa::path(tag = "account", params(PageQuery), responses((status = 200, body = Page<Token>)))]
+#[get("/me/tokens")]
+pub async fn list_personal_tokens(
+    who: Who,
+    identity: Data<Identity>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().json(identity.personal_tokens(&who.0.caller, &page.0).await?))
+}
+
+/// Create a token with one's own rights; its secret is shown once.
+#[utoipa::path(tag = "account", request_body = NewPersonalToken, responses((status = 201, body = NewTokenAnswer)))]
+#[post("/me/tokens")]
+pub async fn create_personal_token(
+    who: Who,
+    identity: Data<Identity>,
+    new: Body<NewPersonalToken>,
+) -> Result<HttpResponse> {
+    let made = identity.create_personal_token(&who.0.caller, new.0).await?;
+    Ok(HttpResponse::Created().json(made))
+}
+
+/// Revoke one of one's own tokens.
+#[utoipa::path(tag = "account", params(("token" = TokenId, Path)), responses((status = 204)))]
+#[delete("/me/tokens/{token}")]
+pub async fn revoke_personal_token(
+    who: Who,
+    identity: Data<Identity>,
+    token: Path<TokenId>,
+) -> Result<HttpResponse> {
+    identity.revoke_personal_token(&who.0.caller, token.into_inner()).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List the organisations that one belongs to.
+#[utoipa::path(tag = "organisations", responses((status = 200, body = Page<Org>)))]
+#[get("/orgs")]
+pub async fn list_orgs(who: Who, identity: Data<Identity>) -> Result<HttpResponse> {
+    let items = identity.orgs(&who.0.caller).await?;
+    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
+}
+
+fn session_cookie(edge: &Edge, text: String) -> Cookie<'static> {
+    let lifetime = ralex_identity::session::LIFETIME.num_seconds();
+    Cookie::build(edge.cookie_name(), text)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(edge.is_secure())
+        .max_age(Duration::seconds(lifetime))
+        .finish()
+}

@@ -1,0 +1,80 @@
+//! Budgets.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, patch, post};
+use ralex_access::Permission;
+use ralex_api::Page;
+use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
+use ralex_api::page::PageQuery;
+use ralex_broker::Broker;
+use ralex_budgets::Budgets;
+use ralex_kernel::BudgetId;
+
+use super::extract::{Body, OrgCaller, Query};
+use super::problem::Result;
+
+/// List budgets with what is spent and held in their current periods.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<Budget>)))]
+#[get("/budgets")]
+pub async fn list_budgets(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    broker: Data<Broker>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetRead).await?;
+    broker.settle_before_reading().await;
+    Ok(HttpResponse::Ok().json(budgets.list(&scope, &page.0).await?))
+}
+
+/// Set what a scope may spend per period.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path)), request_body = NewBudget, responses((status = 201, body = Budget)))]
+#[post("/budgets")]
+pub async fn create_budget(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    new: Body<NewBudget>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetSet).await?;
+    Ok(HttpResponse::Created().json(budgets.create(&scope, new.0).await?))
+}
+
+/// Show one budget.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), responses((status = 200, body = Budget)))]
+#[get("/budgets/{budget}")]
+pub async fn find_budget(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    broker: Data<Broker>,
+    path: Path<(String, BudgetId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetRead).await?;
+    broker.settle_before_reading().await;
+    Ok(HttpResponse::Ok().json(budgets.find(&scope, path.1).await?))
+}
+
+/// Change a budget's limit or hardness.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), request_body = UpdateBudget, responses((status = 200, body = Budget)))]
+#[patch("/budgets/{budget}")]
+pub async fn update_budget(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    path: Path<(String, BudgetId)>,
+    change: Body<UpdateBudget>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetSet).await?;
+    Ok(HttpResponse::Ok().json(budgets.update(&scope, path.1, change.0).await?))
+}
+
+/// Delete a budget; calls under way settle without it.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), responses((status = 204)))]
+#[delete("/budgets/{budget}")]
+pub async fn delete_budget(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    path: Path<(String, BudgetId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetSet).await?;
+    budgets.delete(&scope, path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

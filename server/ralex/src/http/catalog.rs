@@ -1,0 +1,149 @@
+//! Providers and models.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, patch, post};
+use ralex_access::Permission;
+use ralex_api::Page;
+use ralex_api::catalog::{
+    CatalogModel, Model, NewModel, NewProvider, Provider, ProviderKind, UpdateModel, UpdateProvider,
+};
+use ralex_api::page::PageQuery;
+use ralex_routing::Routing;
+use serde::Deserialize;
+
+use super::extract::{Body, OrgCaller, Query};
+use super::problem::Result;
+
+/// List providers.
+#[utoipa::path(tag = "providers", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<Provider>)))]
+#[get("/providers")]
+pub async fn list_providers(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ProviderRead).await?;
+    Ok(HttpResponse::Ok().json(routing.list_providers(&scope, &page.0).await?))
+}
+
+/// Add a provider.
+#[utoipa::path(tag = "providers", params(("org" = String, Path)), request_body = NewProvider, responses((status = 201, body = Provider)))]
+#[post("/providers")]
+pub async fn create_provider(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    new: Body<NewProvider>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ProviderConfigure).await?;
+    Ok(HttpResponse::Created().json(routing.create_provider(&scope, new.0).await?))
+}
+
+/// Show one provider.
+#[utoipa::path(tag = "providers", params(("org" = String, Path), ("provider" = String, Path)), responses((status = 200, body = Provider)))]
+#[get("/providers/{provider}")]
+pub async fn find_provider(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ProviderRead).await?;
+    Ok(HttpResponse::Ok().json(routing.find_provider(&scope, &path.1).await?))
+}
+
+/// Change a provider; a new origin detaches its keys.
+#[utoipa::path(tag = "providers", params(("org" = String, Path), ("provider" = String, Path)), request_body = UpdateProvider, responses((status = 200, body = Provider)))]
+#[patch("/providers/{provider}")]
+pub async fn update_provider(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    path: Path<(String, String)>,
+    change: Body<UpdateProvider>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ProviderConfigure).await?;
+    Ok(HttpResponse::Ok().json(routing.update_provider(&scope, &path.1, change.0).await?))
+}
+
+/// Delete a provider that has no models or keys.
+#[utoipa::path(tag = "providers", params(("org" = String, Path), ("provider" = String, Path)), responses((status = 204)))]
+#[delete("/providers/{provider}")]
+pub async fn delete_provider(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ProviderConfigure).await?;
+    routing.delete_provider(&scope, &path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List models.
+#[utoipa::path(tag = "models", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<Model>)))]
+#[get("/models")]
+pub async fn list_models(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ModelRead).await?;
+    Ok(HttpResponse::Ok().json(routing.list_models(&scope, &page.0).await?))
+}
+
+/// Add a model with its prices.
+#[utoipa::path(tag = "models", params(("org" = String, Path)), request_body = NewModel, responses((status = 201, body = Model)))]
+#[post("/models")]
+pub async fn create_model(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    new: Body<NewModel>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ModelConfigure).await?;
+    Ok(HttpResponse::Created().json(routing.create_model(&scope, new.0).await?))
+}
+
+/// Change a model's prices or limits for calls from now on.
+#[utoipa::path(tag = "models", params(("org" = String, Path), ("model" = String, Path)), request_body = UpdateModel, responses((status = 200, body = Model)))]
+#[patch("/models/{model}")]
+pub async fn update_model(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    path: Path<(String, String)>,
+    change: Body<UpdateModel>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ModelConfigure).await?;
+    Ok(HttpResponse::Ok().json(routing.update_model(&scope, &path.1, change.0).await?))
+}
+
+/// Delete a model; recorded calls keep its name and prices.
+#[utoipa::path(tag = "models", params(("org" = String, Path), ("model" = String, Path)), responses((status = 204)))]
+#[delete("/models/{model}")]
+pub async fn delete_model(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ModelConfigure).await?;
+    routing.delete_model(&scope, &path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Which known models.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogQuery {
+    /// Only those of this kind of provider.
+    kind: Option<ProviderKind>,
+}
+
+/// List models that Ralex knows the prices of.
+#[utoipa::path(tag = "models", params(("org" = String, Path), CatalogQuery), responses((status = 200, body = Page<CatalogModel>)))]
+#[get("/catalog")]
+pub async fn list_catalog(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    query: Query<CatalogQuery>,
+) -> Result<HttpResponse> {
+    who.allow(Permission::ModelRead).await?;
+    let kinds = query.0.kind.map_or_else(|| ProviderKind::ALL.to_vec(), |kind| vec![kind]);
+    let items = kinds.into_iter().flat_map(|kind| routing.catalog(kind)).collect();
+    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
+}

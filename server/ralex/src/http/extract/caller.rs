@@ -1,0 +1,187 @@
+//! Who asks: by bearer token, key header, or the console's session cookie.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN, USER_AGENT};
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use ralex_access::{Access, Permission, Scope};
+use ralex_identity::{Arrival, Identity, SignedIn};
+use ralex_kernel::{Caller, Code, OrgId, Problem, RequestId, ScopePath};
+
+use crate::http::problem::Failed;
+use crate::http::server::Edge;
+
+/// Somebody who proved who they are, and who may go on.
+pub struct Who(pub SignedIn);
+
+/// The same, also while a one-time password waits to be replaced.
+pub struct Unrestricted(pub SignedIn);
+
+/// Somebody who proved who they are, and the organisation that the path names.
+pub struct OrgCaller {
+    pub signed_in: SignedIn,
+    pub org: OrgId,
+    access: Arc<Access>,
+}
+
+impl OrgCaller {
+    pub fn caller(&self) -> &Caller {
+        &self.signed_in.caller
+    }
+
+    /// The proof that the caller may, at the organisation as a whole.
+    pub async fn allow(&self, permission: Permission) -> Result<Scope, Problem> {
+        self.allow_at(permission, ScopePath::Org).await
+    }
+
+    pub async fn allow_at(
+        &self,
+        permission: Permission,
+        at: ScopePath,
+    ) -> Result<Scope, Problem> {
+        self.access.allow(self.caller(), self.org, permission, at).await
+    }
+}
+
+impl FromRequest for Unrestricted {
+    type Error = Failed;
+    type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move { Ok(Self(sign_in(&request).await?)) }.boxed_local()
+    }
+}
+
+impl FromRequest for Who {
+    type Error = Failed;
+    type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let signed_in = sign_in(&request).await?;
+            if signed_in.must_change_password {
+                let detail = "Replace the one-time password first: POST /api/v1/auth/password.";
+                return Err(Problem::new(Code::PasswordChangeRequired, detail).into());
+            }
+            Ok(Self(signed_in))
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for OrgCaller {
+    type Error = Failed;
+    type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let who = Who::from_request(request, payload);
+        let request = request.clone();
+        async move {
+            let Who(signed_in) = who.await?;
+            let access = Arc::clone(part::<Access>(&request)?);
+            let reference = request.match_info().query("org");
+            // Whether there is such an organisation shows only to those who hold something in it,
+            // which the permission check after this sees to.
+            let org = access.org(reference).ok_or_else(|| Problem::not_found("organisation"))?;
+            Ok(Self { signed_in, org, access })
+        }
+        .boxed_local()
+    }
+}
+
+/// Resolves whatever credential a request carries.
+///
+/// # Errors
+/// `unauthenticated` without a valid one, `cross_site` where a cookie comes with another origin.
+pub async fn sign_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
+    let identity = part::<Identity>(request)?;
+    let edge = part::<Edge>(request)?;
+    let arrival = arrival(request, edge);
+    if let Some(token) = bearer(request) {
+        let found = identity.resolve_token(token, &arrival).await?;
+        return found.ok_or_else(|| unauthenticated("The token is not valid, has expired or was revoked."));
+    }
+    let Some(cookie) = request.cookie(edge.cookie_name()) else {
+        return Err(unauthenticated("Send a token (`Authorization: Bearer rlx_…`) or log in."));
+    };
+    same_site(request, edge)?;
+    let found = identity.resolve_session(cookie.value(), &arrival).await?;
+    found.ok_or_else(|| unauthenticated("The session has ended. Log in again."))
+}
+
+/// Where a request comes from.
+pub fn arrival(request: &HttpRequest, edge: &Edge) -> Arrival {
+    let id = request.extensions().get::<RequestId>().copied();
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    Arrival {
+        request: id.unwrap_or_else(RequestId::generate),
+        address: address(request, edge),
+        user_agent: header(USER_AGENT).map(str::to_owned),
+    }
+}
+
+/// The peer, or behind proxies that are trusted the last address that none of them vouches for.
+fn address(request: &HttpRequest, edge: &Edge) -> Option<IpAddr> {
+    let mut address = request.peer_addr()?.ip();
+    let forwarded = request.headers().get_all("x-forwarded-for");
+    let hops: Vec<_> = forwarded.filter_map(|value| value.to_str().ok()).collect();
+    for hop in hops.join(",").rsplit(',') {
+        if !edge.trusted_proxies.iter().any(|network| network.contains(&address)) {
+            break;
+        }
+        let Ok(next) = hop.trim().parse() else { break };
+        address = next;
+    }
+    Some(address)
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let bearer = header(AUTHORIZATION.as_str()).and_then(|text| {
+        let (scheme, token) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    bearer.or_else(|| header("x-api-key")).or_else(|| header("api-key"))
+}
+
+/// Refuses a cookie on a writing request of another site. A client that is no browser sends
+/// neither header, and has no cookies that another site could ride on.
+pub fn same_site(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Ok(());
+    }
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let allowed = match (header("sec-fetch-site"), header(ORIGIN.as_str())) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let own = header(HOST.as_str()).unwrap_or_default();
+            let host = origin.split_once("://").map(|(_, host)| host);
+            host == Some(own) || edge.is_public_origin(origin)
+        }
+        (None, None) => true,
+    };
+    if allowed {
+        return Ok(());
+    }
+    let detail = "This request comes from another site, so its cookie does not count.";
+    Err(Problem::new(Code::CrossSite, detail))
+}
+
+fn unauthenticated(detail: &str) -> Problem {
+    Problem::new(Code::Unauthenticated, detail)
+}
+
+fn part<T: 'static>(request: &HttpRequest) -> Result<&Arc<T>, Problem> {
+    request
+        .app_data::<Data<T>>()
+        .map(std::ops::Deref::deref)
+        .ok_or_else(|| Problem::new(Code::Internal, "A part of the server is missing."))
+}

@@ -1,0 +1,9 @@
+//! What handlers take: who asks, which organisation, and bodies and parameters that are checked.
+
+mod body;
+mod caller;
+mod query;
+
+pub use body::Body;
+pub use caller::{OrgCaller, Unrestricted, Who, arrival, sign_in};
+pub use query::Query;

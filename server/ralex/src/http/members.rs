@@ -1,0 +1,60 @@
+//! Members of an organisation and their roles.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, post};
+use ralex_access::{Access, Permission};
+use ralex_api::Page;
+use ralex_api::access::Role;
+use ralex_api::identity::{Member, NewMember, NewMemberAnswer};
+use ralex_api::page::PageQuery;
+use ralex_identity::Identity;
+use ralex_kernel::UserId;
+
+use super::extract::{Body, OrgCaller, Query};
+use super::problem::Result;
+
+/// List members with their roles.
+#[utoipa::path(tag = "members", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<Member>)))]
+#[get("/members")]
+pub async fn list_members(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::MemberRead).await?;
+    Ok(HttpResponse::Ok().json(identity.members(&scope, &page.0).await?))
+}
+
+/// Add a member with a role; someone new to Ralex gets a one-time password, shown once.
+#[utoipa::path(tag = "members", params(("org" = String, Path)), request_body = NewMember, responses((status = 201, body = NewMemberAnswer)))]
+#[post("/members")]
+pub async fn add_member(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    new: Body<NewMember>,
+) -> Result<HttpResponse> {
+    let at = identity.scope_of(who.org, new.0.scope.as_deref().unwrap_or("org")).await?;
+    let scope = who.allow_at(Permission::MemberInvite, at).await?;
+    Ok(HttpResponse::Created().json(identity.add_member(&scope, new.0, at).await?))
+}
+
+/// Remove a member with everything that the membership gave.
+#[utoipa::path(tag = "members", params(("org" = String, Path), ("user" = UserId, Path)), responses((status = 204)))]
+#[delete("/members/{user}")]
+pub async fn remove_member(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    path: Path<(String, UserId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::MemberRemove).await?;
+    identity.remove_member(&scope, path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// List roles and what they allow.
+#[utoipa::path(tag = "members", params(("org" = String, Path)), responses((status = 200, body = Page<Role>)))]
+#[get("/roles")]
+pub async fn list_roles(who: OrgCaller, access: Data<Access>) -> Result<HttpResponse> {
+    who.allow(Permission::RoleRead).await?;
+    Ok(HttpResponse::Ok().json(Page { items: access.roles(), next_cursor: None }))
+}

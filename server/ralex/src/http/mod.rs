@@ -1,0 +1,23 @@
+//! The edge: requests come in, one service is called, answers go out.
+//!
+//! Nothing here decides. A handler takes a typed request, asks for the permission that its one
+//! screen in `routes.rs` and its own signature name, calls one service and shapes the answer.
+
+pub mod assets;
+pub mod audit;
+pub mod auth;
+pub mod budgets;
+pub mod catalog;
+pub mod extract;
+pub mod health;
+pub mod members;
+pub mod middleware;
+pub mod models;
+pub mod openapi;
+pub mod problem;
+pub mod routes;
+pub mod secrets;
+pub mod server;
+pub mod teams;
+pub mod tokens;
+pub mod usage;

@@ -1,0 +1,85 @@
+//! The URL map.
+
+use utoipa_actix_web::scope::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::{
+    audit, auth, budgets, catalog, health, members, models, secrets, teams, tokens, usage,
+};
+
+/// Every route but the console's files and the document of these.
+pub fn all(config: &mut ServiceConfig<'_>) {
+    config
+        .service(health::live)
+        .service(health::ready)
+        .service(health::metrics)
+        .service(models::chat_completions)
+        .service(models::messages)
+        .service(models::list)
+        .service(
+            scope("/api/v1")
+                .configure(account)
+                .service(scope("/orgs/{org}").configure(organisation)),
+        );
+}
+
+fn account(config: &mut ServiceConfig<'_>) {
+    config
+        .service(auth::login)
+        .service(auth::logout)
+        .service(auth::change_password)
+        .service(auth::me)
+        .service(auth::list_sessions)
+        .service(auth::end_session)
+        .service(auth::list_personal_tokens)
+        .service(auth::create_personal_token)
+        .service(auth::revoke_personal_token)
+        .service(auth::list_orgs);
+}
+
+fn organisation(config: &mut ServiceConfig<'_>) {
+    config
+        .service(teams::find_org)
+        .service(usage::overview)
+        .service(teams::list_teams)
+        .service(teams::create_team)
+        .service(teams::find_team)
+        .service(teams::update_team)
+        .service(teams::delete_team)
+        .service(teams::list_projects)
+        .service(teams::create_project)
+        .service(teams::delete_project)
+        .service(members::list_members)
+        .service(members::add_member)
+        .service(members::remove_member)
+        .service(members::list_roles)
+        .service(tokens::list_tokens)
+        .service(tokens::create_token)
+        .service(tokens::revoke_token)
+        .service(catalog::list_providers)
+        .service(catalog::create_provider)
+        .service(catalog::find_provider)
+        .service(catalog::update_provider)
+        .service(catalog::delete_provider)
+        .service(catalog::list_models)
+        .service(catalog::create_model)
+        .service(catalog::update_model)
+        .service(catalog::delete_model)
+        .service(catalog::list_catalog)
+        .service(secrets::list_secrets)
+        .service(secrets::create_secret)
+        .service(secrets::rotate_secret)
+        .service(secrets::delete_secret)
+        .service(budgets::list_budgets)
+        .service(budgets::create_budget)
+        .service(budgets::find_budget)
+        .service(budgets::update_budget)
+        .service(budgets::delete_budget)
+        .service(usage::usage)
+        .service(usage::list_calls)
+        .service(usage::find_call)
+        .service(audit::list_audit)
+        .service(audit::checkpoint)
+        .service(audit::verify)
+        .service(audit::export);
+}

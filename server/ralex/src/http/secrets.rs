@@ -1,0 +1,63 @@
+//! Provider keys: they go in, and what comes out says only that they are there.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, post};
+use ralex_access::Permission;
+use ralex_api::Page;
+use ralex_api::page::PageQuery;
+use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo};
+use ralex_kernel::SecretId;
+use ralex_vault::Vault;
+
+use super::extract::{Body, OrgCaller, Query};
+use super::problem::Result;
+
+/// List keys without their values.
+#[utoipa::path(tag = "keys", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<SecretInfo>)))]
+#[get("/secrets")]
+pub async fn list_secrets(
+    who: OrgCaller,
+    vault: Data<Vault>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SecretRead).await?;
+    Ok(HttpResponse::Ok().json(vault.list(&scope, &page.0).await?))
+}
+
+/// Store a key for a provider.
+#[utoipa::path(tag = "keys", params(("org" = String, Path)), request_body = NewSecret, responses((status = 201, body = SecretInfo)))]
+#[post("/secrets")]
+pub async fn create_secret(
+    who: OrgCaller,
+    vault: Data<Vault>,
+    new: Body<NewSecret>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SecretCreate).await?;
+    Ok(HttpResponse::Created().json(vault.create(&scope, new.0).await?))
+}
+
+/// Replace a key; calls use the new value from now on.
+#[utoipa::path(tag = "keys", params(("org" = String, Path), ("secret" = SecretId, Path)), request_body = NewSecretVersion, responses((status = 201, body = SecretInfo)))]
+#[post("/secrets/{secret}/versions")]
+pub async fn rotate_secret(
+    who: OrgCaller,
+    vault: Data<Vault>,
+    path: Path<(String, SecretId)>,
+    new: Body<NewSecretVersion>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SecretRotate).await?;
+    Ok(HttpResponse::Created().json(vault.rotate(&scope, path.1, new.0).await?))
+}
+
+/// Destroy a key with all of its versions.
+#[utoipa::path(tag = "keys", params(("org" = String, Path), ("secret" = SecretId, Path)), responses((status = 204)))]
+#[delete("/secrets/{secret}")]
+pub async fn delete_secret(
+    who: OrgCaller,
+    vault: Data<Vault>,
+    path: Path<(String, SecretId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SecretDelete).await?;
+    vault.delete(&scope, path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

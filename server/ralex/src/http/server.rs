@@ -1,0 +1,125 @@
+//! The HTTP server: every part in its place, and the address it listens on.
+
+use std::io;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Bytes, Data, PayloadConfig, get};
+use actix_web::{App, HttpResponse, HttpServer};
+use ipnet::IpNet;
+use metrics_exporter_prometheus::PrometheusHandle;
+use ralex_access::Access;
+use ralex_audit::Audit;
+use ralex_broker::Broker;
+use ralex_budgets::Budgets;
+use ralex_identity::Identity;
+use ralex_routing::Routing;
+use ralex_store::Db;
+use ralex_vault::Vault;
+use url::Url;
+use utoipa::openapi::OpenApi;
+use utoipa_actix_web::AppExt;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::middleware::{per_request, security_headers};
+use super::{assets, openapi, routes};
+use crate::overview::Health;
+
+/// What the edge knows of how it is reached.
+#[derive(Debug, Default)]
+pub struct Edge {
+    pub public_url: Option<Url>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub max_body: usize,
+}
+
+impl Edge {
+    /// True where browsers reach us by https, so that cookies may insist on it.
+    pub fn is_secure(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// The session cookie's name; browsers hold the first one to https and to this host.
+    pub fn cookie_name(&self) -> &'static str {
+        if self.is_secure() { "__Host-ralex_session" } else { "ralex_session" }
+    }
+
+    pub fn is_public_origin(&self, origin: &str) -> bool {
+        let own = self.public_url.as_ref().map(|url| url.origin().ascii_serialization());
+        own.as_deref() == Some(origin)
+    }
+}
+
+/// Everything that handlers reach, each on its own.
+#[derive(Clone)]
+pub struct Parts {
+    pub db: Data<Db>,
+    pub access: Data<Access>,
+    pub identity: Data<Identity>,
+    pub vault: Data<Vault>,
+    pub routing: Data<Routing>,
+    pub budgets: Data<Budgets>,
+    pub audit: Data<Audit>,
+    pub broker: Data<Broker>,
+    pub health: Data<Health>,
+    pub recorder: Data<PrometheusHandle>,
+    pub edge: Data<Edge>,
+}
+
+/// The document of all routes, as `openapi/openapi.json` has it.
+pub fn document() -> OpenApi {
+    let (_, document) =
+        App::new().into_utoipa_app().openapi(openapi::frame()).configure(routes::all).split_for_parts();
+    openapi::with_problems(document)
+}
+
+/// Starts to serve on a listener that is bound already.
+pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
+    let document = document();
+    let json = Bytes::from(document.to_json().map_err(io::Error::other)?);
+    let server = HttpServer::new(move || {
+        let json = json.clone();
+        let max_body = parts.edge.max_body;
+        let (app, _) = App::new()
+            .into_utoipa_app()
+            .configure(routes::all)
+            .split_for_parts();
+        app.app_data(PayloadConfig::new(max_body))
+            .app_data(parts.db.clone())
+            .app_data(parts.access.clone())
+            .app_data(parts.identity.clone())
+            .app_data(parts.vault.clone())
+            .app_data(parts.routing.clone())
+            .app_data(parts.budgets.clone())
+            .app_data(parts.audit.clone())
+            .app_data(parts.broker.clone())
+            .app_data(parts.health.clone())
+            .app_data(parts.recorder.clone())
+            .app_data(parts.edge.clone())
+            .route(
+                "/openapi.json",
+                get().to(move || {
+                    let json = json.clone();
+                    async move { HttpResponse::Ok().content_type("application/json").body(json) }
+                }),
+            )
+            .service(SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")))
+            .default_service(actix_web::web::route().to(assets::console))
+            .wrap(security_headers())
+            .wrap(from_fn(per_request))
+    });
+    let server = server
+        // Small events must not wait for the peer's acknowledgement of the ones before.
+        .tcp_nodelay(true)
+        // A caller that has closed its side wants no more, so its call is canceled at once.
+        .h1_allow_half_closed(false)
+        .client_request_timeout(Duration::from_secs(30))
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(20)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    Ok(server)
+}

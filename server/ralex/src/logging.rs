@@ -1,0 +1,11 @@
+//! Logs go to standard error, so that standard output stays for what a program reads.
+
+use std::io::stderr;
+
+use tracing_subscriber::EnvFilter;
+
+pub fn start(filter: &str, json: bool) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    if json { logs.json().init() } else { logs.compact().with_target(false).init() }
+}

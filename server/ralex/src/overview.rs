@@ -1,0 +1,62 @@
+//! How things stand, put together from every part.
+
+use std::sync::Arc;
+
+use ralex_access::{Access, Scope};
+use ralex_api::overview::{HealthItem, Overview};
+use ralex_audit::Audit;
+use ralex_budgets::Budgets;
+use ralex_kernel::Problem;
+use ralex_routing::Routing;
+use ralex_store::Db;
+
+/// What tells of the health of each part.
+pub struct Health {
+    pub db: Db,
+    pub access: Arc<Access>,
+    pub audit: Audit,
+    pub routing: Routing,
+}
+
+impl Health {
+    /// The overview of an organisation: its numbers, and the state of what serves it.
+    pub async fn overview(&self, scope: &Scope, budgets: &Budgets) -> Result<Overview, Problem> {
+        let numbers = budgets.numbers(scope).await?;
+        let mut health = vec![self.database(), self.policy(), self.audit(scope).await];
+        health.extend(self.routing.health(scope).await?);
+        Ok(Overview {
+            today: numbers.today,
+            last_30_days: numbers.last_30_days,
+            hours: numbers.hours,
+            open_calls: numbers.open_calls,
+            health,
+        })
+    }
+
+    /// The numbers were just read from it, so it answers; how busy the pool is can still be told.
+    fn database(&self) -> HealthItem {
+        let (open, idle) = self.db.connections();
+        let detail = format!("It answers; {open} connections are open, {idle} of them idle.");
+        HealthItem { name: "database".to_owned(), ok: true, detail }
+    }
+
+    fn policy(&self) -> HealthItem {
+        let status = self.access.status();
+        let detail = match (status.open, status.disagreements) {
+            (true, 0) => "Decisions use policies that were read within the last seconds.".to_owned(),
+            (true, count) => format!(
+                "{count} decisions differed from the reference; look for `casbin` in the log."
+            ),
+            (false, _) => "Policies could not be read lately, so nothing is decided.".to_owned(),
+        };
+        HealthItem { name: "policy".to_owned(), ok: status.open && status.disagreements == 0, detail }
+    }
+
+    async fn audit(&self, scope: &Scope) -> HealthItem {
+        let name = "audit".to_owned();
+        match self.audit.health(scope.org()).await {
+            Ok(detail) => HealthItem { name, ok: true, detail },
+            Err(problem) => HealthItem { name, ok: false, detail: problem.detail },
+        }
+    }
+}

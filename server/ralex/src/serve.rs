@@ -1,0 +1,242 @@
+//! `ralex serve`: every part built once, started in order, and ended in the reverse one.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use anyhow::{Context, bail};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use ralex_access::{Access, Policies};
+use ralex_audit::{Audit, Sequencer, Signer};
+use ralex_broker::{Broker, Parts as BrokerParts};
+use ralex_budgets::Budgets;
+use ralex_identity::Identity;
+use ralex_kernel::{Clock, NodeId};
+use ralex_providers::{Client, EgressPolicy, Timeouts};
+use ralex_routing::{Catalogue, Routing};
+use ralex_store::{BuiltIn, Db};
+use ralex_vault::{Seal, Vault};
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::first_start::{self, FirstLogin};
+use crate::http::server::{self, Edge, Parts};
+use crate::overview::Health;
+use crate::settings::Settings;
+use crate::shutdown::{self, Shutdown};
+use crate::{logging, say};
+
+/// How long the last calls may take to be written when the server ends.
+const LAST_WRITES: Duration = Duration::from_secs(20);
+
+/// Serves until asked to end.
+pub async fn serve(settings: Settings) -> anyhow::Result<()> {
+    logging::start(&settings.log, settings.log_json);
+    // Bound first: where the port is taken, nothing has been made or changed.
+    let listener = listen(&settings)?;
+    let database = Database::start(&settings).await?;
+    let shutdown = Shutdown::new();
+    let outcome = run(&settings, listener, &database, &shutdown).await;
+    shutdown.give();
+    database.stop().await;
+    outcome
+}
+
+fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(settings.listen).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "{} is taken by another program. End it, or choose another with --listen or RALEX_LISTEN.",
+            settings.listen
+        ),
+        std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!(
+            "{} is not an address of this machine. Choose another with --listen or RALEX_LISTEN.",
+            settings.listen
+        ),
+        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "{} may not be used by this account. Choose a port above 1023 with --listen or RALEX_LISTEN.",
+            settings.listen
+        ),
+        _ => anyhow::anyhow!("{} cannot be listened on: {error}.", settings.listen),
+    })
+}
+
+/// PostgreSQL: ours, or the one that the settings name.
+struct Database {
+    url: String,
+    built_in: Option<BuiltIn>,
+}
+
+impl Database {
+    async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&settings.data_dir).with_context(|| {
+            format!(
+                "The data folder {} cannot be made. Choose another with --data-dir or RALEX_DATA_DIR.",
+                settings.data_dir.display()
+            )
+        })?;
+        let database = match &settings.database_url {
+            Some(url) => Self { url: url.expose().to_owned(), built_in: None },
+            None => {
+                let bin = settings.postgres_bin.as_deref();
+                let progress = |step: &str| info!("{step}");
+                let built_in = BuiltIn::start(&settings.data_dir, bin, progress).await?;
+                Self { url: built_in.url(), built_in: Some(built_in) }
+            }
+        };
+        if let Err(error) = ralex_store::migrate(&database.url).await {
+            database.stop().await;
+            bail!(error);
+        }
+        Ok(database)
+    }
+
+    async fn stop(self) {
+        if let Some(built_in) = self.built_in {
+            built_in.stop().await;
+        }
+    }
+}
+
+async fn run(
+    settings: &Settings,
+    listener: TcpListener,
+    database: &Database,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let recorder = PrometheusBuilder::new().install_recorder().context("metrics")?;
+    let db = Db::connect(&database.url, settings.database_connections).await?;
+    let built = build(settings, &db, shutdown).await?;
+    let first = first_start::prepare(settings, &built.identity, &built.routing).await?;
+    let edge = Edge {
+        public_url: settings.public_url.clone(),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        max_body: settings.max_body,
+    };
+    let upkeep = tokio::spawn(upkeep(recorder.clone(), shutdown.heard()));
+    let Built { access, identity, vault, routing, budgets, audit, broker, jobs, writer } = built;
+    let health = Health {
+        db: db.clone(),
+        access: Arc::clone(&access),
+        audit: audit.clone(),
+        routing: routing.clone(),
+    };
+    let parts = Parts {
+        db: Data::new(db.clone()),
+        access: Data::from(access),
+        identity: Data::new(identity),
+        vault: Data::new(vault),
+        routing: Data::new(routing),
+        budgets: Data::from(budgets),
+        audit: Data::new(audit),
+        broker: Data::new(broker),
+        health: Data::new(health),
+        recorder: Data::new(recorder),
+        edge: Data::new(edge),
+    };
+    let address = address(settings, &listener);
+    let server = server::serve(listener, parts)?;
+    announce(settings, &address, first.as_ref());
+    until_asked(server).await?;
+    // The broker is gone with the handlers; its last calls are written before the jobs end.
+    tokio::time::timeout(LAST_WRITES, writer).await.ok();
+    shutdown.give();
+    for job in jobs.into_iter().chain([upkeep]) {
+        tokio::time::timeout(LAST_WRITES, job).await.ok();
+    }
+    db.close().await;
+    Ok(())
+}
+
+async fn until_asked(server: actix_web::dev::Server) -> anyhow::Result<()> {
+    let handle = server.handle();
+    let served = tokio::spawn(server);
+    let why = shutdown::asked().await?;
+    info!("ending on {why}: calls under way may finish");
+    handle.stop(true).await;
+    served.await?.context("the server ended badly")
+}
+
+/// All services, and the jobs behind them.
+struct Built {
+    access: Arc<Access>,
+    identity: Identity,
+    vault: Vault,
+    routing: Routing,
+    budgets: Arc<Budgets>,
+    audit: Audit,
+    broker: Broker,
+    jobs: Vec<JoinHandle<()>>,
+    writer: JoinHandle<()>,
+}
+
+async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Result<Built> {
+    let clock = Clock::system();
+    let node = NodeId::generate();
+    let deployment = ralex_store::deployment(db).await?;
+    let policies = Policies::load(settings.policies.as_deref())?;
+    let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await?);
+    let seal = Seal::in_folder(&settings.data_dir);
+    let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await?;
+    let pepper = vault.internal_key("token-digest").await?;
+    let seed = vault.internal_key("audit-signing").await?;
+    let signer = Signer::new(deployment, &seed);
+    let audit = Audit::new(db.clone(), signer.clone());
+    let identity = Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper)?;
+    let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
+    let catalogue = Catalogue::built_in()?;
+    let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
+    let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
+    let parts = BrokerParts {
+        access: Arc::clone(&access),
+        routing: routing.clone(),
+        budgets: Arc::clone(&budgets),
+        vault: vault.clone(),
+        client: Client::new(egress, Timeouts::default())?,
+        clock: clock.clone(),
+        node,
+        default_max_output: settings.default_max_output,
+    };
+    let (broker, writer) = Broker::start(db.clone(), parts);
+    let sequencer = Sequencer::run(db.clone(), signer, clock, shutdown.heard());
+    let jobs = vec![
+        tokio::spawn({
+            let (access, heard) = (Arc::clone(&access), shutdown.heard());
+            async move { access.run(heard).await }
+        }),
+        tokio::spawn({
+            let (budgets, heard) = (Arc::clone(&budgets), shutdown.heard());
+            async move { budgets.run_sweeper(node, heard).await }
+        }),
+        tokio::spawn(sequencer),
+    ];
+    Ok(Built { access, identity, vault, routing, budgets, audit, broker, jobs, writer })
+}
+
+/// Keeps histograms from growing.
+async fn upkeep(recorder: PrometheusHandle, heard: impl Future<Output = ()>) {
+    let work = async {
+        let mut tick = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            tick.tick().await;
+            recorder.run_upkeep();
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = heard => {}
+    }
+}
+
+fn address(settings: &Settings, listener: &TcpListener) -> String {
+    let bound = listener.local_addr().unwrap_or(settings.listen);
+    settings
+        .public_url
+        .as_ref()
+        .map_or_else(|| format!("http://{bound}"), |url| url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn announce(settings: &Settings, address: &str, first: Option<&FirstLogin>) {
+    say::line(&first_start::block(address, first, &settings.data_dir));
+    say::line(&format!("ready {address}"));
+}

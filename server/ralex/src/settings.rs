@@ -1,0 +1,372 @@
+//! Settings: each is a flag, an environment variable and a key in `ralex.toml`, in that order.
+//!
+//! They are read once and checked as a whole, so one message names every one that is wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::{Arg, ArgMatches, Command};
+use ipnet::IpNet;
+use ralex_kernel::{Email, Secret, Slug};
+use url::Url;
+
+/// One setting, as help, flags and the check of the file know it.
+pub struct Setting {
+    /// `data_dir`: the key in the file, `--data-dir`, `RALEX_DATA_DIR`.
+    pub key: &'static str,
+    pub value: &'static str,
+    pub default: Option<&'static str>,
+    pub help: &'static str,
+}
+
+const fn setting(
+    key: &'static str,
+    value: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> Setting {
+    Setting { key, value, default, help }
+}
+
+/// All of them.
+pub const SETTINGS: &[Setting] = &[
+    setting("listen", "ADDRESS:PORT", Some("127.0.0.1:8080"), "Where to serve"),
+    setting("data_dir", "FOLDER", Some(".ralex"), "Where the built-in PostgreSQL and the seal live"),
+    setting("database_url", "URL", None, "An existing PostgreSQL 15 or later; unset starts the built-in one"),
+    setting("database_connections", "NUMBER", Some("20"), "Connections to PostgreSQL at most"),
+    setting("postgres_bin", "FOLDER", None, "Where initdb and postgres are; unset looks in PATH and the usual places"),
+    setting("admin_email", "EMAIL", Some("owner@localhost"), "First start: the owner's e-mail address"),
+    setting("admin_password", "PASSWORD", None, "First start: the owner's password; unset makes one up, to be used once"),
+    setting("admin_org", "SLUG", Some("default"), "First start: the organisation's slug"),
+    setting("public_url", "URL", None, "The address that people use, where a proxy stands before Ralex; https makes cookies secure"),
+    setting("trusted_proxies", "CIDR,…", Some(""), "Proxies whose X-Forwarded-For is believed"),
+    setting("egress_allow", "CIDR,…", Some(""), "Private networks that providers may be in"),
+    setting("policies", "FOLDER", None, "Policies to use in place of the built-in ones"),
+    setting("simulated", "true|false", Some("true"), "First start: add the simulated provider, which answers without a key"),
+    setting("default_max_output", "TOKENS", Some("4096"), "Output tokens that are allowed and held for where a call sets no limit"),
+    setting("max_body", "BYTES", Some("33554432"), "The largest body of a request"),
+    setting("log", "FILTER", Some("info"), "What to log: error, warn, info, debug, or a filter by module"),
+    setting("log_format", "text|json", Some("text"), "How to log"),
+];
+
+/// The settings of a server, checked.
+#[derive(Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    pub database_url: Option<Secret>,
+    pub database_connections: u32,
+    pub postgres_bin: Option<PathBuf>,
+    pub admin_email: Email,
+    pub admin_password: Option<Secret>,
+    pub admin_org: Slug,
+    pub public_url: Option<Url>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub egress_allow: Vec<IpNet>,
+    pub policies: Option<PathBuf>,
+    pub simulated: bool,
+    pub default_max_output: u64,
+    pub max_body: usize,
+    pub log: String,
+    pub log_json: bool,
+}
+
+/// Every setting that is wrong, with where it was set and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Invalid(pub Vec<String>);
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "These settings are not valid:")?;
+        for line in &self.0 {
+            writeln!(f, "  {line}")?;
+        }
+        f.write_str("See `ralex config --help` for all settings. Nothing was started.")
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Adds a flag for each setting.
+pub fn flags(command: Command) -> Command {
+    command
+        .args(SETTINGS.iter().map(|setting| {
+            let default = setting.default.filter(|text| !text.is_empty());
+            let default = default.map_or(String::new(), |text| format!(" [default: {text}]"));
+            Arg::new(setting.key)
+                .long(setting.key.replace('_', "-"))
+                .value_name(setting.value)
+                .help(format!("{} [{}]{default}", setting.help, variable(setting.key)))
+        }))
+        .arg(Arg::new("config").long("config").value_name("FILE").help(
+            "The settings file [RALEX_CONFIG] [default: ralex.toml, where there is one]",
+        ))
+}
+
+/// The environment variable of a setting.
+pub fn variable(key: &str) -> String {
+    format!("RALEX_{}", key.to_uppercase())
+}
+
+impl Settings {
+    /// Reads flags, the environment and the file, and checks all of it.
+    pub fn read(
+        matches: &ArgMatches,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Invalid> {
+        let mut given = Given::default();
+        given.file(matches, environment);
+        for setting in SETTINGS {
+            let name = variable(setting.key);
+            // An empty variable is an unset one: that is how containers pass optional settings.
+            if let Some(text) = environment.get(&name).filter(|text| !text.is_empty()) {
+                given.put(setting.key, name, text.clone());
+            }
+            if let Some(text) = matches.get_one::<String>(setting.key) {
+                let flag = format!("--{}", setting.key.replace('_', "-"));
+                given.put(setting.key, flag, text.clone());
+            }
+        }
+        given.check()
+    }
+}
+
+#[derive(Default)]
+struct Given {
+    /// Where a setting was set, and to what.
+    values: BTreeMap<&'static str, (String, String)>,
+    wrong: Vec<String>,
+}
+
+impl Given {
+    fn put(&mut self, key: &'static str, origin: String, text: String) {
+        self.values.insert(key, (origin, text));
+    }
+
+    fn file(&mut self, matches: &ArgMatches, environment: &BTreeMap<String, String>) {
+        let named = matches.get_one::<String>("config").or_else(|| environment.get("RALEX_CONFIG"));
+        let path = named.map_or_else(|| Path::new("ralex.toml"), Path::new);
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(_) if named.is_none() => return,
+            Err(error) => {
+                self.wrong.push(format!("{}: cannot be read: {error}", path.display()));
+                return;
+            }
+        };
+        let table: toml::Table = match text.parse() {
+            Ok(table) => table,
+            Err(error) => {
+                let why = error.to_string().replace('\n', " ");
+                self.wrong.push(format!("{}: {why}", path.display()));
+                return;
+            }
+        };
+        for (key, value) in table {
+            let origin = format!("{} in {}", key, path.display());
+            let Some(setting) = SETTINGS.iter().find(|setting| setting.key == key) else {
+                self.wrong.push(format!("{origin}: there is no such setting"));
+                continue;
+            };
+            match as_text(&value) {
+                Some(text) => self.put(setting.key, origin, text),
+                None => self.wrong.push(format!("{origin}: must be a text, number or list of texts")),
+            }
+        }
+    }
+
+    fn text(&self, key: &'static str) -> Option<(String, String)> {
+        let default = || {
+            let setting = SETTINGS.iter().find(|setting| setting.key == key)?;
+            Some((key.to_owned(), setting.default?.to_owned()))
+        };
+        self.values.get(key).cloned().or_else(default)
+    }
+
+    fn parse<T>(
+        &mut self,
+        key: &'static str,
+        fallback: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let Some((origin, text)) = self.text(key) else { return fallback };
+        match parse(&text) {
+            Ok(value) => value,
+            Err(why) => {
+                // A password is not repeated, not even where it is wrong.
+                self.wrong.push(format!("{origin}: {why}"));
+                fallback
+            }
+        }
+    }
+
+    fn check(mut self) -> Result<Settings, Invalid> {
+        let settings = Settings {
+            listen: self.parse("listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |text| {
+                text.parse().map_err(|_| format!("`{text}` is not an address and port such as 127.0.0.1:8080"))
+            }),
+            data_dir: self.parse("data_dir", PathBuf::from(".ralex"), |text| Ok(PathBuf::from(text))),
+            database_url: self.parse("database_url", None, database_url),
+            database_connections: self.parse("database_connections", 20, |text| within(text, 2, 1000)),
+            postgres_bin: self.parse("postgres_bin", None, |text| folder(text).map(Some)),
+            admin_email: self.parse("admin_email", owner(), named),
+            admin_password: self.parse("admin_password", None, password),
+            admin_org: self.parse("admin_org", default_org(), named),
+            public_url: self.parse("public_url", None, public_url),
+            trusted_proxies: self.parse("trusted_proxies", Vec::new(), networks),
+            egress_allow: self.parse("egress_allow", Vec::new(), networks),
+            policies: self.parse("policies", None, |text| folder(text).map(Some)),
+            simulated: self.parse("simulated", true, |text| {
+                text.parse().map_err(|_| format!("`{text}` is neither true nor false"))
+            }),
+            default_max_output: self.parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
+            max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
+            log: self.parse("log", "info".to_owned(), filter),
+            log_json: self.parse("log_format", false, |text| match text {
+                "text" => Ok(false),
+                "json" => Ok(true),
+                _ => Err(format!("`{text}` is neither text nor json")),
+            }),
+        };
+        if self.wrong.is_empty() { Ok(settings) } else { Err(Invalid(self.wrong)) }
+    }
+}
+
+fn as_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(yes) => Some(yes.to_string()),
+        toml::Value::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+fn named<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|why| format!("`{text}` {why}"))
+}
+
+fn within<T: FromStr + PartialOrd + fmt::Display>(text: &str, low: T, high: T) -> Result<T, String> {
+    match text.parse::<T>() {
+        Ok(number) if number >= low && number <= high => Ok(number),
+        _ => Err(format!("`{text}` is not a whole number from {low} to {high}")),
+    }
+}
+
+fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().map_err(|_| format!("`{part}` is not a network such as 10.0.0.0/8")))
+        .collect()
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err(format!("`{text}` is not a folder")) }
+}
+
+fn database_url(text: &str) -> Result<Option<Secret>, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some("postgres" | "postgresql") => Ok(Some(Secret::new(text.to_owned()))),
+        _ => Err("is not a URL such as postgres://user@host/database".to_owned()),
+    }
+}
+
+fn password(text: &str) -> Result<Option<Secret>, String> {
+    let least = ralex_api::identity::PASSWORD_MIN;
+    if text.chars().count() < least {
+        return Err(format!("must have at least {least} characters"));
+    }
+    Ok(Some(Secret::new(text.to_owned())))
+}
+
+fn public_url(text: &str) -> Result<Option<Url>, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
+        _ => Err(format!("`{text}` is not an address such as https://ralex.example.com")),
+    }
+}
+
+fn filter(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::try_new(text)
+        .map(|_| text.to_owned())
+        .map_err(|_| format!("`{text}` is not a log filter such as info or ralex_broker=debug,info"))
+}
+
+/// Stands in only where the real one is wrong, so that the other settings can still be checked.
+fn owner() -> Email {
+    "owner@localhost".parse().unwrap_or_else(|_| unparsed())
+}
+
+fn default_org() -> Slug {
+    "default".parse().unwrap_or_else(|_| unparsed())
+}
+
+#[expect(clippy::unreachable, reason = "both texts are constants that the tests parse")]
+fn unparsed<T>() -> T {
+    unreachable!("a constant does not parse")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(flags_given: &[&str], environment: &[(&str, &str)]) -> Result<Settings, Invalid> {
+        let command = flags(Command::new("serve").no_binary_name(true));
+        let environment =
+            environment.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+        Settings::read(&command.get_matches_from(flags_given), &environment)
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ralex.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nlog = \"warn\"\nmax_body = 2048\n").unwrap();
+        let file = file.to_str().unwrap();
+        let environment = [("RALEX_LISTEN", "127.0.0.1:2"), ("RALEX_LOG", "debug")];
+        let settings = read(&["--config", file, "--listen", "127.0.0.1:3"], &environment).unwrap();
+        assert_eq!(settings.listen.port(), 3);
+        assert_eq!(settings.log, "debug");
+        assert_eq!(settings.max_body, 2048);
+    }
+
+    #[test]
+    fn one_message_names_every_wrong_setting() {
+        let environment = [
+            ("RALEX_LISTEN", "nowhere"),
+            ("RALEX_ADMIN_EMAIL", "nobody"),
+            ("RALEX_EGRESS_ALLOW", "127.0.0.0/8,x"),
+            ("RALEX_DATABASE_URL", "mysql://secret@host"),
+        ];
+        let message = read(&["--max-body", "1"], &environment).unwrap_err().to_string();
+        for name in ["RALEX_LISTEN", "RALEX_ADMIN_EMAIL", "RALEX_EGRESS_ALLOW", "RALEX_DATABASE_URL", "--max-body"] {
+            assert!(message.contains(name), "{name} is missing in {message}");
+        }
+        assert!(!message.contains("secret"), "{message}");
+    }
+
+    #[test]
+    fn the_file_takes_no_unknown_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ralex.toml");
+        std::fs::write(&file, "lisen = \"127.0.0.1:1\"\n").unwrap();
+        let message = read(&["--config", file.to_str().unwrap()], &[]).unwrap_err().to_string();
+        assert!(message.contains("lisen"), "{message}");
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        let settings = read(&[], &[]).unwrap();
+        assert_eq!(settings.admin_org, default_org());
+        assert_eq!(settings.admin_email, owner());
+    }
+}
