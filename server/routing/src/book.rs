@@ -148,3 +148,70 @@ const fn dialect_kind(kind: ProviderKind) -> ralex_providers::ProviderKind {
         ProviderKind::Simulated => ralex_providers::ProviderKind::Simulated,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ralex_api::catalog::{UpdateModel, UpdateProvider};
+
+    use super::*;
+    use crate::testing::{World, add_org};
+
+    #[tokio::test]
+    async fn a_plan_holds_all_that_a_call_needs() {
+        let world = World::new().await;
+        let openai = world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.model("fast", "openai").await.unwrap();
+        let plan = world.routing.plan(world.org, "fast").await.unwrap();
+        assert_eq!((plan.provider, plan.provider_slug.as_str()), (openai.id, "openai"));
+        assert_eq!(plan.target.upstream_model, "upstream-fast");
+        assert_eq!(plan.target.base_url.as_ref().unwrap().as_str(), "https://api.openai.com/v1");
+        assert_eq!(plan.origin.as_deref(), Some("https://api.openai.com"));
+        assert_eq!((plan.needs_key, plan.max_output, plan.target.max_output), (true, 100, 100));
+        assert_eq!(plan.key_missing().code, Code::ProviderNotReady);
+    }
+
+    #[tokio::test]
+    async fn the_next_plan_sees_every_change() {
+        let world = World::new().await;
+        let scope = world.scope();
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let missing = world.routing.plan(world.org, "fast").await.unwrap_err();
+        assert_eq!(missing.code, Code::ModelNotFound);
+        world.model("fast", "openai").await.unwrap();
+        let before = world.routing.plan(world.org, "fast").await.unwrap();
+        let change = UpdateModel {
+            input_price: "9".parse().ok(),
+            output_price: None,
+            cache_read_price: None,
+            cache_write_price: None,
+            context_window: None,
+            max_output: None,
+        };
+        world.routing.update_model(&scope, "fast", change).await.unwrap();
+        let after = world.routing.plan(world.org, "fast").await.unwrap();
+        assert!(after.input_price > before.input_price);
+        let off = UpdateProvider { base_url: None, enabled: Some(false) };
+        world.routing.update_provider(&scope, "openai", off).await.unwrap();
+        let refused = world.routing.plan(world.org, "fast").await.unwrap_err();
+        assert_eq!(refused.code, Code::ProviderNotReady);
+        assert!(world.routing.available(world.org).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_model_names_some_that_are_there() {
+        let world = World::new().await;
+        let detail = async || world.routing.plan(world.org, "gpt\n-9").await.unwrap_err().detail;
+        assert!(detail().await.contains("none yet"), "{}", detail().await);
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        for name in ["m1", "m2", "m3", "m4", "m5", "m6", "m7"] {
+            world.model(name, "openai").await.unwrap();
+        }
+        let told = detail().await;
+        assert!(told.contains("m1, m2, m3, m4, m5 and 2 more."), "{told}");
+        assert!(told.contains("\u{201c}gpt-9\u{201d}"), "{told}");
+        let stranger = add_org(&world.database).await;
+        let theirs = world.routing.plan(stranger, "m1").await.unwrap_err();
+        assert_eq!(theirs.code, Code::ModelNotFound);
+        assert!(!theirs.detail.contains("m2"), "{}", theirs.detail);
+    }
+}

@@ -37,3 +37,38 @@ impl Routing {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ralex_api::catalog::{ProviderKind, UpdateProvider};
+
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn health_says_what_is_missing() {
+        let world = World::new().await;
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let told = async || {
+            let item = world.routing.health(&world.scope()).await.unwrap().remove(0);
+            assert_eq!(item.name, "provider:openai");
+            (item.ok, item.detail)
+        };
+        let (ok, detail) = told().await;
+        assert!(!ok && detail.contains("no key"), "{detail}");
+        world.key("main", "openai").await;
+        let (ok, detail) = told().await;
+        assert!(ok && detail.contains("no models"), "{detail}");
+        world.model("fast", "openai").await.unwrap();
+        assert_eq!(told().await, (true, "It is ready.".to_owned()));
+        let update = async |base_url: Option<&str>, enabled| {
+            let base_url = base_url.map(str::to_owned);
+            let change = UpdateProvider { base_url, enabled };
+            world.routing.update_provider(&world.scope(), "openai", change).await.unwrap();
+        };
+        update(Some("https://eu.api.openai.com/v1"), None).await;
+        let (ok, detail) = told().await;
+        assert!(!ok && detail.contains("address changed"), "{detail}");
+        update(None, Some(false)).await;
+        assert_eq!(told().await, (true, "It is switched off.".to_owned()));
+    }
+}

@@ -18,6 +18,8 @@ mod plan;
 mod provider;
 mod seed;
 mod sql;
+#[cfg(test)]
+mod testing;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -222,7 +222,10 @@ fn check_upstream(name: &str) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use ralex_api::catalog::ProviderKind;
+
     use super::*;
+    use crate::testing::World;
 
     #[test]
     fn a_models_name_is_plain_and_never_an_id() {
@@ -258,5 +261,65 @@ mod tests {
         ] {
             assert_eq!(field(terms), Err(path.to_owned()));
         }
+    }
+
+    #[tokio::test]
+    async fn a_model_is_added_changed_and_deleted_by_id_or_name() {
+        let world = World::new().await;
+        let (scope, routing) = (world.scope(), &world.routing);
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let model = world.model("fast", "openai").await.unwrap();
+        assert_eq!(model.cache_read_price, model.input_price);
+        assert_eq!(model.provider_slug.as_str(), "openai");
+        let price: Price = "2.5".parse().unwrap();
+        let change = |max_output| UpdateModel {
+            input_price: Some(price),
+            output_price: None,
+            cache_read_price: None,
+            cache_write_price: None,
+            context_window: None,
+            max_output,
+        };
+        let updated = routing.update_model(&scope, "fast", change(None)).await.unwrap();
+        let by_id = routing.find_model(&scope, &model.id.to_string()).await.unwrap();
+        assert_eq!((updated.input_price, &updated), (price, &by_id));
+        let refused = routing.update_model(&scope, "fast", change(Some(1001))).await.unwrap_err();
+        assert_eq!(refused.errors[0].path, "max_output");
+        routing.update_model(&scope, "fast", change(None)).await.unwrap();
+        routing.delete_model(&scope, &model.id.to_string()).await.unwrap();
+        let gone = routing.find_model(&scope, "fast").await.unwrap_err();
+        assert_eq!(gone.code, Code::NotFound);
+        let events = ["provider.created", "model.created", "model.updated", "model.deleted"];
+        assert_eq!(world.actions().await, events, "an update without a change is no event");
+    }
+
+    #[tokio::test]
+    async fn a_model_needs_a_free_name_and_a_provider_that_exists() {
+        let world = World::new().await;
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.model("fast", "openai").await.unwrap();
+        let twice = world.model("fast", "openai").await.unwrap_err();
+        assert_eq!(twice.code, Code::AlreadyExists);
+        let nowhere = world.model("other", "nowhere").await.unwrap_err();
+        assert_eq!(nowhere.errors[0].path, "provider");
+        let wrong = world.model("a b", "openai").await.unwrap_err();
+        assert_eq!(wrong.errors[0].path, "name");
+    }
+
+    #[tokio::test]
+    async fn a_list_goes_on_where_its_page_ended() {
+        let world = World::new().await;
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        for name in ["c", "a", "b"] {
+            world.model(name, "openai").await.unwrap();
+        }
+        let page = |cursor| PageQuery { cursor, limit: Some(2) };
+        let list = async |cursor| world.routing.list_models(&world.scope(), &page(cursor)).await;
+        let first = list(None).await.unwrap();
+        let rest = list(first.next_cursor.clone()).await.unwrap();
+        let names: Vec<_> =
+            first.items.iter().chain(&rest.items).map(|m| m.name.as_str()).collect();
+        assert_eq!(names, ["c", "a", "b"], "the oldest first");
+        assert_eq!((first.items.len(), rest.next_cursor), (2, None));
     }
 }

@@ -175,3 +175,117 @@ pub(crate) fn provider(row: sql::ProviderDetail) -> Result<Provider, Problem> {
         created_at: row.base.created_at,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use ralex_access::Access;
+
+    use super::*;
+    use crate::testing::{World, add_org};
+
+    fn address(base_url: &str) -> UpdateProvider {
+        UpdateProvider { base_url: Some(base_url.to_owned()), enabled: None }
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_ready_once_it_has_the_key_it_needs() {
+        let world = World::new().await;
+        let openai = world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        assert_eq!(openai.base_url.as_deref(), Some("https://api.openai.com/v1"));
+        assert!(!openai.ready && openai.enabled);
+        let local = "https://llm.example.com/v1";
+        let open = world.provider("vllm", ProviderKind::OpenaiCompatible, Some(local)).await;
+        assert!(open.unwrap().ready, "it needs no key");
+        world.key("main", "openai").await;
+        let found = world.routing.find_provider(&world.scope(), "openai").await.unwrap();
+        assert_eq!((found.ready, found.keys, found.models), (true, 1, 0));
+        let by_id = world.routing.find_provider(&world.scope(), &openai.id.to_string()).await;
+        assert_eq!(by_id.unwrap(), found);
+    }
+
+    #[tokio::test]
+    async fn a_new_origin_detaches_keys_and_says_how_many() {
+        let world = World::new().await;
+        let scope = world.scope();
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.key("one", "openai").await;
+        world.key("two", "openai").await;
+        let update = async |url| {
+            world.routing.update_provider(&scope, "openai", address(url)).await.unwrap().ready
+        };
+        assert!(update("https://api.openai.com/v2").await, "the origin is the same");
+        assert!(!update("https://eu.api.openai.com/v1").await);
+        assert!(update("https://api.openai.com/v1").await, "back where the keys belong");
+        let detached = sqlx::query_scalar!(
+            r#"select convert_from(leaf, 'utf8')::jsonb #>> '{detail,keys_detached}' as "n!"
+               from audit_event where action = 'provider.updated' order by id"#
+        )
+        .fetch_all(&mut world.database.owner().await)
+        .await
+        .unwrap();
+        assert_eq!(detached, ["0", "2", "0"]);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_may_not_be_reached_is_refused_on_create_and_update() {
+        let world = World::new().await;
+        let inside = "http://169.254.169.254/latest";
+        let created = world.provider("x", ProviderKind::OpenaiCompatible, Some(inside)).await;
+        assert_eq!(created.unwrap_err().code, Code::EgressRefused);
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let before = world.routing.find_provider(&world.scope(), "openai").await.unwrap();
+        let update = world.routing.update_provider(&world.scope(), "openai", address(inside));
+        assert_eq!(update.await.unwrap_err().code, Code::EgressRefused);
+        let after = world.routing.find_provider(&world.scope(), "openai").await.unwrap();
+        assert_eq!(after, before);
+    }
+
+    #[tokio::test]
+    async fn a_provider_in_use_is_not_deleted() {
+        let world = World::new().await;
+        let scope = world.scope();
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.model("a", "openai").await.unwrap();
+        world.model("b", "openai").await.unwrap();
+        let key = world.key("main", "openai").await;
+        let refused = world.routing.delete_provider(&scope, "openai").await.unwrap_err();
+        assert_eq!(refused.code, Code::Conflict);
+        assert!(refused.detail.contains("2 models and 1 key;"), "{}", refused.detail);
+        for model in ["a", "b"] {
+            world.routing.delete_model(&scope, model).await.unwrap();
+        }
+        world.vault.delete(&scope, key.id).await.unwrap();
+        world.routing.delete_provider(&scope, "openai").await.unwrap();
+        let gone = world.routing.find_provider(&scope, "openai").await.unwrap_err();
+        assert_eq!(gone.code, Code::NotFound);
+        assert_eq!(world.actions().await.last().unwrap(), "provider.deleted");
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_or_changes_nothing_leaves_no_event() {
+        let world = World::new().await;
+        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let again = world.provider("openai", ProviderKind::Anthropic, None).await.unwrap_err();
+        assert_eq!(again.code, Code::AlreadyExists);
+        let same = UpdateProvider { base_url: None, enabled: Some(true) };
+        world.routing.update_provider(&world.scope(), "openai", same).await.unwrap();
+        assert_eq!(world.actions().await, ["provider.created"]);
+    }
+
+    #[tokio::test]
+    async fn another_organisation_neither_sees_nor_changes_a_provider() {
+        let world = World::new().await;
+        let openai = world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let stranger = Access::internal(add_org(&world.database).await);
+        let (routing, id) = (&world.routing, openai.id.to_string());
+        let found = routing.find_provider(&stranger, &id).await;
+        assert_eq!(found.unwrap_err().code, Code::NotFound);
+        let off = UpdateProvider { base_url: None, enabled: Some(false) };
+        let updated = routing.update_provider(&stranger, &id, off).await;
+        assert_eq!(updated.unwrap_err().code, Code::NotFound);
+        let deleted = routing.delete_provider(&stranger, &id).await;
+        assert_eq!(deleted.unwrap_err().code, Code::NotFound);
+        let list = routing.list_providers(&stranger, &PageQuery::default()).await.unwrap();
+        assert!(list.items.is_empty());
+    }
+}

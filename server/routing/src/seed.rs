@@ -37,3 +37,32 @@ impl Routing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ralex_audit::Author;
+
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn a_new_organisation_can_call_the_simulated_model() {
+        let world = World::new().await;
+        let mut tx = world.database.db().tenant(world.org).await.unwrap();
+        world.routing.seed_simulated(&mut tx, &Author::system(world.org)).await.unwrap();
+        world.access.commit(tx, world.org).await.unwrap();
+        let plan = world.routing.plan(world.org, "simulated").await.unwrap();
+        assert!(!plan.needs_key && plan.origin.is_none() && plan.target.base_url.is_none());
+        assert!(plan.worst_case(1000, 1000).is_positive(), "spend shows");
+        assert_eq!(world.actions().await, ["provider.created", "model.created"]);
+    }
+
+    #[tokio::test]
+    async fn a_seed_that_is_not_committed_leaves_nothing() {
+        let world = World::new().await;
+        let mut tx = world.database.db().tenant(world.org).await.unwrap();
+        world.routing.seed_simulated(&mut tx, &Author::system(world.org)).await.unwrap();
+        tx.rollback().await.unwrap();
+        assert!(world.routing.available(world.org).await.unwrap().is_empty());
+        assert!(world.actions().await.is_empty());
+    }
+}
