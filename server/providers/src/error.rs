@@ -8,7 +8,7 @@ use ralex_kernel::{Code, Problem};
 use serde_json::{Value, json};
 
 use crate::dialect::Dialect;
-use crate::json::{Object, given, text};
+use crate::json::{given, text};
 
 /// Why there is no answer, or not the whole of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,9 +49,14 @@ const LONGEST_MESSAGE: usize = 2_000;
 impl Refusal {
     /// Reads an error body of either dialect. What has no such shape is not passed on.
     pub(crate) fn read(status: u16, body: &[u8], retry_after: Option<u64>) -> Self {
-        let body: Option<Object> = serde_json::from_slice(body).ok();
-        let error = body.as_ref().and_then(|body| given(body, "error"));
-        Self { status, retry_after, ..Self::of(error) }
+        let body: Option<Value> = serde_json::from_slice(body).ok();
+        let error = body.as_ref().and_then(Value::as_object).and_then(|it| given(it, "error"));
+        // Some compatible servers leave the envelope out.
+        Self {
+            status,
+            retry_after,
+            ..Self::of(error.or(body.as_ref().filter(|body| body.is_object())))
+        }
     }
 
     /// Reads the `error` of a stream's event, whose status is told by its type.

@@ -157,6 +157,8 @@ fn endpoint(target: &Target, dialect: Dialect) -> Result<Option<Url>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn target(kind: ProviderKind, base: &str) -> Target {
@@ -230,6 +232,28 @@ mod tests {
             let dialect = kind.dialect(Dialect::OpenaiChat);
             let url = endpoint(&target(kind, base), dialect).unwrap().unwrap();
             assert_eq!(url.path(), path, "{base}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_other_field_is_sent_as_it_came(
+            names in proptest::collection::hash_set("[a-z{}\"\\\\é]{1,6}", 0..6),
+            spaces in "[ \n]{0,3}",
+        ) {
+            let mut body = serde_json::Map::new();
+            for (index, name) in names.into_iter().enumerate() {
+                body.insert(name.clone(), json!({ name: [index, "}", 1.5] }));
+            }
+            body.insert("messages".to_owned(), json!([{ "role": "user", "content": "}" }]));
+            body.insert("model".to_owned(), json!("m"));
+            let text = format!("{spaces}{}{spaces}", Value::Object(body.clone()));
+            let inbound = Inbound::parse(Dialect::OpenaiChat, text.into()).unwrap();
+            let target = target(ProviderKind::OpenaiCompatible, "https://x.test");
+            let sent = prepare(&inbound, &target, 9).unwrap().body;
+            body.insert("model".to_owned(), json!("up"));
+            body.insert("max_tokens".to_owned(), json!(9));
+            prop_assert_eq!(serde_json::from_slice::<Value>(&sent).unwrap(), Value::Object(body));
         }
     }
 }

@@ -70,10 +70,8 @@ impl Input {
                 "tools" | "functions" => input.tools(value),
                 // Server-side search reads pages that nobody here has seen.
                 "web_search_options" | "mcp_servers" if !value.is_null() => input.unknown(),
-                "response_format" | "output_config" | "output_format" | "prediction" => {
-                    input.json(value);
-                }
-                _ => {}
+                // Schemas, predictions, and whatever a compatible server puts into its prompt.
+                _ => input.json(value),
             }
         }
         input
@@ -90,7 +88,11 @@ impl Input {
     }
 
     fn json(&mut self, value: &Value) {
-        self.text(&value.to_string());
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::String(text) => self.text(text),
+            Value::Array(_) | Value::Object(_) => self.text(&value.to_string()),
+        }
     }
 
     fn unknown(&mut self) {
@@ -136,13 +138,23 @@ impl Input {
         }
     }
 
-    /// Sound and documents: what is enclosed has no more tokens than bytes, plus a picture of
+    /// Sound and documents. What is enclosed has no more tokens than bytes, plus a picture of
     /// every page, of which none is known to be smaller than a kilobyte.
     fn attachment(&mut self, part: &Object) {
-        let enclosed = longest_text(part);
-        if enclosed < 256 {
-            return self.unknown();
-        }
+        let source = |key| part.get(key).and_then(Value::as_object);
+        let data = |object: &Object, key| text(object, key).map(str::len);
+        let enclosed = match text(part, "type") {
+            Some("input_audio") => source("input_audio").and_then(|it| data(it, "data")),
+            Some("file") => source("file").and_then(|it| data(it, "file_data")),
+            _ => match source("source") {
+                Some(it) if text(it, "type") == Some("content") => {
+                    return self.content(it.get("content").unwrap_or(&Value::Null));
+                }
+                it => it.and_then(|it| data(it, "data")),
+            },
+        };
+        let Some(enclosed) = enclosed else { return self.unknown() };
+        let enclosed = u64::try_from(enclosed).unwrap_or(u64::MAX);
         let pages = enclosed / 1024 + 1;
         let worst = enclosed.saturating_add(pages.saturating_mul(IMAGE_TOKENS)).min(UNKNOWN_INPUT);
         self.add(enclosed / 4, worst);
@@ -167,20 +179,6 @@ fn worst_of(text: &str, counted: u64) -> u64 {
     let fine = u64::try_from(fine).unwrap_or(u64::MAX);
     let margin = counted.saturating_mul(MARGIN_PERCENT).div_ceil(100);
     counted.saturating_add(margin).saturating_add(fine).min(bytes)
-}
-
-/// The length of the longest text anywhere inside: an attachment's enclosed bytes.
-fn longest_text(object: &Object) -> u64 {
-    fn longest(value: &Value) -> usize {
-        match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(longest).max().unwrap_or(0),
-            Value::Object(fields) => fields.values().map(longest).max().unwrap_or(0),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
-    }
-    let length = object.values().map(longest).max().unwrap_or(0);
-    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -226,6 +224,22 @@ mod tests {
         ] {
             assert!(input(body.clone()).worst >= UNKNOWN_INPUT, "{body}");
         }
+    }
+
+    #[test]
+    fn an_enclosed_document_counts_by_its_size() {
+        let body = json!({ "messages": [{ "role": "user", "content": [
+            { "type": "document", "source": { "type": "text", "data": "short" } },
+        ] }] });
+        let input = input(body);
+        assert!(input.worst > IMAGE_TOKENS && input.worst < 2 * IMAGE_TOKENS, "{input:?}");
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_counts_too() {
+        let long = "word ".repeat(1000);
+        let body = json!({ "messages": [], "chat_template": long });
+        assert!(input(body).worst > 1000);
     }
 
     #[test]
