@@ -313,3 +313,78 @@ fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Vec<Role>, 
     });
     Ok(shown.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(roles: &str) -> String {
+        let files = Files { roles, ..Files::EMBEDDED };
+        Policies::compile(&files).unwrap_err().to_string()
+    }
+
+    fn with(lines: &str) -> String {
+        refused(&format!("{ROLES}\n{lines}\n"))
+    }
+
+    /// The matrix as it was agreed; a change of it is a change of `matrix.txt` in the same commit.
+    #[test]
+    fn the_roles_allow_exactly_what_the_matrix_says() {
+        let policies = Policies::load(None).unwrap();
+        let names: Vec<_> = policies.roles().iter().map(|role| role.name.to_string()).collect();
+        let mut table = format!("{:<20}{}\n", "permission", names.join("  "));
+        for permission in Permission::ALL {
+            let marks = names.iter().map(|name| {
+                let held = policies.permissions_of(name).contains(*permission);
+                format!("{:<width$}", if held { "yes" } else { "-" }, width = name.len())
+            });
+            let row = format!("{permission:<20}{}", marks.collect::<Vec<_>>().join("  "));
+            table += row.trim_end();
+            table.push('\n');
+        }
+        assert_eq!(table, include_str!("matrix.txt"), "\n{table}");
+    }
+
+    #[test]
+    fn roles_that_cannot_be_meant_refuse_to_start() {
+        assert!(with("g2, role:viewer, role:owner").contains("holds itself"));
+        assert!(with("g2, role:viewer, role:viewer").contains("holds itself"));
+        assert!(with("g2, role:viewer, perm:org.reed").contains("no permission \"org.reed\""));
+        assert!(with("g2, role:viewer, role:nobody").contains("\"nobody\" is named"));
+        assert!(with("g2, role:Viewer, perm:org.read").contains("not a role's name"));
+        assert!(with("g2, role:new, perm:org.read").contains("roles.toml"));
+        for line in ["g2, viewer, perm:org.read", "g, role:a, perm:org.read", "g2, role:a", "x"] {
+            assert!(with(line).contains("is not \"g2"), "{line}");
+        }
+        assert!(refused("").contains("\"owner\" is missing"));
+    }
+
+    #[test]
+    fn a_role_is_at_most_six_roles_deep() {
+        let chain = |deep: usize| {
+            let links = (1..deep).map(|i| format!("g2, role:r{i}, role:r{}\n", i + 1));
+            format!("{}g2, role:r{deep}, perm:org.read", links.collect::<String>())
+        };
+        assert!(with(&chain(7)).contains("more than 6 roles deep"));
+        assert!(with(&chain(6)).contains("roles.toml"), "six are allowed, but untold of");
+    }
+
+    #[test]
+    fn another_model_or_another_list_of_permissions_refuses_to_start() {
+        let model = MODEL.replace("&& !some(where (p.eft == deny))", "");
+        let files = Files { model: &model, ..Files::EMBEDDED };
+        assert!(matches!(Policies::compile(&files), Err(Refusal::Model)));
+        let permissions = PERMISSIONS.replace("\"org.read\"", "\"org.reed\"");
+        let files = Files { permissions: &permissions, ..Files::EMBEDDED };
+        assert!(matches!(Policies::compile(&files), Err(Refusal::Permissions(_))));
+    }
+
+    #[test]
+    fn a_folder_replaces_what_is_embedded() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/access");
+        let policies = Policies::load(Some(&folder)).unwrap();
+        assert_eq!(policies.roles(), Policies::load(None).unwrap().roles());
+        let refused = Policies::load(Some(Path::new("not-there"))).unwrap_err().to_string();
+        assert!(refused.contains("model.conf cannot be read"), "{refused}");
+    }
+}
