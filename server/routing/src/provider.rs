@@ -234,8 +234,8 @@ mod tests {
         assert_eq!(created.unwrap_err().code, Code::EgressRefused);
         world.provider("openai", ProviderKind::Openai, None).await.unwrap();
         let before = world.routing.find_provider(&world.scope(), "openai").await.unwrap();
-        let update = world.routing.update_provider(&world.scope(), "openai", address(inside));
-        assert_eq!(update.await.unwrap_err().code, Code::EgressRefused);
+        let update = world.routing.update_provider(&world.scope(), "openai", address(inside)).await;
+        assert_eq!(update.unwrap_err().code, Code::EgressRefused);
         let after = world.routing.find_provider(&world.scope(), "openai").await.unwrap();
         assert_eq!(after, before);
     }
