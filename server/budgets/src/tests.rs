@@ -1,5 +1,6 @@
 //! Suites on a real PostgreSQL.
 
+mod arithmetic;
 mod budgets;
 mod race;
 mod settling;

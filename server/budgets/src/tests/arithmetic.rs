@@ -1,0 +1,160 @@
+//! The ledger alone, over random histories.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use ralex_kernel::{BudgetId, CallId, Money, OrgId, Period};
+
+use crate::charge::Charge;
+use crate::ledger::{Ledger, Row};
+use crate::{Hold, HoldOutcome};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Hold { amount: i64, charges: Vec<bool> },
+    Settle { which: usize, cost: i64 },
+    Lose { which: usize },
+}
+
+/// What a call is known to hold or to have cost.
+struct Known {
+    charges: Vec<Charge>,
+    held: Money,
+    cost: Option<Money>,
+    lost: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..400_i64, prop::collection::vec(any::<bool>(), 4))
+            .prop_map(|(amount, charges)| Step::Hold { amount, charges }),
+        (any::<usize>(), 0..500_i64).prop_map(|(which, cost)| Step::Settle { which, cost }),
+        any::<usize>().prop_map(|which| Step::Lose { which }),
+    ]
+}
+
+fn charge(limit: i64, hard: bool) -> Charge {
+    Charge {
+        budget: BudgetId::generate(),
+        scope: "org".into(),
+        period: Period::Day,
+        starts_at: chrono::DateTime::UNIX_EPOCH,
+        ends_at: chrono::DateTime::UNIX_EPOCH,
+        limit: Money::nanos(limit),
+        hard,
+    }
+}
+
+fn row(charge: &Charge) -> Row {
+    Row {
+        limit: charge.limit,
+        hard: charge.hard,
+        spent: Money::ZERO,
+        held: Money::ZERO,
+        overrun: Money::ZERO,
+        refused: 0,
+        alerted: 0,
+    }
+}
+
+struct Play {
+    org: OrgId,
+    charges: Vec<Charge>,
+    ledger: Ledger,
+    calls: Vec<Known>,
+}
+
+impl Play {
+    fn new() -> Self {
+        let org = OrgId::generate();
+        let charges =
+            vec![charge(1_000, true), charge(700, true), charge(300, true), charge(500, false)];
+        let ledger = Ledger::new(charges.iter().map(|charge| (charge.key(org), row(charge))));
+        Self { org, charges, ledger, calls: Vec::new() }
+    }
+
+    fn rows(&self) -> HashMap<BudgetId, Row> {
+        self.ledger.changed().map(|(key, row)| (key.budget, row.clone())).collect()
+    }
+
+    fn play(&mut self, step: Step) {
+        match step {
+            Step::Hold { amount, charges } => self.hold(amount, &charges),
+            Step::Settle { which, cost } => self.settle(which, Money::nanos(cost), false),
+            Step::Lose { which } => self.settle(which, Money::ZERO, true),
+        }
+    }
+
+    fn hold(&mut self, amount: i64, chosen: &[bool]) {
+        let on = self.charges.iter().zip(chosen).filter(|(_, chosen)| **chosen);
+        let charges: Vec<Charge> = on.map(|(charge, _)| charge.clone()).collect();
+        let (call, held) = (CallId::generate(), Money::nanos(amount));
+        let before = self.rows();
+        let hold = Hold { org: self.org, call, amount: held, charges: charges.clone() };
+        match self.ledger.hold(&hold) {
+            HoldOutcome::Held { periods } => {
+                assert_eq!(periods.len(), charges.len());
+                self.calls.push(Known { charges, held, cost: None, lost: false });
+            }
+            HoldOutcome::Refused(_) => {
+                let taken = |rows: &HashMap<BudgetId, Row>| -> Vec<Money> {
+                    self.charges
+                        .iter()
+                        .map(|charge| rows.get(&charge.budget).map_or(Money::ZERO, |row| row.held))
+                        .collect()
+                };
+                assert_eq!(taken(&before), taken(&self.rows()));
+            }
+        }
+    }
+
+    fn settle(&mut self, which: usize, cost: Money, lose: bool) {
+        let count = self.calls.len();
+        if count == 0 {
+            return;
+        }
+        let call = &mut self.calls[which % count];
+        let on: Vec<_> = call.charges.iter().map(Charge::held_period).collect();
+        match (call.cost, call.lost) {
+            (None, _) => {
+                let cost = if lose { call.held } else { cost };
+                self.ledger.settle(self.org, &on, call.held, cost);
+                (call.cost, call.lost) = (Some(cost), lose);
+            }
+            (Some(counted), true) if !lose => {
+                self.ledger.correct(self.org, &on, counted, cost);
+                (call.cost, call.lost) = (Some(cost), false);
+            }
+            (Some(_), _) => {}
+        }
+    }
+
+    fn check(&self) {
+        let rows = self.rows();
+        for charge in &self.charges {
+            let Some(row) = rows.get(&charge.budget) else { continue };
+            assert!(!row.hard || row.spent + row.held <= row.limit, "{row:?}");
+            assert!(row.spent >= Money::ZERO && row.held >= Money::ZERO, "{row:?}");
+            let of = |value: fn(&Known) -> Option<Money>| -> i128 {
+                let on = self.calls.iter().filter(|call| call.charges.contains(charge));
+                on.filter_map(value).map(|amount| i128::from(amount.as_nanos())).sum()
+            };
+            let held = of(|call| call.cost.is_none().then_some(call.held));
+            assert_eq!(i128::from(row.held.as_nanos()), held, "{row:?}");
+            assert_eq!(i128::from((row.spent + row.overrun).as_nanos()), of(|call| call.cost));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_history_keeps_every_limit_and_counts_every_cost_once(
+        steps in prop::collection::vec(step(), 1..120),
+    ) {
+        let mut play = Play::new();
+        for step in steps {
+            play.play(step);
+            play.check();
+        }
+    }
+}
