@@ -1,13 +1,33 @@
 //! Audit: what happened, in a form that shows every later change.
 //!
-//! An event is recorded in the transaction that it tells of ([`record`]), in a closed list of
-//! kinds ([`Event`]).
+//! An event is one of a closed list ([`Event`]) and is recorded in the transaction that it tells
+//! of ([`record`]), as the exact bytes that are hashed. A sequencer then gives it its place in the
+//! organisation's Merkle tree (RFC 6962) and signs the tree's head every second that changed it.
+//! Nothing here prevents a superuser from altering the tables: the signed heads show it, to this
+//! server ([`Audit::verify`]) and to anyone who has an export and the public key ([`offline`]).
+//! Uses `store`; used by everything that does something worth recording.
 
 mod author;
+mod bundle;
+mod checkpoint;
 mod event;
+mod export;
+mod filter;
 mod leaf;
+mod list;
+pub mod offline;
 mod record;
+mod sequencer;
+mod service;
+mod signing;
+mod table;
+mod tree;
+mod verify;
 
 pub use author::Author;
+pub use checkpoint::{Signer, VerifierKey};
 pub use event::{CallClosed, CallOpened, Event, Outcome};
+pub use export::{Export, Parts};
 pub use record::{Entry, record, record_all};
+pub use service::{Audit, Status};
+pub use signing::Refused;

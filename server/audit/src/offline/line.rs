@@ -1,0 +1,80 @@
+//! Lines: each kind has one exact form.
+
+use serde::{Deserialize, Serialize};
+
+/// The first line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    pub ralex_audit_bundle: u32,
+    pub origin: String,
+    pub org: String,
+    pub tree_size: u64,
+    pub first_index: u64,
+    pub count: u64,
+    pub filtered: bool,
+    pub keys: Vec<String>,
+    pub exported_at: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    signature: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Checkpoint {
+    checkpoint: String,
+}
+
+/// A leaf's line; its texts stay where they are.
+pub(crate) struct Leaf<'a> {
+    pub index: u64,
+    pub hash: &'a [u8],
+    pub chain: &'a [u8],
+    pub event: Option<&'a [u8]>,
+}
+
+/// Reads JSON and accepts it only in the form in which we would write it.
+fn exact<T: Serialize + for<'de> Deserialize<'de>>(line: &[u8]) -> Option<T> {
+    let value: T = serde_json::from_slice(line).ok()?;
+    (serde_json::to_vec(&value).ok()? == line).then_some(value)
+}
+
+pub(crate) fn manifest(line: &[u8]) -> Option<Manifest> {
+    exact(line)
+}
+
+pub(crate) fn signature(line: &[u8]) -> Option<String> {
+    exact::<Signed>(line).map(|signed| signed.signature)
+}
+
+pub(crate) const CHECKPOINT: &[u8] = b"{\"checkpoint\":\"";
+
+pub(crate) fn checkpoint(line: &[u8]) -> Option<String> {
+    exact::<Checkpoint>(line).map(|checkpoint| checkpoint.checkpoint)
+}
+
+/// How the line of a leaf begins.
+pub(crate) fn leaf_start(index: u64) -> Vec<u8> {
+    format!("{{\"index\":{index},\"hash\":\"").into_bytes()
+}
+
+/// By hand, since a bundle is nearly all leaves and an event need not be parsed to be hashed.
+pub(crate) fn leaf(line: &[u8]) -> Option<Leaf<'_>> {
+    let rest = line.strip_prefix(b"{\"index\":")?;
+    let comma = rest.iter().take(21).position(|byte| *byte == b',')?;
+    let (digits, rest) = rest.split_at(comma);
+    let index: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    // One spelling only: no sign and no leading zero.
+    if !digits.iter().all(u8::is_ascii_digit) || (digits.len() > 1 && digits[0] == b'0') {
+        return None;
+    }
+    let (hash, rest) = rest.strip_prefix(b",\"hash\":\"")?.split_at_checked(44)?;
+    let (chain, rest) = rest.strip_prefix(b"\",\"chain\":\"")?.split_at_checked(16)?;
+    let rest = rest.strip_prefix(b"\"")?.strip_suffix(b"}")?;
+    let event = if rest.is_empty() { None } else { Some(rest.strip_prefix(b",\"event\":")?) };
+    Some(Leaf { index, hash, chain, event })
+}

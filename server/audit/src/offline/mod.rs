@@ -1,0 +1,169 @@
+//! The offline verifier: tells whether an exported bundle is what was signed, and where not.
+//!
+//! It needs no database, no network and, so that one mistake cannot hide in both, none of the
+//! code that writes the log. It reads line by line; the size of the bundle does not matter. The
+//! form of every line is exact: one spelling, no freedom of white space or escapes, so that there
+//! is no byte that may be another.
+
+mod key;
+mod line;
+mod tree;
+mod walk;
+
+use std::io::{self, BufRead, Read};
+
+pub use key::Key;
+use walk::Walk;
+
+/// No line is longer: events are small, and a reader must not be made to hold a giant one.
+const LONGEST_LINE: u64 = 64 << 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Every leaf and the head are what was signed.
+    Good,
+    /// Something was changed.
+    Tampered,
+    /// The end is missing; what is there fits together.
+    Incomplete,
+}
+
+/// What the verifier found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub finding: Finding,
+    /// The first line's word for whose log it is; not proven unless good.
+    pub origin: String,
+    /// The size of the signed tree; what the bundle claims, unless good.
+    pub tree_size: u64,
+    /// Base64 of the signed root; empty unless good.
+    pub root: String,
+    /// Leaves that were read and fit.
+    pub leaves: u64,
+    /// Of these, how many came with their event.
+    pub events: u64,
+    pub filtered: bool,
+    /// The key that vouches for it, as a verifier key.
+    pub key: String,
+    /// Whether the caller named that key; otherwise the bundle itself did.
+    pub key_was_given: bool,
+    /// The index of the first leaf that is not vouched for, when anything was changed.
+    pub first_bad_index: Option<u64>,
+    /// The line in which it showed.
+    pub line: u64,
+    /// One sentence for people.
+    pub reason: String,
+}
+
+impl Verdict {
+    pub fn good(&self) -> bool {
+        self.finding == Finding::Good
+    }
+
+    /// What a command should exit with: 0 good, 1 tampered, 2 incomplete.
+    pub const fn exit_code(&self) -> u8 {
+        match self.finding {
+            Finding::Good => 0,
+            Finding::Tampered => 1,
+            Finding::Incomplete => 2,
+        }
+    }
+}
+
+/// Why a walk ends before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bad {
+    pub index: u64,
+    pub reason: String,
+}
+
+/// Verifies a bundle. With `key` it must be that key which signed; without, the key that the
+/// bundle names is used, which proves that nothing was changed since, but not by whom it was made.
+pub fn verify_bundle(mut reader: impl BufRead, key: Option<&Key>) -> io::Result<Verdict> {
+    let mut walk = Walk::new(key.cloned());
+    let (mut line, mut number) = (Vec::new(), 0);
+    loop {
+        line.clear();
+        let read = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(at_the_end(walk, number));
+        }
+        number += 1;
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            return Ok(without_an_end(walk, &line, number));
+        }
+        if let Err(bad) = walk.step(&line) {
+            return Ok(tampered(walk, bad, number));
+        }
+    }
+}
+
+fn at_the_end(walk: Walk, number: u64) -> Verdict {
+    if !walk.is_complete() {
+        return incomplete(walk, number);
+    }
+    match walk.total() {
+        Err(bad) => tampered(walk, bad, number),
+        Ok(reason) => verdict(walk, Finding::Good, None, number, reason),
+    }
+}
+
+/// The last line has no end: cut off there, or its last byte is another one now.
+fn without_an_end(walk: Walk, line: &[u8], number: u64) -> Verdict {
+    let without_last = &line[..line.len().saturating_sub(1)];
+    let end_was_changed = !walk.is_complete() && walk.clone().step(without_last).is_ok();
+    if end_was_changed || !walk.could_begin_with(line) {
+        let bad = Bad { index: walk.expected(), reason: format!("line {number} is malformed") };
+        return tampered(walk, bad, number);
+    }
+    incomplete(walk, number)
+}
+
+fn incomplete(walk: Walk, number: u64) -> Verdict {
+    let (have, size) = (walk.expected(), walk.size());
+    let reason = match size {
+        None => "The bundle is incomplete: it ends before its manifest does.".to_owned(),
+        Some(size) if have == size => {
+            format!(
+                "The bundle is incomplete: all {size} leaves are here, but not the signed head."
+            )
+        }
+        Some(size) => format!(
+            "The bundle is incomplete: it ends after {have} of {size} leaves; get the whole file."
+        ),
+    };
+    verdict(walk, Finding::Incomplete, None, number, reason)
+}
+
+fn tampered(walk: Walk, bad: Bad, number: u64) -> Verdict {
+    let reason = format!("The bundle was tampered with: {}.", bad.reason);
+    verdict(walk, Finding::Tampered, Some(bad.index), number, reason)
+}
+
+fn verdict(
+    walk: Walk,
+    finding: Finding,
+    first_bad_index: Option<u64>,
+    line: u64,
+    reason: String,
+) -> Verdict {
+    let root = if finding == Finding::Good { walk.root() } else { String::new() };
+    let manifest = walk.manifest.unwrap_or_default();
+    Verdict {
+        finding,
+        origin: manifest.origin,
+        tree_size: manifest.tree_size,
+        root,
+        leaves: walk.leaves,
+        events: walk.events,
+        filtered: manifest.filtered,
+        key: walk.key.map(|key| key.to_string()).unwrap_or_default(),
+        key_was_given: walk.key_was_given,
+        first_bad_index,
+        line,
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests;
