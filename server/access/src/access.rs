@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ralex_api::access::{Role, RoleName};
 use ralex_kernel::{Caller, Clock, OrgId, Problem, ScopePath, Subject, UserId};
-use ralex_store::{Db, System, Tenant};
+use ralex_store::{Db, Feed, Hint, System, Tenant};
 use sqlx::PgConnection;
 use tracing::warn;
 
@@ -62,7 +62,8 @@ impl Changed for System {
 impl Access {
     /// Keeps this node's memory current, and checks samples of decisions, until `shutdown`.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        let work = async { tokio::join!(self.poll(), self.recheck.run(&self.node.policies)) };
+        let checks = self.recheck.run(&self.node.policies);
+        let work = async { tokio::join!(self.poll(), self.listen(), checks) };
         tokio::select! {
             () = shutdown => {}
             _ = work => {}
@@ -77,6 +78,22 @@ impl Access {
             if let Err(why) = self.node.poll().await {
                 metrics::counter!("ralex_access_poll_failures_total").increment(1);
                 warn!("policy versions cannot be read: {why}");
+            }
+        }
+    }
+
+    /// Hints make a change arrive in milliseconds; without them the poll brings it.
+    async fn listen(&self) {
+        let mut feed = Feed::listen(&self.db, &["ralex_policy"]);
+        loop {
+            match feed.next().await {
+                Hint::Sent { payload, .. } => {
+                    if let Ok(org) = payload.parse() {
+                        self.node.hint(org);
+                    }
+                }
+                // What was sent meanwhile is lost, and the next look is at most a second away.
+                Hint::Connected => {}
             }
         }
     }

@@ -207,6 +207,13 @@ impl Node {
         Ok(())
     }
 
+    /// Somebody says that an organisation has changed.
+    pub fn hint(self: &Arc<Self>, org: OrgId) {
+        if let Some(slot) = self.slots.load().get(&org) {
+            self.catch_up(org, Arc::clone(slot));
+        }
+    }
+
     /// Reads one organisation in a task of its own, so that a slow one does not hold up the rest.
     fn catch_up(self: &Arc<Self>, org: OrgId, slot: Arc<Slot>) {
         let node = Arc::clone(self);

@@ -75,7 +75,7 @@ impl World {
         let holder = match *self.subjects.choose(&mut self.random).unwrap() {
             Subject::User(user) => Holder::User(user),
             Subject::Token { token, .. } => Holder::Token(token),
-            Subject::System => unreachable!("no world has the system in it"),
+            Subject::System => panic!("no world has the system in it"),
         };
         let at = *self.places.choose(&mut self.random).unwrap();
         let deny = self.random.random_bool(0.25);
