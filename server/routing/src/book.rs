@@ -96,7 +96,7 @@ impl Inner {
 
     async fn load(&self, org: OrgId, version: i64) -> Result<Book, Problem> {
         let mut tx = self.db.tenant(org).await?;
-        let rows = sql::callable(&mut tx, org).await.map_err(ralex_store::problem)?;
+        let rows = sql::model::callable(&mut tx, org).await.map_err(ralex_store::problem)?;
         let entries = rows.into_iter().filter_map(entry).collect();
         Ok(Book { version, entries })
     }
@@ -104,7 +104,7 @@ impl Inner {
 
 /// One model as the book has it. A row that only a foreign hand can have written is left out,
 /// so that it stops itself and not the organisation.
-fn entry(row: sql::Callable) -> Option<(String, Entry)> {
+fn entry(row: sql::model::Callable) -> Option<(String, Entry)> {
     let Some(kind) = sql::kind(&row.kind) else {
         error!(provider.id = %row.provider, "the provider {} has the unknown kind {}", row.provider, row.kind);
         return None;

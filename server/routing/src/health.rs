@@ -14,7 +14,9 @@ impl Routing {
     /// One item a provider, from its settings alone: nothing is called.
     pub async fn health(&self, scope: &Scope) -> Result<Vec<HealthItem>, Problem> {
         let mut tx = self.0.db.tenant(scope.org()).await?;
-        let rows = sql::list_providers(&mut tx, scope.org(), None, SHOWN).await.map_err(problem)?;
+        let rows = sql::provider::list_providers(&mut tx, scope.org(), None, SHOWN)
+            .await
+            .map_err(problem)?;
         rows.into_iter()
             .map(|row| {
                 let found = provider::provider(row)?;

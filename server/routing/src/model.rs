@@ -33,7 +33,8 @@ impl Routing {
         terms.check()?;
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
-        let provider = sql::lookup_provider(&mut tx, org, &new.provider).await.map_err(problem)?;
+        let provider =
+            sql::provider::lookup_provider(&mut tx, org, &new.provider).await.map_err(problem)?;
         let provider = provider.ok_or_else(|| Problem::field("provider", NO_PROVIDER))?;
         let id = ModelId::generate();
         let taken = Problem::new(
@@ -42,7 +43,7 @@ impl Routing {
         );
         let gone = Problem::field("provider", NO_PROVIDER);
         let names = (new.name.as_str(), new.upstream_model.as_str());
-        sql::insert_model(&mut tx, org, id, provider.id, names, &terms)
+        sql::model::insert_model(&mut tx, org, id, provider.id, names, &terms)
             .await
             .or_problem([("model_name_taken", taken), ("model_provider", gone)])?;
         let event = Event::ModelCreated {
@@ -65,8 +66,8 @@ impl Routing {
     ) -> Result<Page<Model>, Problem> {
         let after = page.after::<ModelId>()?;
         let mut tx = self.0.db.tenant(scope.org()).await?;
-        let rows = sql::list_models(&mut tx, scope.org(), after, page.size() + 1).await;
-        let models = rows.map_err(problem)?.into_iter().map(sql::ModelRow::model).collect();
+        let rows = sql::model::list_models(&mut tx, scope.org(), after, page.size() + 1).await;
+        let models = rows.map_err(problem)?.into_iter().map(sql::model::ModelRow::model).collect();
         Ok(Page::of(models, page.size(), |model| model.id.to_string()))
     }
 
@@ -84,7 +85,7 @@ impl Routing {
     ) -> Result<Model, Problem> {
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
-        sql::lock_model(&mut tx, org, id_or_name).await.map_err(problem)?;
+        sql::model::lock_model(&mut tx, org, id_or_name).await.map_err(problem)?;
         let model = found(&mut tx, scope, id_or_name).await?;
         let terms = Terms {
             input_price: change.input_price.unwrap_or(model.input_price),
@@ -98,7 +99,7 @@ impl Routing {
         if terms == Terms::of(&model) {
             return Ok(model);
         }
-        sql::update_model(&mut tx, org, model.id, &terms).await.map_err(problem)?;
+        sql::model::update_model(&mut tx, org, model.id, &terms).await.map_err(problem)?;
         let event = Event::ModelUpdated {
             model: model.id,
             name: model.name.clone(),
@@ -116,7 +117,7 @@ impl Routing {
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
         let model = found(&mut tx, scope, id_or_name).await?;
-        if !sql::delete_model(&mut tx, org, model.id).await.map_err(problem)? {
+        if !sql::model::delete_model(&mut tx, org, model.id).await.map_err(problem)? {
             return Err(no_such_model());
         }
         let event = Event::ModelDeleted { model: model.id, name: model.name };
@@ -128,8 +129,8 @@ impl Routing {
 const NO_PROVIDER: &str = "names no provider; give the id or slug of one";
 
 async fn found(conn: &mut PgConnection, scope: &Scope, model: &str) -> Result<Model, Problem> {
-    let row = sql::find_model(conn, scope.org(), model).await.map_err(problem)?;
-    row.map(sql::ModelRow::model).ok_or_else(no_such_model)
+    let row = sql::model::find_model(conn, scope.org(), model).await.map_err(problem)?;
+    row.map(sql::model::ModelRow::model).ok_or_else(no_such_model)
 }
 
 fn no_such_model() -> Problem {

@@ -25,9 +25,16 @@ impl Routing {
             Code::AlreadyExists,
             format!("There is already a provider with the slug {}.", new.slug),
         );
-        sql::insert_provider(&mut tx, scope.org(), id, &new.slug, new.kind, base_url.as_deref())
-            .await
-            .or_problem([("provider_slug_taken", taken)])?;
+        sql::provider::insert_provider(
+            &mut tx,
+            scope.org(),
+            id,
+            &new.slug,
+            new.kind,
+            base_url.as_deref(),
+        )
+        .await
+        .or_problem([("provider_slug_taken", taken)])?;
         let kind = new.kind.as_str().to_owned();
         let event = Event::ProviderCreated { provider: id, slug: new.slug, kind, base_url };
         self.finish(tx, scope, id, event).await
@@ -41,7 +48,8 @@ impl Routing {
     ) -> Result<Page<Provider>, Problem> {
         let after = page.after::<ProviderId>()?;
         let mut tx = self.0.db.tenant(scope.org()).await?;
-        let rows = sql::list_providers(&mut tx, scope.org(), after, page.size() + 1).await;
+        let rows =
+            sql::provider::list_providers(&mut tx, scope.org(), after, page.size() + 1).await;
         let providers =
             rows.map_err(problem)?.into_iter().map(provider).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::of(providers, page.size(), |provider| provider.id.to_string()))
@@ -53,7 +61,9 @@ impl Routing {
         id_or_slug: &str,
     ) -> Result<Provider, Problem> {
         let mut tx = self.0.db.tenant(scope.org()).await?;
-        let row = sql::lookup_provider(&mut tx, scope.org(), id_or_slug).await.map_err(problem)?;
+        let row = sql::provider::lookup_provider(&mut tx, scope.org(), id_or_slug)
+            .await
+            .map_err(problem)?;
         found(&mut tx, scope, row.ok_or_else(no_such_provider)?.id).await
     }
 
@@ -67,7 +77,7 @@ impl Routing {
     ) -> Result<Provider, Problem> {
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
-        let row = sql::lock_provider(&mut tx, org, id_or_slug).await.map_err(problem)?;
+        let row = sql::provider::lock_provider(&mut tx, org, id_or_slug).await.map_err(problem)?;
         let row = row.ok_or_else(no_such_provider)?;
         let base_url = match change.base_url.as_deref() {
             None => row.base_url.clone(),
@@ -81,11 +91,11 @@ impl Routing {
         let (before, after) = (origin(row.base_url.as_deref()), origin(base_url.as_deref()));
         let keys_detached = match before {
             Some(before) if after.as_ref() != Some(&before) => {
-                sql::keys_for(&mut tx, org, row.id, &before).await.map_err(problem)?
+                sql::provider::keys_for(&mut tx, org, row.id, &before).await.map_err(problem)?
             }
             Some(_) | None => 0,
         };
-        sql::update_provider(&mut tx, org, row.id, base_url.as_deref(), enabled)
+        sql::provider::update_provider(&mut tx, org, row.id, base_url.as_deref(), enabled)
             .await
             .map_err(problem)?;
         let event = Event::ProviderUpdated { provider: row.id, base_url, enabled, keys_detached };
@@ -97,7 +107,7 @@ impl Routing {
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
         // The lock keeps models and keys from being added while they are counted.
-        let row = sql::lock_provider(&mut tx, org, id_or_slug).await.map_err(problem)?;
+        let row = sql::provider::lock_provider(&mut tx, org, id_or_slug).await.map_err(problem)?;
         let found = found(&mut tx, scope, row.ok_or_else(no_such_provider)?.id).await?;
         if found.models > 0 || found.keys > 0 {
             let (models, keys) = (counted(found.models, "model"), counted(found.keys, "key"));
@@ -105,7 +115,7 @@ impl Routing {
                 format!("{} still has {models} and {keys}; delete them first.", found.slug);
             return Err(Problem::new(Code::Conflict, detail));
         }
-        sql::delete_provider(&mut tx, org, found.id).await.map_err(problem)?;
+        sql::provider::delete_provider(&mut tx, org, found.id).await.map_err(problem)?;
         let event = Event::ProviderDeleted { provider: found.id, slug: found.slug };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.0.access.commit(tx, org).await
@@ -135,7 +145,7 @@ async fn found(
     scope: &Scope,
     id: ProviderId,
 ) -> Result<Provider, Problem> {
-    let row = sql::find_provider(conn, scope.org(), id).await.map_err(problem)?;
+    let row = sql::provider::find_provider(conn, scope.org(), id).await.map_err(problem)?;
     provider(row.ok_or_else(no_such_provider)?)
 }
 
@@ -147,7 +157,7 @@ fn counted(count: u32, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
-fn kind(row: &sql::ProviderRow) -> Result<ProviderKind, Problem> {
+fn kind(row: &sql::provider::ProviderRow) -> Result<ProviderKind, Problem> {
     sql::kind(&row.kind).ok_or_else(|| {
         let detail =
             format!("The provider {} is of a kind that this version does not know.", row.slug);
@@ -156,7 +166,7 @@ fn kind(row: &sql::ProviderRow) -> Result<ProviderKind, Problem> {
 }
 
 /// A provider as callers see it.
-pub(crate) fn provider(row: sql::ProviderDetail) -> Result<Provider, Problem> {
+pub(crate) fn provider(row: sql::provider::ProviderDetail) -> Result<Provider, Problem> {
     let kind = kind(&row.base)?;
     let origin = row.base.base_url.as_deref().and_then(origin_of);
     let attached = origin.is_some_and(|origin| row.key_origins.contains(&origin));

@@ -27,7 +27,7 @@ pub(crate) struct Ring {
     loaded_at: Instant,
     org_keys: Vec<OrgKey>,
     /// The newest first.
-    secrets: Vec<sql::Usable>,
+    secrets: Vec<sql::secret::Usable>,
 }
 
 /// Which key a call would use. Holds no plaintext.
@@ -127,8 +127,8 @@ impl Inner {
 
     async fn load(&self, org: OrgId, policy_version: i64) -> Result<Ring, Problem> {
         let mut tx = self.db.tenant(org).await?;
-        let secrets = sql::usable(&mut tx, org).await.map_err(ralex_store::problem)?;
-        let wrapped = sql::org_keys(&mut tx, org).await.map_err(ralex_store::problem)?;
+        let secrets = sql::secret::usable(&mut tx, org).await.map_err(ralex_store::problem)?;
+        let wrapped = sql::keys::org_keys(&mut tx, org).await.map_err(ralex_store::problem)?;
         let org_keys = wrapped
             .iter()
             .map(|stored| self.org_key(org, stored))

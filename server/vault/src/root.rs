@@ -15,7 +15,8 @@ use crate::cipher::{Integrity, KEY};
 use crate::error::{OpenError, broken_key};
 use crate::keys::{OrgKey, RootKey};
 use crate::seal::Seal;
-use crate::{Inner, Vault, ring, sql};
+use crate::sql::keys as sql;
+use crate::{Inner, Vault, ring};
 
 impl Vault {
     /// Opens the vault, and makes seal and root key if this is the deployment's first start.

@@ -12,7 +12,8 @@ use crate::envelope::{self, Place};
 use crate::error::broken_secret;
 use crate::keys::OrgKey;
 use crate::origin::origin_of;
-use crate::{Vault, sql, value};
+use crate::sql::secret as sql;
+use crate::{Vault, value};
 
 impl Vault {
     /// Stores a key for a provider, bound to the provider's origin of now.
@@ -22,7 +23,7 @@ impl Vault {
         let mut tx = self.0.db.tenant(org).await?;
         let provider = sql::lock_provider(&mut tx, org, &new.provider).await.map_err(problem)?;
         let provider = provider.ok_or_else(|| {
-            Problem::field("provider", format!("names no provider: {}", new.provider))
+            Problem::field("provider", "names no provider; give the id or slug of one")
         })?;
         let origin = origin(&provider)?;
         let key = self.0.newest_org_key(&mut tx, org).await?;
@@ -99,8 +100,8 @@ impl Vault {
         info(&mut tx, scope, id).await
     }
 
-    /// Deletes a key with all of its versions. No data key is left, so no backup of the other
-    /// keys brings the values back.
+    /// Deletes a key with all of its versions and their data keys: nothing in the database opens
+    /// the values any more. A backup taken before still holds them, for whoever has the seal too.
     pub async fn delete(&self, scope: &Scope, id: SecretId) -> Result<(), Problem> {
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
