@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ralex_kernel::Money;
+use ralex_access::Access;
+use ralex_api::budgets::UpdateBudget;
+use ralex_kernel::{Clock, Money};
 
 use super::world::{World, pick};
 use crate::{Charge, HoldOutcome, OpenCall, hold_all, open_calls, settle_and_hold, sweep, verify};
@@ -126,4 +128,39 @@ async fn a_transaction_that_is_dropped_holds_nothing() {
     drop(tx);
     world.opened(90, std::slice::from_ref(&charge)).await;
     assert_eq!(world.counts(&charge).await.held, 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn limits_that_change_and_budgets_that_go_while_calls_race_stop_no_call() {
+    let world = Arc::new(World::new().await);
+    let charges = Arc::new(tree(&world).await);
+    let budgets = world.budgets(Clock::system()).await;
+    let scope = Access::internal(world.org);
+    let racers = (0..12).map(|racer| {
+        let (world, charges) = (Arc::clone(&world), Arc::clone(&charges));
+        tokio::spawn(async move { race(world, charges, racer).await })
+    });
+    let racers: Vec<_> = racers.collect();
+    for turn in 0..10 {
+        let change = UpdateBudget { limit: Some(Money::nanos(50_000 + turn)), hard: None };
+        budgets.update(&scope, charges[0].budget, change).await.unwrap();
+        if turn == 5 {
+            budgets.delete(&scope, charges[2].budget).await.unwrap();
+        }
+    }
+    for racer in racers {
+        racer.await.unwrap();
+    }
+    world.assert_consistent().await;
+    world.opened(1, &charges).await;
+    let mut tx = world.db.system("read a test's limits").await.unwrap();
+    let stale = sqlx::query_scalar!(
+        r#"select count(*) as "n!" from budget b
+           join budget_period p on p.org_id = b.org_id and p.budget_id = b.id
+           where p.spend_limit <> b.spend_limit"#
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    assert_eq!(stale, 0);
 }
