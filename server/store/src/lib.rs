@@ -6,13 +6,21 @@
 //! and with its settings reset, whatever was cancelled on it. Uses `kernel`; used by every domain.
 
 pub mod db;
+mod deployment;
 pub mod error;
+pub mod feed;
+pub mod leader;
 pub mod migrate;
+pub mod postgres;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod transaction;
 
 pub use db::Db;
+pub use deployment::deployment;
 pub use error::{Error, OnConstraint, is_unavailable, problem, violated};
+pub use feed::{Feed, Hint};
+pub use leader::{Leader, Leadership};
 pub use migrate::migrate;
+pub use postgres::{BuiltIn, StartError};
 pub use transaction::{System, Tenant};

@@ -1,0 +1,1 @@
+//! The built-in PostgreSQL on real folders. As root these also prove the drop of privileges.
