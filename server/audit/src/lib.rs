@@ -21,6 +21,8 @@ mod sequencer;
 mod service;
 mod signing;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod verify;
 

@@ -85,12 +85,14 @@ mod tests {
 
     fn range_of(leaves: &[Vec<u8>]) -> Range {
         let mut range = Range::default();
-        leaves.iter().for_each(|leaf| range.push(leaf_hash(leaf)));
+        for leaf in leaves {
+            range.push(leaf_hash(leaf));
+        }
         range
     }
 
     fn hex(hash: Hash) -> String {
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.map(|byte| format!("{byte:02x}")).concat()
     }
 
     #[test]
@@ -143,7 +145,9 @@ mod tests {
             let before = range_of(&leaves[..at]);
             let size = i64::try_from(before.size()).unwrap();
             let mut range = Range::stored(size, &before.peaks()).unwrap();
-            leaves[at..].iter().for_each(|leaf| range.push(leaf_hash(leaf)));
+            for leaf in &leaves[at..] {
+                range.push(leaf_hash(leaf));
+            }
             prop_assert_eq!(range.root(), naive(&leaves));
             prop_assert!(Range::stored(size + 1, &before.peaks()).is_none()
                 || (size + 1).count_ones() == size.count_ones());

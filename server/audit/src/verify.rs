@@ -101,11 +101,11 @@ impl Audit {
             if let Some(reason) = row.fault() {
                 return Ok(bad(index, reason));
             }
-            walk.range.push(leaf_hash(row.leaf.as_deref().unwrap_or_default()));
-            if let Some(head) = heads.next_if(|head| head.size == walk.range.size()) {
-                if let Some(found) = self.check_head(org, walk, &head) {
-                    return Ok(Some(found));
-                }
+            walk.range.push(leaf_hash(row.text.as_deref().unwrap_or_default()));
+            if let Some(head) = heads.next_if(|head| head.size == walk.range.size())
+                && let Some(found) = self.check_head(org, walk, &head)
+            {
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -138,7 +138,7 @@ impl Audit {
 struct Leaf {
     index: u64,
     hash: Vec<u8>,
-    leaf: Option<Vec<u8>>,
+    text: Option<Vec<u8>>,
     columns: Columns,
 }
 
@@ -156,7 +156,7 @@ struct Columns {
 impl Leaf {
     fn fault(&self) -> Option<String> {
         let index = self.index;
-        let Some(leaf) = &self.leaf else {
+        let Some(leaf) = &self.text else {
             return Some(format!("the event of leaf {index} is gone"));
         };
         if leaf_hash(leaf).as_slice() != self.hash {
@@ -202,7 +202,7 @@ async fn leaves(tenant: &mut Tenant, from: u64, until: u64) -> Result<Vec<Leaf>,
         .map(|row| Leaf {
             index: u64::try_from(row.leaf_index).unwrap_or(u64::MAX),
             hash: row.leaf_hash,
-            leaf: row.leaf,
+            text: row.leaf,
             columns: Columns {
                 id: row.id.map(|id| id.to_string()),
                 action: row.action,

@@ -15,7 +15,7 @@ use super::tree::Hash;
 pub struct Key {
     pub name: String,
     id: [u8; 4],
-    key: VerifyingKey,
+    public: VerifyingKey,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ impl FromStr for Key {
         let key = Self {
             name: name.to_owned(),
             id: [digest[0], digest[1], digest[2], digest[3]],
-            key: VerifyingKey::from_bytes(&public).map_err(|_| NotAKey)?,
+            public: VerifyingKey::from_bytes(&public).map_err(|_| NotAKey)?,
         };
         // The id must be the key's own, and the text the only spelling of it.
         if key.to_string() == text && id.len() == 8 { Ok(key) } else { Err(NotAKey) }
@@ -49,7 +49,7 @@ impl FromStr for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let public = [&[1], self.key.as_bytes().as_slice()].concat();
+        let public = [&[1], self.public.as_bytes().as_slice()].concat();
         let id = u32::from_be_bytes(self.id);
         write!(f, "{}+{id:08x}+{}", self.name, STANDARD.encode(public))
     }
@@ -95,6 +95,6 @@ impl Key {
     fn signed(&self, text: &[u8], signature: &[u8]) -> bool {
         // Strict: there is one signature of a text by a key, and no other spelling of it.
         Signature::from_slice(signature)
-            .is_ok_and(|signature| self.key.verify_strict(text, &signature).is_ok())
+            .is_ok_and(|signature| self.public.verify_strict(text, &signature).is_ok())
     }
 }

@@ -97,7 +97,7 @@ fn no_flipped_bit_of_any_byte_passes() {
                 bytes[place] ^= 1 << bit;
                 let verdict = check(&bytes);
                 assert_eq!(verdict.finding, Finding::Tampered, "{place} {bit} {verdict:?}");
-                let line = whole[..place].iter().filter(|byte| **byte == b'\n').count();
+                let line = whole[..place].split(|byte| *byte == b'\n').count() - 1;
                 let expected = (0..5).find(|leaf| line_of_leaf(*leaf) >= line).unwrap_or(5);
                 assert_eq!(verdict.first_bad_index, Some(expected as u64), "{place} {bit}");
             }
@@ -250,4 +250,18 @@ fn a_key_has_one_spelling() {
     for bad in ["", "a+b", &text.to_uppercase(), &format!("{text}="), &text.replacen('+', "-", 1)] {
         assert_eq!(bad.parse::<Key>(), Err(NotAKey), "{bad}");
     }
+}
+
+#[test]
+fn zz_speed() {
+    let whole = bundle(
+        30_000,
+        7,
+        |_| true,
+        |index| format!("{{\"x\":\"{}\",\"n\":{index}}}", "y".repeat(700)),
+    );
+    let lines = lines_of(&whole).into_iter().filter(|l| !l.starts_with(line::CHECKPOINT)).count();
+    let t = std::time::Instant::now();
+    let v = check(&whole);
+    println!("{lines} {:?} {:?}", t.elapsed(), v.finding);
 }
