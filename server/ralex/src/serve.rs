@@ -8,7 +8,7 @@ use actix_web::web::Data;
 use anyhow::{Context, bail};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ralex_access::{Access, Policies};
-use ralex_audit::{Audit, Sequencer, Signer};
+use ralex_audit::{Audit, Signer};
 use ralex_broker::{Broker, Parts as BrokerParts};
 use ralex_budgets::Budgets;
 use ralex_identity::Identity;
@@ -62,13 +62,13 @@ fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
 }
 
 /// PostgreSQL: ours, or the one that the settings name.
-struct Database {
+pub struct Database {
     url: String,
     built_in: Option<BuiltIn>,
 }
 
 impl Database {
-    async fn start(settings: &Settings) -> anyhow::Result<Self> {
+    pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&settings.data_dir).with_context(|| {
             format!(
                 "The data folder {} cannot be made. Choose another with --data-dir or RALEX_DATA_DIR.",
@@ -91,7 +91,11 @@ impl Database {
         Ok(database)
     }
 
-    async fn stop(self) {
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub async fn stop(self) {
         if let Some(built_in) = self.built_in {
             built_in.stop().await;
         }
@@ -180,8 +184,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await?;
     let pepper = vault.internal_key("token-digest").await?;
     let seed = vault.internal_key("audit-signing").await?;
-    let signer = Signer::new(deployment, &seed);
-    let audit = Audit::new(db.clone(), signer.clone());
+    let audit = Audit::new(db.clone(), Signer::new(deployment, *seed), clock.clone());
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper)?;
     let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
     let catalogue = Catalogue::built_in()?;
@@ -198,7 +201,6 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         default_max_output: settings.default_max_output,
     };
     let (broker, writer) = Broker::start(db.clone(), parts);
-    let sequencer = Sequencer::run(db.clone(), signer, clock, shutdown.heard());
     let jobs = vec![
         tokio::spawn({
             let (access, heard) = (Arc::clone(&access), shutdown.heard());
@@ -208,7 +210,10 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
             let (budgets, heard) = (Arc::clone(&budgets), shutdown.heard());
             async move { budgets.run_sweeper(node, heard).await }
         }),
-        tokio::spawn(sequencer),
+        tokio::spawn({
+            let (audit, heard) = (audit.clone(), shutdown.heard());
+            async move { audit.run(heard).await }
+        }),
     ];
     Ok(Built { access, identity, vault, routing, budgets, audit, broker, jobs, writer })
 }

@@ -5,13 +5,11 @@ use std::io::BufReader;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ralex_audit::offline;
+use ralex_audit::offline::{self, Finding, Key, Verdict};
 
 use crate::say;
 
-/// How `verify` ends: good, altered, cut off, or not used rightly.
-const TAMPERED: u8 = 1;
-const INCOMPLETE: u8 = 2;
+/// The exit code of a wrong use; the others are the verdict's.
 const USAGE: u8 = 3;
 
 pub fn command() -> Command {
@@ -28,12 +26,19 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> ExitCode {
     let Some(("verify", matches)) = matches.subcommand() else { return ExitCode::from(USAGE) };
     let path = matches.get_one::<String>("file").map_or("-", String::as_str);
-    let key = matches.get_one::<String>("key").map(String::as_str);
+    let key = matches.get_one::<String>("key").map(|text| text.parse::<Key>());
+    let key = match key.transpose() {
+        Ok(key) => key,
+        Err(error) => {
+            say::problem(&format!("ralex: --key {error}"));
+            return ExitCode::from(USAGE);
+        }
+    };
     let verdict = if path == "-" {
-        offline::verify_bundle(std::io::stdin().lock(), key)
+        offline::verify_bundle(std::io::stdin().lock(), key.as_ref())
     } else {
         match File::open(path) {
-            Ok(file) => offline::verify_bundle(BufReader::with_capacity(1 << 20, file), key),
+            Ok(file) => offline::verify_bundle(BufReader::with_capacity(1 << 20, file), key.as_ref()),
             Err(error) => {
                 say::problem(&format!("ralex: {path} cannot be read: {error}."));
                 return ExitCode::from(USAGE);
@@ -47,14 +52,49 @@ pub fn run(matches: &ArgMatches) -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    if matches.get_flag("json") {
-        say::line(&serde_json::to_string(&verdict).unwrap_or_default());
-    } else {
-        say::line(&verdict.to_string());
+    say::line(&if matches.get_flag("json") { json(&verdict) } else { sentence(&verdict) });
+    ExitCode::from(verdict.exit_code())
+}
+
+fn sentence(verdict: &Verdict) -> String {
+    match verdict.finding {
+        Finding::Good => {
+            let Verdict { leaves, events, tree_size, root, origin, key, .. } = verdict;
+            let trust = if verdict.key_was_given {
+                "the key that you named"
+            } else {
+                "the key that the bundle names; compare it with one that you noted"
+            };
+            format!(
+                "good: {leaves} of {tree_size} leaves, {events} with their events\n  log   {origin}\n  root  {root}\n  key   {key}\n  by    {trust}"
+            )
+        }
+        Finding::Tampered => {
+            let index = verdict.first_bad_index.unwrap_or(0);
+            format!("tampered: first bad index {index} (line {}): {}", verdict.line, verdict.reason)
+        }
+        Finding::Incomplete => format!("incomplete: {} (line {})", verdict.reason, verdict.line),
     }
-    match verdict.state {
-        offline::State::Good => ExitCode::SUCCESS,
-        offline::State::Tampered => ExitCode::from(TAMPERED),
-        offline::State::Incomplete => ExitCode::from(INCOMPLETE),
-    }
+}
+
+fn json(verdict: &Verdict) -> String {
+    serde_json::json!({
+        "finding": match verdict.finding {
+            Finding::Good => "good",
+            Finding::Tampered => "tampered",
+            Finding::Incomplete => "incomplete",
+        },
+        "origin": verdict.origin,
+        "tree_size": verdict.tree_size,
+        "root": verdict.root,
+        "leaves": verdict.leaves,
+        "events": verdict.events,
+        "filtered": verdict.filtered,
+        "key": verdict.key,
+        "key_was_given": verdict.key_was_given,
+        "first_bad_index": verdict.first_bad_index,
+        "line": verdict.line,
+        "reason": verdict.reason,
+    })
+    .to_string()
 }

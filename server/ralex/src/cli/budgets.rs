@@ -8,12 +8,13 @@ use ralex_store::Db;
 
 use super::{Environment, with_settings};
 use crate::say;
+use crate::serve::Database;
 use crate::settings::{self, Settings};
 
 pub fn command() -> Command {
     Command::new("budgets").about("Check budgets").subcommand_required(true).subcommand(
         settings::flags(Command::new("verify").about(
-            "Prove that no hard budget is overspent and that spend is the sum of settled calls (needs --database-url)",
+            "Prove that no hard budget is overspent and that spend is the sum of settled calls",
         )),
     )
 }
@@ -26,16 +27,11 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
 }
 
 async fn verify(settings: Settings) -> anyhow::Result<()> {
-    let url = match &settings.database_url {
-        Some(url) => url.expose().to_owned(),
-        None => match ralex_store::BuiltIn::running(&settings.data_dir) {
-            Some(url) => url,
-            None => bail!("The built-in PostgreSQL does not run. Start `ralex serve` first, or give --database-url."),
-        },
-    };
-    let db = Db::connect(&url, 2).await?;
-    let found = ralex_budgets::verify(&db, None).await?;
-    db.close().await;
+    // The built-in PostgreSQL is started for this where no server uses it.
+    let database = Database::start(&settings).await?;
+    let found = check(&database).await;
+    database.stop().await;
+    let found = found?;
     for difference in &found.differences {
         say::line(&difference.to_string());
     }
@@ -44,4 +40,11 @@ async fn verify(settings: Settings) -> anyhow::Result<()> {
     }
     say::line(&format!("good: {} budget periods add up to the nano-dollar", found.periods));
     Ok(())
+}
+
+async fn check(database: &Database) -> anyhow::Result<ralex_budgets::Verification> {
+    let db = Db::connect(database.url(), 2).await?;
+    let found = ralex_budgets::verify(&db, None).await?;
+    db.close().await;
+    Ok(found)
 }

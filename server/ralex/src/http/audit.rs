@@ -1,46 +1,52 @@
 //! The audit log: reading, proving, exporting.
 
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpResponse, get, post};
-use ralex_access::Permission;
+use futures_util::StreamExt;
+use ralex_access::{Permission, Scope};
 use ralex_api::Page;
 use ralex_api::audit::{
     AuditEntry, AuditQuery, Checkpoint, ExportFormat, ExportQuery, Verification,
 };
-use ralex_audit::Audit;
+use ralex_audit::{Audit, Event};
 use ralex_broker::Broker;
+use ralex_kernel::Problem;
+use ralex_store::Db;
 
 use super::extract::{OrgCaller, Query};
-use super::problem::Result;
+use super::problem::{Failed, Result};
 
 /// List what was done, newest first.
 #[utoipa::path(tag = "audit", params(("org" = String, Path), AuditQuery), responses((status = 200, body = Page<AuditEntry>)))]
 #[get("/audit")]
 pub async fn list_audit(
     who: OrgCaller,
+    db: Data<Db>,
     audit: Data<Audit>,
     broker: Data<Broker>,
     query: Query<AuditQuery>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::AuditRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(audit.list(scope.org(), &query.0).await?))
+    Ok(HttpResponse::Ok().json(list(&db, &audit, &scope, &query.0).await?))
 }
 
 /// Show the newest signed head of the log's tree.
 #[utoipa::path(tag = "audit", params(("org" = String, Path)), responses((status = 200, body = Checkpoint)))]
 #[get("/audit/checkpoint")]
-pub async fn checkpoint(who: OrgCaller, audit: Data<Audit>) -> Result<HttpResponse> {
+pub async fn checkpoint(who: OrgCaller, db: Data<Db>, audit: Data<Audit>) -> Result<HttpResponse> {
     let scope = who.allow(Permission::AuditRead).await?;
-    Ok(HttpResponse::Ok().json(audit.checkpoint(scope.org()).await?))
+    let mut tenant = db.tenant(scope.org()).await?;
+    Ok(HttpResponse::Ok().json(audit.newest_checkpoint(&mut tenant).await?))
 }
 
 /// Check every record against the signed head.
 #[utoipa::path(tag = "audit", params(("org" = String, Path)), responses((status = 200, body = Verification)))]
 #[post("/audit/verify")]
-pub async fn verify(who: OrgCaller, audit: Data<Audit>) -> Result<HttpResponse> {
+pub async fn verify(who: OrgCaller, db: Data<Db>, audit: Data<Audit>) -> Result<HttpResponse> {
     let scope = who.allow(Permission::AuditRead).await?;
-    Ok(HttpResponse::Ok().json(audit.verify(scope.org()).await?))
+    let mut tenant = db.tenant(scope.org()).await?;
+    Ok(HttpResponse::Ok().json(audit.verify(&mut tenant).await?))
 }
 
 /// Export the log: a bundle that verifies offline, or a table.
@@ -48,6 +54,7 @@ pub async fn verify(who: OrgCaller, audit: Data<Audit>) -> Result<HttpResponse> 
 #[get("/audit/export")]
 pub async fn export(
     who: OrgCaller,
+    db: Data<Db>,
     audit: Data<Audit>,
     broker: Data<Broker>,
     query: Query<ExportQuery>,
@@ -58,10 +65,34 @@ pub async fn export(
         ExportFormat::Jsonl => ("application/jsonl", "jsonl"),
         ExportFormat::Csv => ("text/csv; charset=utf-8", "csv"),
     };
-    let stream = audit.export(scope.author(), query.0).await?;
+    let export = audit.export(scope.org(), &query.0).await?;
+    // What was exported is on record before its first byte leaves.
+    let event = Event::AuditExported {
+        format: ending,
+        filtered: export.filtered,
+        tree_size: export.tree_size,
+    };
+    let mut tenant = db.tenant(scope.org()).await?;
+    ralex_audit::record(&mut tenant, scope.author(), event).await.map_err(ralex_store::problem)?;
+    tenant.commit().await.map_err(ralex_store::problem)?;
     let name = format!("attachment; filename=\"ralex-audit-{}.{ending}\"", scope.org());
+    // An error in the middle ends the transfer without its last chunk, so no reader takes a part
+    // for the whole; the bundle's missing end tells it as well.
+    let parts = export.parts.map(|part| part.map(Bytes::from).map_err(|problem| actix_web::Error::from(Failed(problem))));
     Ok(HttpResponse::Ok()
         .content_type(content_type)
         .insert_header(("Content-Disposition", name))
-        .streaming(stream))
+        .insert_header(("X-Ralex-Tree-Size", export.tree_size.to_string()))
+        .insert_header(("X-Ralex-Events", export.count.to_string()))
+        .streaming(parts))
+}
+
+async fn list(
+    db: &Db,
+    audit: &Audit,
+    scope: &Scope,
+    query: &AuditQuery,
+) -> std::result::Result<Page<AuditEntry>, Problem> {
+    let mut tenant = db.tenant(scope.org()).await?;
+    audit.list(&mut tenant, query).await
 }

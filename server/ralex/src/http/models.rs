@@ -187,6 +187,6 @@ fn started(mut response: HttpResponseBuilder, call: CallId) -> HttpResponseBuild
 fn part<T: 'static>(request: &HttpRequest) -> Result<&T, Problem> {
     request
         .app_data::<Data<T>>()
-        .map(|data| &**data)
+        .map(Data::get_ref)
         .ok_or_else(|| Problem::new(Code::Internal, "A part of the server is missing."))
 }

@@ -4,6 +4,6 @@ mod body;
 mod caller;
 mod query;
 
-pub use body::Body;
-pub use caller::{OrgCaller, Unrestricted, Who, arrival, sign_in};
+pub use body::{Body, too_large_or};
+pub use caller::{OrgCaller, Unrestricted, Who, arrival, same_site, sign_in};
 pub use query::Query;
