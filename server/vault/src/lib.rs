@@ -2,7 +2,7 @@
 //!
 //! A seal outside the database opens the root key, the root key opens each organisation's key,
 //! and that opens one data key for every version of a secret. The database holds ciphertext only,
-//! bound to its row ([`envelope`]) and to the one origin that it may be sent to.
+//! bound to its row and to the one origin that it may be sent to.
 //!
 //! What always holds: a key leaves the vault only through [`Vault::open_key`], for one outgoing
 //! request to the origin it was entered for, after that use was recorded. There is no way to read
