@@ -16,6 +16,7 @@ use crate::filter::Filter;
 use crate::leaf::written_time;
 use crate::service::Audit;
 use crate::table;
+use crate::{Author, Event, record};
 
 const PAGE: i64 = 1_000;
 
@@ -64,18 +65,22 @@ enum Writer {
 }
 
 impl Audit {
-    /// Exports the organisation's log up to its newest signed head, which it first waits for.
-    pub async fn export(&self, org: OrgId, query: &ExportQuery) -> Result<Export, Problem> {
+    /// Exports the log of the author's organisation up to its newest signed head, which it first
+    /// waits for. That the author took it is recorded before the first line leaves.
+    pub async fn export(&self, author: &Author, query: &ExportQuery) -> Result<Export, Problem> {
+        let org = author.org;
         self.flush(org).await?;
         let mut tenant = self.db().tenant(org).await?;
         let (actor, action) = (query.actor.as_deref(), query.action.as_deref());
         let filter = Filter::read(&mut tenant, actor, action, query.from, query.to).await?;
         let head = head(&mut tenant).await?;
         let count = count(&mut tenant, &filter, head.size).await.map_err(problem)?;
-        tenant.rollback().await.map_err(problem)?;
-
         let (tree_size, count) = (unsigned(head.size), unsigned(count));
         let filtered = !filter.is_empty();
+        let event = Event::AuditExported { format: name(query.format), filtered, tree_size };
+        record(&mut tenant, author, event).await.map_err(problem)?;
+        tenant.commit().await.map_err(problem)?;
+
         let (writer, first) = match query.format {
             ExportFormat::Csv => (Writer::Table, table::header()?),
             ExportFormat::Jsonl => {
@@ -257,6 +262,13 @@ async fn rows(
     )
     .fetch_all(conn)
     .await
+}
+
+const fn name(format: ExportFormat) -> &'static str {
+    match format {
+        ExportFormat::Jsonl => "jsonl",
+        ExportFormat::Csv => "csv",
+    }
 }
 
 fn unsigned(number: i64) -> u64 {

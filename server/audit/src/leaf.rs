@@ -108,3 +108,32 @@ impl Serialize for Sorted<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ralex_kernel::{BudgetId, Money, Period};
+
+    use super::*;
+    use crate::Event;
+
+    #[test]
+    fn a_leaf_is_one_line_with_its_keys_in_order_and_no_space() {
+        let org = OrgId::from_uuid(Uuid::nil());
+        let event = Event::BudgetCreated {
+            budget: BudgetId::from_uuid(Uuid::nil()),
+            scope: "team:\"a\"\n\u{7f}é".into(),
+            period: Period::Month,
+            time_zone: "UTC".into(),
+            limit: Money::nanos(1_500_000_000),
+            hard: true,
+        };
+        let mut entry = Entry::at(DateTime::UNIX_EPOCH, Author::system(org), event);
+        entry.id = EventId::from_uuid(Uuid::nil());
+        let text = String::from_utf8(Leaf::of(&entry).unwrap().text).unwrap();
+        let nil = Uuid::nil();
+        let expected = format!(
+            "{{\"action\":\"budget.created\",\"actor\":{{\"credential_id\":null,\"credential_kind\":\"internal\",\"id\":null,\"kind\":\"system\"}},\"address\":null,\"detail\":{{\"budget\":\"{nil}\",\"hard\":true,\"limit\":\"1.5\",\"period\":\"month\",\"scope\":\"team:\\\"a\\\"\\n\u{7f}é\",\"time_zone\":\"UTC\"}},\"event_id\":\"{nil}\",\"occurred_at\":\"1970-01-01T00:00:00.000000Z\",\"org\":\"{nil}\",\"outcome\":\"success\",\"request\":null,\"schema_version\":1,\"target\":\"budget:{nil}\"}}"
+        );
+        assert_eq!(text, expected);
+    }
+}

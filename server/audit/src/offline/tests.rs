@@ -251,17 +251,3 @@ fn a_key_has_one_spelling() {
         assert_eq!(bad.parse::<Key>(), Err(NotAKey), "{bad}");
     }
 }
-
-#[test]
-fn zz_speed() {
-    let whole = bundle(
-        30_000,
-        7,
-        |_| true,
-        |index| format!("{{\"x\":\"{}\",\"n\":{index}}}", "y".repeat(700)),
-    );
-    let lines = lines_of(&whole).into_iter().filter(|l| !l.starts_with(line::CHECKPOINT)).count();
-    let t = std::time::Instant::now();
-    let v = check(&whole);
-    println!("{lines} {:?} {:?}", t.elapsed(), v.finding);
-}
