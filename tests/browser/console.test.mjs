@@ -1,0 +1,247 @@
+// One person's first hour with the console, in order, on a server that nobody has used before.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import AxeBuilder from '@axe-core/playwright';
+import { picture, startBrowser, startServer } from './harness.mjs';
+
+const PASSWORD = 'a calm owl reads at noon';
+const QUESTION = 'Say something about rivers.';
+const PAGES = {
+  overview: 'Overview', playground: 'Playground', calls: 'Calls', usage: 'Usage', budgets: 'Budgets',
+  teams: 'Teams', people: 'People', tokens: 'Tokens', models: 'Models and keys', audit: 'Audit log',
+};
+
+let server, browser, page, secret;
+const button = (name) => page.getByRole('button', { name, exact: true });
+const inDialog = (name) => page.getByRole('dialog').getByRole('button', { name, exact: true });
+const field = (name) => page.getByLabel(name, { exact: true });
+const heading = (name) => page.getByRole('heading', { level: 1, name, exact: true });
+const go = async (place) => {
+  await page.goto(`${server.url}/o/default/${place}`);
+  await heading(PAGES[place]).waitFor();
+  // Skeletons are gone when the page shows what it asked for.
+  await page.locator('[aria-busy="true"]').first().waitFor({ state: 'detached' });
+};
+const call = (body) => fetch(`${server.url}/v1/chat/completions`, {
+  method: 'POST',
+  headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+  body: JSON.stringify({ model: 'simulated', messages: [{ role: 'user', content: QUESTION }], ...body }),
+});
+
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+  page = await browser.open();
+});
+
+after(async () => {
+  await browser?.browser.close();
+  await server?.stop();
+});
+
+test('a wrong password is refused, and what was typed stays', async () => {
+  await page.goto(server.url);
+  await field('E-mail').fill('owner@localhost');
+  await field('Password').fill('not the password');
+  await button('Sign in').click();
+  await page.getByRole('alert').waitFor();
+  assert.equal(await field('E-mail').inputValue(), 'owner@localhost');
+  await picture(page, 'sign-in');
+});
+
+test('the one-time password opens only the choice of a password', async () => {
+  const kept = readFileSync(join(server.data, 'first-login'), 'utf8');
+  const once = kept.match(/one-time password: (.+)/)[1];
+  await field('Password').fill(once);
+  await button('Sign in').click();
+  await heading('Set a password').waitFor();
+  await page.goto(`${server.url}/o/default/audit`);
+  await heading('Set a password').waitFor();
+  await field('One-time password').fill(once);
+  await field('New password').fill('too short');
+  await button('Set password').click();
+  await heading('Set a password').waitFor();
+  await field('New password').fill(PASSWORD);
+  await button('Set password').click();
+  await heading('Audit log').waitFor();
+  await page.goto(server.url);
+  await heading('Overview').waitFor();
+});
+
+test('a team is created, and shown without a reload', async () => {
+  await go('teams');
+  await button('Create team').first().click();
+  await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('Platform team');
+  assert.equal(await page.getByRole('dialog').getByLabel('Slug', { exact: true }).inputValue(), 'platform-team');
+  await inDialog('Create team').click();
+  await page.getByRole('button', { name: 'Platform team', exact: true }).waitFor();
+});
+
+test('a token is shown once and is nowhere afterwards', async () => {
+  await go('tokens');
+  await button('Create token').first().click();
+  await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('ci');
+  await page.getByRole('dialog').getByLabel('Team', { exact: true }).selectOption('platform-team');
+  await inDialog('Create token').click();
+  await page.getByRole('heading', { name: 'Token created' }).waitFor();
+  secret = (await page.getByRole('dialog').textContent()).match(/rlx_[A-Za-z0-9_-]+/)[0];
+  await picture(page, 'token-created');
+  await inDialog('I stored it').click();
+  await page.getByText('ci', { exact: true }).waitFor();
+  const left = await page.evaluate(() => JSON.stringify([
+    document.documentElement.outerHTML, location.href, history.state,
+    Object.entries(localStorage), Object.entries(sessionStorage),
+  ]));
+  assert.ok(!left.includes(secret), 'the secret is still in the page, its address or its storage');
+});
+
+test('the token works at once', async () => {
+  const answer = await call({});
+  assert.equal(answer.status, 200);
+  assert.ok((await answer.json()).choices[0].message.content);
+  assert.ok(answer.headers.get('x-ralex-call-id'));
+});
+
+test('the playground streams an answer and shows what it cost', async () => {
+  await go('playground');
+  await field('Message').fill(QUESTION);
+  const seen = [];
+  await page.exposeFunction('sawText', (text) => seen.push(text));
+  await page.evaluate(() => {
+    new MutationObserver(() => {
+      const answer = document.querySelector('[role="log"]');
+      if (answer?.textContent) window.sawText(answer.textContent);
+    }).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+  await button('Run').click();
+  await page.getByText('Complete', { exact: true }).waitFor();
+  await page.locator('[data-cost]').waitFor();
+  const text = (await page.getByRole('log').textContent()).trim();
+  assert.ok(text.length > 10, text);
+  const lengths = new Set(seen.map((part) => part.length));
+  assert.ok(lengths.size > 2, `the answer came in ${lengths.size} pieces`);
+  await picture(page, 'playground');
+});
+
+test('a hard budget refuses what does not fit, and its page says so', async () => {
+  await go('budgets');
+  await button('Create budget').first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('For', { exact: true }).selectOption('team:platform-team');
+  await dialog.getByLabel('Limit', { exact: true }).fill('0.000000001');
+  if (!await dialog.getByLabel('Hard', { exact: true }).isChecked()) await dialog.getByLabel('Hard', { exact: true }).check();
+  await inDialog('Create budget').click();
+  await dialog.waitFor({ state: 'detached' });
+  let answer;
+  // The new budget counts on this server within a second.
+  for (let tries = 0; tries < 50; tries += 1) {
+    answer = await call({});
+    if (answer.status === 402) break;
+    await answer.text();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.equal(answer.status, 402);
+  assert.match((await answer.json()).error.message, /budget/i);
+  await go('budgets');
+  await page.getByText('Refused', { exact: true }).waitFor();
+  await picture(page, 'budgets');
+});
+
+test('usage and calls show what was called', async () => {
+  await go('usage');
+  await page.getByRole('rowheader', { name: 'simulated' }).first().waitFor();
+  await go('calls');
+  await page.getByRole('table', { name: 'Calls' }).getByText('simulated').first().waitFor();
+  await page.getByRole('table', { name: 'Calls' }).getByText('Refused').first().waitFor();
+});
+
+test('the audit log verifies, and its export is good offline until one byte changes', async () => {
+  await go('audit');
+  await button('Verify').click();
+  await page.getByText('Intact').waitFor();
+  await picture(page, 'audit-verified');
+  const download = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Export bundle' }).click();
+  const file = await (await download).path();
+  const verify = (path) => promisify(execFile)(process.env.RALEX_BIN, ['audit', 'verify', path], { env: {} })
+    .then(({ stdout }) => ({ code: 0, stdout }), ({ code, stdout }) => ({ code, stdout }));
+  const good = await verify(file);
+  assert.deepEqual([good.code, good.stdout.startsWith('good')], [0, true], good.stdout);
+  const text = readFileSync(file, 'utf8');
+  assert.ok(!text.includes(secret) && !text.includes(QUESTION), 'a secret or a prompt is in the export');
+  const at = text.indexOf('team.created') + 5;
+  writeFileSync(file, `${text.slice(0, at)}X${text.slice(at + 1)}`);
+  const bad = await verify(file);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stdout, /tampered: first bad index \d+/);
+});
+
+test('a reload shows the same, and Back works', async () => {
+  await go('audit');
+  await field('Action').fill('team.*');
+  await button('Filter').click();
+  await page.waitForURL(/action=/);
+  await page.reload();
+  assert.equal(await field('Action').inputValue(), 'team.*');
+  await page.getByRole('link', { name: 'Usage' }).click();
+  await heading('Usage').waitFor();
+  await page.goBack();
+  await heading('Audit log').waitFor();
+});
+
+test('the keyboard reaches every page', async () => {
+  await go('overview');
+  await page.keyboard.press('Control+k');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.type('budg');
+  await page.keyboard.press('Enter');
+  await heading('Budgets').waitFor();
+});
+
+test('every page is readable by assistive technology, in both themes', async () => {
+  const found = [];
+  for (const place of Object.keys(PAGES)) {
+    await go(place);
+    await picture(page, place);
+    for (const colorScheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      for (const { id, impact, nodes } of violations) {
+        if (impact === 'serious' || impact === 'critical') {
+          found.push(`${place} (${colorScheme}): ${id} at ${nodes.map((node) => node.target.join(' ')).slice(0, 3).join(', ')}`);
+        }
+      }
+    }
+    await page.emulateMedia({ colorScheme: 'light' });
+  }
+  assert.deepEqual(found, []);
+});
+
+test('no page is wider than a phone', async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wide = [];
+  for (const place of Object.keys(PAGES)) {
+    await go(place);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (width > 390) wide.push(`${place}: ${width} px`);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+  assert.deepEqual(wide, []);
+});
+
+test('signing out closes everything', async () => {
+  await page.getByRole('button', { name: /^Your account/ }).click();
+  await button('Sign out').click();
+  await heading('Sign in').waitFor();
+  await page.goto(`${server.url}/o/default/audit`);
+  await heading('Sign in').waitFor();
+});
+
+test('no script failed, nothing was blocked, and no other host was asked', () => {
+  assert.deepEqual(browser.troubles, []);
+});
