@@ -1,7 +1,9 @@
 //! People, organisations, teams, projects and tokens.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{Email, Name, OrgId, ProjectId, Secret, SessionId, Slug, TeamId, TokenId, UserId};
+use ralex_kernel::{
+    Email, Name, OrgId, ProjectId, Secret, SessionId, Slug, TeamId, TokenId, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::access::RoleName;

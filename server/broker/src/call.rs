@@ -35,9 +35,17 @@ pub struct CallRequest {
 
 /// What the caller gets.
 pub enum Answered {
-    Whole { call: CallId, body: Bytes, cost: Money },
+    Whole {
+        call: CallId,
+        body: Bytes,
+        cost: Money,
+    },
     /// `held` is the most that it can cost.
-    Stream { call: CallId, held: Money, stream: CallStream },
+    Stream {
+        call: CallId,
+        held: Money,
+        stream: Box<CallStream>,
+    },
 }
 
 /// Why there is no answer.
@@ -209,7 +217,7 @@ impl Broker {
             Ok(Answer::Stream(stream)) => {
                 in_flight.meter = Some(stream.meter());
                 let dialect = request.inbound.dialect();
-                let stream = CallStream::new(stream, in_flight, dialect);
+                let stream = Box::new(CallStream::new(stream, in_flight, dialect));
                 Ok(Answered::Stream { call, held: decided.worst_case, stream })
             }
             Err(error) => {

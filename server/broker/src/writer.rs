@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use ralex_audit::{Author, CallClosed, CallOpened, Entry, Event};
 use ralex_budgets::{
-    Counted, Decision, Ending, Hold, HoldOutcome, OpenCall, Refusal, SettleOutcome, Settlement, Tokens,
+    Counted, Decision, Ending, Hold, HoldOutcome, OpenCall, Refusal, SettleOutcome, Settlement,
+    Tokens,
 };
 use ralex_kernel::{Code, Money, Problem};
 use ralex_store::Db;
@@ -43,7 +44,7 @@ pub(crate) struct Closing {
 type Opened = Result<(), Problem>;
 
 enum Close {
-    Call(Closing),
+    Call(Box<Closing>),
     /// Answered when all that was closed before it is written.
     Barrier(oneshot::Sender<()>),
 }
@@ -78,7 +79,7 @@ impl Writer {
 
     /// Hands over the end of a call, which is written for sure and soon.
     pub fn close(&self, closing: Closing) {
-        if self.closes.send(Close::Call(closing)).is_err() {
+        if self.closes.send(Close::Call(Box::new(closing))).is_err() {
             error!("the writer has ended before a call did; the sweeper will count it as lost");
         }
     }
@@ -158,7 +159,7 @@ impl Work {
 
     fn take(&mut self, close: Close) {
         match close {
-            Close::Call(closing) => self.closing.push_back(closing),
+            Close::Call(closing) => self.closing.push_back(*closing),
             Close::Barrier(reply) if self.closing.is_empty() => drop(reply.send(())),
             Close::Barrier(reply) => self.barriers.push((self.closing.len(), reply)),
         }
@@ -192,11 +193,11 @@ impl Work {
         let holds: Vec<_> = opens.iter().map(|(opening, _)| opening.hold.clone()).collect();
         let settlements: Vec<_> = closes.iter().map(|close| close.settlement.clone()).collect();
         let mut tx = self.db.system("write a batch of calls").await?;
-        let (settled, held) =
-            ralex_budgets::settle_and_hold(&mut tx, &settlements, &holds)
-                .await
-                .map_err(ralex_store::problem)?;
-        let rows: Vec<_> = opens.iter().zip(&held).map(|((open, _), held)| row(open, held)).collect();
+        let (settled, held) = ralex_budgets::settle_and_hold(&mut tx, &settlements, &holds)
+            .await
+            .map_err(ralex_store::problem)?;
+        let rows: Vec<_> =
+            opens.iter().zip(&held).map(|((open, _), held)| row(open, held)).collect();
         ralex_budgets::open_calls(&mut tx, &rows).await.map_err(ralex_store::problem)?;
         let mut entries = Vec::with_capacity(opens.len() + closes.len());
         entries.extend(closes.iter().zip(&settled).filter_map(closed));

@@ -39,10 +39,7 @@ impl Identity {
         let cookie = self.open_session(&mut tx, account.id, arrival).await?;
         tx.commit().await.map_err(problem)?;
         metrics::counter!("ralex_logins_total", "outcome" => "success").increment(1);
-        let answer = LoginAnswer {
-            user: user(&account)?,
-            must_change_password: account.one_time,
-        };
+        let answer = LoginAnswer { user: user(&account)?, must_change_password: account.one_time };
         Ok(LoggedIn { answer, cookie })
     }
 

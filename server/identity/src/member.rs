@@ -5,7 +5,7 @@ use ralex_api::identity::{Member, MemberRole, NewMember, NewMemberAnswer, User};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
 use ralex_kernel::{Code, Problem, ScopePath, Secret, UserId};
-use ralex_store::{Tenant, problem};
+use ralex_store::{OnConstraint, Tenant, problem};
 
 use crate::{Identity, password, sql, stored};
 
@@ -29,18 +29,17 @@ impl Identity {
         let mut tx = self.db.system("add a member, who may be new to the deployment").await?;
         let known = sql::user::find_account(&mut tx, &key).await.map_err(problem)?;
         let is_new = known.is_none();
-        let user = match known {
-            Some(account) => account.id,
-            None => {
-                let name = new.name.clone().ok_or_else(|| {
-                    Problem::field("name", "is needed, since this person is new to Ralex")
-                })?;
-                let id = UserId::generate();
-                sql::user::insert(&mut tx, id, &new.email, &name, &hash, true)
-                    .await
-                    .map_err(problem)?;
-                id
-            }
+        let user = if let Some(account) = known {
+            account.id
+        } else {
+            let name = new.name.clone().ok_or_else(|| {
+                Problem::field("name", "is needed, since this person is new to Ralex")
+            })?;
+            let id = UserId::generate();
+            sql::user::insert(&mut tx, id, &new.email, &name, &hash, true)
+                .await
+                .or_problem([("user_email_taken", added_meanwhile())])?;
+            id
         };
         if !sql::user::insert_member(&mut tx, org, user).await.map_err(problem)? {
             let detail = format!("{} is a member already.", new.email);
@@ -115,6 +114,11 @@ impl Identity {
             })
             .collect()
     }
+}
+
+fn added_meanwhile() -> Problem {
+    let detail = "This person was added to Ralex at the same moment; try again.";
+    Problem::new(Code::Conflict, detail)
 }
 
 /// The one answer in which a made-up password is shown.

@@ -47,13 +47,9 @@ impl Identity {
         sql::user::insert_org(&mut tx, org, slug, &name)
             .await
             .or_problem([("org_slug_taken", slug_taken(slug))])?;
-        ralex_audit::record(
-            &mut tx,
-            &author,
-            Event::OrgCreated { org, slug: slug.clone(), name },
-        )
-        .await
-        .map_err(problem)?;
+        ralex_audit::record(&mut tx, &author, Event::OrgCreated { org, slug: slug.clone(), name })
+            .await
+            .map_err(problem)?;
         let owner_name = stored::<Name>("Owner")?;
         sql::user::insert(&mut tx, user, owner, &owner_name, &hash, one_time)
             .await

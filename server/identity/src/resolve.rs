@@ -79,9 +79,6 @@ impl Identity {
         let now = self.clock.now();
         let found = sql::token::find_team_token(&mut tx, digest, now).await.map_err(problem)?;
         let Some(token) = found else { return Ok(None) };
-        // The version is read before the transaction ends: a revocation that commits after our
-        // read raises it, so the entry can only be too old, never wrongly fresh.
-        let version = self.access.version(token.org);
         tx.commit().await.map_err(problem)?;
         let scope = match token.project {
             Some(project) => ScopePath::Project { team: token.team, project },
@@ -93,7 +90,7 @@ impl Identity {
             models: token.models.map(Into::into),
             must_change_password: false,
             expires_at: token.expires_at,
-            version: Some((token.org, version)),
+            version: Some((token.org, token.version)),
             found: Instant::now(),
         }))
     }

@@ -96,7 +96,11 @@ impl Identity {
         Ok(())
     }
 
-    pub async fn sessions(&self, caller: &Caller, page: &PageQuery) -> Result<Page<Session>, Problem> {
+    pub async fn sessions(
+        &self,
+        caller: &Caller,
+        page: &PageQuery,
+    ) -> Result<Page<Session>, Problem> {
         let user = crate::person(caller)?;
         let mut tx = self.db.system("list one's own sessions").await?;
         let (size, now) = (page.size(), self.clock.now());

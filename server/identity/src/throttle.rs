@@ -21,15 +21,17 @@ const LONGEST: i64 = 60;
 const FORGET_AFTER: i64 = 30;
 
 /// Refuses while any of `keys` is blocked.
-pub async fn check(conn: &mut PgConnection, keys: &[Key], now: DateTime<Utc>) -> Result<(), Problem> {
+pub async fn check(
+    conn: &mut PgConnection,
+    keys: &[Key],
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
     let names: Vec<_> = keys.iter().map(|key| key.name.clone()).collect();
-    let until = sqlx::query_scalar!(
-        "select max(blocked_until) from throttle where key = any($1)",
-        &names,
-    )
-    .fetch_one(conn)
-    .await
-    .map_err(ralex_store::problem)?;
+    let until =
+        sqlx::query_scalar!("select max(blocked_until) from throttle where key = any($1)", &names,)
+            .fetch_one(conn)
+            .await
+            .map_err(ralex_store::problem)?;
     match until {
         Some(until) if until > now => {
             let seconds = u64::try_from((until - now).num_seconds() + 1).unwrap_or(1);
@@ -41,7 +43,11 @@ pub async fn check(conn: &mut PgConnection, keys: &[Key], now: DateTime<Utc>) ->
 }
 
 /// Counts a failure against each key and returns the highest count.
-pub async fn fail(conn: &mut PgConnection, keys: &[Key], now: DateTime<Utc>) -> Result<i32, Problem> {
+pub async fn fail(
+    conn: &mut PgConnection,
+    keys: &[Key],
+    now: DateTime<Utc>,
+) -> Result<i32, Problem> {
     let mut keys = keys.to_vec();
     // One order for all, so that two failures at once cannot wait for each other.
     keys.sort_unstable();
@@ -62,10 +68,14 @@ pub async fn fail(conn: &mut PgConnection, keys: &[Key], now: DateTime<Utc>) -> 
         .map_err(ralex_store::problem)?;
         highest = highest.max(failures);
         if let Some(wait) = wait_after(failures, key.free_tries) {
-            sqlx::query!("update throttle set blocked_until = $2 where key = $1", key.name, now + wait)
-                .execute(&mut *conn)
-                .await
-                .map_err(ralex_store::problem)?;
+            sqlx::query!(
+                "update throttle set blocked_until = $2 where key = $1",
+                key.name,
+                now + wait
+            )
+            .execute(&mut *conn)
+            .await
+            .map_err(ralex_store::problem)?;
         }
     }
     Ok(highest)

@@ -89,11 +89,17 @@ impl Identity {
     }
 
     /// Ends a team token. Ending it again is no error.
-    pub async fn revoke_token(&self, caller: &Caller, org: OrgId, id: TokenId) -> Result<(), Problem> {
+    pub async fn revoke_token(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        id: TokenId,
+    ) -> Result<(), Problem> {
         let mut tx = self.db.tenant(org).await?;
         let found = sql::place(&mut tx, org, id).await.map_err(problem)?;
         drop(tx);
-        let at = found.as_ref().map_or(ScopePath::Org, |place| scope_path(place.team, place.project));
+        let at =
+            found.as_ref().map_or(ScopePath::Org, |place| scope_path(place.team, place.project));
         let scope = self.access.allow(caller, org, Permission::TokenRevoke, at).await?;
         let found = found.ok_or_else(|| Problem::not_found("token"))?;
         if found.revoked {
@@ -149,7 +155,8 @@ impl Identity {
     pub async fn revoke_personal_token(&self, caller: &Caller, id: TokenId) -> Result<(), Problem> {
         let user = crate::person(caller)?;
         let mut tx = self.db.system("revoke a personal token").await?;
-        let name = sql::revoke_personal(&mut tx, user, id, self.clock.now()).await.map_err(problem)?;
+        let name =
+            sql::revoke_personal(&mut tx, user, id, self.clock.now()).await.map_err(problem)?;
         let name = name.ok_or_else(|| Problem::not_found("token"))?;
         let event = Event::PersonalTokenRevoked { token: id, name: stored(&name)? };
         self.record_everywhere(&mut tx, caller, user, &event).await?;

@@ -12,7 +12,9 @@ const EMAIL_MAX: usize = 254;
 /// Why a text is not such a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseNameError {
-    #[error("must be 1 to 63 lower-case letters, digits or hyphens, and start with a letter or digit")]
+    #[error(
+        "must be 1 to 63 lower-case letters, digits or hyphens, and start with a letter or digit"
+    )]
     Slug,
     #[error("looks like an id; choose a slug that is not a UUID")]
     SlugIsId,
@@ -75,7 +77,8 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let trimmed = text.trim();
         let hidden = |c: char| {
-            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
         };
         if trimmed.is_empty() || trimmed.chars().count() > NAME_MAX || trimmed.contains(hidden) {
             return Err(ParseNameError::Name);

@@ -109,23 +109,35 @@ mod bounds {
 
         #[test]
         fn periods_start_at_local_midnight() {
-            let (start, end) = starts_and_ends(Period::Day, "Europe/Berlin", "2026-07-01T23:30:00Z");
-            assert_eq!((start.as_str(), end.as_str()), ("2026-07-01T22:00:00+00:00", "2026-07-02T22:00:00+00:00"));
+            let (start, end) =
+                starts_and_ends(Period::Day, "Europe/Berlin", "2026-07-01T23:30:00Z");
+            assert_eq!(
+                (start.as_str(), end.as_str()),
+                ("2026-07-01T22:00:00+00:00", "2026-07-02T22:00:00+00:00")
+            );
             let (start, end) = starts_and_ends(Period::Week, "UTC", "2026-11-22T12:00:00Z");
-            assert_eq!((start.as_str(), end.as_str()), ("2026-11-16T00:00:00+00:00", "2026-11-23T00:00:00+00:00"));
+            assert_eq!(
+                (start.as_str(), end.as_str()),
+                ("2026-11-16T00:00:00+00:00", "2026-11-23T00:00:00+00:00")
+            );
             let (start, end) = starts_and_ends(Period::Quarter, "UTC", "2026-11-21T12:00:00Z");
-            assert_eq!((start.as_str(), end.as_str()), ("2026-10-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00"));
+            assert_eq!(
+                (start.as_str(), end.as_str()),
+                ("2026-10-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00")
+            );
         }
 
         #[test]
         fn the_day_that_daylight_saving_shortens_has_23_hours() {
-            let bounds = Period::Day.bounds("Europe/Berlin".parse().unwrap(), at("2026-03-29T12:00:00Z"));
+            let bounds =
+                Period::Day.bounds("Europe/Berlin".parse().unwrap(), at("2026-03-29T12:00:00Z"));
             assert_eq!((bounds.ends_at - bounds.starts_at).num_hours(), 23);
         }
 
         #[test]
         fn a_day_without_midnight_starts_at_its_first_instant() {
-            let bounds = Period::Day.bounds("Africa/Cairo".parse().unwrap(), at("2026-04-24T12:00:00Z"));
+            let bounds =
+                Period::Day.bounds("Africa/Cairo".parse().unwrap(), at("2026-04-24T12:00:00Z"));
             assert_eq!(bounds.starts_at, at("2026-04-23T22:00:00Z"));
         }
 

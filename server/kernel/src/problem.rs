@@ -73,7 +73,10 @@ impl Code {
     /// The HTTP status of this code.
     pub const fn status(self) -> u16 {
         match self {
-            Self::InvalidRequest | Self::IdempotencyKeyReused | Self::Unsupported => 422,
+            Self::InvalidRequest
+            | Self::IdempotencyKeyReused
+            | Self::Unsupported
+            | Self::EgressRefused => 422,
             Self::Unauthenticated | Self::InvalidLogin => 401,
             Self::Throttled | Self::UpstreamRateLimited => 429,
             Self::PasswordChangeRequired
@@ -86,7 +89,6 @@ impl Code {
             Self::AlreadyExists | Self::Conflict | Self::LastOwner | Self::LimitBelowSpent => 409,
             Self::TooLarge => 413,
             Self::BudgetExhausted => 402,
-            Self::EgressRefused => 422,
             Self::UpstreamError | Self::UpstreamUnavailable | Self::UpstreamMalformed => 502,
             Self::ProviderNotReady | Self::Unavailable => 503,
             Self::UpstreamTimeout => 504,

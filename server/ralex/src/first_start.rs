@@ -35,14 +35,16 @@ pub async fn prepare(
     if !identity.is_fresh_deployment().await? {
         return Ok(None);
     }
-    let seed = async |tx: &mut ralex_store::System, org: OrgId| match settings.simulated {
-        true => routing.seed_simulated(tx, &Author::system(org)).await,
-        false => Ok(()),
+    let seed = async |tx: &mut ralex_store::System, org: OrgId| {
+        if settings.simulated {
+            routing.seed_simulated(tx, &Author::system(org)).await
+        } else {
+            Ok(())
+        }
     };
     let email = &settings.admin_email;
     let password = settings.admin_password.as_ref();
-    let owner =
-        identity.create_first_org(&settings.admin_org, email, password, seed).await?;
+    let owner = identity.create_first_org(&settings.admin_org, email, password, seed).await?;
     // An unattended start has no reader whom a token could be shown to.
     let token = match &owner.one_time_password {
         Some(_) if settings.simulated => Some(first_token(identity, owner.org).await?),
@@ -59,7 +61,8 @@ pub async fn prepare(
 
 /// A team and a token, so that the printed call works as it is.
 async fn first_token(identity: &Identity, org: OrgId) -> Result<Secret, Problem> {
-    let name = |text: &str| text.parse().map_err(|error| Problem::field("name", format!("{error}")));
+    let name =
+        |text: &str| text.parse().map_err(|error| Problem::field("name", format!("{error}")));
     let slug = "first".parse().map_err(|error| Problem::field("slug", format!("{error}")))?;
     let scope = Access::internal(org);
     let team = identity.create_team(&scope, NewTeam { slug, name: name("First team")? }).await?;

@@ -43,13 +43,19 @@ impl Health {
     fn policy(&self) -> HealthItem {
         let status = self.access.status();
         let detail = match (status.open, status.disagreements) {
-            (true, 0) => "Decisions use policies that were read within the last seconds.".to_owned(),
+            (true, 0) => {
+                "Decisions use policies that were read within the last seconds.".to_owned()
+            }
             (true, count) => format!(
                 "{count} decisions differed from the reference; look for `casbin` in the log."
             ),
             (false, _) => "Policies could not be read lately, so nothing is decided.".to_owned(),
         };
-        HealthItem { name: "policy".to_owned(), ok: status.open && status.disagreements == 0, detail }
+        HealthItem {
+            name: "policy".to_owned(),
+            ok: status.open && status.disagreements == 0,
+            detail,
+        }
     }
 
     fn audit(&self, scope: &Scope) -> HealthItem {
@@ -58,7 +64,8 @@ impl Health {
         let (ok, detail) = match (refused, status.pending) {
             (Some(_), _) => (
                 false,
-                "The log is not what was written, so no new head is signed. Verify it now.".to_owned(),
+                "The log is not what was written, so no new head is signed. Verify it now."
+                    .to_owned(),
             ),
             (None, 0) => (true, "Every event has its place in the signed log.".to_owned()),
             (None, count) => (true, format!("{count} events wait for their place in the log.")),

@@ -75,14 +75,13 @@ impl Database {
                 settings.data_dir.display()
             )
         })?;
-        let database = match &settings.database_url {
-            Some(url) => Self { url: url.expose().to_owned(), built_in: None },
-            None => {
-                let bin = settings.postgres_bin.as_deref();
-                let progress = |step: &str| info!("{step}");
-                let built_in = BuiltIn::start(&settings.data_dir, bin, progress).await?;
-                Self { url: built_in.url(), built_in: Some(built_in) }
-            }
+        let database = if let Some(url) = &settings.database_url {
+            Self { url: url.expose().to_owned(), built_in: None }
+        } else {
+            let bin = settings.postgres_bin.as_deref();
+            let progress = |step: &str| info!("{step}");
+            let built_in = BuiltIn::start(&settings.data_dir, bin, progress).await?;
+            Self { url: built_in.url(), built_in: Some(built_in) }
         };
         if let Err(error) = ralex_store::migrate(&database.url).await {
             database.stop().await;
@@ -235,10 +234,10 @@ async fn upkeep(recorder: PrometheusHandle, heard: impl Future<Output = ()>) {
 
 fn address(settings: &Settings, listener: &TcpListener) -> String {
     let bound = listener.local_addr().unwrap_or(settings.listen);
-    settings
-        .public_url
-        .as_ref()
-        .map_or_else(|| format!("http://{bound}"), |url| url.as_str().trim_end_matches('/').to_owned())
+    settings.public_url.as_ref().map_or_else(
+        || format!("http://{bound}"),
+        |url| url.as_str().trim_end_matches('/').to_owned(),
+    )
 }
 
 fn announce(settings: &Settings, address: &str, first: Option<&FirstLogin>) {

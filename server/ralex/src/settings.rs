@@ -34,21 +34,66 @@ const fn setting(
 /// All of them.
 pub const SETTINGS: &[Setting] = &[
     setting("listen", "ADDRESS:PORT", Some("127.0.0.1:8080"), "Where to serve"),
-    setting("data_dir", "FOLDER", Some(".ralex"), "Where the built-in PostgreSQL and the seal live"),
-    setting("database_url", "URL", None, "An existing PostgreSQL 15 or later; unset starts the built-in one"),
+    setting(
+        "data_dir",
+        "FOLDER",
+        Some(".ralex"),
+        "Where the built-in PostgreSQL and the seal live",
+    ),
+    setting(
+        "database_url",
+        "URL",
+        None,
+        "An existing PostgreSQL 15 or later; unset starts the built-in one",
+    ),
     setting("database_connections", "NUMBER", Some("20"), "Connections to PostgreSQL at most"),
-    setting("postgres_bin", "FOLDER", None, "Where initdb and postgres are; unset looks in PATH and the usual places"),
-    setting("admin_email", "EMAIL", Some("owner@localhost"), "First start: the owner's e-mail address"),
-    setting("admin_password", "PASSWORD", None, "First start: the owner's password; unset makes one up, to be used once"),
+    setting(
+        "postgres_bin",
+        "FOLDER",
+        None,
+        "Where initdb and postgres are; unset looks in PATH and the usual places",
+    ),
+    setting(
+        "admin_email",
+        "EMAIL",
+        Some("owner@localhost"),
+        "First start: the owner's e-mail address",
+    ),
+    setting(
+        "admin_password",
+        "PASSWORD",
+        None,
+        "First start: the owner's password; unset makes one up, to be used once",
+    ),
     setting("admin_org", "SLUG", Some("default"), "First start: the organisation's slug"),
-    setting("public_url", "URL", None, "The address that people use, where a proxy stands before Ralex; https makes cookies secure"),
+    setting(
+        "public_url",
+        "URL",
+        None,
+        "The address that people use, where a proxy stands before Ralex; https makes cookies secure",
+    ),
     setting("trusted_proxies", "CIDR,…", Some(""), "Proxies whose X-Forwarded-For is believed"),
     setting("egress_allow", "CIDR,…", Some(""), "Private networks that providers may be in"),
     setting("policies", "FOLDER", None, "Policies to use in place of the built-in ones"),
-    setting("simulated", "true|false", Some("true"), "First start: add the simulated provider, which answers without a key"),
-    setting("default_max_output", "TOKENS", Some("4096"), "Output tokens that are allowed and held for where a call sets no limit"),
+    setting(
+        "simulated",
+        "true|false",
+        Some("true"),
+        "First start: add the simulated provider, which answers without a key",
+    ),
+    setting(
+        "default_max_output",
+        "TOKENS",
+        Some("4096"),
+        "Output tokens that are allowed and held for where a call sets no limit",
+    ),
     setting("max_body", "BYTES", Some("33554432"), "The largest body of a request"),
-    setting("log", "FILTER", Some("info"), "What to log: error, warn, info, debug, or a filter by module"),
+    setting(
+        "log",
+        "FILTER",
+        Some("info"),
+        "What to log: error, warn, info, debug, or a filter by module",
+    ),
     setting("log_format", "text|json", Some("text"), "How to log"),
 ];
 
@@ -101,9 +146,12 @@ pub fn flags(command: Command) -> Command {
                 .value_name(setting.value)
                 .help(format!("{} [{}]{default}", setting.help, variable(setting.key)))
         }))
-        .arg(Arg::new("config").long("config").value_name("FILE").help(
-            "The settings file [RALEX_CONFIG] [default: ralex.toml, where there is one]",
-        ))
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .help("The settings file [RALEX_CONFIG] [default: ralex.toml, where there is one]"),
+        )
 }
 
 /// The environment variable of a setting.
@@ -173,7 +221,9 @@ impl Given {
             };
             match as_text(&value) {
                 Some(text) => self.put(setting.key, origin, text),
-                None => self.wrong.push(format!("{origin}: must be a text, number or list of texts")),
+                None => {
+                    self.wrong.push(format!("{origin}: must be a text, number or list of texts"));
+                }
             }
         }
     }
@@ -206,11 +256,15 @@ impl Given {
     fn check(mut self) -> Result<Settings, Invalid> {
         let settings = Settings {
             listen: self.parse("listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |text| {
-                text.parse().map_err(|_| format!("`{text}` is not an address and port such as 127.0.0.1:8080"))
+                text.parse().map_err(|_| {
+                    format!("`{text}` is not an address and port such as 127.0.0.1:8080")
+                })
             }),
-            data_dir: self.parse("data_dir", PathBuf::from(".ralex"), |text| Ok(PathBuf::from(text))),
+            data_dir: self
+                .parse("data_dir", PathBuf::from(".ralex"), |text| Ok(PathBuf::from(text))),
             database_url: self.parse("database_url", None, database_url),
-            database_connections: self.parse("database_connections", 20, |text| within(text, 2, 1000)),
+            database_connections: self
+                .parse("database_connections", 20, |text| within(text, 2, 1000)),
             postgres_bin: self.parse("postgres_bin", None, |text| folder(text).map(Some)),
             admin_email: self.parse("admin_email", owner(), named),
             admin_password: self.parse("admin_password", None, password),
@@ -222,7 +276,8 @@ impl Given {
             simulated: self.parse("simulated", true, |text| {
                 text.parse().map_err(|_| format!("`{text}` is neither true nor false"))
             }),
-            default_max_output: self.parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
+            default_max_output: self
+                .parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
             max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
             log: self.parse("log", "info".to_owned(), filter),
             log_json: self.parse("log_format", false, |text| match text {
@@ -252,7 +307,11 @@ fn named<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|why| format!("`{text}` {why}"))
 }
 
-fn within<T: FromStr + PartialOrd + fmt::Display>(text: &str, low: T, high: T) -> Result<T, String> {
+fn within<T: FromStr + PartialOrd + fmt::Display>(
+    text: &str,
+    low: T,
+    high: T,
+) -> Result<T, String> {
     match text.parse::<T>() {
         Ok(number) if number >= low && number <= high => Ok(number),
         _ => Err(format!("`{text}` is not a whole number from {low} to {high}")),
@@ -263,7 +322,9 @@ fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     text.split(',')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(|part| part.parse().map_err(|_| format!("`{part}` is not a network such as 10.0.0.0/8")))
+        .map(|part| {
+            part.parse().map_err(|_| format!("`{part}` is not a network such as 10.0.0.0/8"))
+        })
         .collect()
 }
 
@@ -296,9 +357,9 @@ fn public_url(text: &str) -> Result<Option<Url>, String> {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    tracing_subscriber::EnvFilter::try_new(text)
-        .map(|_| text.to_owned())
-        .map_err(|_| format!("`{text}` is not a log filter such as info or ralex_broker=debug,info"))
+    tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| {
+        format!("`{text}` is not a log filter such as info or ralex_broker=debug,info")
+    })
 }
 
 /// Stands in only where the real one is wrong, so that the other settings can still be checked.
@@ -330,7 +391,8 @@ mod tests {
     fn a_flag_wins_over_the_environment_and_that_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ralex.toml");
-        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nlog = \"warn\"\nmax_body = 2048\n").unwrap();
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nlog = \"warn\"\nmax_body = 2048\n")
+            .unwrap();
         let file = file.to_str().unwrap();
         let environment = [("RALEX_LISTEN", "127.0.0.1:2"), ("RALEX_LOG", "debug")];
         let settings = read(&["--config", file, "--listen", "127.0.0.1:3"], &environment).unwrap();
@@ -348,7 +410,13 @@ mod tests {
             ("RALEX_DATABASE_URL", "mysql://secret@host"),
         ];
         let message = read(&["--max-body", "1"], &environment).unwrap_err().to_string();
-        for name in ["RALEX_LISTEN", "RALEX_ADMIN_EMAIL", "RALEX_EGRESS_ALLOW", "RALEX_DATABASE_URL", "--max-body"] {
+        for name in [
+            "RALEX_LISTEN",
+            "RALEX_ADMIN_EMAIL",
+            "RALEX_EGRESS_ALLOW",
+            "RALEX_DATABASE_URL",
+            "--max-body",
+        ] {
             assert!(message.contains(name), "{name} is missing in {message}");
         }
         assert!(!message.contains("secret"), "{message}");

@@ -61,7 +61,11 @@ pub async fn find_live(
     .await
 }
 
-pub async fn touch(conn: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+pub async fn touch(
+    conn: &mut PgConnection,
+    id: SessionId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!("update session set last_used_at = $2 where id = $1", id as _, now)
         .execute(conn)
         .await

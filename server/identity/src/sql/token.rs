@@ -11,6 +11,8 @@ pub struct LiveToken {
     pub project: Option<ProjectId>,
     pub models: Option<Vec<String>>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// The organisation's policy version at the very moment that the token was read.
+    pub version: i64,
 }
 
 /// The team token of a digest where it is alive, noting that it was used (to the minute).
@@ -22,7 +24,9 @@ pub async fn find_team_token(
     let found = sqlx::query_as!(
         LiveToken,
         r#"select id as "id: TokenId", org_id as "org: OrgId", team_id as "team: TeamId",
-                  project_id as "project: ProjectId", models, expires_at
+                  project_id as "project: ProjectId", models, expires_at,
+                  coalesce((select v.version from policy_version v where v.org_id = token.org_id), 0)
+                      as "version!"
            from token
            where digest = $1 and revoked_at is null and (expires_at is null or expires_at > $2)"#,
         digest,

@@ -38,7 +38,9 @@ pub fn run(matches: &ArgMatches) -> ExitCode {
         offline::verify_bundle(std::io::stdin().lock(), key.as_ref())
     } else {
         match File::open(path) {
-            Ok(file) => offline::verify_bundle(BufReader::with_capacity(1 << 20, file), key.as_ref()),
+            Ok(file) => {
+                offline::verify_bundle(BufReader::with_capacity(1 << 20, file), key.as_ref())
+            }
             Err(error) => {
                 say::problem(&format!("ralex: {path} cannot be read: {error}."));
                 return ExitCode::from(USAGE);

@@ -25,7 +25,12 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
     table.set_header(["Key", "Variable", "Default", "Meaning"]);
     for setting in SETTINGS {
         let default = setting.default.unwrap_or("").to_owned();
-        table.add_row([setting.key.to_owned(), variable(setting.key), default, setting.help.to_owned()]);
+        table.add_row([
+            setting.key.to_owned(),
+            variable(setting.key),
+            default,
+            setting.help.to_owned(),
+        ]);
     }
     say::line(&table.to_string());
     ExitCode::SUCCESS

@@ -23,7 +23,9 @@ fn command() -> Command {
         .about("The control plane for every agent and model call of a company")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(settings::flags(Command::new("serve").about("Serve the API, the gateway and the console")))
+        .subcommand(settings::flags(
+            Command::new("serve").about("Serve the API, the gateway and the console"),
+        ))
         .subcommand(audit::command())
         .subcommand(budgets::command())
         .subcommand(config::command())
@@ -31,10 +33,7 @@ fn command() -> Command {
 }
 
 /// Runs what the arguments ask for.
-pub fn run(
-    arguments: impl IntoIterator<Item = OsString>,
-    environment: &Environment,
-) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {

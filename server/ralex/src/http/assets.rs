@@ -1,6 +1,7 @@
 //! The console, served from inside the binary.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, ETAG, IF_NONE_MATCH, VARY,
@@ -45,11 +46,8 @@ fn file(request: &HttpRequest, path: &str) -> HttpResponse {
     let tag = tag(&file);
     let lifetime = if is_hashed(path) { "public, max-age=31536000, immutable" } else { "no-cache" };
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let mut response = if known == Some(tag.as_str()) {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
+    let mut response =
+        if known == Some(tag.as_str()) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, tag.as_str()))
         .insert_header((CACHE_CONTROL, lifetime))
@@ -73,13 +71,19 @@ fn file(request: &HttpRequest, path: &str) -> HttpResponse {
 /// The smallest form of a file that the browser reads.
 fn best(request: &HttpRequest, path: &str) -> Option<(EmbeddedFile, Option<&'static str>)> {
     let accepted = request.headers().get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    let accepts = |name: &str| accepted.is_some_and(|text| text.split(',').any(|part| {
-        let mut words = part.split(';');
-        words.next().is_some_and(|word| word.trim() == name)
-            && !words.any(|word| matches!(word.trim(), "q=0" | "q=0.0"))
-    }));
+    let accepts = |name: &str| {
+        accepted.is_some_and(|text| {
+            text.split(',').any(|part| {
+                let mut words = part.split(';');
+                words.next().is_some_and(|word| word.trim() == name)
+                    && !words.any(|word| matches!(word.trim(), "q=0" | "q=0.0"))
+            })
+        })
+    };
     for (name, ending) in [("br", "br"), ("gzip", "gz")] {
-        if accepts(name) && let Some(file) = Console::get(&format!("{path}.{ending}")) {
+        if accepts(name)
+            && let Some(file) = Console::get(&format!("{path}.{ending}"))
+        {
             return Some((file, Some(name)));
         }
     }
@@ -88,8 +92,13 @@ fn best(request: &HttpRequest, path: &str) -> Option<(EmbeddedFile, Option<&'sta
 
 fn tag(file: &EmbeddedFile) -> String {
     let hash = file.metadata.sha256_hash();
-    let digits: String = hash[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+    let mut tag = String::from("\"");
+    for byte in &hash[..12] {
+        // Writing to a String cannot fail.
+        write!(tag, "{byte:02x}").ok();
+    }
+    tag.push('"');
+    tag
 }
 
 /// Files whose name holds a digest of their content never change.

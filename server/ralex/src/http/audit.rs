@@ -8,7 +8,7 @@ use ralex_api::Page;
 use ralex_api::audit::{
     AuditEntry, AuditQuery, Checkpoint, ExportFormat, ExportQuery, Verification,
 };
-use ralex_audit::{Audit, Event};
+use ralex_audit::Audit;
 use ralex_broker::Broker;
 use ralex_kernel::Problem;
 use ralex_store::Db;
@@ -54,7 +54,6 @@ pub async fn verify(who: OrgCaller, db: Data<Db>, audit: Data<Audit>) -> Result<
 #[get("/audit/export")]
 pub async fn export(
     who: OrgCaller,
-    db: Data<Db>,
     audit: Data<Audit>,
     broker: Data<Broker>,
     query: Query<ExportQuery>,
@@ -65,20 +64,13 @@ pub async fn export(
         ExportFormat::Jsonl => ("application/jsonl", "jsonl"),
         ExportFormat::Csv => ("text/csv; charset=utf-8", "csv"),
     };
-    let export = audit.export(scope.org(), &query.0).await?;
-    // What was exported is on record before its first byte leaves.
-    let event = Event::AuditExported {
-        format: ending,
-        filtered: export.filtered,
-        tree_size: export.tree_size,
-    };
-    let mut tenant = db.tenant(scope.org()).await?;
-    ralex_audit::record(&mut tenant, scope.author(), event).await.map_err(ralex_store::problem)?;
-    tenant.commit().await.map_err(ralex_store::problem)?;
+    let export = audit.export(scope.author(), &query.0).await?;
     let name = format!("attachment; filename=\"ralex-audit-{}.{ending}\"", scope.org());
     // An error in the middle ends the transfer without its last chunk, so no reader takes a part
     // for the whole; the bundle's missing end tells it as well.
-    let parts = export.parts.map(|part| part.map(Bytes::from).map_err(|problem| actix_web::Error::from(Failed(problem))));
+    let parts = export.parts.map(|part| {
+        part.map(Bytes::from).map_err(|problem| actix_web::Error::from(Failed(problem)))
+    });
     Ok(HttpResponse::Ok()
         .content_type(content_type)
         .insert_header(("Content-Disposition", name))

@@ -17,7 +17,10 @@ use super::extract::sign_in;
 /// Answer a chat completion (OpenAI's dialect).
 #[utoipa::path(tag = "model calls", request_body = Object, responses((status = 200, body = Object)))]
 #[post("/v1/chat/completions")]
-pub async fn chat_completions(request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> HttpResponse {
+pub async fn chat_completions(
+    request: HttpRequest,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
     answer(Dialect::OpenaiChat, &request, body).await
 }
 
@@ -49,7 +52,8 @@ async fn listed(request: &HttpRequest, dialect: Dialect) -> Result<Value, Proble
     let access = part::<Access>(request)?;
     access.allow(&signed_in.caller, org, Permission::LlmInvoke, at).await?;
     let models = part::<Routing>(request)?.available(org).await?;
-    let allowed = |name: &str| signed_in.models.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
+    let allowed =
+        |name: &str| signed_in.models.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
     let rows = models.iter().filter(|plan| allowed(&plan.name));
     let data: Vec<_> = rows
         .map(|plan| match dialect {
@@ -124,10 +128,7 @@ async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
 
 /// The organisation, team and project that a call counts against: a team token's own, or for a
 /// person what the headers `x-ralex-org`, `x-ralex-team` and `x-ralex-project` name.
-async fn place(
-    request: &HttpRequest,
-    signed_in: &SignedIn,
-) -> Result<(OrgId, ScopePath), Problem> {
+async fn place(request: &HttpRequest, signed_in: &SignedIn) -> Result<(OrgId, ScopePath), Problem> {
     if let Subject::Token { org, scope, .. } = signed_in.caller.subject {
         return Ok((org, scope));
     }
@@ -138,13 +139,15 @@ async fn place(
             let found = part::<Access>(request)?.org(reference);
             found.ok_or_else(|| Problem::not_found("organisation"))?
         }
-        None => match identity.orgs(&signed_in.caller).await?.as_slice() {
-            [only] => only.id,
-            _ => {
-                let detail = "You belong to several organisations; name one in the header x-ralex-org.";
+        None => {
+            if let [only] = identity.orgs(&signed_in.caller).await?.as_slice() {
+                only.id
+            } else {
+                let detail =
+                    "You belong to several organisations; name one in the header x-ralex-org.";
                 return Err(Problem::new(Code::InvalidRequest, detail));
             }
-        },
+        }
     };
     // Who holds nothing in the organisation learns nothing of its teams.
     part::<Access>(request)?.belongs(&signed_in.caller, org).await?;

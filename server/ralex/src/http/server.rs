@@ -70,8 +70,11 @@ pub struct Parts {
 
 /// The document of all routes, as `openapi/openapi.json` has it.
 pub fn document() -> OpenApi {
-    let (_, document) =
-        App::new().into_utoipa_app().openapi(openapi::frame()).configure(routes::all).split_for_parts();
+    let (_, document) = App::new()
+        .into_utoipa_app()
+        .openapi(openapi::frame())
+        .configure(routes::all)
+        .split_for_parts();
     openapi::with_problems(document)
 }
 
@@ -82,10 +85,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
     let server = HttpServer::new(move || {
         let json = json.clone();
         let max_body = parts.edge.max_body;
-        let (app, _) = App::new()
-            .into_utoipa_app()
-            .configure(routes::all)
-            .split_for_parts();
+        let (app, _) = App::new().into_utoipa_app().configure(routes::all).split_for_parts();
         app.app_data(PayloadConfig::new(max_body))
             .app_data(parts.db.clone())
             .app_data(parts.access.clone())
@@ -105,7 +105,10 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
                     async move { HttpResponse::Ok().content_type("application/json").body(json) }
                 }),
             )
-            .service(SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json")))
+            .service(
+                SwaggerUi::new("/docs/{_:.*}")
+                    .config(utoipa_swagger_ui::Config::from("/openapi.json")),
+            )
             .default_service(actix_web::web::route().to(assets::console))
             .wrap(security_headers())
             .wrap(from_fn(per_request))

@@ -40,11 +40,7 @@ impl OrgCaller {
         self.allow_at(permission, ScopePath::Org).await
     }
 
-    pub async fn allow_at(
-        &self,
-        permission: Permission,
-        at: ScopePath,
-    ) -> Result<Scope, Problem> {
+    pub async fn allow_at(&self, permission: Permission, at: ScopePath) -> Result<Scope, Problem> {
         self.access.allow(self.caller(), self.org, permission, at).await
     }
 }
@@ -107,7 +103,8 @@ pub async fn sign_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
     let arrival = arrival(request, edge);
     if let Some(token) = bearer(request) {
         let found = identity.resolve_token(token, &arrival).await?;
-        return found.ok_or_else(|| unauthenticated("The token is not valid, has expired or was revoked."));
+        return found
+            .ok_or_else(|| unauthenticated("The token is not valid, has expired or was revoked."));
     }
     let Some(cookie) = request.cookie(edge.cookie_name()) else {
         return Err(unauthenticated("Send a token (`Authorization: Bearer rlx_…`) or log in."));

@@ -32,8 +32,7 @@ pub async fn per_request(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let status = response.status().as_u16();
-    let labels =
-        [("method", method), ("route", route), ("status", status.to_string())];
+    let labels = [("method", method), ("route", route), ("status", status.to_string())];
     metrics::counter!("ralex_http_requests_total", &labels).increment(1);
     metrics::histogram!("ralex_http_request_seconds", &labels[..2]).record(begun.elapsed());
     debug!(http.status = status, "answered with {status} after {:?}", begun.elapsed());
