@@ -1,0 +1,25 @@
+//! Budgets.
+
+use ralex_api::Page;
+use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
+use ralex_kernel::BudgetId;
+
+use super::client::{self, Answer};
+use super::{ALL, page, path};
+use crate::text::query::Query;
+
+pub async fn list(org: &str) -> Answer<Page<Budget>> {
+    client::find(&page(&path(org, &["budgets"]), None, ALL, Query::default())).await
+}
+
+pub async fn create(org: &str, new: NewBudget) -> Answer<Budget> {
+    client::create(&path(org, &["budgets"]), &new).await
+}
+
+pub async fn update(org: &str, id: BudgetId, change: UpdateBudget) -> Answer<Budget> {
+    client::update(&path(org, &["budgets", &id.to_string()]), &change).await
+}
+
+pub async fn delete(org: &str, id: BudgetId) -> Answer<()> {
+    client::delete(&path(org, &["budgets", &id.to_string()])).await
+}

@@ -1,0 +1,144 @@
+//! One request, one answer: JSON over `fetch`, with problems as RFC 9457 writes them.
+
+use std::cell::RefCell;
+
+use js_sys::Uint8Array;
+use ralex_api::{Code, Problem};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, RequestCredentials, RequestInit, Response};
+use yew::Callback;
+
+pub type Answer<T> = Result<T, Problem>;
+
+/// Everything but the model routes lives below this.
+pub const BASE: &str = "/api/v1";
+
+thread_local! {
+    static SIGNED_OUT: RefCell<Option<Callback<Code>>> = const { RefCell::new(None) };
+}
+
+/// Says whom to tell when the server no longer knows the session, or wants a new password first.
+pub fn when_signed_out(told: Callback<Code>) {
+    SIGNED_OUT.set(Some(told));
+}
+
+pub async fn find<T: DeserializeOwned>(path: &str) -> Answer<T> {
+    read(&send("GET", path, None).await?)
+}
+
+pub async fn create<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Answer<T> {
+    read(&send("POST", path, Some(write(body)?)).await?)
+}
+
+pub async fn update<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Answer<T> {
+    read(&send("PATCH", path, Some(write(body)?)).await?)
+}
+
+/// A write that answers with nothing to read.
+pub async fn tell(path: &str, body: Option<&serde_json::Value>) -> Answer<()> {
+    send("POST", path, body.map(write).transpose()?).await.map(drop)
+}
+
+pub async fn delete(path: &str) -> Answer<()> {
+    send("DELETE", path, None).await.map(drop)
+}
+
+async fn send(method: &str, path: &str, body: Option<String>) -> Answer<String> {
+    let response = fetch(method, &format!("{BASE}{path}"), body, &[], None).await?;
+    let status = response.status();
+    let text = text_of(&response).await?;
+    if (200..300).contains(&status) {
+        return Ok(text);
+    }
+    let problem = problem_of(status, &text);
+    if matches!(problem.code, Code::Unauthenticated | Code::PasswordChangeRequired) {
+        SIGNED_OUT.with_borrow(|told| told.as_ref().map(|told| told.emit(problem.code)));
+    }
+    Err(problem)
+}
+
+/// Sends a request and gives back its answer, whatever its status.
+pub async fn fetch(
+    method: &str,
+    url: &str,
+    body: Option<String>,
+    headers: &[(&str, &str)],
+    abort: Option<&web_sys::AbortSignal>,
+) -> Answer<Response> {
+    let window = web_sys::window().ok_or_else(no_answer)?;
+    let sent = async {
+        let set = Headers::new()?;
+        set.set("Accept", "application/json")?;
+        if method == "POST" {
+            set.set("Idempotency-Key", &key(&window)?)?;
+        }
+        let init = RequestInit::new();
+        if let Some(body) = &body {
+            set.set("Content-Type", "application/json")?;
+            init.set_body(&JsValue::from_str(body));
+        }
+        for (name, value) in headers {
+            set.set(name, value)?;
+        }
+        init.set_method(method);
+        init.set_credentials(RequestCredentials::SameOrigin);
+        init.set_headers(&set);
+        init.set_signal(abort);
+        JsFuture::from(window.fetch_with_str_and_init(url, &init)).await
+    };
+    let response = sent.await.map_err(|_: JsValue| no_answer())?;
+    response.dyn_into().map_err(|_| no_answer())
+}
+
+/// The whole text of an answer.
+pub async fn text_of(response: &Response) -> Answer<String> {
+    let text = response.text().map_err(|_| no_answer())?;
+    let text = JsFuture::from(text).await.map_err(|_| no_answer())?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
+/// What an answer that is not a success says.
+pub fn problem_of(status: u16, text: &str) -> Problem {
+    serde_json::from_str(text).unwrap_or_else(|_| {
+        let mut problem = Problem::new(
+            Code::Internal,
+            format!("The server answered {status} with nothing that this page understands."),
+        );
+        problem.status = status;
+        problem
+    })
+}
+
+pub fn no_answer() -> Problem {
+    Problem::new(
+        Code::Unavailable,
+        "The server did not answer. Check that it runs and that you are connected, then retry.",
+    )
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Answer<T> {
+    serde_json::from_str(text).map_err(|error| {
+        Problem::new(
+            Code::Internal,
+            format!("The answer is not what this page expects ({error}). Reload to get the newest console."),
+        )
+    })
+}
+
+fn write(body: &impl Serialize) -> Answer<String> {
+    serde_json::to_string(body).map_err(|error| {
+        Problem::new(Code::Internal, format!("Cannot write the request: {error}."))
+    })
+}
+
+/// Random and unique, so that a repeated request is known as such. `randomUUID` would exist only
+/// on secure origins, and a console on a private network may not be one.
+fn key(window: &web_sys::Window) -> Result<String, JsValue> {
+    let bytes = Uint8Array::new_with_length(16);
+    window.crypto()?.get_random_values_with_js_u8_array(&bytes)?;
+    let number = bytes.to_vec().iter().fold(0_u128, |sum, byte| (sum << 8) | u128::from(*byte));
+    Ok(format!("{number:032x}"))
+}

@@ -1,0 +1,158 @@
+//! The gate: first who is signed in, then which page the address names.
+
+use std::rc::Rc;
+
+use ralex_api::identity::Me;
+use ralex_api::{Code, Problem};
+use wasm_bindgen_futures::spawn_local;
+use yew::prelude::*;
+use yew_router::prelude::*;
+
+use crate::api;
+use crate::components::Failed;
+use crate::components::toast::Toasts;
+use crate::frame::Frame;
+use crate::hooks::clock::Clock;
+use crate::pages::login::LoginPage;
+use crate::pages::password::FirstPasswordPage;
+use crate::pages::{self, lost};
+use crate::route::{Place, Route};
+use crate::session::{Org, Session, use_session};
+
+#[component]
+pub fn App() -> Html {
+    html! {
+        <Clock>
+            <Toasts>
+                <BrowserRouter><Gate /></BrowserRouter>
+            </Toasts>
+        </Clock>
+    }
+}
+
+/// What is known of the person in front.
+#[derive(Clone, PartialEq)]
+enum Who {
+    Asking,
+    Nobody,
+    Failed(Problem),
+    Somebody(Rc<Me>),
+}
+
+#[component]
+fn Gate() -> Html {
+    let who = use_state(|| Who::Asking);
+    let refresh = {
+        let who = who.clone();
+        use_callback((), move |(), ()| ask(who.clone()))
+    };
+    let sign_out = {
+        let who = who.clone();
+        use_callback((), move |(), ()| {
+            let who = who.clone();
+            spawn_local(async move {
+                // Signed out or not, this browser shows nothing any more.
+                let _ = api::identity::logout().await;
+                who.set(Who::Nobody);
+            });
+        })
+    };
+    {
+        let (refresh, who) = (refresh.clone(), who.clone());
+        use_effect_with((), move |()| {
+            let again = refresh.clone();
+            api::client::when_signed_out(Callback::from(move |code| match code {
+                Code::PasswordChangeRequired => again.emit(()),
+                _signed_out => who.set(Who::Nobody),
+            }));
+            refresh.emit(());
+        });
+    }
+    match &*who {
+        Who::Asking => html! { <div class="gate" aria-busy="true" /> },
+        Who::Failed(problem) => html! {
+            <main class="gate"><Failed problem={problem.clone()} retry={refresh} /></main>
+        },
+        Who::Nobody => html! { <LoginPage ondone={refresh} /> },
+        Who::Somebody(me) if me.must_change_password => html! {
+            <FirstPasswordPage ondone={refresh} onsignout={sign_out} />
+        },
+        Who::Somebody(me) => html! {
+            <ContextProvider<Session> context={Session { me: Rc::clone(me), refresh, sign_out }}>
+                <Switch<Route> render={|route| html! { <Page {route} /> }} />
+            </ContextProvider<Session>>
+        },
+    }
+}
+
+fn ask(who: UseStateHandle<Who>) {
+    spawn_local(async move {
+        match api::identity::me().await {
+            Ok(me) => who.set(Who::Somebody(Rc::new(me))),
+            Err(problem) if problem.code == Code::Unauthenticated => who.set(Who::Nobody),
+            Err(problem) => who.set(Who::Failed(problem)),
+        }
+    });
+}
+
+#[derive(Properties, PartialEq)]
+struct PageProps {
+    route: Route,
+}
+
+#[component]
+fn Page(props: &PageProps) -> Html {
+    let Some(session) = use_session() else { return Html::default() };
+    let named = match &props.route {
+        Route::Org { org } | Route::Place { org, .. } => Some(org.as_str()),
+        Route::Home | Route::Profile | Route::NotFound => None,
+    };
+    let mut orgs = session.me.orgs.iter();
+    let found = match named {
+        Some(slug) => orgs.find(|org| org.slug.as_str() == slug),
+        None => orgs.next(),
+    };
+    let org = found.cloned().map(Org::new);
+    let place = match &props.route {
+        Route::Org { .. } => Some(Place::Overview),
+        Route::Place { place, .. } => Some(*place),
+        Route::Home | Route::Profile | Route::NotFound => None,
+    };
+    let content = match (&props.route, &org) {
+        (Route::Home, Some(org)) => {
+            html! { <Redirect<Route> to={Place::Overview.of(&org.slug())} /> }
+        }
+        (Route::Home, None) => lost::no_org(),
+        (Route::Profile, _) => html! { <pages::profile::ProfilePage /> },
+        (Route::NotFound, _) | (Route::Org { .. } | Route::Place { .. }, None) => {
+            html! { <lost::LostPage /> }
+        }
+        (Route::Org { .. } | Route::Place { .. }, Some(org)) => inside(place, org),
+    };
+    // A page of one organisation keeps nothing when another comes into view.
+    let key = org.as_ref().map(Org::slug).unwrap_or_default();
+    html! {
+        <ContextProvider<Org> context={org.unwrap_or_default()}>
+            <Frame {place}><div key={key} class="page">{ content }</div></Frame>
+        </ContextProvider<Org>>
+    }
+}
+
+fn inside(place: Option<Place>, org: &Org) -> Html {
+    let Some(place) = place else { return html! { <lost::LostPage /> } };
+    if !org.shows(place) {
+        return html! { <lost::ForbiddenPage {place} /> };
+    }
+    match place {
+        Place::Overview => html! { <pages::overview::OverviewPage /> },
+        Place::Playground => html! { <pages::playground::PlaygroundPage /> },
+        Place::Calls => html! { <pages::calls::CallsPage /> },
+        Place::Usage => html! { <pages::usage::UsagePage /> },
+        Place::Budgets => html! { <pages::budgets::BudgetsPage /> },
+        Place::Teams => html! { <pages::teams::TeamsPage /> },
+        Place::People => html! { <pages::people::PeoplePage /> },
+        Place::Tokens => html! { <pages::tokens::TokensPage /> },
+        Place::Models => html! { <pages::models::ModelsPage /> },
+        Place::Audit => html! { <pages::audit::AuditPage /> },
+    }
+}

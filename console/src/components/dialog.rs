@@ -1,0 +1,118 @@
+//! Dialogs: the browser's own, which keep the focus inside and give it back.
+
+use ralex_api::Problem;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlDialogElement;
+use yew::prelude::*;
+
+use super::banner::Failed;
+use super::button::{Button, IconButton, Kind};
+use super::icon::Icon;
+use crate::hooks::input::unique;
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub title: AttrValue,
+    pub children: Html,
+    pub onclose: Callback<()>,
+    /// False where closing by Esc or a click beside it would lose what is shown once.
+    #[prop_or(true)]
+    pub light: bool,
+}
+
+#[component]
+pub fn Dialog(props: &Props) -> Html {
+    modal("dialog", props, use_open(), use_memo((), |()| unique()).as_ref())
+}
+
+/// A dialog at the right edge, for the detail of a row.
+#[component]
+pub fn Drawer(props: &Props) -> Html {
+    modal("dialog drawer", props, use_open(), use_memo((), |()| unique()).as_ref())
+}
+
+/// Opens the element as a modal dialog when it appears.
+#[hook]
+fn use_open() -> NodeRef {
+    let node = use_node_ref();
+    {
+        let node = node.clone();
+        use_effect_with((), move |()| {
+            if let Some(dialog) = node.cast::<HtmlDialogElement>() {
+                // Fails only when it is open already.
+                let _ = dialog.show_modal();
+            }
+            move || {
+                if let Some(dialog) = node.cast::<HtmlDialogElement>() {
+                    dialog.close();
+                }
+            }
+        });
+    }
+    node
+}
+
+fn modal(class: &'static str, props: &Props, node: NodeRef, id: &AttrValue) -> Html {
+    let (close, light) = (props.onclose.clone(), props.light);
+    let oncancel = {
+        let close = close.clone();
+        Callback::from(move |event: Event| {
+            event.prevent_default();
+            if light {
+                close.emit(());
+            }
+        })
+    };
+    let onmousedown = {
+        let close = close.clone();
+        Callback::from(move |event: MouseEvent| {
+            let beside =
+                event.target().is_some_and(|target| target.has_type::<HtmlDialogElement>());
+            if beside && light {
+                close.emit(());
+            }
+        })
+    };
+    html! {
+        <dialog {class} ref={node} aria-labelledby={id.clone()} {oncancel} {onmousedown}>
+            <div class="dialog-inside">
+                <header class="dialog-head">
+                    <h2 id={id.clone()}>{ props.title.clone() }</h2>
+                    if light { <IconButton icon={Icon::Close} label="Close" onclick={close} /> }
+                </header>
+                <div class="dialog-body">{ props.children.clone() }</div>
+            </div>
+        </dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct ConfirmProps {
+    /// A question (`Revoke “ci”?`).
+    pub title: AttrValue,
+    /// What will happen, in numbers where there are any.
+    pub children: Html,
+    /// The verb on the button.
+    pub verb: AttrValue,
+    pub running: bool,
+    pub problem: Option<Problem>,
+    pub onconfirm: Callback<()>,
+    pub onclose: Callback<()>,
+}
+
+/// Asks before something that cannot be undone.
+#[component]
+pub fn Confirm(props: &ConfirmProps) -> Html {
+    html! {
+        <Dialog title={props.title.clone()} onclose={props.onclose.clone()}>
+            <div class="prose">{ props.children.clone() }</div>
+            if let Some(problem) = props.problem.clone() { <Failed {problem} /> }
+            <footer class="dialog-foot">
+                <Button onclick={props.onclose.clone()}>{ "Cancel" }</Button>
+                <Button kind={Kind::Danger} busy={props.running} onclick={props.onconfirm.clone()}>
+                    { props.verb.clone() }
+                </Button>
+            </footer>
+        </Dialog>
+    }
+}

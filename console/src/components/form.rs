@@ -1,0 +1,64 @@
+//! Forms: nothing is lost on an error, and the first field that is wrong gets the focus.
+
+use ralex_api::Problem;
+use yew::prelude::*;
+
+use super::banner::Failed;
+use super::button::{Button, Kind};
+use crate::hooks::Input;
+
+/// What the server found wrong, for the fields inside the form.
+#[derive(Clone, Default, PartialEq)]
+pub struct Found(Option<Problem>);
+
+impl Found {
+    /// What it says about one field, by its path in the request.
+    pub fn about(&self, path: &str) -> Option<String> {
+        let errors = &self.0.as_ref()?.errors;
+        errors.iter().find(|error| error.path == path).map(|error| error.message.clone())
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub children: Html,
+    /// Every field with rules.
+    pub inputs: Vec<Input>,
+    /// The verb on the button.
+    pub verb: AttrValue,
+    pub running: bool,
+    pub problem: Option<Problem>,
+    /// Called only when every field is good.
+    pub onsubmit: Callback<()>,
+    #[prop_or_default]
+    pub oncancel: Option<Callback<()>>,
+}
+
+#[component]
+pub fn Form(props: &Props) -> Html {
+    let onsubmit = {
+        let (inputs, tell) = (props.inputs.clone(), props.onsubmit.clone());
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            inputs.iter().for_each(Input::leave);
+            match inputs.iter().find(|input| input.fault().is_some()) {
+                Some(wrong) => wrong.focus(),
+                None => tell.emit(()),
+            }
+        })
+    };
+    html! {
+        <form class="form" novalidate=true {onsubmit}>
+            <ContextProvider<Found> context={Found(props.problem.clone())}>
+                { props.children.clone() }
+            </ContextProvider<Found>>
+            if let Some(problem) = props.problem.clone() { <Failed {problem} /> }
+            <footer class="dialog-foot">
+                if let Some(cancel) = props.oncancel.clone() {
+                    <Button onclick={cancel}>{ "Cancel" }</Button>
+                }
+                <Button kind={Kind::Primary} submit=true busy={props.running}>{ props.verb.clone() }</Button>
+            </footer>
+        </form>
+    }
+}

@@ -1,0 +1,44 @@
+//! The parts that pages are made of, each once.
+
+pub mod badge;
+pub mod banner;
+pub mod button;
+pub mod chart;
+pub mod code;
+pub mod dialog;
+pub mod empty;
+pub mod field;
+pub mod form;
+pub mod icon;
+pub mod json;
+pub mod keyvalue;
+pub mod meter;
+pub mod page;
+pub mod palette;
+pub mod range;
+pub mod secret;
+pub mod segments;
+pub mod show;
+pub mod skeleton;
+pub mod stat;
+pub mod table;
+pub mod time;
+pub mod toast;
+
+pub use badge::{Badge, Tone};
+pub use banner::{Banner, Failed};
+pub use button::{Button, IconButton, Kind};
+pub use code::Code;
+pub use dialog::{Confirm, Dialog, Drawer};
+pub use empty::Empty;
+pub use field::{Check, SelectField, TextArea, TextField};
+pub use form::Form;
+pub use icon::Icon;
+pub use keyvalue::KeyValue;
+pub use page::Head;
+pub use show::{show, show_with};
+pub use skeleton::Skeleton;
+pub use stat::Stat;
+pub use table::{Column, More, Table};
+pub use time::When;
+pub use toast::use_toast;

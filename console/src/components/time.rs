@@ -1,0 +1,22 @@
+//! An instant: how long ago to read, exact to the second on hover.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use yew::prelude::*;
+
+use crate::hooks::use_now;
+use crate::text::time::{exact, relative};
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub at: DateTime<Utc>,
+}
+
+#[component]
+pub fn When(props: &Props) -> Html {
+    let now = use_now();
+    html! {
+        <time datetime={props.at.to_rfc3339_opts(SecondsFormat::Secs, true)} title={exact(props.at)}>
+            { relative(now, props.at) }
+        </time>
+    }
+}

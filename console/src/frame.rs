@@ -1,0 +1,197 @@
+//! The frame around every page: navigation at the left, a bar at the top.
+
+use web_sys::HtmlSelectElement;
+use yew::prelude::*;
+use yew_router::prelude::*;
+
+use crate::components::palette::Palette;
+use crate::components::segments::Segments;
+use crate::components::{Icon, IconButton};
+use crate::route::{GROUPS, Place, Route};
+use crate::session::{Session, use_org, use_session};
+use crate::shortcuts::{Help, Wish, use_shortcuts};
+use crate::theme::{self, Theme};
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub children: Html,
+    /// The page in view, where it is one of the navigation.
+    pub place: Option<Place>,
+}
+
+/// What lies over the page.
+#[derive(Clone, Copy, PartialEq)]
+enum Over {
+    Nothing,
+    Menu,
+    Palette,
+    Help,
+}
+
+#[component]
+pub fn Frame(props: &Props) -> Html {
+    let org = use_org();
+    let navigator = use_navigator();
+    let over = use_state(|| Over::Nothing);
+    let set = |what: Over| {
+        let over = over.clone();
+        Callback::from(move |()| over.set(what))
+    };
+    let places: Vec<Place> = Place::ALL.into_iter().filter(|place| org.shows(*place)).collect();
+    {
+        let (over, slug, allowed) = (over.clone(), org.slug(), places.clone());
+        // Made anew only when it would do something else, since listening starts anew with it.
+        let wish = use_callback((slug, allowed), move |wish, (slug, allowed)| match wish {
+            Wish::Find => over.set(Over::Palette),
+            Wish::Help => over.set(Over::Help),
+            Wish::Go(place) => {
+                if let Some(navigator) = navigator.as_ref().filter(|_| allowed.contains(&place)) {
+                    navigator.push(&place.of(slug));
+                }
+            }
+        });
+        use_shortcuts(wish);
+    }
+    {
+        let over = over.clone();
+        let location = use_location();
+        use_effect_with(location.map(|location| location.path().to_owned()), move |_| {
+            over.set(Over::Nothing);
+        });
+    }
+    let close = set(Over::Nothing);
+    let open = *over == Over::Menu;
+    html! {
+        <div class="frame">
+            <a class="skip" href="#content">{ "Skip to the content" }</a>
+            <aside class={classes!("side", open.then_some("open"))} id="navigation">
+                <Navigation place={props.place} />
+            </aside>
+            if open { <div class="veil" onclick={close.reform(|_| ())} /> }
+            <div class="main">
+                <header class="bar">
+                    <IconButton class="menu-button" icon={Icon::Menu} label="Navigation" onclick={set(Over::Menu)} />
+                    <Switcher />
+                    <button type="button" class="find" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
+                        { Icon::Search.show() }<span>{ "Go to" }</span><kbd>{ "Ctrl K" }</kbd>
+                    </button>
+                    <UserMenu onhelp={set(Over::Help)} />
+                </header>
+                <main id="content" class="content" tabindex="-1">{ props.children.clone() }</main>
+            </div>
+            if *over == Over::Palette { <Palette onclose={close.clone()} /> }
+            if *over == Over::Help { <Help {places} onclose={close} /> }
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct NavigationProps {
+    place: Option<Place>,
+}
+
+#[component]
+fn Navigation(props: &NavigationProps) -> Html {
+    let org = use_org();
+    let slug = org.slug();
+    let group = |(title, places): (&'static str, &[Place])| {
+        let shown: Vec<Place> = places.iter().copied().filter(|place| org.shows(*place)).collect();
+        if shown.is_empty() || slug.is_empty() {
+            return Html::default();
+        }
+        html! {
+            <div class="nav-group">
+                if !title.is_empty() { <p class="nav-title">{ title }</p> }
+                <ul>
+                    { for shown.into_iter().map(|place| entry(place, &slug, props.place == Some(place))) }
+                </ul>
+            </div>
+        }
+    };
+    html! {
+        <>
+            <Link<Route> to={Route::Home} classes="brand">
+                <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 17V3h7.5a4.2 4.2 0 0 1 0 8.4H3M9.5 11.4L16 17" /></svg>
+                <span>{ "Ralex" }</span>
+            </Link<Route>>
+            <nav aria-label="Pages">{ for GROUPS.into_iter().map(group) }</nav>
+        </>
+    }
+}
+
+fn entry(place: Place, org: &str, on: bool) -> Html {
+    let class = if on { "nav-link on" } else { "nav-link" };
+    html! {
+        <li aria-current={on.then_some("page")}>
+            <Link<Route> to={place.of(org)} classes={class}>
+                { place.icon().show() }<span>{ place.title() }</span>
+            </Link<Route>>
+        </li>
+    }
+}
+
+/// The organisation in view; a choice only where there are several.
+#[component]
+fn Switcher() -> Html {
+    let org = use_org();
+    let navigator = use_navigator();
+    let Some(Session { me, .. }) = use_session() else { return Html::default() };
+    if me.orgs.len() < 2 {
+        return html! { <span class="org-name">{ org.name() }</span> };
+    }
+    let onchange = Callback::from(move |event: Event| {
+        let slug = event.target_unchecked_into::<HtmlSelectElement>().value();
+        if let Some(navigator) = &navigator {
+            navigator.push(&Place::Overview.of(&slug));
+        }
+    });
+    html! {
+        <div class="control select switcher">
+            <select aria-label="Organisation" {onchange}>
+                { for me.orgs.iter().map(|mine| html! {
+                    <option value={mine.slug.to_string()} selected={mine.slug.as_str() == org.slug()}>{ mine.name.to_string() }</option>
+                }) }
+            </select>
+            { Icon::Down.show() }
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct UserMenuProps {
+    onhelp: Callback<()>,
+}
+
+#[component]
+fn UserMenu(props: &UserMenuProps) -> Html {
+    let chosen = use_state(theme::remembered);
+    let Some(Session { me, sign_out, .. }) = use_session() else { return Html::default() };
+    let onchange = {
+        let chosen = chosen.clone();
+        Callback::from(move |name: String| {
+            theme::apply(Theme::named(&name));
+            chosen.set(Theme::named(&name));
+        })
+    };
+    let options = Theme::ALL.map(|theme| (theme.as_str().into(), theme.title().into())).to_vec();
+    let initial: String =
+        me.user.name.as_str().chars().take(1).flat_map(char::to_uppercase).collect();
+    html! {
+        <>
+            <button type="button" class="avatar" popovertarget="user-menu" aria-label={format!("Your account, {}", me.user.name)}>
+                { initial }
+            </button>
+            <div id="user-menu" class="menu" popover="auto">
+                <p class="menu-name">{ me.user.name.to_string() }</p>
+                <p class="faint">{ me.user.email.to_string() }</p>
+                <Segments label="Theme" {options} value={chosen.as_str()} {onchange} />
+                <Link<Route> to={Route::Profile} classes="menu-item">{ Icon::User.show() }{ "Your profile" }</Link<Route>>
+                <button type="button" class="menu-item" popovertarget="user-menu" onclick={props.onhelp.reform(|_| ())}>
+                    { Icon::Prompt.show() }{ "Keyboard shortcuts" }
+                </button>
+                <a class="menu-item" href="/docs/">{ Icon::External.show() }{ "API reference" }</a>
+                <button type="button" class="menu-item" onclick={sign_out.reform(|_| ())}>{ Icon::SignOut.show() }{ "Sign out" }</button>
+            </div>
+        </>
+    }
+}

@@ -1,0 +1,107 @@
+//! The form that adds a person.
+
+use ralex_api::access::RoleName;
+use ralex_api::identity::{NewMember, NewMemberAnswer};
+use ralex_kernel::{Email, Name};
+use yew::prelude::*;
+
+use crate::api;
+use crate::components::{Dialog, Form, SelectField, TextField};
+use crate::hooks::input::{parses, parses_if_filled};
+use crate::hooks::{use_action, use_input, use_load};
+use crate::session::use_org;
+
+const USUAL: &str = "developer";
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub ondone: Callback<NewMemberAnswer>,
+    pub onclose: Callback<()>,
+}
+
+#[component]
+pub fn AddPerson(props: &Props) -> Html {
+    let org = use_org();
+    let add = use_action(props.ondone.clone());
+    let email = use_input("", parses::<Email>);
+    let name = use_input("", parses_if_filled::<Name>);
+    let role = use_state(|| USUAL.to_owned());
+    let scope = use_state(|| "org".to_owned());
+    let onsubmit = {
+        let (email, name, role, scope) = (email.clone(), name.clone(), role.clone(), scope.clone());
+        let (add, org) = (add.clone(), org.slug());
+        Callback::from(move |()| {
+            let Some(email) = email.parsed() else { return };
+            let new = NewMember {
+                email,
+                name: name.parsed(),
+                role: RoleName((*role).clone()),
+                scope: Some((*scope).clone()),
+            };
+            let org = org.clone();
+            add.run(async move { api::identity::add_member(&org, new).await });
+        })
+    };
+    let onrole = {
+        let role = role.clone();
+        Callback::from(move |value| role.set(value))
+    };
+    let onscope = {
+        let scope = scope.clone();
+        Callback::from(move |value| scope.set(value))
+    };
+    html! {
+        <Dialog title="Add person" onclose={props.onclose.clone()}>
+            <Form inputs={vec![email.clone(), name.clone()]} verb="Add person" running={add.running()} problem={add.problem()}
+                {onsubmit} oncancel={props.onclose.clone()}>
+                <TextField label="E-mail" path="email" kind="email" input={email} placeholder="ann@example.com" autofocus=true />
+                <TextField label="Name" path="name" input={name} hint="Needed only for someone who is new to Ralex." />
+                <RoleField role={(*role).clone()} scope={(*scope).clone()} {onrole} {onscope} />
+            </Form>
+        </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RoleProps {
+    role: AttrValue,
+    scope: AttrValue,
+    onrole: Callback<String>,
+    onscope: Callback<String>,
+}
+
+/// A role, what it allows, and where.
+#[component]
+fn RoleField(props: &RoleProps) -> Html {
+    let org = use_org();
+    let (load, _) = use_load(org.slug(), |org| async move {
+        let roles = api::identity::roles(&org).await?.items;
+        let teams = api::identity::teams(&org, None).await?.items;
+        Ok((roles, teams))
+    });
+    let mut roles: Vec<(AttrValue, AttrValue)> = vec![(props.role.clone(), props.role.clone())];
+    let mut scopes: Vec<(AttrValue, AttrValue)> =
+        vec![("org".into(), "The whole organisation".into())];
+    let mut hint = AttrValue::default();
+    if let Some(found) = load.ready() {
+        let (known, teams) = &**found;
+        roles = known
+            .iter()
+            .map(|role| (role.name.as_str().to_owned().into(), role.title.clone().into()))
+            .collect();
+        scopes.extend(teams.iter().map(|team| {
+            (format!("team:{}", team.slug).into(), format!("Team {}", team.name).into())
+        }));
+        hint = known
+            .iter()
+            .find(|role| role.name.as_str() == &*props.role)
+            .map(|role| role.description.clone().into())
+            .unwrap_or_default();
+    }
+    html! {
+        <div class="pair">
+            <SelectField label="Role" path="role" options={roles} value={props.role.clone()} onchange={props.onrole.clone()} {hint} />
+            <SelectField label="Where" path="scope" options={scopes} value={props.scope.clone()} onchange={props.onscope.clone()} />
+        </div>
+    }
+}

@@ -1,0 +1,143 @@
+//! The form of a budget: for whom, how often, how much.
+
+use ralex_api::Problem;
+use ralex_api::budgets::Budget;
+use ralex_kernel::{Money, Period};
+use yew::prelude::*;
+
+use super::budgets::each;
+use crate::api;
+use crate::components::{Check, Form, SelectField, TextField};
+use crate::hooks::input::{anything, positive_money};
+use crate::hooks::{use_input, use_load};
+use crate::session::use_org;
+
+/// What the form holds when it is good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written {
+    pub scope: String,
+    pub period: Period,
+    pub limit: Money,
+    pub hard: bool,
+    pub time_zone: Option<String>,
+}
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// The budget to change; its scope and period stay.
+    pub budget: Option<Budget>,
+    pub running: bool,
+    pub problem: Option<Problem>,
+    pub onsubmit: Callback<Written>,
+    pub oncancel: Callback<()>,
+}
+
+#[component]
+pub fn BudgetForm(props: &Props) -> Html {
+    let budget = props.budget.as_ref();
+    let scope = use_state(|| "org".to_owned());
+    let period = use_state(|| Period::Month);
+    let hard = use_state(|| budget.is_none_or(|budget| budget.hard));
+    let limit = use_input(
+        &budget.map(|budget| budget.limit.to_string()).unwrap_or_default(),
+        positive_money,
+    );
+    let zone = use_input("", anything);
+    let onsubmit = {
+        let (scope, period, hard, limit, zone) =
+            (scope.clone(), period.clone(), hard.clone(), limit.clone(), zone.clone());
+        let tell = props.onsubmit.clone();
+        Callback::from(move |()| {
+            if let Some(limit) = limit.parsed() {
+                tell.emit(Written {
+                    scope: (*scope).clone(),
+                    period: *period,
+                    limit,
+                    hard: *hard,
+                    time_zone: zone.filled(),
+                });
+            }
+        })
+    };
+    let choose = {
+        let scope = scope.clone();
+        Callback::from(move |value| scope.set(value))
+    };
+    let onperiod = {
+        let period = period.clone();
+        Callback::from(move |value: String| {
+            period.set(
+                Period::ALL
+                    .into_iter()
+                    .find(|period| period.as_str() == value)
+                    .unwrap_or(Period::Month),
+            );
+        })
+    };
+    let onhard = {
+        let hard = hard.clone();
+        Callback::from(move |on| hard.set(on))
+    };
+    let periods = Period::ALL.map(|period| (period.as_str().into(), each(period).into())).to_vec();
+    let hint = budget.map(|budget| {
+        format!(
+            "{} is spent or held in this period; a limit cannot be less.",
+            crate::text::money::short(budget.spent + budget.held)
+        )
+    });
+    html! {
+        <Form inputs={vec![limit.clone()]} verb={if budget.is_some() { "Save budget" } else { "Create budget" }} running={props.running}
+            problem={props.problem.clone()} {onsubmit} oncancel={props.oncancel.clone()}>
+            if budget.is_none() {
+                <ScopeField value={(*scope).clone()} onchange={choose} />
+                <div class="pair">
+                    <SelectField label="Period" path="period" options={periods} value={period.as_str()} onchange={onperiod} />
+                    <TextField label="Time zone" path="time_zone" input={zone} placeholder="UTC" hint="Whose midnights bound it, such as Europe/Berlin." />
+                </div>
+            }
+            <TextField label="Limit" path="limit" input={limit} before="$" placeholder="100.00" autofocus=true hint={hint.unwrap_or_else(|| "US dollars in each period.".to_owned())} />
+            <Check label="Hard" on={*hard} onchange={onhard} hint="Refuse a call whose worst case does not fit. A soft budget only tells." />
+        </Form>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct ScopeProps {
+    value: AttrValue,
+    onchange: Callback<String>,
+}
+
+/// The organisation, its teams, its projects and its tokens.
+#[component]
+fn ScopeField(props: &ScopeProps) -> Html {
+    let org = use_org();
+    let (load, _) = use_load(org.slug(), |org| async move {
+        let teams = api::identity::teams(&org, None).await?.items;
+        let projects = api::identity::projects(&org, None).await?.items;
+        // A picker of tokens is a help; a reader without the right to list them picks above.
+        let tokens =
+            api::identity::tokens(&org, None).await.map(|page| page.items).unwrap_or_default();
+        Ok((teams, projects, tokens))
+    });
+    let mut options: Vec<(AttrValue, AttrValue)> =
+        vec![("org".into(), format!("Organisation {}", org.name()).into())];
+    if let Some(found) = load.ready() {
+        let (teams, projects, tokens) = &**found;
+        options.extend(teams.iter().map(|team| {
+            (format!("team:{}", team.slug).into(), format!("Team {}", team.name).into())
+        }));
+        options.extend(projects.iter().map(|project| {
+            (
+                format!("project:{}", project.slug).into(),
+                format!("Project {} of {}", project.name, project.team_slug).into(),
+            )
+        }));
+        options.extend(tokens.iter().filter(|token| token.revoked_at.is_none()).map(|token| {
+            (
+                format!("token:{}", token.id).into(),
+                format!("Token {} (…{})", token.name, token.last_four).into(),
+            )
+        }));
+    }
+    html! { <SelectField label="For" path="scope" {options} value={props.value.clone()} onchange={props.onchange.clone()} /> }
+}

@@ -1,0 +1,205 @@
+//! Budgets: what may be spent, what is spent, and what is held for calls under way.
+
+use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
+use ralex_kernel::{Money, Period};
+use yew::prelude::*;
+
+use super::budget_form::{BudgetForm, Written};
+use crate::api;
+use crate::components::meter::Meter;
+use crate::components::{
+    Badge, Button, Confirm, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, show, use_toast,
+};
+use crate::hooks::{use_action, use_load};
+use crate::session::use_org;
+use crate::text::money::{exact, short};
+use crate::text::number::{counted, percent};
+use crate::text::time::day;
+
+/// What is open over the page.
+#[derive(Clone, PartialEq)]
+enum Over {
+    Nothing,
+    Create,
+    Edit(Budget),
+    Delete(Budget),
+}
+
+#[component]
+pub fn BudgetsPage() -> Html {
+    let org = use_org();
+    let over = use_state(|| Over::Nothing);
+    let toast = use_toast();
+    let (load, again) = use_load(org.slug(), |org| async move { api::budgets::list(&org).await });
+    let may = org.can("budget.set");
+    let set = {
+        let over = over.clone();
+        Callback::from(move |what: Over| over.set(what))
+    };
+    let close = set.reform(|()| Over::Nothing);
+    let done = {
+        let (close, again) = (close.clone(), again.clone());
+        Callback::from(move |said: AttrValue| {
+            close.emit(());
+            again.emit(());
+            toast.emit(said);
+        })
+    };
+    let create = html! {
+        if may { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create budget" }</Button> }
+    };
+    html! {
+        <>
+            <Head title="Budgets" lead="What may be spent in a period. A hard budget refuses a call that may not fit; a soft one only tells.">
+                { create.clone() }
+            </Head>
+            { show(&load, &again, |page| if page.items.is_empty() {
+                html! {
+                    <Empty icon={Icon::Wallet} title="No budget yet">
+                        <p>{ "Without one, spend has no limit. Start with a hard monthly budget for the organisation." }</p>
+                        { create }
+                    </Empty>
+                }
+            } else {
+                html! { <ul class="budgets">{ for page.items.iter().map(|budget| card(budget, may, &set)) }</ul> }
+            }) }
+            { match &*over {
+                Over::Nothing => Html::default(),
+                Over::Create => html! { <Editor budget={None::<Budget>} ondone={done} onclose={close} /> },
+                Over::Edit(budget) => html! { <Editor budget={Some(budget.clone())} ondone={done} onclose={close} /> },
+                Over::Delete(budget) => html! { <Delete budget={budget.clone()} ondone={done} onclose={close} /> },
+            } }
+        </>
+    }
+}
+
+fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
+    let (used, held) = (budget.spent.share_of(budget.limit), budget.held.share_of(budget.limit));
+    let left = budget.limit - budget.spent - budget.held;
+    let over = budget.spent > budget.limit;
+    let label = format!(
+        "{} of {} spent, {} held",
+        short(budget.spent),
+        short(budget.limit),
+        short(budget.held)
+    );
+    let until = budget.period_ends_at.map(|end| format!("starts anew {}", day(end)));
+    let (edit, delete) = (budget.clone(), budget.clone());
+    html! {
+        <li class="budget" key={budget.id.to_string()}>
+            <div class="budget-head">
+                <div>
+                    <h2>{ budget.scope_name.clone() }</h2>
+                    <p class="faint"><code>{ budget.scope.clone() }</code>{ format!(" · {}", each(budget.period)) }
+                        if let Some(until) = until { <>{ ", " }<span title={budget.time_zone.clone()}>{ until }</span></> }
+                    </p>
+                </div>
+                if budget.hard { <Badge tone={Tone::Info} title="Refuses a call that may not fit">{ "Hard" }</Badge> }
+                else { <Badge title="Only tells when it is passed">{ "Soft" }</Badge> }
+                if may {
+                    <div class="budget-actions">
+                        <IconButton icon={Icon::Edit} label={format!("Edit the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Edit(edit.clone()))} />
+                        <IconButton icon={Icon::Trash} label={format!("Delete the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Delete(delete.clone()))} />
+                    </div>
+                }
+            </div>
+            <Meter {used} {held} {label} />
+            <dl class="budget-sums">
+                <div><dt><span class="key used" />{ "Spent" }</dt><dd class={classes!(over.then_some("over"))} title={exact(budget.spent)}>{ short(budget.spent) }<span class="faint">{ percent(used) }</span></dd></div>
+                <div><dt><span class="key held" />{ "Held" }</dt><dd title={exact(budget.held)}>{ short(budget.held) }</dd></div>
+                <div><dt>{ "Left" }</dt><dd title={exact(left)}>{ short(left) }</dd></div>
+                <div><dt>{ "Limit" }</dt><dd title={exact(budget.limit)}>{ short(budget.limit) }</dd></div>
+                if budget.refused > 0 { <div><dt>{ "Refused" }</dt><dd>{ counted(budget.refused, "call") }</dd></div> }
+                if budget.overrun > Money::ZERO { <div><dt>{ "Beyond its holds" }</dt><dd class="over" title={exact(budget.overrun)}>{ short(budget.overrun) }</dd></div> }
+            </dl>
+        </li>
+    }
+}
+
+pub const fn each(period: Period) -> &'static str {
+    match period {
+        Period::Day => "each day",
+        Period::Week => "each week",
+        Period::Month => "each month",
+        Period::Quarter => "each quarter",
+        Period::Total => "once, in all",
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct EditorProps {
+    budget: Option<Budget>,
+    ondone: Callback<AttrValue>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Editor(props: &EditorProps) -> Html {
+    let org = use_org();
+    let save = use_action(props.ondone.reform(|budget: Budget| {
+        format!("The budget of {} is {}.", budget.scope_name, short(budget.limit)).into()
+    }));
+    let onsubmit = {
+        let (save, slug, budget) = (save.clone(), org.slug(), props.budget.clone());
+        Callback::from(move |Written { scope, period, limit, hard, time_zone }: Written| {
+            let (slug, id) = (slug.clone(), budget.as_ref().map(|budget| budget.id));
+            save.run(async move {
+                match id {
+                    Some(id) => {
+                        api::budgets::update(
+                            &slug,
+                            id,
+                            UpdateBudget { limit: Some(limit), hard: Some(hard) },
+                        )
+                        .await
+                    }
+                    None => {
+                        api::budgets::create(
+                            &slug,
+                            NewBudget { scope, period, limit, hard, time_zone },
+                        )
+                        .await
+                    }
+                }
+            });
+        })
+    };
+    let title = props.budget.as_ref().map_or_else(
+        || "Create budget".to_owned(),
+        |budget| format!("Budget of {}", budget.scope_name),
+    );
+    html! {
+        <Dialog {title} onclose={props.onclose.clone()}>
+            <BudgetForm budget={props.budget.clone()} running={save.running()} problem={save.problem()} {onsubmit} oncancel={props.onclose.clone()} />
+        </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct DeleteProps {
+    budget: Budget,
+    ondone: Callback<AttrValue>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Delete(props: &DeleteProps) -> Html {
+    let slug = use_org().slug();
+    let Budget { id, scope_name, limit, period, hard, .. } = props.budget.clone();
+    let delete = {
+        let name = scope_name.clone();
+        use_action(
+            props.ondone.reform(move |()| format!("The budget of {name} is deleted.").into()),
+        )
+    };
+    let (running, problem) = (delete.running(), delete.problem());
+    let onconfirm = Callback::from(move |()| {
+        let slug = slug.clone();
+        delete.run(async move { api::budgets::delete(&slug, id).await });
+    });
+    html! {
+        <Confirm title={format!("Delete the budget of {scope_name}?")} verb="Delete budget" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+            <p>{ format!("Its limit of {} {} no longer {}. What was spent stays in the records.", short(limit), each(period), if hard { "holds" } else { "tells" }) }</p>
+        </Confirm>
+    }
+}

@@ -1,0 +1,220 @@
+//! Calls: every model call, newest first, each with what it took.
+
+use ralex_api::usage::{Call, CallState};
+use yew::prelude::*;
+
+use crate::api;
+use crate::components::segments::Segments;
+use crate::components::{
+    Badge, Button, Column, Drawer, Empty, Head, Icon, KeyValue, More, Table, TextField, Tone, When,
+    show,
+};
+use crate::hooks::input::anything;
+use crate::hooks::{Pages, use_input, use_load, use_pages, use_query};
+use crate::session::use_org;
+use crate::text::money::{exact, short};
+use crate::text::number::{grouped, milliseconds};
+use crate::text::query::Query;
+
+const COLUMNS: [Column; 7] = [
+    Column::text("Started"),
+    Column::text("Model"),
+    Column::text("State"),
+    Column::text("Charged to").wide(),
+    Column::number("Tokens in / out").wide(),
+    Column::number("Time").wide(),
+    Column::number("Cost"),
+];
+
+#[component]
+pub fn CallsPage() -> Html {
+    let org = use_org();
+    let (query, set) = use_query();
+    let filters = Query::default()
+        .with_some("state", query.find("state"))
+        .with_some("model", query.find("model"));
+    let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| async move {
+        api::usage::calls(&org, filters, cursor).await
+    });
+    let open = {
+        let (query, set) = (query.clone(), set.clone());
+        Callback::from(move |id: String| set.emit(query.with("call", &id)))
+    };
+    html! {
+        <>
+            <Head title="Calls" lead="Every model call with its outcome, tokens, time and cost. Prompts and answers are not stored.">
+                <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
+            </Head>
+            <Filters query={query.clone()} {set} />
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, &open, filters != Query::default())) }
+            if let Some(id) = query.find("call") {
+                <CallDrawer id={id.to_owned()} onclose={open.reform(|()| String::new())} />
+            }
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct FiltersProps {
+    query: Query,
+    set: Callback<Query>,
+}
+
+#[component]
+fn Filters(props: &FiltersProps) -> Html {
+    let model = use_input(props.query.find("model").unwrap_or_default(), anything);
+    let mut options = vec![("".into(), "All".into())];
+    let states = [
+        CallState::Success,
+        CallState::Error,
+        CallState::Refused,
+        CallState::Canceled,
+        CallState::Open,
+        CallState::Lost,
+    ];
+    options.extend(states.map(|state| (state.as_str().into(), word(state).into())));
+    let onchange = {
+        let (query, set) = (props.query.clone(), props.set.clone());
+        Callback::from(move |state: String| set.emit(query.with("state", &state)))
+    };
+    let onsubmit = {
+        let (query, set, model) = (props.query.clone(), props.set.clone(), model.clone());
+        Callback::from(move |event: SubmitEvent| {
+            event.prevent_default();
+            set.emit(query.with("model", &model.filled().unwrap_or_default()));
+        })
+    };
+    html! {
+        <form class="filters" role="search" data-search="" {onsubmit}>
+            <Segments label="State" {options} value={props.query.find("state").unwrap_or_default().to_owned()} {onchange} />
+            <TextField label="Model" input={model} placeholder="Exact name, then Enter" />
+        </form>
+    }
+}
+
+fn table(
+    pages: &Pages<Call>,
+    more: &Callback<()>,
+    open: &Callback<String>,
+    filtered: bool,
+) -> Html {
+    if pages.items.is_empty() {
+        return html! {
+            <Empty icon={Icon::List} title={if filtered { "No call matches these filters" } else { "No calls yet" }}>
+                <p>{ if filtered { "Choose another state or model." } else { "They appear here the moment they are made." } }</p>
+            </Empty>
+        };
+    }
+    html! {
+        <>
+            <Table caption="Calls" columns={COLUMNS.to_vec()}>
+                { for pages.items.iter().map(|call| row(call, open)) }
+            </Table>
+            <More shown={pages.items.len()} noun="call" more={pages.next.is_some()} fetching={pages.fetching}
+                problem={pages.problem.clone()} onmore={more.clone()} />
+        </>
+    }
+}
+
+fn row(call: &Call, open: &Callback<String>) -> Html {
+    let id = call.id.to_string();
+    let onclick = open.reform(move |_: MouseEvent| id.clone());
+    html! {
+        <tr key={call.id.to_string()} class="clickable" onclick={onclick}>
+            <td><button type="button" class="row-open"><When at={call.started_at} /></button></td>
+            <td class="strong">{ call.model.clone() }</td>
+            <td>{ badge(call) }</td>
+            <td class="wide">{ charged(call) }</td>
+            <td class="number wide">{ tokens(call) }</td>
+            <td class="number wide">{ call.duration_ms.map(|ms| milliseconds(ms.into())).unwrap_or_default() }</td>
+            <td class="number" title={exact(call.cost)}>{ short(call.cost) }</td>
+        </tr>
+    }
+}
+
+fn badge(call: &Call) -> Html {
+    let tone = match call.state {
+        CallState::Open => Tone::Info,
+        CallState::Success => Tone::Good,
+        CallState::Error | CallState::Lost => Tone::Bad,
+        CallState::Canceled => Tone::Plain,
+        CallState::Refused => Tone::Warn,
+    };
+    html! { <Badge {tone} title={call.problem.clone().map(AttrValue::from)}>{ word(call.state) }</Badge> }
+}
+
+const fn word(state: CallState) -> &'static str {
+    match state {
+        CallState::Open => "Under way",
+        CallState::Success => "Success",
+        CallState::Error => "Error",
+        CallState::Canceled => "Canceled",
+        CallState::Lost => "Lost",
+        CallState::Refused => "Refused",
+    }
+}
+
+fn charged(call: &Call) -> String {
+    match (&call.team, &call.token) {
+        (Some(team), Some(token)) => format!("{team} · {token}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => "Organisation".to_owned(),
+    }
+}
+
+fn tokens(call: &Call) -> String {
+    let about = if call.estimated { "≈ " } else { "" };
+    format!("{about}{} / {}", grouped(call.input_tokens), grouped(call.output_tokens))
+}
+
+#[derive(Properties, PartialEq)]
+struct DrawerProps {
+    id: AttrValue,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn CallDrawer(props: &DrawerProps) -> Html {
+    let org = use_org();
+    let wants = (org.slug(), props.id.to_string());
+    let (load, again) =
+        use_load(wants, |(org, id)| async move { api::usage::call(&org, &id).await });
+    html! {
+        <Drawer title="Call" onclose={props.onclose.clone()}>
+            { show(&load, &again, |call| html! { <KeyValue facts={facts(call)} /> }) }
+        </Drawer>
+    }
+}
+
+fn facts(call: &Call) -> Vec<(AttrValue, Html)> {
+    let text = |text: &str| html! { { text.to_owned() } };
+    let amount = |amount| html! { <span title={exact(amount)}>{ short(amount) }</span> };
+    let time = |ms: Option<u32>| ms.map_or_else(|| text("–"), |ms| text(&milliseconds(ms.into())));
+    let mut facts: Vec<(AttrValue, Html)> = vec![
+        ("Id".into(), html! { <code>{ call.id.to_string() }</code> }),
+        ("State".into(), badge(call)),
+        (
+            "Started".into(),
+            html! { <>{ crate::text::time::exact(call.started_at) }<br /><When at={call.started_at} /></> },
+        ),
+        ("Model".into(), text(&call.model)),
+        ("Provider".into(), text(&call.provider)),
+        ("Charged to".into(), text(&charged(call))),
+        (
+            "Wire format".into(),
+            text(&format!("{}{}", call.dialect, if call.streamed { ", streamed" } else { "" })),
+        ),
+        ("Tokens in / out".into(), text(&tokens(call))),
+        ("Cost".into(), amount(call.cost)),
+        ("Held at first".into(), amount(call.held)),
+        ("First byte".into(), time(call.first_byte_ms)),
+        ("Total time".into(), time(call.duration_ms)),
+    ];
+    if call.estimated {
+        facts.push(("Counted by".into(), text("Ralex, since the provider sent no usage")));
+    }
+    if let Some(problem) = &call.problem {
+        facts.push(("Problem".into(), html! { <code>{ problem.clone() }</code> }));
+    }
+    facts
+}

@@ -1,0 +1,46 @@
+//! Where there is no page: a wrong address, a missing right, no organisation.
+
+use yew::prelude::*;
+use yew_router::prelude::*;
+
+use crate::components::{Empty, Icon};
+use crate::hooks::use_title;
+use crate::route::{Place, Route};
+
+#[component]
+pub fn LostPage() -> Html {
+    use_title("Not found");
+    html! {
+        <Empty icon={Icon::Search} title="There is no such page">
+            <p>{ "The address is wrong, or the page belongs to an organisation that you are not in." }</p>
+            <Link<Route> to={Route::Home} classes="button">{ "Go to the overview" }</Link<Route>>
+        </Empty>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct ForbiddenProps {
+    pub place: Place,
+}
+
+#[component]
+pub fn ForbiddenPage(props: &ForbiddenProps) -> Html {
+    use_title(props.place.title());
+    html! {
+        <Empty icon={Icon::Shield} title={format!("{} is not open to you", props.place.title())}>
+            <p>
+                { "It needs the permission " }<code>{ props.place.permission().unwrap_or_default() }</code>
+                { ". Ask an owner of the organisation for a role that has it." }
+            </p>
+        </Empty>
+    }
+}
+
+/// Shown to somebody who is in no organisation.
+pub fn no_org() -> Html {
+    html! {
+        <Empty icon={Icon::Layers} title="You are in no organisation yet">
+            <p>{ "Ask the owner of one to add you by your e-mail address, then reload." }</p>
+        </Empty>
+    }
+}

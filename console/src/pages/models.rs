@@ -1,0 +1,155 @@
+//! Models and keys: which providers can be called, with which keys, for which models at which price.
+
+use ralex_api::catalog::{Model, Provider, UpdateProvider};
+use ralex_api::vault::SecretInfo;
+use yew::prelude::*;
+
+use super::key_forms::{DeleteKey, KeyForm};
+use super::model_form::{DeleteModel, ModelForm};
+use super::provider_card::provider_card;
+use super::provider_form::{DeleteProvider, ProviderForm};
+use crate::api;
+use crate::components::{Button, Empty, Head, Icon, Kind, show, use_toast};
+use crate::hooks::{use_action, use_load};
+use crate::session::{Org, use_org};
+
+/// What is open over the page.
+#[derive(Clone, PartialEq)]
+pub enum Over {
+    Nothing,
+    AddProvider,
+    EditProvider(Box<Provider>),
+    DeleteProvider(Box<Provider>),
+    AddKey(Box<Provider>),
+    RotateKey(Box<SecretInfo>),
+    DeleteKey(Box<SecretInfo>),
+    AddModel(Box<Provider>),
+    EditModel(Box<Model>),
+    DeleteModel(Box<Model>),
+}
+
+/// What one may change.
+#[derive(Clone, Copy, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag for each permission, as the server names them"
+)]
+pub struct May {
+    pub provider: bool,
+    pub model: bool,
+    pub add_key: bool,
+    pub rotate_key: bool,
+    pub delete_key: bool,
+}
+
+impl May {
+    fn of(org: &Org) -> Self {
+        Self {
+            provider: org.can("provider.configure"),
+            model: org.can("model.configure"),
+            add_key: org.can("secret.create"),
+            rotate_key: org.can("secret.rotate"),
+            delete_key: org.can("secret.delete"),
+        }
+    }
+}
+
+/// What a part of the page can ask for.
+#[derive(Clone, PartialEq)]
+pub struct Doing {
+    pub open: Callback<Over>,
+    pub switch: Callback<(String, bool)>,
+    pub may: May,
+}
+
+#[component]
+pub fn ModelsPage() -> Html {
+    let org = use_org();
+    let over = use_state(|| Over::Nothing);
+    let toast = use_toast();
+    let may = May::of(&org);
+    let (load, again) = use_load(org.slug(), |org| async move {
+        let providers = api::catalog::providers(&org).await?.items;
+        let models = api::catalog::models(&org).await?.items;
+        // Keys are shown only to those who may manage them; the rest of the page is for all.
+        let keys = api::vault::secrets(&org).await.map(|page| page.items).unwrap_or_default();
+        Ok((providers, models, keys))
+    });
+    let open = {
+        let over = over.clone();
+        Callback::from(move |what: Over| over.set(what))
+    };
+    let onclose = open.reform(|()| Over::Nothing);
+    let ondone = {
+        let (close, again) = (onclose.clone(), again.clone());
+        Callback::from(move |said: AttrValue| {
+            close.emit(());
+            again.emit(());
+            toast.emit(said);
+        })
+    };
+    let switching = use_action(ondone.reform(|provider: Provider| {
+        format!("{} is switched {}.", provider.slug, if provider.enabled { "on" } else { "off" })
+            .into()
+    }));
+    let switch = {
+        let (switching, org) = (switching.clone(), org.slug());
+        Callback::from(move |(slug, on): (String, bool)| {
+            let org = org.clone();
+            let change = UpdateProvider { base_url: None, enabled: Some(on) };
+            switching.run(async move { api::catalog::update_provider(&org, &slug, change).await });
+        })
+    };
+    let doing = Doing { open: open.clone(), switch, may };
+    let add = html! {
+        if may.provider { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={open.reform(|()| Over::AddProvider)}>{ "Add provider" }</Button> }
+    };
+    html! {
+        <>
+            <Head title="Models and keys" lead="Which providers can be called, with which keys, for which models and at which price.">{ add.clone() }</Head>
+            if let Some(problem) = switching.problem() { <crate::components::Failed {problem} /> }
+            { show(&load, &again, |found| {
+                let (providers, models, keys) = &**found;
+                if providers.is_empty() {
+                    return html! { <Empty icon={Icon::Cube} title="No provider yet"><p>{ "Add one, then its key and its models." }</p>{ add }</Empty> };
+                }
+                html! { { for providers.iter().map(|provider| provider_card(provider, models, keys, &doing)) } }
+            }) }
+            { overlay(&over, &ondone, &onclose) }
+        </>
+    }
+}
+
+fn overlay(over: &Over, ondone: &Callback<AttrValue>, onclose: &Callback<()>) -> Html {
+    let (ondone, onclose) = (ondone.clone(), onclose.clone());
+    match over {
+        Over::Nothing => Html::default(),
+        Over::AddProvider => {
+            html! { <ProviderForm provider={None::<Provider>} {ondone} {onclose} /> }
+        }
+        Over::EditProvider(provider) => {
+            html! { <ProviderForm provider={Some((**provider).clone())} {ondone} {onclose} /> }
+        }
+        Over::DeleteProvider(provider) => {
+            html! { <DeleteProvider provider={(**provider).clone()} {ondone} {onclose} /> }
+        }
+        Over::AddKey(provider) => {
+            html! { <KeyForm provider={provider.slug.to_string()} secret={None::<SecretInfo>} {ondone} {onclose} /> }
+        }
+        Over::RotateKey(secret) => {
+            html! { <KeyForm provider={secret.provider_slug.to_string()} secret={Some((**secret).clone())} {ondone} {onclose} /> }
+        }
+        Over::DeleteKey(secret) => {
+            html! { <DeleteKey secret={(**secret).clone()} {ondone} {onclose} /> }
+        }
+        Over::AddModel(provider) => {
+            html! { <ModelForm kind={provider.kind} provider={provider.slug.to_string()} model={None::<Model>} {ondone} {onclose} /> }
+        }
+        Over::EditModel(model) => {
+            html! { <ModelForm kind={ralex_api::catalog::ProviderKind::Simulated} provider={model.provider_slug.to_string()} model={Some((**model).clone())} {ondone} {onclose} /> }
+        }
+        Over::DeleteModel(model) => {
+            html! { <DeleteModel model={(**model).clone()} {ondone} {onclose} /> }
+        }
+    }
+}

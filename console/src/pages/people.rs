@@ -1,0 +1,173 @@
+//! People: who is in the organisation, and with which roles.
+
+use ralex_api::identity::{Member, NewMemberAnswer};
+use yew::prelude::*;
+
+use super::add_person::AddPerson;
+use crate::api;
+use crate::components::secret::SecretOnce;
+use crate::components::{
+    Badge, Button, Column, Confirm, Empty, Head, Icon, IconButton, Kind, More, Table, When, show,
+    use_toast,
+};
+use crate::hooks::{Pages, use_action, use_pages};
+use crate::session::{use_org, use_session};
+
+const COLUMNS: [Column; 5] = [
+    Column::text("Name"),
+    Column::text("E-mail").wide(),
+    Column::text("Roles"),
+    Column::text("Joined").wide(),
+    Column::text(""),
+];
+
+/// What is open over the page.
+#[derive(Clone, PartialEq)]
+enum Over {
+    Nothing,
+    Add,
+    Added(Box<NewMemberAnswer>),
+    Remove(Box<Member>),
+}
+
+#[component]
+pub fn PeoplePage() -> Html {
+    let org = use_org();
+    let over = use_state(|| Over::Nothing);
+    let toast = use_toast();
+    let list =
+        use_pages(
+            org.slug(),
+            |org, cursor| async move { api::identity::members(&org, cursor).await },
+        );
+    let set = {
+        let over = over.clone();
+        Callback::from(move |what: Over| over.set(what))
+    };
+    let onclose = set.reform(|()| Over::Nothing);
+    let done = {
+        let (set, again, toast) = (set.clone(), list.again.clone(), toast.clone());
+        Callback::from(move |answer: NewMemberAnswer| {
+            again.emit(());
+            toast.emit(format!("{} is in.", answer.member.user.name).into());
+            set.emit(if answer.one_time_password.is_some() {
+                Over::Added(Box::new(answer))
+            } else {
+                Over::Nothing
+            });
+        })
+    };
+    let removed = {
+        let (close, again) = (onclose.clone(), list.again.clone());
+        Callback::from(move |name: String| {
+            close.emit(());
+            again.emit(());
+            toast.emit(format!("{name} is removed.").into());
+        })
+    };
+    html! {
+        <>
+            <Head title="People" lead="Who is in the organisation and what each may do.">
+                if org.can("member.invite") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add person" }</Button> }
+            </Head>
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("member.remove"), &set)) }
+            { match &*over {
+                Over::Nothing => Html::default(),
+                Over::Add => html! { <AddPerson ondone={done} {onclose} /> },
+                Over::Added(answer) => html! { <FirstPassword answer={(**answer).clone()} {onclose} /> },
+                Over::Remove(member) => html! { <Remove member={(**member).clone()} ondone={removed} {onclose} /> },
+            } }
+        </>
+    }
+}
+
+fn table(pages: &Pages<Member>, more: &Callback<()>, may: bool, set: &Callback<Over>) -> Html {
+    if pages.items.is_empty() {
+        return html! { <Empty icon={Icon::People} title="Nobody is here yet"><p>{ "Add a person by e-mail address." }</p></Empty> };
+    }
+    html! {
+        <>
+            <Table caption="People" columns={COLUMNS.to_vec()}>
+                { for pages.items.iter().map(|member| html! { <Row key={member.user.id.to_string()} member={member.clone()} {may} onremove={set.reform(|member| Over::Remove(Box::new(member)))} /> }) }
+            </Table>
+            <More shown={pages.items.len()} noun="member" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RowProps {
+    member: Member,
+    may: bool,
+    onremove: Callback<Member>,
+}
+
+#[component]
+fn Row(props: &RowProps) -> Html {
+    let member = &props.member;
+    let session = use_session();
+    let own = session.is_some_and(|session| session.me.user.id == member.user.id);
+    let chosen = member.clone();
+    html! {
+        <tr>
+            <td class="strong">{ member.user.name.to_string() }if own { <span class="faint">{ " (you)" }</span> }</td>
+            <td class="wide">{ member.user.email.to_string() }</td>
+            <td>
+                <span class="badges">
+                    { for member.roles.iter().map(|held| {
+                        let place = if held.scope == "org" { String::new() } else { format!(" · {}", held.scope) };
+                        html! { <Badge>{ format!("{}{place}", held.role) }</Badge> }
+                    }) }
+                </span>
+            </td>
+            <td class="wide"><When at={member.joined_at} /></td>
+            <td class="number">
+                if props.may { <IconButton icon={Icon::Trash} label={format!("Remove {}", member.user.name)} onclick={props.onremove.reform(move |()| chosen.clone())} /> }
+            </td>
+        </tr>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct FirstPasswordProps {
+    answer: NewMemberAnswer,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn FirstPassword(props: &FirstPasswordProps) -> Html {
+    let user = &props.answer.member.user;
+    let secret = props.answer.one_time_password.clone().unwrap_or_default();
+    html! {
+        <SecretOnce title={format!("{} can sign in", user.name)} label="One-time password" {secret} onclose={props.onclose.clone()}>
+            <p class="prose">{ format!("Hand it to {} on a safe way. At the first sign-in they choose their own.", user.email) }</p>
+        </SecretOnce>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RemoveProps {
+    member: Member,
+    ondone: Callback<String>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Remove(props: &RemoveProps) -> Html {
+    let org = use_org();
+    let (user, roles) = (props.member.user.clone(), props.member.roles.len() as u64);
+    let remove = {
+        let name = user.name.to_string();
+        use_action(props.ondone.reform(move |()| name.clone()))
+    };
+    let (running, problem, name) = (remove.running(), remove.problem(), org.name());
+    let onconfirm = Callback::from(move |()| {
+        let org = org.slug();
+        remove.run(async move { api::identity::remove_member(&org, user.id).await });
+    });
+    html! {
+        <Confirm title={format!("Remove {}?", props.member.user.name)} verb="Remove" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+            <p>{ format!("They lose {} in {name} within a second, and their personal tokens stop working here. What they did stays in the audit log.", crate::text::number::counted(roles, "role")) }</p>
+        </Confirm>
+    }
+}

@@ -1,0 +1,201 @@
+//! The playground: one prompt, streamed over the same route that every program uses.
+
+use ralex_api::Problem;
+use ralex_api::usage::Call;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::AbortController;
+use yew::prelude::*;
+use yew_router::prelude::*;
+
+use super::playground_answer::{Answer, AnswerView};
+use crate::api;
+use crate::api::chat::{Happening, Prompt};
+use crate::components::{Button, Empty, Head, Icon, Kind, SelectField, TextArea, TextField, show};
+use crate::hooks::input::{anything, count, needed};
+use crate::hooks::{Input, use_input, use_load, use_query};
+use crate::route::{Place, Route};
+use crate::session::use_org;
+
+const MAX_TOKENS: &str = "512";
+
+#[component]
+pub fn PlaygroundPage() -> Html {
+    let org = use_org();
+    let (load, again) = use_load(org.slug(), |org| async move {
+        let models = api::catalog::models(&org).await?.items;
+        // Whom to charge is a choice only for those who may see teams.
+        let teams =
+            api::identity::teams(&org, None).await.map(|page| page.items).unwrap_or_default();
+        Ok((models, teams))
+    });
+    html! {
+        <>
+            <Head title="Playground" lead="Try a model with your own rights. The call is held, recorded and charged like any other." />
+            { show(&load, &again, |found| {
+                let (models, teams) = &**found;
+                let pair = |value: &str, text: &str| (AttrValue::from(value.to_owned()), AttrValue::from(text.to_owned()));
+                if models.is_empty() {
+                    return no_models(&org.slug());
+                }
+                html! {
+                    <Bench
+                        models={models.iter().map(|model| pair(&model.name, &format!("{} · {}", model.name, model.provider_slug))).collect::<Vec<_>>()}
+                        teams={teams.iter().map(|team| pair(team.slug.as_str(), team.name.as_str())).collect::<Vec<_>>()}
+                    />
+                }
+            }) }
+        </>
+    }
+}
+
+fn no_models(org: &str) -> Html {
+    html! {
+        <Empty icon={Icon::Cube} title="There is no model yet">
+            <p>{ "A provider and one of its models make the first call possible." }</p>
+            <Link<Route> to={Place::Models.of(org)} classes="button primary">{ "Add a model" }</Link<Route>>
+        </Empty>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct BenchProps {
+    models: Vec<(AttrValue, AttrValue)>,
+    teams: Vec<(AttrValue, AttrValue)>,
+}
+
+/// The fields and the answer.
+#[component]
+fn Bench(props: &BenchProps) -> Html {
+    let org = use_org();
+    let (query, set) = use_query();
+    let system = use_input("", anything);
+    let message = use_input("", needed);
+    let limit = use_input(MAX_TOKENS, count);
+    let answer = use_reducer(Answer::default);
+    let abort = use_mut_ref(|| None::<AbortController>);
+    let first = props.models.first().map(|(value, _)| value.to_string()).unwrap_or_default();
+    let known = |name: &&str| props.models.iter().any(|(value, _)| value == name);
+    let model = query.find("model").filter(known).map_or(first, ToOwned::to_owned);
+    let team = query.find("team").map(ToOwned::to_owned);
+    let prompt = Prompt {
+        model,
+        system: system.text(),
+        message: message.text(),
+        max_tokens: limit.parsed().unwrap_or(512),
+    };
+    let run = {
+        let (prompt, org, team, answer, abort) =
+            (prompt.clone(), org.slug(), team.clone(), answer.clone(), abort.clone());
+        let inputs = [message.clone(), limit.clone()];
+        Callback::from(move |()| {
+            inputs.iter().for_each(Input::leave);
+            if let Some(wrong) = inputs.iter().find(|input| input.fault().is_some()) {
+                return wrong.focus();
+            }
+            if answer.running {
+                return;
+            }
+            let Ok(controller) = AbortController::new() else { return };
+            abort.replace(Some(controller.clone()));
+            answer.dispatch(Step::Started(prompt.clone()));
+            let dispatch = answer.dispatcher();
+            let tell = Callback::from(move |step: Step| dispatch.dispatch(step));
+            spawn_local(ask(org.clone(), team.clone(), prompt.clone(), controller, tell));
+        })
+    };
+    let stop = Callback::from(move |()| {
+        if let Some(controller) = &*abort.borrow() {
+            controller.abort();
+        }
+    });
+    let onkeydown = {
+        let run = run.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
+                event.prevent_default();
+                run.emit(());
+            }
+        })
+    };
+    let choose = |name: &'static str| {
+        let (query, set) = (query.clone(), set.clone());
+        Callback::from(move |value: String| set.emit(query.with(name, &value)))
+    };
+    let mut teams = vec![("".into(), "The organisation".into())];
+    teams.extend(props.teams.iter().cloned());
+    html! {
+        <div class="bench">
+            <section class="panel bench-ask" {onkeydown}>
+                <div class="pair">
+                    <SelectField label="Model" options={props.models.clone()} value={prompt.model.clone()} onchange={choose("model")} />
+                    <TextField label="Max tokens" input={limit} />
+                </div>
+                if !props.teams.is_empty() {
+                    <SelectField label="Charge to" options={teams} value={team.unwrap_or_default()} onchange={choose("team")} />
+                }
+                <TextArea label="System message" input={system} rows=2 placeholder="Optional: how the model should answer" />
+                <TextArea label="Message" input={message} rows=6 placeholder="What do you want to know?" />
+                <footer class="bench-foot">
+                    if answer.running {
+                        <Button icon={Icon::Stop} onclick={stop}>{ "Stop" }</Button>
+                    } else {
+                        <Button kind={Kind::Primary} icon={Icon::Play} onclick={run}>{ "Run" }</Button>
+                    }
+                    <span class="faint"><kbd>{ "Ctrl" }</kbd>{ " " }<kbd>{ "Enter" }</kbd></span>
+                </footer>
+            </section>
+            <AnswerView answer={(*answer).clone()} {prompt} />
+        </div>
+    }
+}
+
+/// What changes an answer.
+pub enum Step {
+    Started(Prompt),
+    Happened(Happening, f64),
+    Ended(Result<(), Problem>, f64),
+    Stopped(f64),
+    Settled(Box<Call>),
+}
+
+/// Makes the call and tells how it goes; at the end also what it cost.
+async fn ask(
+    org: String,
+    team: Option<String>,
+    prompt: Prompt,
+    abort: AbortController,
+    tell: Callback<Step>,
+) {
+    let signal = abort.signal();
+    let call = std::rc::Rc::new(std::cell::RefCell::new(None::<String>));
+    let ended = {
+        let (tell, call) = (tell.clone(), std::rc::Rc::clone(&call));
+        api::chat::stream(&org, team.as_deref(), &prompt, &signal, move |happening| {
+            if let Happening::Began(id) = &happening {
+                call.replace(id.clone());
+            }
+            tell.emit(Step::Happened(happening, js_sys::Date::now()));
+        })
+        .await
+    };
+    let at = js_sys::Date::now();
+    tell.emit(if signal.aborted() { Step::Stopped(at) } else { Step::Ended(ended, at) });
+    let id = call.borrow().clone();
+    if let Some(id) = id {
+        settle(&org, &id, &tell).await;
+    }
+}
+
+/// Asks for the settled call; settlement follows the stream's end by a moment.
+async fn settle(org: &str, id: &str, tell: &Callback<Step>) {
+    use ralex_api::usage::CallState;
+    for pause in [100, 300, 800, 2_000] {
+        crate::hooks::clock::sleep(pause).await;
+        match api::usage::call(org, id).await {
+            Ok(call) if call.state == CallState::Open => {}
+            Ok(call) => return tell.emit(Step::Settled(Box::new(call))),
+            // Who may not read calls still has the answer and its usage.
+            Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! One's own account: password, sessions and personal tokens.
+
+use ralex_api::identity::{NewPersonalToken, NewTokenAnswer, Session, Token};
+use ralex_kernel::Name;
+use yew::prelude::*;
+
+use super::password::PasswordForm;
+use super::token_form::{LIVES, end_of};
+use super::tokens::{Created, TokenRow};
+use crate::api;
+use crate::components::{
+    Badge, Button, Column, Confirm, Dialog, Form, Head, Icon, KeyValue, SelectField, Table,
+    TextField, Tone, When, show, use_toast,
+};
+use crate::hooks::input::parses;
+use crate::hooks::{use_action, use_input, use_load};
+use crate::session::use_session;
+
+#[component]
+pub fn ProfilePage() -> Html {
+    let Some(session) = use_session() else { return Html::default() };
+    let toast = use_toast();
+    let user = session.me.user.clone();
+    let changed = Callback::from(move |()| {
+        toast.emit("The password is changed; your other sessions have ended.".into());
+    });
+    let facts: Vec<(AttrValue, Html)> = vec![
+        ("Name".into(), html! { { user.name.to_string() } }),
+        ("E-mail".into(), html! { { user.email.to_string() } }),
+        (
+            "Organisations".into(),
+            html! { { session.me.orgs.iter().map(|org| org.name.to_string()).collect::<Vec<_>>().join(", ") } },
+        ),
+    ];
+    html! {
+        <>
+            <Head title="Your profile" lead="Your account, where you are signed in, and tokens with your own rights." />
+            <section class="panel narrow"><KeyValue {facts} /></section>
+            <OwnTokens />
+            <Sessions />
+            <section class="panel narrow">
+                <header class="panel-head"><h2>{ "Password" }</h2></header>
+                <PasswordForm current="Current password" verb="Change password" ondone={changed} />
+            </section>
+        </>
+    }
+}
+
+/// What is open over the list.
+#[derive(Clone, PartialEq)]
+enum Over {
+    Nothing,
+    Create,
+    Created(String),
+    Revoke(Box<Token>),
+}
+
+#[component]
+fn OwnTokens() -> Html {
+    let over = use_state(|| Over::Nothing);
+    let (load, again) = use_load((), |()| async { api::identity::own_tokens(None).await });
+    let set = {
+        let over = over.clone();
+        Callback::from(move |what: Over| over.set(what))
+    };
+    let onclose = set.reform(|()| Over::Nothing);
+    let created = {
+        let (set, again) = (set.clone(), again.clone());
+        Callback::from(move |answer: NewTokenAnswer| {
+            again.emit(());
+            set.emit(Over::Created(answer.token));
+        })
+    };
+    let revoked = {
+        let (close, again) = (onclose.clone(), again.clone());
+        Callback::from(move |()| {
+            close.emit(());
+            again.emit(());
+        })
+    };
+    let onrevoke = set.reform(|token| Over::Revoke(Box::new(token)));
+    let columns = vec![
+        Column::text("Name"),
+        Column::text("Works for"),
+        Column::text("Models").wide(),
+        Column::text("Last used").wide(),
+        Column::text("Expires").wide(),
+        Column::text("State"),
+        Column::text(""),
+    ];
+    html! {
+        <section class="panel">
+            <header class="panel-head">
+                <h2>{ "Personal tokens" }</h2>
+                <Button icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create token" }</Button>
+            </header>
+            { show(&load, &again, |page| if page.items.is_empty() {
+                html! { <p class="faint">{ "None. One of these can do what you can, for scripts of your own." }</p> }
+            } else {
+                html! { <Table caption="Personal tokens" {columns}>
+                    { for page.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} may=true onrevoke={onrevoke.clone()} /> }) }
+                </Table> }
+            }) }
+            { match &*over {
+                Over::Nothing => Html::default(),
+                Over::Create => html! { <CreateOwn ondone={created} {onclose} /> },
+                Over::Created(secret) => html! { <Created secret={secret.clone()} {onclose} /> },
+                Over::Revoke(token) => html! { <RevokeOwn token={(**token).clone()} ondone={revoked} {onclose} /> },
+            } }
+        </section>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct CreateProps {
+    ondone: Callback<NewTokenAnswer>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn CreateOwn(props: &CreateProps) -> Html {
+    let create = use_action(props.ondone.clone());
+    let name = use_input("", parses::<Name>);
+    let life = use_state(|| LIVES[0].0.to_owned());
+    let onsubmit = {
+        let (name, life, create) = (name.clone(), life.clone(), create.clone());
+        Callback::from(move |()| {
+            if let Some(name) = name.parsed() {
+                let expires_at = end_of(&life);
+                create.run(async move {
+                    api::identity::create_own_token(NewPersonalToken { name, expires_at }).await
+                });
+            }
+        })
+    };
+    let onchange = {
+        let life = life.clone();
+        Callback::from(move |days| life.set(days))
+    };
+    let options = LIVES.map(|(days, title)| (days.into(), title.into())).to_vec();
+    html! {
+        <Dialog title="Create personal token" onclose={props.onclose.clone()}>
+            <Form inputs={vec![name.clone()]} verb="Create token" running={create.running()} problem={create.problem()} {onsubmit} oncancel={props.onclose.clone()}>
+                <TextField label="Name" path="name" input={name} placeholder="laptop" autofocus=true hint="What uses it." />
+                <SelectField label="Works for" path="expires_at" {options} value={(*life).clone()} {onchange} />
+            </Form>
+        </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RevokeProps {
+    token: Token,
+    ondone: Callback<()>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn RevokeOwn(props: &RevokeProps) -> Html {
+    let revoke = use_action(props.ondone.clone());
+    let (running, problem, id) = (revoke.running(), revoke.problem(), props.token.id);
+    let onconfirm = Callback::from(move |()| {
+        revoke.run(async move { api::identity::revoke_own_token(id).await });
+    });
+    html! {
+        <Confirm title={format!("Revoke {}?", props.token.name)} verb="Revoke token" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+            <p>{ format!("1 token, …{}, stops working within a second. This cannot be undone.", props.token.last_four) }</p>
+        </Confirm>
+    }
+}
+
+#[component]
+fn Sessions() -> Html {
+    let toast = use_toast();
+    let (load, again) = use_load((), |()| async { api::identity::sessions(None).await });
+    let end = {
+        let again = again.clone();
+        use_action(Callback::from(move |()| {
+            again.emit(());
+            toast.emit("The session has ended.".into());
+        }))
+    };
+    html! {
+        <section class="panel">
+            <header class="panel-head"><h2>{ "Sessions" }</h2></header>
+            if let Some(problem) = end.problem() { <crate::components::Failed {problem} /> }
+            { show(&load, &again, |page| html! {
+                <ul class="rows">
+                    { for page.items.iter().map(|session| {
+                        let (end, id) = (end.clone(), session.id);
+                        let onclick = Callback::from(move |()| end.run(async move { api::identity::end_session(id).await }));
+                        session_row(session, onclick)
+                    }) }
+                </ul>
+            }) }
+        </section>
+    }
+}
+
+fn session_row(session: &Session, onclick: Callback<()>) -> Html {
+    html! {
+        <li key={session.id.to_string()}>
+            <div>
+                <strong>{ browser(session.user_agent.as_deref().unwrap_or_default()) }</strong>
+                <p class="faint">
+                    { session.address.clone().unwrap_or_default() }{ " · last used " }<When at={session.last_used_at} />
+                    { " · ends " }<When at={session.expires_at} />
+                </p>
+            </div>
+            if session.current { <Badge tone={Tone::Info}>{ "This one" }</Badge> } else { <Button {onclick}>{ "End session" }</Button> }
+        </li>
+    }
+}
+
+/// A browser's name out of its long signature; the first that fits, since each also names its ancestors.
+fn browser(agent: &str) -> &str {
+    let known = [
+        ("Edg/", "Edge"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+        ("curl/", "curl"),
+    ];
+    known
+        .into_iter()
+        .find(|(mark, _)| agent.contains(mark))
+        .map_or(if agent.is_empty() { "Unknown" } else { agent }, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_told_from_its_ancestors() {
+        assert_eq!(
+            browser("Mozilla/5.0 (X11) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"),
+            "Edge"
+        );
+        assert_eq!(
+            browser("Mozilla/5.0 (X11) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"),
+            "Chrome"
+        );
+        assert_eq!(browser("python-httpx/0.27"), "python-httpx/0.27");
+        assert_eq!(browser(""), "Unknown");
+    }
+}

@@ -1,0 +1,160 @@
+//! The form of a team's token.
+
+use chrono::{TimeDelta, Utc};
+use ralex_api::catalog::Model;
+use ralex_api::identity::{NewToken, NewTokenAnswer, Project, Team};
+use ralex_kernel::Name;
+use yew::prelude::*;
+
+use crate::api;
+use crate::components::{Check, Dialog, Form, SelectField, TextField, show};
+use crate::hooks::clock::now;
+use crate::hooks::input::parses;
+use crate::hooks::{use_action, use_input, use_load};
+use crate::session::use_org;
+
+/// How long a token lives, in days; the first is the default.
+pub const LIVES: [(&str, &str); 4] =
+    [("90", "90 days"), ("30", "30 days"), ("365", "1 year"), ("", "For ever")];
+
+/// The instant at which a life of so many days ends.
+pub fn end_of(days: &str) -> Option<chrono::DateTime<Utc>> {
+    days.parse().ok().map(|days| now() + TimeDelta::days(days))
+}
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    pub ondone: Callback<NewTokenAnswer>,
+    pub onclose: Callback<()>,
+}
+
+#[component]
+pub fn TokenForm(props: &Props) -> Html {
+    let org = use_org();
+    let (load, again) = use_load(org.slug(), |org| async move {
+        let teams = api::identity::teams(&org, None).await?.items;
+        let projects = api::identity::projects(&org, None).await?.items;
+        // Without the right to see models a token for all of them can still be made.
+        let models = api::catalog::models(&org).await.map(|page| page.items).unwrap_or_default();
+        Ok((teams, projects, models))
+    });
+    html! {
+        <Dialog title="Create token" onclose={props.onclose.clone()}>
+            { show(&load, &again, |found| {
+                let (teams, projects, models) = (**found).clone();
+                if teams.is_empty() {
+                    return html! { <p class="prose">{ "A token works for a team, and there is none yet. Create a team first." }</p> };
+                }
+                html! { <Fields {teams} {projects} {models} ondone={props.ondone.clone()} onclose={props.onclose.clone()} /> }
+            }) }
+        </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct FieldsProps {
+    teams: Vec<Team>,
+    projects: Vec<Project>,
+    models: Vec<Model>,
+    ondone: Callback<NewTokenAnswer>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Fields(props: &FieldsProps) -> Html {
+    let org = use_org();
+    let create = use_action(props.ondone.clone());
+    let name = use_input("", parses::<Name>);
+    let first = props.teams.first().map(|team| team.slug.to_string()).unwrap_or_default();
+    let team = use_state(|| first);
+    let project = use_state(String::new);
+    let life = use_state(|| LIVES[0].0.to_owned());
+    let models = use_state(Vec::<String>::new);
+    let onsubmit = {
+        let (name, team, project, life, models) =
+            (name.clone(), team.clone(), project.clone(), life.clone(), models.clone());
+        let (create, org) = (create.clone(), org.slug());
+        Callback::from(move |()| {
+            let Some(name) = name.parsed() else { return };
+            let new = NewToken {
+                name,
+                team: (*team).clone(),
+                project: Some((*project).clone()).filter(|slug| !slug.is_empty()),
+                models: Some((*models).clone()).filter(|models| !models.is_empty()),
+                expires_at: end_of(&life),
+            };
+            let org = org.clone();
+            create.run(async move { api::identity::create_token(&org, new).await });
+        })
+    };
+    let onteam = {
+        let (team, project) = (team.clone(), project.clone());
+        Callback::from(move |slug| {
+            team.set(slug);
+            project.set(String::new());
+        })
+    };
+    let keep = |state: &UseStateHandle<String>| {
+        let state = state.clone();
+        Callback::from(move |value| state.set(value))
+    };
+    let teams = props
+        .teams
+        .iter()
+        .map(|team| (text(team.slug.as_str()), text(team.name.as_str())))
+        .collect::<Vec<_>>();
+    let mut projects = vec![(text(""), text("All of the team’s projects"))];
+    projects.extend(
+        props
+            .projects
+            .iter()
+            .filter(|one| one.team_slug.as_str() == *team)
+            .map(|one| (text(one.slug.as_str()), text(one.name.as_str()))),
+    );
+    let lives = LIVES.map(|(days, title)| (days.into(), title.into())).to_vec();
+    html! {
+        <Form inputs={vec![name.clone()]} verb="Create token" running={create.running()} problem={create.problem()}
+            {onsubmit} oncancel={props.onclose.clone()}>
+            <TextField label="Name" path="name" input={name} placeholder="ci" hint="What uses it, so that you know later whether it can go." autofocus=true />
+            <div class="pair">
+                <SelectField label="Team" path="team" options={teams} value={(*team).clone()} onchange={onteam} />
+                <SelectField label="Project" path="project" options={projects} value={(*project).clone()} onchange={keep(&project)} />
+            </div>
+            <SelectField label="Works for" path="expires_at" options={lives} value={(*life).clone()} onchange={keep(&life)} />
+            { model_checks(&props.models, &models) }
+        </Form>
+    }
+}
+
+fn text(text: &str) -> AttrValue {
+    text.to_owned().into()
+}
+
+/// Which models it may use; none checked is all.
+fn model_checks(known: &[Model], chosen: &UseStateHandle<Vec<String>>) -> Html {
+    if known.is_empty() {
+        return Html::default();
+    }
+    html! {
+        <fieldset>
+            <legend>{ "Models" }</legend>
+            <p class="note">{ if chosen.is_empty() { "All, also those added later. Check some to allow only these." } else { "Only the checked ones." } }</p>
+            <div class="checks">
+                { for known.iter().map(|model| {
+                    let on = chosen.contains(&model.name);
+                    let onchange = {
+                        let (chosen, name) = (chosen.clone(), model.name.clone());
+                        Callback::from(move |on: bool| {
+                            let mut names: Vec<String> = chosen.iter().filter(|one| **one != name).cloned().collect();
+                            if on {
+                                names.push(name.clone());
+                            }
+                            chosen.set(names);
+                        })
+                    };
+                    html! { <Check key={model.name.clone()} label={model.name.clone()} {on} {onchange} /> }
+                }) }
+            </div>
+        </fieldset>
+    }
+}

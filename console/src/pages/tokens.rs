@@ -1,0 +1,204 @@
+//! Tokens of teams: what programs sign in with.
+
+use ralex_api::identity::{NewTokenAnswer, Token};
+use yew::prelude::*;
+
+use super::token_form::TokenForm;
+use crate::api;
+use crate::components::secret::SecretOnce;
+use crate::components::{
+    Badge, Button, Code, Column, Confirm, Empty, Head, Icon, IconButton, Kind, More, Table, Tone,
+    When, show, use_toast,
+};
+use crate::hooks::{Pages, use_action, use_now, use_pages};
+use crate::session::use_org;
+
+const COLUMNS: [Column; 7] = [
+    Column::text("Name"),
+    Column::text("Works for"),
+    Column::text("Models").wide(),
+    Column::text("Last used").wide(),
+    Column::text("Expires").wide(),
+    Column::text("State"),
+    Column::text(""),
+];
+
+/// What is open over the page.
+#[derive(Clone, PartialEq)]
+enum Over {
+    Nothing,
+    Create,
+    Created(String),
+    Revoke(Box<Token>),
+}
+
+#[component]
+pub fn TokensPage() -> Html {
+    let org = use_org();
+    let over = use_state(|| Over::Nothing);
+    let toast = use_toast();
+    let list =
+        use_pages(
+            org.slug(),
+            |org, cursor| async move { api::identity::tokens(&org, cursor).await },
+        );
+    let set = {
+        let over = over.clone();
+        Callback::from(move |what: Over| over.set(what))
+    };
+    let onclose = set.reform(|()| Over::Nothing);
+    let created = {
+        let (set, again) = (set.clone(), list.again.clone());
+        Callback::from(move |answer: NewTokenAnswer| {
+            again.emit(());
+            set.emit(Over::Created(answer.token));
+        })
+    };
+    let revoked = {
+        let (close, again) = (onclose.clone(), list.again.clone());
+        Callback::from(move |name: String| {
+            close.emit(());
+            again.emit(());
+            toast.emit(format!("Token {name} is revoked.").into());
+        })
+    };
+    let create = html! {
+        if org.can("token.create") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create token" }</Button> }
+    };
+    html! {
+        <>
+            <Head title="Tokens" lead="Programs call models with a team’s token. Its secret is shown once, when it is made.">{ create.clone() }</Head>
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("token.revoke"), &set, create)) }
+            { match &*over {
+                Over::Nothing => Html::default(),
+                Over::Create => html! { <TokenForm ondone={created} {onclose} /> },
+                Over::Created(secret) => html! { <Created secret={secret.clone()} {onclose} /> },
+                Over::Revoke(token) => html! { <Revoke token={(**token).clone()} ondone={revoked} {onclose} /> },
+            } }
+        </>
+    }
+}
+
+fn table(
+    pages: &Pages<Token>,
+    more: &Callback<()>,
+    may: bool,
+    set: &Callback<Over>,
+    create: Html,
+) -> Html {
+    if pages.items.is_empty() {
+        return html! {
+            <Empty icon={Icon::Key} title="No token yet">
+                <p>{ "Make one for a team and point an OpenAI or Anthropic SDK at this address." }</p>{ create }
+            </Empty>
+        };
+    }
+    let onrevoke = set.reform(|token| Over::Revoke(Box::new(token)));
+    html! {
+        <>
+            <Table caption="Tokens" columns={COLUMNS.to_vec()}>
+                { for pages.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} {may} onrevoke={onrevoke.clone()} /> }) }
+            </Table>
+            <More shown={pages.items.len()} noun="token" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct RowProps {
+    pub token: Token,
+    pub may: bool,
+    pub onrevoke: Callback<Token>,
+}
+
+#[component]
+pub fn TokenRow(props: &RowProps) -> Html {
+    let now = use_now();
+    let token = &props.token;
+    let expired = token.expires_at.is_some_and(|at| at <= now);
+    let live = token.revoked_at.is_none() && !expired;
+    let chosen = token.clone();
+    let when = |at: Option<chrono::DateTime<chrono::Utc>>, none: &'static str| match at {
+        Some(at) => html! { <When {at} /> },
+        None => html! { <span class="faint">{ none }</span> },
+    };
+    let (tone, word) = match (token.revoked_at.is_some(), expired) {
+        (true, _) => (Tone::Plain, "Revoked"),
+        (false, true) => (Tone::Warn, "Expired"),
+        (false, false) => (Tone::Good, "Works"),
+    };
+    html! {
+        <tr class={classes!((!live).then_some("gone"))}>
+            <td><span class="strong">{ token.name.to_string() }</span>{ " " }<code class="faint">{ format!("…{}", token.last_four) }</code></td>
+            <td>{ works_for(token) }</td>
+            <td class="wide">{ token.models.as_ref().map_or_else(|| "All".to_owned(), |models| models.join(", ")) }</td>
+            <td class="wide">{ when(token.last_used_at, "Never") }</td>
+            <td class="wide">{ when(token.expires_at, "Never") }</td>
+            <td><Badge {tone}>{ word }</Badge></td>
+            <td class="number">
+                if props.may && live { <IconButton icon={Icon::Trash} label={format!("Revoke {}", token.name)} onclick={props.onrevoke.reform(move |()| chosen.clone())} /> }
+            </td>
+        </tr>
+    }
+}
+
+fn works_for(token: &Token) -> String {
+    match (&token.team, &token.project) {
+        (Some(team), Some(project)) => format!("{team} / {project}"),
+        (Some(team), None) => team.to_string(),
+        (None, _) => "You".to_owned(),
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct CreatedProps {
+    pub secret: AttrValue,
+    pub onclose: Callback<()>,
+}
+
+/// The new secret, and how to use it.
+#[component]
+pub fn Created(props: &CreatedProps) -> Html {
+    let origin =
+        web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default();
+    let settings = format!(
+        "export OPENAI_BASE_URL={origin}/v1\nexport OPENAI_API_KEY=<the token>\n\nexport ANTHROPIC_BASE_URL={origin}\nexport ANTHROPIC_API_KEY=<the token>"
+    );
+    html! {
+        <SecretOnce title="Token created" label="Token" secret={props.secret.clone()} onclose={props.onclose.clone()}>
+            <p class="label">{ "Use it with an SDK as it is" }</p>
+            <Code text={settings} label="Environment variables" />
+        </SecretOnce>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RevokeProps {
+    token: Token,
+    ondone: Callback<String>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Revoke(props: &RevokeProps) -> Html {
+    let org = use_org();
+    let Token { id, name, .. } = props.token.clone();
+    let revoke = {
+        let name = name.to_string();
+        use_action(props.ondone.reform(move |()| name.clone()))
+    };
+    let (running, problem) = (revoke.running(), revoke.problem());
+    let onconfirm = Callback::from(move |()| {
+        let org = org.slug();
+        revoke.run(async move { api::identity::revoke_token(&org, id).await });
+    });
+    html! {
+        <Confirm title={format!("Revoke {name}?")} verb="Revoke token" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+            <p>
+                { format!("1 token, …{}, stops working within a second", props.token.last_four) }
+                if let Some(used) = props.token.last_used_at { <>{ "; it was last used " }<When at={used} /></> } else { { "; it was never used" } }
+                { ". This cannot be undone; a program that still needs it wants a new one." }
+            </p>
+        </Confirm>
+    }
+}

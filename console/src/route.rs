@@ -1,0 +1,184 @@
+//! Addresses: every page of the console and what one must be allowed to see it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use yew_router::Routable;
+
+use crate::components::icon::Icon;
+
+/// A page's address.
+#[derive(Clone, Debug, PartialEq, Eq, Routable)]
+pub enum Route {
+    #[at("/")]
+    Home,
+    #[at("/profile")]
+    Profile,
+    #[at("/o/:org")]
+    Org { org: String },
+    #[at("/o/:org/:place")]
+    Place { org: String, place: Place },
+    #[not_found]
+    #[at("/404")]
+    NotFound,
+}
+
+/// A page inside an organisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    Overview,
+    Playground,
+    Calls,
+    Usage,
+    Budgets,
+    Teams,
+    People,
+    Tokens,
+    Models,
+    Audit,
+}
+
+/// The navigation: groups of pages that serve one job.
+pub const GROUPS: [(&str, &[Place]); 5] = [
+    ("", &[Place::Overview, Place::Playground, Place::Calls]),
+    ("Spend", &[Place::Usage, Place::Budgets]),
+    ("Access", &[Place::Teams, Place::People, Place::Tokens]),
+    ("Gateway", &[Place::Models]),
+    ("Proof", &[Place::Audit]),
+];
+
+impl Place {
+    pub const ALL: [Self; 10] = [
+        Self::Overview,
+        Self::Playground,
+        Self::Calls,
+        Self::Usage,
+        Self::Budgets,
+        Self::Teams,
+        Self::People,
+        Self::Tokens,
+        Self::Models,
+        Self::Audit,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Playground => "playground",
+            Self::Calls => "calls",
+            Self::Usage => "usage",
+            Self::Budgets => "budgets",
+            Self::Teams => "teams",
+            Self::People => "people",
+            Self::Tokens => "tokens",
+            Self::Models => "models",
+            Self::Audit => "audit",
+        }
+    }
+
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Playground => "Playground",
+            Self::Calls => "Calls",
+            Self::Usage => "Usage",
+            Self::Budgets => "Budgets",
+            Self::Teams => "Teams",
+            Self::People => "People",
+            Self::Tokens => "Tokens",
+            Self::Models => "Models and keys",
+            Self::Audit => "Audit log",
+        }
+    }
+
+    pub const fn icon(self) -> Icon {
+        match self {
+            Self::Overview => Icon::Gauge,
+            Self::Playground => Icon::Prompt,
+            Self::Calls => Icon::List,
+            Self::Usage => Icon::Chart,
+            Self::Budgets => Icon::Wallet,
+            Self::Teams => Icon::Layers,
+            Self::People => Icon::People,
+            Self::Tokens => Icon::Key,
+            Self::Models => Icon::Cube,
+            Self::Audit => Icon::Shield,
+        }
+    }
+
+    /// The letter that goes here after `g`.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Overview => 'o',
+            Self::Playground => 'p',
+            Self::Calls => 'c',
+            Self::Usage => 'u',
+            Self::Budgets => 'b',
+            Self::Teams => 't',
+            Self::People => 'e',
+            Self::Tokens => 'k',
+            Self::Models => 'm',
+            Self::Audit => 'a',
+        }
+    }
+
+    /// The right without which the page is not shown.
+    pub const fn permission(self) -> Option<&'static str> {
+        match self {
+            Self::Playground => Some("llm.invoke"),
+            Self::Calls => Some("call.read"),
+            Self::Usage => Some("usage.read"),
+            Self::Audit => Some("audit.read"),
+            Self::Overview
+            | Self::Budgets
+            | Self::Teams
+            | Self::People
+            | Self::Tokens
+            | Self::Models => None,
+        }
+    }
+
+    pub fn of(self, org: &str) -> Route {
+        let org = org.to_owned();
+        if self == Self::Overview { Route::Org { org } } else { Route::Place { org, place: self } }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|place| place.as_str() == text).ok_or(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_page_is_in_the_navigation_once_with_a_letter_of_its_own() {
+        let listed: Vec<Place> =
+            GROUPS.iter().flat_map(|(_, places)| places.iter().copied()).collect();
+        assert_eq!(listed, Place::ALL);
+        let letters: BTreeSet<char> = Place::ALL.into_iter().map(Place::letter).collect();
+        assert_eq!(letters.len(), Place::ALL.len());
+    }
+
+    #[test]
+    fn an_address_leads_back_to_its_page() {
+        for place in Place::ALL {
+            let route = place.of("acme");
+            assert_eq!(Route::recognize(&route.to_path()), Some(route));
+        }
+        assert_eq!(Route::recognize("/o/acme/nowhere"), Some(Route::NotFound));
+    }
+}

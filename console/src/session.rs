@@ -1,0 +1,62 @@
+//! Who is signed in, the organisation in view, and what may be done there.
+//!
+//! The server decides; this only hides what it would refuse.
+
+use std::rc::Rc;
+
+use ralex_api::identity::{Me, MyOrg};
+use yew::prelude::*;
+
+use crate::route::Place;
+
+/// The person signed in.
+#[derive(Clone, PartialEq)]
+pub struct Session {
+    pub me: Rc<Me>,
+    /// Asks the server anew who is signed in.
+    pub refresh: Callback<()>,
+    pub sign_out: Callback<()>,
+}
+
+/// The organisation in view. The default is none, in which nothing is allowed.
+#[derive(Clone, Default, PartialEq)]
+pub struct Org(Option<Rc<MyOrg>>);
+
+impl Org {
+    pub fn new(org: MyOrg) -> Self {
+        Self(Some(Rc::new(org)))
+    }
+
+    pub fn slug(&self) -> String {
+        self.0.as_ref().map(|org| org.slug.to_string()).unwrap_or_default()
+    }
+
+    pub fn name(&self) -> String {
+        self.0.as_ref().map(|org| org.name.to_string()).unwrap_or_default()
+    }
+
+    /// True where the permission is held in the organisation or anywhere inside it.
+    pub fn can(&self, permission: &str) -> bool {
+        let held = |names: &[String]| names.iter().any(|name| name == permission);
+        self.0.as_ref().is_some_and(|org| {
+            held(&org.permissions) || org.scopes.iter().any(|scope| held(&scope.permissions))
+        })
+    }
+
+    /// True where one may see the page.
+    pub fn shows(&self, place: Place) -> bool {
+        place.permission().is_none_or(|permission| self.can(permission))
+    }
+}
+
+/// The session that every page behind the login has.
+#[hook]
+pub fn use_session() -> Option<Session> {
+    use_context()
+}
+
+/// The organisation in view; pages inside one always have it.
+#[hook]
+pub fn use_org() -> Org {
+    use_context().unwrap_or_default()
+}

@@ -1,0 +1,8 @@
+//! How values read: pure functions from data to words, tested on the host.
+
+pub mod curl;
+pub mod money;
+pub mod number;
+pub mod query;
+pub mod sse;
+pub mod time;
