@@ -64,6 +64,7 @@ impl Db {
         (self.pool.size(), self.pool.num_idle())
     }
 
+    #[cfg(test)]
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }

@@ -5,6 +5,8 @@
 //! that row level security binds. A connection comes back to the pool outside of any transaction
 //! and with its settings reset, whatever was cancelled on it. Uses `kernel`; used by every domain.
 
+#[cfg(test)]
+mod catalog;
 pub mod db;
 mod deployment;
 pub mod error;
@@ -15,6 +17,8 @@ pub mod postgres;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod transaction;
+#[cfg(test)]
+mod walls;
 
 pub use db::Db;
 pub use deployment::deployment;

@@ -91,3 +91,64 @@ fn newest() -> i64 {
 fn is_forbidden(error: &sqlx::Error) -> bool {
     error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Executor;
+
+    use super::*;
+    use crate::testing::Database;
+
+    #[tokio::test]
+    async fn many_processes_may_migrate_at_once_and_again() {
+        let database = Database::empty().await;
+        let url = database.url();
+        let (a, b, c) = tokio::join!(migrate(url), migrate(url), migrate(url));
+        for result in [a, b, c, migrate(url).await] {
+            result.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_ralex_is_refused_by_name() {
+        let database = Database::fresh().await;
+        let newer =
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             values (99999, 'later', true, '', 0)";
+        database.owner().await.execute(newer).await.unwrap();
+        let refused = migrate(database.url()).await.unwrap_err();
+        assert!(matches!(refused, Refusal::NewerRalex(99999)), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_changed_migration_is_refused() {
+        let database = Database::fresh().await;
+        let changed = "update _sqlx_migrations set checksum = 'x' where version = 2";
+        database.owner().await.execute(changed).await.unwrap();
+        let refused = migrate(database.url()).await.unwrap_err();
+        assert!(matches!(refused, Refusal::Changed(2)), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_login_without_rights_is_told_which_ones_it_needs() {
+        let database = Database::empty().await;
+        let login = format!("weak_{}", uuid::Uuid::now_v7().simple());
+        let mut owner = database.owner().await;
+        owner.execute(sqlx::AssertSqlSafe(format!("create role {login} login"))).await.unwrap();
+        let weak = database.url().replacen("postgres@", &format!("{login}@"), 1);
+        let refused = migrate(&weak).await.unwrap_err();
+        assert!(matches!(refused, Refusal::MayNotCreateTables(..)), "{refused}");
+        let grant = format!("grant all on schema public to {login}");
+        owner.execute(sqlx::AssertSqlSafe(grant)).await.unwrap();
+        let refused = migrate(&weak).await.unwrap_err();
+        assert!(matches!(refused, Refusal::MayNotMakeRoles(_)), "{refused}");
+        let gone = format!("drop owned by {login}; drop role {login}");
+        owner.execute(sqlx::AssertSqlSafe(gone)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_unreachable() {
+        let refused = migrate("postgres://nobody@localhost/none?host=/nowhere").await.unwrap_err();
+        assert!(matches!(refused, Refusal::Unreachable(_)), "{refused}");
+    }
+}

@@ -16,7 +16,8 @@ const TEMPLATE_LOCK: i64 = 0x7261_6c65_785f_7470;
 /// A migrated, empty database that is dropped with this value.
 #[derive(Debug)]
 pub struct Database {
-    db: Db,
+    /// Missing where the schema is, since the pool takes a role of it.
+    db: Option<Db>,
     url: String,
     cluster: PgConnectOptions,
     name: String,
@@ -31,17 +32,28 @@ impl Database {
     /// The same with a pool of a given size.
     pub async fn with_connections(max_connections: u32) -> Self {
         let (cluster, template) = template().await;
+        let mut database = Self::copy(cluster, &template).await;
+        let db = Db::connect(&database.url, max_connections).await;
+        database.db = Some(must(db, "the copy does not answer"));
+        database
+    }
+
+    /// A database without a schema, which has no [`Self::db`].
+    pub async fn empty() -> Self {
+        let (cluster, _) = template().await;
+        Self::copy(cluster, "template0").await
+    }
+
+    async fn copy(cluster: PgConnectOptions, template: &str) -> Self {
         let name = format!("ralex_test_{}", Uuid::now_v7().simple());
         let mut conn = must(cluster.connect().await, "the test cluster does not answer");
         run(&mut conn, format!("create database {name} template {template}")).await;
         must(conn.close().await, "the test cluster went away");
-        let url = renamed(&cluster_url(), &name);
-        let db = must(Db::connect(&url, max_connections).await, "the copy does not answer");
-        Self { db, url, cluster, name }
+        Self { db: None, url: renamed(&cluster_url(), &name), cluster, name }
     }
 
     pub fn db(&self) -> Db {
-        self.db.clone()
+        must(self.db.clone().ok_or("it is empty"), "there is no pool on this database")
     }
 
     /// For what connects by itself; its login owns the tables.

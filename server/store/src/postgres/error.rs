@@ -66,7 +66,8 @@ impl StartError {
             }
             io::ErrorKind::PermissionDenied
             | io::ErrorKind::ReadOnlyFilesystem
-            | io::ErrorKind::NotADirectory => {
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::AlreadyExists => {
                 Self::NotWritable { folder: folder.to_owned(), source }
             }
             _ => Self::Io { what, source },

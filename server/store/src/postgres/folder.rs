@@ -20,9 +20,12 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::account::{Account, give};
 use super::error::StartError;
+use super::socket::NOTE;
 
 /// Above this the log of earlier runs is put aside.
 const LOG_LIMIT: u64 = 16 << 20;
+
+const PASSWORD: &str = "postgres.password";
 
 /// A data folder that nobody else uses while this value lives.
 #[derive(Debug)]
@@ -105,7 +108,7 @@ impl Folder {
     }
 
     fn password_file(&self) -> PathBuf {
-        self.root.join("postgres.password")
+        self.root.join(PASSWORD)
     }
 
     fn refuse_foreign(&self) -> Result<(), StartError> {
@@ -119,6 +122,14 @@ impl Folder {
         }
         Err(StartError::Foreign(home))
     }
+}
+
+/// The password and the socket's folder of a data folder, read without its lock.
+pub(crate) fn running(data_dir: &Path) -> Option<(String, PathBuf)> {
+    let root = data_dir.canonicalize().ok()?;
+    let password = fs::read_to_string(root.join(PASSWORD)).ok()?;
+    let outside = fs::read_to_string(root.join(NOTE)).ok().map(PathBuf::from);
+    Some((password, outside.unwrap_or_else(|| root.join("postgres/run"))))
 }
 
 /// A file that only its owner reads, on the disk when this returns.

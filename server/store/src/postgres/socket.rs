@@ -16,6 +16,11 @@ use super::folder::{Folder, write_private};
 /// Linux has 107).
 const LONGEST: usize = 103;
 
+/// The name that PostgreSQL gives to the socket of its default port.
+pub(crate) const SOCKET: &str = ".s.PGSQL.5432";
+/// Where a socket outside of the data folder is noted.
+pub(crate) const NOTE: &str = "postgres.socket";
+
 /// Where the socket is: as clients see it, and whether that is inside PostgreSQL's own folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Socket {
@@ -27,7 +32,7 @@ impl Socket {
     pub(crate) fn place(folder: &Folder, account: Option<&Account>) -> Result<Self, StartError> {
         remove_earlier(folder);
         let dir = folder.home().join("run");
-        if dir.join(".s.PGSQL.5432").as_os_str().as_bytes().len() <= LONGEST {
+        if dir.join(SOCKET).as_os_str().as_bytes().len() <= LONGEST {
             return Ok(Self { dir, is_inside: true });
         }
         let dir = env::temp_dir().join(format!("ralex-{}", Uuid::now_v7().simple()));
@@ -61,5 +66,5 @@ fn remove_earlier(folder: &Folder) {
 }
 
 fn note(folder: &Folder) -> PathBuf {
-    folder.root().join("postgres.socket")
+    folder.root().join(NOTE)
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::str::FromStr;
@@ -20,11 +21,11 @@ use super::account::{Account, account_for, run_as};
 use super::cluster::{self, LOGIN};
 use super::error::StartError;
 use super::find::{Binaries, find};
-use super::folder::Folder;
+use super::folder::{Folder, running};
 use super::orphan;
 use super::reach::Reach;
 use super::settings::{memory, settings};
-use super::socket::Socket;
+use super::socket::{SOCKET, Socket};
 
 const DATABASE: &str = "ralex";
 /// Recovery after a crash replays at most what `max_wal_size` holds.
@@ -86,9 +87,23 @@ impl BuiltIn {
         self.url.clone()
     }
 
+    /// The database of a data folder that a running Ralex serves, for commands beside it.
+    pub fn running(data_dir: &Path) -> Option<String> {
+        let (password, socket) = running(data_dir)?;
+        UnixStream::connect(socket.join(SOCKET)).ok()?;
+        Some(url(&password, &socket))
+    }
+
     /// Stops PostgreSQL cleanly and waits until it has ended.
     pub async fn stop(self) {
         drop(self.stop);
+        self.keeper.await.ok();
+    }
+
+    /// Forgets the server and gives the folder's lock back, as the death of this process would.
+    #[cfg(test)]
+    pub(crate) async fn abandon(self) {
+        self.keeper.abort();
         self.keeper.await.ok();
     }
 }
