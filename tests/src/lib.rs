@@ -1,3 +1,4 @@
-//! Black-box suites, and the scripted provider that they all use.
+//! Black-box suites: the real binary, and the scripted provider that they all use.
 
+pub mod app;
 pub mod upstream;

@@ -1,0 +1,40 @@
+//! Members and tokens of teams.
+
+use serde_json::json;
+
+use super::client::Client;
+use super::{App, text};
+
+/// A team's token.
+#[derive(Clone, Debug)]
+pub struct Token {
+    pub id: String,
+    pub secret: String,
+    pub client: Client,
+}
+
+/// A member of the organisation.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub id: String,
+    pub email: String,
+    pub password: String,
+    pub client: Client,
+}
+
+impl Person {
+    pub(super) async fn join(app: &App, email: &str, role: &str, scope: &str) -> Self {
+        let new = json!({ "email": email, "name": email, "role": role, "scope": scope });
+        let made = app.owner.post("members", &new).await.ok();
+        let once = text(&made, "one_time_password");
+        let password = format!("{role}-chosen-password");
+        let anonymous = app.anonymous();
+        let cookie = anonymous.session(email, &once).await;
+        let change = json!({ "current": once, "new": password });
+        let request = anonymous.request(reqwest::Method::POST, "/api/v1/auth/password");
+        anonymous.answered(request.header("cookie", cookie).json(&change)).await.ok();
+        let client = anonymous.login(email, &password).await;
+        let id = text(&made["member"]["user"], "id");
+        Self { id, email: email.to_owned(), password, client }
+    }
+}

@@ -1,0 +1,14 @@
+//! What measures Ralex from outside: the binary as a process, an organisation set up through the
+//! API, and a client so light that it may share the machine with what it measures.
+
+mod api;
+mod folder;
+mod org;
+mod server;
+mod wire;
+
+pub use api::Api;
+pub use folder::Folder;
+pub use org::{Governed, Limits, MAX_OUTPUT, Tariff};
+pub use server::{Server, beside_this_program};
+pub use wire::{Request, Seen, Wire};

@@ -1,0 +1,5 @@
+//! The suites against the real binary, a file a topic.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
+
+mod calls;
