@@ -101,6 +101,12 @@ fn is_passing(code: &str) -> bool {
         )
 }
 
+/// Whether the database refused with this SQLSTATE.
+pub(crate) fn has_code(error: &sqlx::Error, code: &str) -> bool {
+    let found = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    found.is_some_and(|found| found == code)
+}
+
 /// The name of the constraint that a statement ran into, if that is why it failed.
 pub fn violated(error: &sqlx::Error) -> Option<&str> {
     error.as_database_error()?.constraint()

@@ -6,6 +6,8 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use crate::error::has_code;
+
 /// The whole schema, embedded when the binary is built.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
@@ -87,9 +89,9 @@ fn newest() -> i64 {
     MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
-/// SQLSTATE 42501, `insufficient_privilege`.
+/// `insufficient_privilege`.
 fn is_forbidden(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "42501")
+    has_code(error, "42501")
 }
 
 #[cfg(test)]

@@ -62,19 +62,14 @@ fn choose(
         return Err(StartError::NoBinaries { looked });
     }
     if let Some((folder, major)) = cluster {
-        return match found.iter().find(|binaries| binaries.major == major) {
-            Some(binaries) => Ok(binaries.clone()),
-            None => {
-                let mut majors: Vec<u32> = found.iter().map(|binaries| binaries.major).collect();
-                majors.sort_unstable();
-                majors.dedup();
-                Err(StartError::OtherMajor {
-                    folder: folder.to_owned(),
-                    cluster: major,
-                    found: majors,
-                })
-            }
-        };
+        if let Some(binaries) = found.iter().find(|binaries| binaries.major == major) {
+            return Ok(binaries.clone());
+        }
+        let mut majors: Vec<u32> = found.iter().map(|binaries| binaries.major).collect();
+        majors.sort_unstable();
+        majors.dedup();
+        let folder = folder.to_owned();
+        return Err(StartError::OtherMajor { folder, cluster: major, found: majors });
     }
     // A folder that was named is used or refused, never passed over in silence.
     let named = found.iter().find(|binaries| Some(binaries.dir.as_path()) == configured);

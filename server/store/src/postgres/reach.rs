@@ -64,8 +64,7 @@ impl Reach {
     async fn works(&self, binaries: &Binaries, account: &Account) -> bool {
         let Ok(entry) = self.enter() else { return false };
         let mut command = Command::new(binaries.dir.join("postgres"));
-        // A cluster-less `-C` fails, but on another ground than a folder that cannot be entered:
-        // the working directory is changed by the account, before the program starts.
+        // The working directory is changed after the account, so a closed way fails here.
         command.arg("--version").current_dir(&entry.path).stdout(Stdio::null());
         run_as(&mut command, Some(account)).status().await.is_ok_and(|status| status.success())
     }

@@ -26,10 +26,11 @@ use super::orphan;
 use super::reach::Reach;
 use super::settings::{memory, settings};
 use super::socket::{SOCKET, Socket};
+use crate::error::has_code;
 
 const DATABASE: &str = "ralex";
 /// Recovery after a crash replays at most what `max_wal_size` holds.
-const START_LIMIT: Duration = Duration::from_secs(300);
+const START_LIMIT: Duration = Duration::from_mins(5);
 const FAST: Duration = Duration::from_secs(30);
 const IMMEDIATE: Duration = Duration::from_secs(5);
 
@@ -256,10 +257,6 @@ async fn end(child: &mut Child) {
 /// No socket yet, or a server that says that it is not ready.
 fn is_starting(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_)) || has_code(error, "57P03")
-}
-
-fn has_code(error: &sqlx::Error, code: &str) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|found| found == code)
 }
 
 fn read_from(log: &Path, from: u64) -> String {
