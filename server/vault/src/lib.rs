@@ -13,6 +13,7 @@
 //! Uses `store`, `audit` and `access`; used by `identity` and `audit`'s wiring (the deployment's
 //! own keys), by `routing` and by `broker`.
 
+mod answers;
 mod cipher;
 mod envelope;
 mod error;
@@ -36,6 +37,7 @@ use ralex_access::Access;
 use ralex_kernel::{DeploymentId, OrgId};
 use ralex_store::Db;
 
+pub use answers::{Attempt, Known};
 pub use error::OpenError;
 pub use origin::origin_of;
 pub use ring::KeyRef;

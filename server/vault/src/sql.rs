@@ -1,5 +1,6 @@
 //! The vault's queries. What they read and write of secrets is ciphertext.
 
+pub(crate) mod answers;
 pub(crate) mod keys;
 pub(crate) mod secret;
 

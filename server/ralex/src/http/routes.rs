@@ -1,8 +1,10 @@
 //! The URL map.
 
+use actix_web::middleware::from_fn;
 use utoipa_actix_web::scope::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use super::middleware::idempotent;
 use super::{
     audit, auth, budgets, catalog, health, members, models, secrets, teams, tokens, usage,
 };
@@ -18,6 +20,7 @@ pub fn all(config: &mut ServiceConfig<'_>) {
         .service(models::list)
         .service(
             scope("/api/v1")
+                .wrap(from_fn(idempotent))
                 .configure(account)
                 .service(scope("/orgs/{org}").configure(organisation)),
         );

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Bytes, Data, PayloadConfig, get};
+use actix_web::web::{self, Bytes, Data, PayloadConfig, get};
 use actix_web::{App, HttpResponse, HttpServer};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -105,11 +105,12 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
                     async move { HttpResponse::Ok().content_type("application/json").body(json) }
                 }),
             )
+            .service(web::redirect("/docs", "/docs/"))
             .service(
                 SwaggerUi::new("/docs/{_:.*}")
                     .config(utoipa_swagger_ui::Config::from("/openapi.json")),
             )
-            .default_service(actix_web::web::route().to(assets::console))
+            .default_service(web::route().to(assets::console))
             .wrap(security_headers())
             .wrap(from_fn(per_request))
     });

@@ -1,5 +1,7 @@
 //! What every request passes on its way in and out.
 
+mod idempotency;
 mod request;
 
+pub use idempotency::idempotent;
 pub use request::{per_request, security_headers};

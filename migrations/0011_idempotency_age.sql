@@ -1,0 +1,2 @@
+-- Answers are forgotten by their age.
+create index idempotency_age on idempotency (created_at);

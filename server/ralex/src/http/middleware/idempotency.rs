@@ -1,0 +1,96 @@
+//! `Idempotency-Key`: a write that is sent again is done once and answered alike.
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody, to_bytes};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::HeaderName;
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::{Bytes, Data};
+use actix_web::{Error, HttpResponse};
+use ralex_kernel::{Clock, Problem};
+use ralex_vault::{Attempt, Known, Vault};
+use sha2::{Digest, Sha256};
+
+use crate::http::extract::{credential, too_large_or};
+use crate::http::problem::Failed;
+
+const KEY: &str = "idempotency-key";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+const LONGEST: usize = 255;
+
+/// Answers a repeated POST as it was answered before; passes everything else on.
+pub async fn idempotent(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<EitherBody<BoxBody>>, Error> {
+    let Some((attempt, vault)) = attempt(&mut request).await? else {
+        return Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body());
+    };
+    let known = vault.begin_attempt(&attempt, Clock::system().now()).await.map_err(Failed)?;
+    if let Known::Answered { status, body } = known {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        let mut response = HttpResponse::build(status);
+        response.insert_header((REPLAYED, "true"));
+        if !body.is_empty() {
+            response.content_type("application/json");
+        }
+        return Ok(request.into_response(response.body(body)).map_into_left_body());
+    }
+    let response = match next.call(request).await {
+        Ok(response) if response.status().is_success() => response,
+        Ok(response) => {
+            vault.forget_attempt(&attempt).await.map_err(Failed)?;
+            return Ok(response.map_into_boxed_body().map_into_left_body());
+        }
+        Err(error) => {
+            vault.forget_attempt(&attempt).await.map_err(Failed)?;
+            return Err(error);
+        }
+    };
+    let (request, response) = response.into_parts();
+    let (response, body) = response.into_parts();
+    let body = to_bytes(body).await.map_err(|_| Failed(unread()))?;
+    vault.finish_attempt(&attempt, response.status().as_u16(), &body).await.map_err(Failed)?;
+    Ok(ServiceResponse::new(request, response.set_body(BoxBody::new(body))).map_into_left_body())
+}
+
+/// What is sent, where it is a write that names itself.
+async fn attempt(request: &mut ServiceRequest) -> Result<Option<(Attempt, Data<Vault>)>, Failed> {
+    // A login's answer is a cookie and not only a body, so logins are never replayed.
+    if request.method() != Method::POST || request.path().contains("/auth/") {
+        return Ok(None);
+    }
+    let Some(key) = request.headers().get(KEY) else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST);
+    let Some(key) = key.map(str::to_owned) else {
+        let rule = format!("must be 1 to {LONGEST} visible ASCII characters");
+        return Err(Problem::field("Idempotency-Key", rule).into());
+    };
+    let Some(caller) = credential(request.request()) else { return Ok(None) };
+    let Some(vault) = request.app_data::<Data<Vault>>().cloned() else { return Ok(None) };
+    let body = request.extract::<Bytes>().await.map_err(|error| too_large_or(&error))?;
+    let mut hash = Sha256::new();
+    for part in [request.path().as_bytes(), b"\n", request.query_string().as_bytes(), b"\n", &body]
+    {
+        hash.update(part);
+    }
+    let attempt = Attempt {
+        caller: format!("{:x}", Hex(&Sha256::digest(caller.as_bytes()))),
+        key,
+        request: hash.finalize().to_vec(),
+    };
+    request.set_payload(Payload::from(body));
+    Ok(Some((attempt, vault)))
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn unread() -> Problem {
+    Problem::new(ralex_kernel::Code::Internal, "An answer could not be kept.")
+}
