@@ -52,7 +52,9 @@ pub fn Bars(props: &Props) -> Html {
                 </svg>
             </div>
             <div class="chart-axis" aria-hidden="true">
-                { for props.bars.iter().step_by(every).map(|bar| html! { <span>{ bar.label.clone() }</span> }) }
+                { for props.bars.iter().enumerate().map(|(place, bar)| html! {
+                    <span>if place % every == 0 { { bar.label.clone() } }</span>
+                }) }
             </div>
         </figure>
     }

@@ -12,7 +12,7 @@ use crate::components::{
 };
 use crate::hooks::{use_action, use_load};
 use crate::session::use_org;
-use crate::text::money::{exact, short};
+use crate::text::money::{decimals, exact, rounded, short, telling, with_decimals};
 use crate::text::number::{counted, percent};
 use crate::text::time::day;
 
@@ -75,7 +75,11 @@ pub fn BudgetsPage() -> Html {
 
 fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
     let (used, held) = (budget.spent.share_of(budget.limit), budget.held.share_of(budget.limit));
-    let left = budget.limit - budget.spent - budget.held;
+    // Rounded alike, so that what is seen adds up to the limit.
+    let places = decimals([budget.limit]).max(telling([budget.spent, budget.held]));
+    let (spent, held_sum) = (rounded(budget.spent, places), rounded(budget.held, places));
+    let left = budget.limit - spent - held_sum;
+    let shown = |amount| with_decimals(amount, places);
     let over = budget.spent > budget.limit;
     let label = format!(
         "{} of {} spent, {} held",
@@ -105,10 +109,10 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
             </div>
             <Meter {used} {held} {label} />
             <dl class="budget-sums">
-                <div><dt><span class="key used" />{ "Spent" }</dt><dd class={classes!(over.then_some("over"))} title={exact(budget.spent)}>{ short(budget.spent) }<span class="faint">{ percent(used) }</span></dd></div>
-                <div><dt><span class="key held" />{ "Held" }</dt><dd title={exact(budget.held)}>{ short(budget.held) }</dd></div>
-                <div><dt>{ "Left" }</dt><dd title={exact(left)}>{ short(left) }</dd></div>
-                <div><dt>{ "Limit" }</dt><dd title={exact(budget.limit)}>{ short(budget.limit) }</dd></div>
+                <div><dt><span class="key used" />{ "Spent" }</dt><dd class={classes!(over.then_some("over"))} title={exact(budget.spent)}>{ shown(spent) }<span class="faint">{ percent(used) }</span></dd></div>
+                <div><dt><span class="key held" />{ "Held" }</dt><dd title={exact(budget.held)}>{ shown(held_sum) }</dd></div>
+                <div><dt>{ "Left" }</dt><dd title={exact(budget.limit - budget.spent - budget.held)}>{ shown(left) }</dd></div>
+                <div><dt>{ "Limit" }</dt><dd title={exact(budget.limit)}>{ shown(budget.limit) }</dd></div>
                 if budget.refused > 0 { <div><dt>{ "Refused" }</dt><dd>{ counted(budget.refused, "call") }</dd></div> }
                 if budget.overrun > Money::ZERO { <div><dt>{ "Beyond its holds" }</dt><dd class="over" title={exact(budget.overrun)}>{ short(budget.overrun) }</dd></div> }
             </dl>

@@ -142,7 +142,7 @@ fn CreateOwn(props: &CreateProps) -> Html {
         <Dialog title="Create personal token" onclose={props.onclose.clone()}>
             <Form inputs={vec![name.clone()]} verb="Create token" running={create.running()} problem={create.problem()} {onsubmit} oncancel={props.onclose.clone()}>
                 <TextField label="Name" path="name" input={name} placeholder="laptop" autofocus=true hint="What uses it." />
-                <SelectField label="Works for" path="expires_at" {options} value={(*life).clone()} {onchange} />
+                <SelectField label="Lifetime" path="expires_at" {options} value={(*life).clone()} {onchange} />
             </Form>
         </Dialog>
     }

@@ -120,7 +120,7 @@ fn Fields(props: &FieldsProps) -> Html {
                 <SelectField label="Team" path="team" options={teams} value={(*team).clone()} onchange={onteam} />
                 <SelectField label="Project" path="project" options={projects} value={(*project).clone()} onchange={keep(&project)} />
             </div>
-            <SelectField label="Works for" path="expires_at" options={lives} value={(*life).clone()} onchange={keep(&life)} />
+            <SelectField label="Lifetime" path="expires_at" options={lives} value={(*life).clone()} onchange={keep(&life)} />
             { model_checks(&props.models, &models) }
         </Form>
     }

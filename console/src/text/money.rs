@@ -31,6 +31,20 @@ pub fn decimals(amounts: impl IntoIterator<Item = Money>) -> usize {
     amounts.into_iter().map(decimals_of).max().unwrap_or(2)
 }
 
+/// An amount rounded half up to this many decimals, so that what is shown can be added up.
+pub fn rounded(amount: Money, decimals: usize) -> Money {
+    let unit = 10_i64.pow(u32::try_from(DECIMALS - decimals.min(DECIMALS)).unwrap_or(0));
+    Money::nanos(amount.as_nanos().saturating_add(unit / 2).div_euclid(unit) * unit)
+}
+
+/// How many decimals show the first two digits of the smallest of some amounts, and two at least.
+pub fn telling(amounts: impl IntoIterator<Item = Money>) -> usize {
+    let smallest =
+        amounts.into_iter().map(|it| it.as_nanos().unsigned_abs()).filter(|it| *it > 0).min();
+    let digits = smallest.map_or(DECIMALS + 1, |nanos| nanos.to_string().len());
+    (DECIMALS + 2).saturating_sub(digits).clamp(2, DECIMALS)
+}
+
 /// An amount with this many decimals, rounded half up, with its currency and groups of thousands.
 pub fn with_decimals(amount: Money, decimals: usize) -> String {
     let decimals = decimals.min(DECIMALS);
@@ -82,6 +96,18 @@ mod tests {
         let shown: Vec<_> = rows.iter().map(|row| with_decimals(*row, decimals)).collect();
         assert_eq!(shown, ["$1.00000", "$0.25000", "$0.00015"]);
         assert_eq!(with_decimals(rows.into_iter().sum(), decimals), "$1.25015");
+    }
+
+    #[test]
+    fn rounded_amounts_that_are_shown_together_add_up() {
+        let (limit, spent, held) = (money("5"), money("0.0042"), money("0.00012549"));
+        let places = telling([spent, held]);
+        assert_eq!(places, 5);
+        let left = limit - rounded(spent, places) - rounded(held, places);
+        assert_eq!(with_decimals(left, places), "$4.99567");
+        assert_eq!(with_decimals(rounded(held, places), places), "$0.00013");
+        assert_eq!(telling([money("12"), Money::ZERO]), 2);
+        assert_eq!(telling([Money::nanos(1)]), 9);
     }
 
     #[test]

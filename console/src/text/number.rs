@@ -22,7 +22,9 @@ pub fn counted(number: u64, noun: &str) -> String {
 /// A share in percent, with one decimal where it is small: `0.4%`, `37%`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    if percent > 0.0 && percent < 10.0 {
+    if percent > 0.0 && percent < 0.1 {
+        "<0.1%".to_owned()
+    } else if percent > 0.0 && percent < 10.0 {
         format!("{percent:.1}%")
     } else {
         format!("{percent:.0}%")
@@ -67,6 +69,7 @@ mod tests {
     fn a_small_share_keeps_a_decimal() {
         assert_eq!(percent(0.004), "0.4%");
         assert_eq!(percent(0.37), "37%");
+        assert_eq!(percent(0.000_002), "<0.1%");
         assert_eq!(percent(0.0), "0%");
     }
 }
