@@ -116,7 +116,7 @@ struct Seen {
 const PIECE: usize = 16 * 1024;
 
 impl Meter {
-    pub(crate) fn new(inbound: Inbound) -> Self {
+    pub fn new(inbound: Inbound) -> Self {
         Self { inbound, seen: Arc::default() }
     }
 

@@ -10,10 +10,15 @@ use std::ops::{Deref, DerefMut};
 
 use ralex_kernel::OrgId;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use std::time::Duration;
+
 use tokio::time::{Instant, timeout_at};
 
 use crate::db::PATIENCE;
 use crate::error::Error;
+
+const PAUSE_STEP: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// A transaction in which only one organisation's rows exist.
 #[derive(Debug)]
@@ -111,11 +116,16 @@ where
     let deadline = Instant::now() + PATIENCE;
     let pool = pool.clone();
     let begun = tokio::spawn(async move {
+        let mut pause = Duration::ZERO;
         loop {
             match how(pool.clone()).await {
-                Err(error) if is_dead_connection(&error) && Instant::now() < deadline => {}
+                Err(error) if is_dead_connection(&error) && Instant::now() + pause < deadline => {}
                 result => return result,
             }
+            // The first tries use up what is dead in the pool; further ones wait for a database
+            // that is away, and must not keep a core busy meanwhile.
+            tokio::time::sleep(pause).await;
+            pause = (pause + PAUSE_STEP).min(LONGEST_PAUSE);
         }
     });
     match timeout_at(deadline, begun).await {
