@@ -7,11 +7,10 @@
 
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use ralex_kernel::OrgId;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
-use std::time::Duration;
-
 use tokio::time::{Instant, timeout_at};
 
 use crate::db::PATIENCE;
