@@ -2,4 +2,9 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
+mod architecture;
+mod budgets;
 mod calls;
+mod contract;
+mod operations;
+mod unauthorized;

@@ -1,0 +1,339 @@
+//! Who may not, cannot: every operation against everyone who has no business there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ralex_tests::app::{Answer, App, Client, DIALECTS, text, until};
+use ralex_tests::upstream::Upstream;
+use serde_json::{Value, json};
+
+use crate::operations::{Operation, operations};
+
+/// What an operation asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needs {
+    /// Open to all, and tells nothing of any organisation.
+    Nothing,
+    /// Any signed-in person; shows one's own things.
+    Person,
+    /// A permission that viewers have.
+    Read,
+    /// A permission that viewers have not, asked at the organisation.
+    More,
+    /// The same, on a thing within it that must exist for the question to be asked.
+    MoreOn,
+    /// A permission to call models; refused in the caller's dialect.
+    Call,
+}
+
+use Needs::{Call, More, MoreOn, Nothing, Person, Read};
+
+/// An operation without an entry here fails the suite.
+const OPERATIONS: &[(&str, Needs)] = &[
+    ("GET /health/live", Nothing),
+    ("GET /health/ready", Nothing),
+    ("GET /metrics", Nothing),
+    ("POST /v1/chat/completions", Call),
+    ("POST /v1/messages", Call),
+    ("GET /v1/models", Call),
+    ("POST /api/v1/auth/login", Nothing),
+    ("POST /api/v1/auth/logout", Person),
+    ("POST /api/v1/auth/password", Person),
+    ("GET /api/v1/me", Person),
+    ("GET /api/v1/me/sessions", Person),
+    ("DELETE /api/v1/me/sessions/{session}", Person),
+    ("GET /api/v1/me/tokens", Person),
+    ("POST /api/v1/me/tokens", Person),
+    ("DELETE /api/v1/me/tokens/{token}", Person),
+    ("GET /api/v1/orgs", Person),
+    ("GET /api/v1/orgs/{org}", Read),
+    ("GET /api/v1/orgs/{org}/overview", Read),
+    ("GET /api/v1/orgs/{org}/teams", Read),
+    ("POST /api/v1/orgs/{org}/teams", More),
+    ("GET /api/v1/orgs/{org}/teams/{team}", Read),
+    ("PATCH /api/v1/orgs/{org}/teams/{team}", MoreOn),
+    ("DELETE /api/v1/orgs/{org}/teams/{team}", MoreOn),
+    ("GET /api/v1/orgs/{org}/projects", Read),
+    ("POST /api/v1/orgs/{org}/projects", MoreOn),
+    ("DELETE /api/v1/orgs/{org}/projects/{project}", MoreOn),
+    ("GET /api/v1/orgs/{org}/members", Read),
+    ("POST /api/v1/orgs/{org}/members", More),
+    ("DELETE /api/v1/orgs/{org}/members/{user}", More),
+    ("GET /api/v1/orgs/{org}/roles", Read),
+    ("GET /api/v1/orgs/{org}/tokens", More),
+    ("POST /api/v1/orgs/{org}/tokens", MoreOn),
+    ("DELETE /api/v1/orgs/{org}/tokens/{token}", MoreOn),
+    ("GET /api/v1/orgs/{org}/providers", Read),
+    ("POST /api/v1/orgs/{org}/providers", More),
+    ("GET /api/v1/orgs/{org}/providers/{provider}", Read),
+    ("PATCH /api/v1/orgs/{org}/providers/{provider}", More),
+    ("DELETE /api/v1/orgs/{org}/providers/{provider}", More),
+    ("GET /api/v1/orgs/{org}/models", Read),
+    ("POST /api/v1/orgs/{org}/models", More),
+    ("PATCH /api/v1/orgs/{org}/models/{model}", More),
+    ("DELETE /api/v1/orgs/{org}/models/{model}", More),
+    ("GET /api/v1/orgs/{org}/catalog", Read),
+    ("GET /api/v1/orgs/{org}/secrets", More),
+    ("POST /api/v1/orgs/{org}/secrets", More),
+    ("POST /api/v1/orgs/{org}/secrets/{secret}/versions", More),
+    ("DELETE /api/v1/orgs/{org}/secrets/{secret}", More),
+    ("GET /api/v1/orgs/{org}/budgets", Read),
+    ("POST /api/v1/orgs/{org}/budgets", More),
+    ("GET /api/v1/orgs/{org}/budgets/{budget}", Read),
+    ("PATCH /api/v1/orgs/{org}/budgets/{budget}", More),
+    ("DELETE /api/v1/orgs/{org}/budgets/{budget}", More),
+    ("GET /api/v1/orgs/{org}/usage", Read),
+    ("GET /api/v1/orgs/{org}/calls", More),
+    ("GET /api/v1/orgs/{org}/calls/{call}", More),
+    ("GET /api/v1/orgs/{org}/audit", More),
+    ("GET /api/v1/orgs/{org}/audit/checkpoint", More),
+    ("POST /api/v1/orgs/{org}/audit/verify", More),
+    ("GET /api/v1/orgs/{org}/audit/export", More),
+];
+
+/// One of everything, and what the operations' paths and bodies need to name it.
+struct World {
+    app: App,
+    ids: BTreeMap<&'static str, String>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let app = App::start().await;
+        let upstream = Upstream::start("127.0.0.1:0").unwrap();
+        app.provider("scripted", "openai_compatible", &upstream, "sk-canary").await;
+        let token = app.token("blue").await;
+        let project = json!({ "slug": "web", "name": "Web", "team": "blue" });
+        app.owner.post("projects", &project).await.ok();
+        let budget = app.budget("org", "100", true).await;
+        let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
+        let secrets = app.owner.all("secrets").await;
+        let me = app.owner.get("/api/v1/me").await.ok();
+        let sessions = app.owner.all("/api/v1/me/sessions").await;
+        let ids = BTreeMap::from([
+            ("org", "default".to_owned()),
+            ("team", "blue".to_owned()),
+            ("project", "web".to_owned()),
+            ("provider", "scripted".to_owned()),
+            ("model", "scripted".to_owned()),
+            ("token", token.id),
+            ("budget", budget),
+            ("secret", text(&secrets[0], "id")),
+            ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
+            ("user", text(&me["user"], "id")),
+            ("session", text(&sessions[0], "id")),
+        ]);
+        Self { app, ids }
+    }
+
+    fn path(&self, operation: &Operation) -> String {
+        self.ids.iter().fold(operation.path.clone(), |path, (name, id)| {
+            path.replace(&format!("{{{name}}}"), id)
+        })
+    }
+
+    async fn ask(&self, operation: &Operation, client: &Client) -> Answer {
+        let path = self.path(operation);
+        assert!(!path.contains('{'), "{path} is not whole");
+        let body = operation.spec.get("requestBody").map(|_| body(&operation.name));
+        client.send(operation.method.clone(), &path, body.as_ref()).await
+    }
+}
+
+/// A body that would be accepted, so that nothing but the right is missing.
+fn body(operation: &str) -> Value {
+    match operation {
+        "POST /v1/chat/completions" | "POST /v1/messages" => DIALECTS[0].body("scripted", "Hello"),
+        "POST /api/v1/auth/password" => {
+            json!({ "current": "not-my-password", "new": "another-password" })
+        }
+        "POST /api/v1/auth/login" => json!({ "email": "x@example.com", "password": "wrong" }),
+        "POST /api/v1/me/tokens" => json!({ "name": "mine" }),
+        "POST /api/v1/orgs/{org}/teams" => json!({ "slug": "red", "name": "Red" }),
+        "PATCH /api/v1/orgs/{org}/teams/{team}" => json!({ "name": "Renamed" }),
+        "POST /api/v1/orgs/{org}/projects" => {
+            json!({ "slug": "app", "name": "App", "team": "blue" })
+        }
+        "POST /api/v1/orgs/{org}/members" => {
+            json!({ "email": "new@example.com", "name": "New", "role": "viewer" })
+        }
+        "POST /api/v1/orgs/{org}/tokens" => json!({ "name": "new", "team": "blue" }),
+        "POST /api/v1/orgs/{org}/providers" => json!({ "slug": "more", "kind": "simulated" }),
+        "PATCH /api/v1/orgs/{org}/providers/{provider}" => json!({ "enabled": false }),
+        "POST /api/v1/orgs/{org}/models" => json!({
+            "name": "new", "provider": "scripted", "upstream_model": "new",
+            "input_price": "1", "output_price": "1", "context_window": 100, "max_output": 10,
+        }),
+        "PATCH /api/v1/orgs/{org}/models/{model}" => json!({ "input_price": "9" }),
+        "POST /api/v1/orgs/{org}/secrets" => {
+            json!({ "name": "new", "provider": "scripted", "value": "sk-new" })
+        }
+        "POST /api/v1/orgs/{org}/secrets/{secret}/versions" => json!({ "value": "sk-next" }),
+        "POST /api/v1/orgs/{org}/budgets" => {
+            json!({ "scope": "org", "period": "day", "limit": "1", "hard": true })
+        }
+        "PATCH /api/v1/orgs/{org}/budgets/{budget}" => json!({ "limit": "5" }),
+        other => panic!("no body is known for {other}"),
+    }
+}
+
+fn needs(operation: &Operation) -> Needs {
+    let entry = OPERATIONS.iter().find(|(name, _)| *name == operation.name);
+    entry.unwrap_or_else(|| panic!("{} has no entry here", operation.name)).1
+}
+
+fn refused(operation: &Operation, answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status, "{} for {:?}: {answer:?}", operation.name, needs(operation));
+    if needs(operation) != Call {
+        answer.problem();
+    }
+}
+
+/// What the log holds, which no refused write may have changed.
+async fn things(app: &App) -> Vec<usize> {
+    let mut counts = Vec::new();
+    for list in ["teams", "projects", "members", "tokens", "providers", "models", "secrets"] {
+        counts.push(app.owner.all(list).await.len());
+    }
+    counts.push(app.owner.all("budgets").await.len());
+    counts
+}
+
+#[test]
+fn the_table_names_no_operation_that_is_gone() {
+    let known: Vec<_> = operations().into_iter().map(|operation| operation.name).collect();
+    for (name, _) in OPERATIONS {
+        assert!(known.iter().any(|known| known == name), "{name} is gone");
+    }
+}
+
+#[tokio::test]
+async fn no_operation_serves_anyone_without_a_valid_credential() {
+    let world = World::new().await;
+    let revoked = world.app.token_of(&json!({ "name": "gone", "team": "blue" })).await;
+    world.app.owner.delete(&format!("tokens/{}", revoked.id)).await.ok();
+    until("the token ended", Duration::from_secs(1), async || {
+        (revoked.client.get("/v1/models").await.status == 401).then_some(())
+    })
+    .await;
+    let before = things(&world.app).await;
+    let anonymous = world.app.anonymous();
+    let mistyped = world.app.with("rlx_tnotatokenatallnotatokenatall");
+    for operation in operations() {
+        if needs(&operation) == Nothing {
+            continue;
+        }
+        for client in [&anonymous, &mistyped, &revoked.client] {
+            refused(&operation, &world.ask(&operation, client).await, 401);
+        }
+    }
+    assert_eq!(before, things(&world.app).await);
+}
+
+#[tokio::test]
+async fn who_belongs_to_no_organisation_does_not_learn_that_there_is_one() {
+    let world = World::new().await;
+    let stranger = world.app.member("left@example.com", "admin", "org").await;
+    world.app.owner.delete(&format!("members/{}", stranger.id)).await.ok();
+    until("the membership ended", Duration::from_secs(1), async || {
+        (stranger.client.get("teams").await.status == 404).then_some(())
+    })
+    .await;
+    let before = things(&world.app).await;
+    for operation in operations() {
+        match needs(&operation) {
+            Nothing | Person => {}
+            Call => {
+                let answer = world.ask(&operation, &stranger.client).await;
+                assert!([403, 404, 422].contains(&answer.status), "{answer:?}");
+            }
+            Read | More | MoreOn => {
+                let there = world.ask(&operation, &stranger.client).await;
+                refused(&operation, &there, 404);
+                // Word for word what is said of an organisation that does not exist.
+                let path = world.path(&operation).replacen("default", "nowhere", 1);
+                let body = operation.spec.get("requestBody").map(|_| body(&operation.name));
+                let method = operation.method.clone();
+                let nowhere = stranger.client.send(method, &path, body.as_ref()).await;
+                refused(&operation, &nowhere, 404);
+                let said = |answer: &Answer| answer.json()["detail"].clone();
+                assert_eq!(said(&there), said(&nowhere), "{}", operation.name);
+            }
+        }
+    }
+    assert_eq!(before, things(&world.app).await);
+}
+
+#[tokio::test]
+async fn a_viewer_reads_and_changes_nothing() {
+    let world = World::new().await;
+    let viewer = world.app.member("viewer@example.com", "viewer", "org").await;
+    let before = things(&world.app).await;
+    for operation in operations() {
+        let ask = world.ask(&operation, &viewer.client);
+        match needs(&operation) {
+            Nothing | Person => {}
+            Read => assert_eq!(ask.await.status, 200, "{}", operation.name),
+            More | MoreOn | Call => refused(&operation, &ask.await, 403),
+        }
+    }
+    assert_eq!(before, things(&world.app).await);
+}
+
+#[tokio::test]
+async fn a_team_s_token_cannot_administer_anything() {
+    let world = World::new().await;
+    let token = world.app.token_of(&json!({ "name": "calls", "team": "blue" })).await;
+    let before = things(&world.app).await;
+    for operation in operations() {
+        let needs = needs(&operation);
+        let name = &operation.name;
+        // There is no session that its logout could end.
+        let writes = name.starts_with("POST") && !name.ends_with("/auth/logout");
+        if matches!(needs, More | MoreOn) || (needs == Person && writes) {
+            let answer = world.ask(&operation, &token.client).await;
+            assert!([401, 403, 404].contains(&answer.status), "{name}: {answer:?}");
+        }
+    }
+    assert_eq!(before, things(&world.app).await);
+}
+
+#[tokio::test]
+async fn model_routes_refuse_in_the_caller_s_own_dialect() {
+    let world = World::new().await;
+    for dialect in DIALECTS {
+        let answer = world.app.anonymous().call(dialect, "scripted", "Hello").await;
+        dialect.refusal(&answer, 401);
+        let answer = world.app.with("rlx_wrong").call(dialect, "scripted", "Hello").await;
+        dialect.refusal(&answer, 401);
+    }
+}
+
+#[tokio::test]
+async fn nobody_gives_a_right_that_they_do_not_have() {
+    let world = World::new().await;
+    let admin = world.app.member("admin@example.com", "admin", "org").await;
+    let lead = world.app.member("lead@example.com", "team_admin", "team:blue").await;
+    let new = |email: &str, role: &str, scope: &str| json!({ "email": email, "name": "New", "role": role, "scope": scope });
+    let owner = admin.client.post("members", &new("a@example.com", "owner", "org")).await;
+    owner.refused(403, "grant_exceeds_own");
+    let wider = lead.client.post("members", &new("b@example.com", "team_admin", "org")).await;
+    wider.refused(403, "forbidden");
+    let higher = lead.client.post("members", &new("c@example.com", "owner", "team:blue")).await;
+    higher.refused(403, "grant_exceeds_own");
+    assert_eq!(world.app.owner.all("members").await.len(), 3);
+    let me = world.app.ids_of_owner().await;
+    let last = world.app.owner.delete(&format!("members/{me}")).await;
+    last.refused(409, "last_owner");
+}
+
+/// What only this suite asks.
+trait Owner {
+    async fn ids_of_owner(&self) -> String;
+}
+
+impl Owner for App {
+    async fn ids_of_owner(&self) -> String {
+        text(&self.owner.get("/api/v1/me").await.ok()["user"], "id")
+    }
+}
