@@ -27,11 +27,19 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
 }
 
 async fn verify(settings: Settings) -> anyhow::Result<()> {
-    // The built-in PostgreSQL is started for this where no server uses it.
-    let database = Database::start(&settings).await?;
-    let found = check(&database).await;
-    database.stop().await;
-    let found = found?;
+    let running = match settings.database_url {
+        Some(_) => None,
+        None => ralex_store::BuiltIn::running(&settings.data_dir),
+    };
+    let found = if let Some(url) = running {
+        check(&url).await?
+    } else {
+        // The built-in PostgreSQL is started for this where no server uses it.
+        let database = Database::start(&settings).await?;
+        let found = check(database.url()).await;
+        database.stop().await;
+        found?
+    };
     for difference in &found.differences {
         say::line(&difference.to_string());
     }
@@ -42,8 +50,8 @@ async fn verify(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn check(database: &Database) -> anyhow::Result<ralex_budgets::Verification> {
-    let db = Db::connect(database.url(), 2).await?;
+async fn check(url: &str) -> anyhow::Result<ralex_budgets::Verification> {
+    let db = Db::connect(url, 2).await?;
     let found = ralex_budgets::verify(&db, None).await?;
     db.close().await;
     Ok(found)

@@ -13,7 +13,15 @@ use utoipa::{Modify, OpenApi as _};
         description = "The control plane for every agent and model call of a company.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    components(schemas(ralex_kernel::Problem, ralex_kernel::FieldError, ralex_kernel::Code)),
+    components(schemas(
+        ralex_kernel::Problem,
+        ralex_kernel::FieldError,
+        ralex_kernel::Code,
+        ralex_api::usage::GroupBy,
+        ralex_api::usage::CallState,
+        ralex_api::audit::ExportFormat,
+        ralex_api::catalog::ProviderKind,
+    )),
     modifiers(&Security)
 )]
 struct Frame;
