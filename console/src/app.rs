@@ -120,7 +120,7 @@ fn Page(props: &PageProps) -> Html {
     };
     let content = match (&props.route, &org) {
         (Route::Home, Some(org)) => {
-            html! { <Redirect<Route> to={Place::Overview.of(&org.slug())} /> }
+            html! { <Redirect<Route> to={org.start().of(&org.slug())} /> }
         }
         (Route::Home, None) => lost::no_org(),
         (Route::Profile, _) => html! { <pages::profile::ProfilePage /> },

@@ -72,8 +72,8 @@ pub fn Frame(props: &Props) -> Html {
                 <header class="bar">
                     <IconButton class="menu-button" icon={Icon::Menu} label="Navigation" onclick={set(Over::Menu)} />
                     <Switcher />
-                    <button type="button" class="find" aria-label="Go to a page" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
-                        { Icon::Search.show() }<span>{ "Go to" }</span><kbd>{ "Ctrl K" }</kbd>
+                    <button type="button" class="find" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
+                        { Icon::Search.show() }<span>{ "Go to" }</span><kbd aria-hidden="true">{ "Ctrl K" }</kbd>
                     </button>
                     <UserMenu onhelp={set(Over::Help)} />
                 </header>

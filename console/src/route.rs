@@ -123,18 +123,17 @@ impl Place {
     }
 
     /// The right without which the page is not shown.
-    pub const fn permission(self) -> Option<&'static str> {
+    pub const fn permission(self) -> &'static str {
         match self {
-            Self::Playground => Some("llm.invoke"),
-            Self::Calls => Some("call.read"),
-            Self::Usage => Some("usage.read"),
-            Self::Audit => Some("audit.read"),
-            Self::Overview
-            | Self::Budgets
-            | Self::Teams
-            | Self::People
-            | Self::Tokens
-            | Self::Models => None,
+            Self::Overview | Self::Usage => "usage.read",
+            Self::Playground => "llm.invoke",
+            Self::Calls => "call.read",
+            Self::Budgets => "budget.read",
+            Self::Teams => "team.read",
+            Self::People => "member.read",
+            Self::Tokens => "token.read",
+            Self::Models => "provider.read",
+            Self::Audit => "audit.read",
         }
     }
 

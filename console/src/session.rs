@@ -43,9 +43,14 @@ impl Org {
         })
     }
 
+    /// Where one begins: the first page that one may see.
+    pub fn start(&self) -> Place {
+        Place::ALL.into_iter().find(|place| self.shows(*place)).unwrap_or(Place::Overview)
+    }
+
     /// True where one may see the page.
     pub fn shows(&self, place: Place) -> bool {
-        place.permission().is_none_or(|permission| self.can(permission))
+        self.can(place.permission())
     }
 }
 

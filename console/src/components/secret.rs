@@ -32,6 +32,8 @@ pub fn SecretOnce(props: &Props) -> Html {
             </Banner>
             <p class="label">{ props.label.clone() }</p>
             <Code text={props.secret.clone()} label={props.label.clone()} />
+            // Keeps the secret apart from what follows, in the text of the whole dialog too.
+            { " " }
             { props.children.clone() }
             <footer class="dialog-foot">
                 <a class="button" {href} download="ralex-secret.txt">{ Icon::Download.show() }<span>{ "Download" }</span></a>

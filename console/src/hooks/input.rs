@@ -19,12 +19,15 @@ pub struct Input {
     pub id: AttrValue,
     value: UseStateHandle<String>,
     left: UseStateHandle<bool>,
+    /// What the page was drawn with. The handles always tell the newest, so that two of them never
+    /// differ and a field would not be drawn anew.
+    seen: (AttrValue, bool),
     check: Check,
 }
 
 impl PartialEq for Input {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id && *self.value == *other.value && *self.left == *other.left
+        self.id == other.id && self.seen == other.seen
     }
 }
 
@@ -79,7 +82,8 @@ pub fn use_input(initial: &str, check: Check) -> Input {
     let id = use_memo((), |()| unique());
     let value = use_state(|| initial.to_owned());
     let left = use_state(|| false);
-    Input { id: (*id).clone(), value, left, check }
+    let seen = (AttrValue::from((*value).clone()), *left);
+    Input { id: (*id).clone(), value, left, seen, check }
 }
 
 /// An id that no other element of the page has.

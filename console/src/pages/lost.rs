@@ -29,7 +29,7 @@ pub fn ForbiddenPage(props: &ForbiddenProps) -> Html {
     html! {
         <Empty icon={Icon::Shield} title={format!("{} is not open to you", props.place.title())}>
             <p>
-                { "It needs the permission " }<code>{ props.place.permission().unwrap_or_default() }</code>
+                { "It needs the permission " }<code>{ props.place.permission() }</code>
                 { ". Ask an owner of the organisation for a role that has it." }
             </p>
         </Empty>

@@ -77,7 +77,7 @@ fn Projects(props: &ProjectsProps) -> Html {
     let org = use_org();
     let adding = use_state(|| false);
     let deleting = use_state(|| None::<Project>);
-    let may = org.can("project.create") || org.can("team.create");
+    let (may_add, may_delete) = (org.can("project.create"), org.can("project.delete"));
     let close = {
         let adding = adding.clone();
         Callback::from(move |()| adding.set(false))
@@ -102,7 +102,7 @@ fn Projects(props: &ProjectsProps) -> Html {
         <section class="part">
             <header class="panel-head">
                 <h3>{ "Projects" }</h3>
-                if may && !*adding { <Button icon={Icon::Plus} onclick={add}>{ "Add project" }</Button> }
+                if may_add && !*adding { <Button icon={Icon::Plus} onclick={add}>{ "Add project" }</Button> }
             </header>
             if props.projects.is_empty() && !*adding { <p class="faint">{ "None yet. A token can be limited to one." }</p> }
             <ul class="rows">
@@ -112,7 +112,7 @@ fn Projects(props: &ProjectsProps) -> Html {
                     html! {
                         <li key={project.id.to_string()}>
                             <div><strong>{ project.name.to_string() }</strong>{ " " }<code>{ project.slug.to_string() }</code></div>
-                            if may { <IconButton icon={Icon::Trash} label={format!("Delete project {}", project.name)} {onclick} /> }
+                            if may_delete { <IconButton icon={Icon::Trash} label={format!("Delete project {}", project.name)} {onclick} /> }
                         </li>
                     }
                 }) }
@@ -204,7 +204,7 @@ fn Rename(props: &RenameProps) -> Html {
             tell.emit(());
         }))
     };
-    if !org.can("team.update") && !org.can("team.create") {
+    if !org.can("team.update") {
         return Html::default();
     }
     let onsubmit = {
@@ -248,7 +248,7 @@ fn DeleteTeam(props: &DeleteTeamProps) -> Html {
             done.emit(());
         }))
     };
-    if !org.can("team.delete") && !org.can("team.create") {
+    if !org.can("team.delete") {
         return Html::default();
     }
     let (running, problem) = (delete.running(), delete.problem());
