@@ -1,4 +1,7 @@
 //! Black-box suites: the real binary, and the scripted provider that they all use.
 
 pub mod app;
+pub mod bench;
+pub mod rig;
+pub mod torture;
 pub mod upstream;

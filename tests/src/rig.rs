@@ -4,11 +4,12 @@
 mod api;
 mod folder;
 mod org;
+pub mod proof;
 mod server;
 mod wire;
 
 pub use api::Api;
-pub use folder::Folder;
+pub use folder::{Folder, in_target};
 pub use org::{Governed, Limits, MAX_OUTPUT, Tariff};
-pub use server::{Server, beside_this_program};
+pub use server::{Server, beside_this_program, resident, signal};
 pub use wire::{Request, Seen, Wire};

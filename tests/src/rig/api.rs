@@ -19,16 +19,17 @@ impl Api {
     /// Logs in and makes a token.
     pub async fn log_in(url: &str) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder().tcp_nodelay(true).build()?;
-        let mut api = Self { client, url: url.to_owned(), token: String::new() };
+        let api = Self { client, url: url.to_owned(), token: String::new() };
         let login = json!({ "email": OWNER.0, "password": OWNER.1 });
-        let answer = api.client.post(format!("{url}/api/v1/auth/login")).json(&login).send().await?;
+        let answer =
+            api.client.post(format!("{url}/api/v1/auth/login")).json(&login).send().await?;
         let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).context("no session")?;
         let request = api.client.post(format!("{url}/api/v1/me/tokens")).header("cookie", cookie);
         let answer = request.json(&json!({ "name": "measuring" })).send().await?;
         let answer: Value = answer.error_for_status()?.json().await?;
-        api.token = answer["token"].as_str().context("no token")?.to_owned();
-        Ok(api)
+        let token = answer["token"].as_str().context("no token")?.to_owned();
+        Ok(Self { token, ..api })
     }
 
     /// The same owner, where the server listens now.

@@ -17,7 +17,8 @@ impl Folder {
     /// Where it cannot be made.
     pub fn create(name: &str) -> anyhow::Result<Self> {
         let path = target()?.join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).with_context(|| format!("{} is not made", path.display()))?;
+        std::fs::create_dir_all(&path)
+            .with_context(|| format!("{} is not made", path.display()))?;
         Ok(Self { path, keep: false })
     }
 
@@ -34,8 +35,13 @@ impl Drop for Folder {
     }
 }
 
+/// A file in the build's folder.
+pub fn in_target(name: &str) -> anyhow::Result<PathBuf> {
+    Ok(target()?.join(name))
+}
+
 /// The build's folder: programs lie in `target/<profile>/`.
-pub(super) fn target() -> anyhow::Result<PathBuf> {
+fn target() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?;
     let target = program.parent().and_then(Path::parent);
     Ok(target.context("the program lies in no folder")?.to_owned())

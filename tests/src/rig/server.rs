@@ -66,7 +66,8 @@ impl Server {
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let ready = lines.by_ref().find_map(|line| Some(line.ok()?.strip_prefix("ready ")?.to_owned()));
+        let ready =
+            lines.by_ref().find_map(|line| Some(line.ok()?.strip_prefix("ready ")?.to_owned()));
         let start = started.elapsed();
         let Some(url) = ready else {
             let status = child.wait()?;

@@ -208,7 +208,10 @@ mod tests {
         ])
         .await;
         outcome.unwrap();
-        assert_eq!((seen.status, seen.ended, seen.body.as_slice()), (Some(200), true, &b"abcd"[..]));
+        assert_eq!(
+            (seen.status, seen.ended, seen.body.as_slice()),
+            (Some(200), true, &b"abcd"[..])
+        );
         assert_eq!((seen.call.as_deref(), seen.cost.as_deref()), (Some("c1"), Some("0.5")));
     }
 
@@ -227,7 +230,8 @@ mod tests {
     #[tokio::test]
     async fn what_came_of_a_broken_answer_is_told() {
         let (outcome, seen) =
-            answered(&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx-ralex-call-id: c2\r\n\r\nab"]).await;
+            answered(&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx-ralex-call-id: c2\r\n\r\nab"])
+                .await;
         outcome.unwrap_err();
         assert!(seen.any && !seen.ended);
         assert_eq!(seen.call.as_deref(), Some("c2"));

@@ -1,0 +1,59 @@
+//! `make bench`: prints what governing a call costs, and writes it to `target/bench.json`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that reports")]
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use ralex_tests::bench::{Options, run};
+use ralex_tests::rig::{beside_this_program, in_target};
+
+/// Measures governed calls against direct ones, on this machine, in one run.
+#[derive(Parser)]
+struct Arguments {
+    /// Of every phase, of every way.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Calls a second while latency is measured.
+    #[arg(long, default_value_t = 200)]
+    rate: u32,
+    /// How many callers at once look for the highest throughput.
+    #[arg(long, value_delimiter = ',', default_value = "16,64,256")]
+    callers: Vec<u32>,
+    /// How many streams are open at once while memory is measured.
+    #[arg(long, default_value_t = 1000)]
+    streams: u32,
+    /// The program; else the one beside this.
+    #[arg(long)]
+    ralex: Option<PathBuf>,
+    /// Where the figures go; `bench.json` in the build's folder, when absent.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Keep the data folder, with the log and the exported bundle.
+    #[arg(long)]
+    keep: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let out = arguments.out.map_or_else(|| in_target("bench.json"), Ok)?;
+    let ralex = match arguments.ralex {
+        Some(ralex) => std::path::absolute(ralex)?,
+        None => beside_this_program("ralex")?,
+    };
+    let options = Options {
+        ralex,
+        seconds: arguments.seconds.max(1),
+        rate: arguments.rate.max(1),
+        callers: arguments.callers,
+        streams: arguments.streams,
+        keep: arguments.keep,
+    };
+    // One thread: the client leaves the cores to what it measures.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(run(&options, &|step| eprintln!("· {step}")))?;
+    println!("{report}");
+    std::fs::write(&out, serde_json::to_string_pretty(&report)?)?;
+    println!("\nWritten to {}", out.display());
+    Ok(())
+}
