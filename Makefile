@@ -54,11 +54,13 @@ test: ## everything that must pass: check, and all suites on a real PostgreSQL
 	$(MAKE) --no-print-directory check
 	echo "· queries"
 	tools/sqlx check
-	$(MAKE) --no-print-directory test-rust test-console console test-sdk test-browser
+	$(MAKE) --no-print-directory test-console console test-rust test-sdk test-browser
 	echo "All passed."
 
 test-rust: ## unit and integration tests of the server
 	@echo "· server: compiling the tests"
+	# A debug build reads the console from this folder, and looks for it while it compiles.
+	mkdir -p console/dist
 	cargo build --workspace --all-targets
 	export RALEX_BIN=$(TARGET)/debug/ralex
 	cargo nextest run --workspace --all-targets

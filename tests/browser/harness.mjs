@@ -52,7 +52,7 @@ export async function startBrowser() {
       });
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(10_000);
     page.on('pageerror', (error) => troubles.push(`script: ${error.message}`));
     page.on('console', (message) => {
       if (message.type() !== 'error') return;
