@@ -70,8 +70,17 @@ impl App {
 
     /// Another node on the same database, with a copy of the seal as an operator would give it.
     pub async fn second(&self) -> Node {
+        self.node_with(&[]).await
+    }
+
+    /// The same with settings in place of the first node's.
+    pub async fn node_with(&self, more: &[(&str, &str)]) -> Node {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let more: Vec<_> = more.iter().map(own).collect();
+        let kept = self.settings.iter().filter(|(name, _)| more.iter().all(|(it, _)| it != name));
+        let settings: Vec<_> = kept.chain(&more).cloned().collect();
         let seal = self.node.data_dir().join("seal.key");
-        Node::start(&self.settings, Some(&seal)).await
+        Node::start(&settings, Some(&seal)).await
     }
 
     /// Starts a killed node again, in its folder; it listens at a new port.

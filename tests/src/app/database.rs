@@ -38,6 +38,12 @@ impl Database {
         execute(&mut self.connect().await, sql.to_owned()).await;
     }
 
+    /// The same where it may be refused.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let mut conn = self.connect().await;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut conn).await.map(drop)
+    }
+
     /// The first column of every row, as text.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
         let mut conn = self.connect().await;

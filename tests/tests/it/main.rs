@@ -3,8 +3,11 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
 mod architecture;
+mod audit;
 mod budgets;
 mod calls;
 mod contract;
+mod input;
+mod login;
 mod operations;
 mod unauthorized;
