@@ -80,7 +80,6 @@ fn session_options(options: PgConnectOptions) -> PgConnectOptions {
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "10s"),
         ("lock_timeout", "5s"),
-        // The unconditional rollback below would log a warning each time.
         ("client_min_messages", "error"),
     ])
 }
@@ -91,9 +90,11 @@ pub(crate) async fn take_role(conn: &mut PgConnection) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// Two statements, since one string with both would itself be a transaction block.
+/// Two strings, since one with both would itself be a transaction block. The `begin` keeps the
+/// server's log quiet: a rollback of nothing warns there, at every return of a connection. In a
+/// transaction that has failed it fails, and the connection is thrown away.
 async fn reset(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    conn.execute("rollback").await?;
+    conn.execute("begin; rollback").await?;
     conn.execute("reset all").await?;
     Ok(true)
 }
