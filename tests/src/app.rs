@@ -10,6 +10,7 @@ mod answer;
 mod client;
 mod database;
 mod dialect;
+mod link;
 mod node;
 mod people;
 mod stream;
@@ -23,6 +24,7 @@ pub use answer::Answer;
 pub use client::{Client, ORG};
 pub use database::Database;
 pub use dialect::{ALL as DIALECTS, Dialect};
+pub use link::Link;
 pub use node::{Node, binary, command, run};
 pub use people::{Person, Token};
 pub use stream::Streaming;
@@ -50,7 +52,11 @@ impl App {
 
     /// With settings beside the usual ones, or in their place (`("RALEX_LOG", "debug")`).
     pub async fn start_with(more: &[(&str, &str)]) -> Self {
-        let database = Database::fresh().await;
+        Self::start_on(Database::fresh().await, more).await
+    }
+
+    /// On a database that the test has made; an empty `RALEX_DATABASE_URL` starts the built-in one.
+    pub async fn start_on(database: Database, more: &[(&str, &str)]) -> Self {
         let mut settings = vec![
             ("RALEX_LISTEN", "127.0.0.1:0"),
             ("RALEX_DATABASE_URL", database.url()),
@@ -75,12 +81,20 @@ impl App {
 
     /// The same with settings in place of the first node's.
     pub async fn node_with(&self, more: &[(&str, &str)]) -> Node {
+        let seal = self.node.data_dir().join("seal.key");
+        Node::start(&self.with_settings(more), Some(&seal)).await
+    }
+
+    /// The same with nothing of the first node's, for another database.
+    pub async fn node_fresh(&self, more: &[(&str, &str)]) -> Node {
+        Node::start(&self.with_settings(more), None).await
+    }
+
+    fn with_settings(&self, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let more: Vec<_> = more.iter().map(own).collect();
         let kept = self.settings.iter().filter(|(name, _)| more.iter().all(|(it, _)| it != name));
-        let settings: Vec<_> = kept.chain(&more).cloned().collect();
-        let seal = self.node.data_dir().join("seal.key");
-        Node::start(&settings, Some(&seal)).await
+        kept.chain(&more).cloned().collect()
     }
 
     /// Starts a killed node again, in its folder; it listens at a new port.

@@ -33,6 +33,12 @@ impl Database {
         &self.url
     }
 
+    /// The cluster's socket, and the database's name.
+    pub(super) fn socket(&self) -> (String, String) {
+        let folder = self.url.split_once("host=").map_or("", |(_, folder)| folder);
+        (format!("{folder}/.s.PGSQL.5432"), self.name.clone())
+    }
+
     /// Runs statements as a superuser: what only someone with the database in hands can do.
     pub async fn execute(&self, sql: &str) {
         execute(&mut self.connect().await, sql.to_owned()).await;
