@@ -105,6 +105,11 @@ impl Broker {
         allowed_by_token(&request.signed_in, model)?;
         let plan = parts.routing.plan(request.org, model).await?;
         let key = self.key(request.org, &plan).await?;
+        if key.is_some() {
+            // To have a key used is a right of its own; nobody gets to see it by it.
+            let permission = Permission::SecretUse;
+            parts.access.allow(caller, request.org, permission, request.at).await?;
+        }
         let (digest, input) = measured(request).await?;
         let prepared = prepare(&request.inbound, &plan.target, parts.default_max_output)?;
         // A provider refuses more input than the window, so no more can be billed.

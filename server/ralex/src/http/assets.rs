@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use ralex_kernel::Problem;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::problem::answer;
+use super::problem::Result;
 
 #[derive(RustEmbed)]
 #[folder = "../../console/dist"]
@@ -20,28 +20,28 @@ struct Console;
 const INDEX: &str = "index.html";
 
 /// A file of the console, or for any of its pages the one document that draws them all.
-pub async fn console(request: HttpRequest) -> HttpResponse {
+pub async fn console(request: HttpRequest) -> Result<HttpResponse> {
     let path = request.path().trim_start_matches('/');
     let is_api = ["api/", "v1/", "v1beta/", "health/", "scim/", "oauth/"]
         .iter()
         .any(|prefix| path.starts_with(prefix));
     if is_api || path.split('/').any(|part| part == "..") {
-        return answer(&Problem::not_found("path"));
+        return Err(Problem::not_found("path").into());
     }
-    let looks_like_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
-    match (Console::get(path).is_some(), looks_like_file) {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match (Console::get(path).is_some(), name.contains('.')) {
         (true, _) => file(&request, path),
-        (false, true) => answer(&Problem::not_found("file")),
+        (false, true) => Err(Problem::not_found("file").into()),
         (false, false) if Console::get(INDEX).is_some() => file(&request, INDEX),
-        (false, false) => HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(
-            "Ralex is running. This build has no console; `make console` builds it. The API is described at /docs.\n",
-        ),
+        (false, false) => Ok(HttpResponse::Ok()
+            .content_type("text/plain; charset=utf-8")
+            .body("Ralex is running. This build has no console; `make console` builds it. The API is described at /docs.\n")),
     }
 }
 
-fn file(request: &HttpRequest, path: &str) -> HttpResponse {
+fn file(request: &HttpRequest, path: &str) -> Result<HttpResponse> {
     let Some((file, encoding)) = best(request, path) else {
-        return answer(&Problem::not_found("file"));
+        return Err(Problem::not_found("file").into());
     };
     let tag = tag(&file);
     let lifetime = if is_hashed(path) { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -53,7 +53,7 @@ fn file(request: &HttpRequest, path: &str) -> HttpResponse {
         .insert_header((CACHE_CONTROL, lifetime))
         .insert_header((VARY, "Accept-Encoding"));
     if known == Some(tag.as_str()) {
-        return response.finish();
+        return Ok(response.finish());
     }
     let kind = Console::get(path).map(|plain| plain.metadata.mimetype().to_owned());
     if let Some(kind) = kind {
@@ -62,10 +62,10 @@ fn file(request: &HttpRequest, path: &str) -> HttpResponse {
     if let Some(encoding) = encoding {
         response.insert_header((CONTENT_ENCODING, encoding));
     }
-    match file.data {
+    Ok(match file.data {
         Cow::Borrowed(bytes) => response.body(bytes),
         Cow::Owned(bytes) => response.body(bytes),
-    }
+    })
 }
 
 /// The smallest form of a file that the browser reads.

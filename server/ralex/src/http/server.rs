@@ -111,8 +111,9 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
                     .config(utoipa_swagger_ui::Config::from("/openapi.json")),
             )
             .default_service(web::route().to(assets::console))
-            .wrap(security_headers())
             .wrap(from_fn(per_request))
+            // The last one wraps all before it, so that no answer goes without these headers.
+            .wrap(security_headers())
     });
     let server = server
         // Small events must not wait for the peer's acknowledgement of the ones before.

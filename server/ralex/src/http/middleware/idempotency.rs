@@ -23,10 +23,17 @@ pub async fn idempotent(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<EitherBody<BoxBody>>, Error> {
-    let Some((attempt, vault)) = attempt(&mut request).await? else {
-        return Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body());
+    let (attempt, vault) = match attempt(&mut request).await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body());
+        }
+        Err(failed) => return Ok(request.error_response(failed).map_into_left_body()),
     };
-    let known = vault.begin_attempt(&attempt, Clock::system().now()).await.map_err(Failed)?;
+    let known = match vault.begin_attempt(&attempt, Clock::system().now()).await {
+        Ok(known) => known,
+        Err(problem) => return Ok(request.error_response(Failed(problem)).map_into_left_body()),
+    };
     if let Known::Answered { status, body } = known {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
         let mut response = HttpResponse::build(status);
@@ -48,10 +55,24 @@ pub async fn idempotent(
         }
     };
     let (request, response) = response.into_parts();
+    match keep(&vault, &attempt, response).await {
+        Ok(response) => Ok(ServiceResponse::new(request, response).map_into_left_body()),
+        Err(problem) => {
+            Ok(ServiceResponse::from_err(Failed(problem), request).map_into_left_body())
+        }
+    }
+}
+
+/// Keeps the answer before it goes out.
+async fn keep(
+    vault: &Vault,
+    attempt: &Attempt,
+    response: HttpResponse<impl MessageBody>,
+) -> Result<HttpResponse, Problem> {
     let (response, body) = response.into_parts();
-    let body = to_bytes(body).await.map_err(|_| Failed(unread()))?;
-    vault.finish_attempt(&attempt, response.status().as_u16(), &body).await.map_err(Failed)?;
-    Ok(ServiceResponse::new(request, response.set_body(BoxBody::new(body))).map_into_left_body())
+    let body = to_bytes(body).await.map_err(|_| unread())?;
+    vault.finish_attempt(attempt, response.status().as_u16(), &body).await?;
+    Ok(response.set_body(BoxBody::new(body)))
 }
 
 /// What is sent, where it is a write that names itself.
