@@ -44,6 +44,7 @@ pub fn Frame(props: &Props) -> Html {
         let wish = use_callback((slug, allowed), move |wish, (slug, allowed)| match wish {
             Wish::Find => over.set(Over::Palette),
             Wish::Help => over.set(Over::Help),
+            Wish::Close => over.set(Over::Nothing),
             Wish::Go(place) => {
                 if let Some(navigator) = navigator.as_ref().filter(|_| allowed.contains(&place)) {
                     navigator.push(&place.of(slug));
@@ -70,7 +71,7 @@ pub fn Frame(props: &Props) -> Html {
             if open { <div class="veil" onclick={close.reform(|_| ())} /> }
             <div class="main">
                 <header class="bar">
-                    <IconButton class="menu-button" icon={Icon::Menu} label="Navigation" onclick={set(Over::Menu)} />
+                    <IconButton class="menu-button" icon={Icon::Menu} label="Navigation" expanded={open} onclick={set(Over::Menu)} />
                     <Switcher />
                     <button type="button" class="find" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
                         { Icon::Search.show() }<span>{ "Go to" }</span><kbd aria-hidden="true">{ "Ctrl K" }</kbd>

@@ -16,6 +16,7 @@ use crate::route::Place;
 pub enum Wish {
     Find,
     Help,
+    Close,
     Go(Place),
 }
 
@@ -66,6 +67,7 @@ fn pressed(event: &KeyboardEvent, going: &Cell<bool>, wish: &Callback<Wish>) {
         ("/", _) if focus_search(&document) => {}
         ("/", _) => wish.emit(Wish::Find),
         ("?", _) => wish.emit(Wish::Help),
+        ("Escape", _) => return wish.emit(Wish::Close),
         _ => return,
     }
     event.prevent_default();

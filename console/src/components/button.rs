@@ -82,6 +82,9 @@ pub struct IconButtonProps {
     pub onclick: Callback<()>,
     #[prop_or_default]
     pub class: Classes,
+    /// Where it opens and closes something: whether that is open.
+    #[prop_or_default]
+    pub expanded: Option<bool>,
 }
 
 #[component]
@@ -93,6 +96,7 @@ pub fn IconButton(props: &IconButtonProps) -> Html {
             class={classes!("icon-button", props.class.clone())}
             aria-label={props.label.clone()}
             title={props.label.clone()}
+            aria-expanded={props.expanded.map(|open| if open { "true" } else { "false" })}
             {onclick}
         >
             { props.icon.show() }

@@ -23,6 +23,8 @@ pub struct Props {
 
 const HEIGHT: f64 = 100.0;
 const STEP: f64 = 10.0;
+/// A few bars keep the width that they have among more.
+const SLOTS: usize = 14;
 /// Labels that fit below each other on a phone.
 const LABELS: usize = 6;
 
@@ -30,8 +32,9 @@ const LABELS: usize = 6;
 pub fn Bars(props: &Props) -> Html {
     let read = use_state(|| None::<usize>);
     let most = props.bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
-    let width = STEP * props.bars.iter().map(|_| 1.0).sum::<f64>().max(1.0);
-    let every = props.bars.len().div_ceil(LABELS).max(1);
+    let slots = props.bars.len().max(SLOTS);
+    let width = (0..slots).fold(0.0, |sum, _| sum + STEP);
+    let every = slots.div_ceil(LABELS);
     let told = read.and_then(|place| props.bars.get(place)).map(|bar| bar.title.clone());
     let leave = {
         let read = read.clone();
@@ -52,8 +55,8 @@ pub fn Bars(props: &Props) -> Html {
                 </svg>
             </div>
             <div class="chart-axis" aria-hidden="true">
-                { for props.bars.iter().enumerate().map(|(place, bar)| html! {
-                    <span>if place % every == 0 { { bar.label.clone() } }</span>
+                { for (0..slots).map(|place| html! {
+                    <span>{ props.bars.get(place).filter(|_| place % every == 0).map(|bar| bar.label.clone()) }</span>
                 }) }
             </div>
         </figure>

@@ -66,9 +66,12 @@ fn modal(class: &'static str, props: &Props, node: NodeRef, id: &AttrValue) -> H
     let onmousedown = {
         let close = close.clone();
         Callback::from(move |event: MouseEvent| {
-            let beside =
-                event.target().is_some_and(|target| target.has_type::<HtmlDialogElement>());
-            if beside && light {
+            let dialog =
+                event.target().and_then(|target| target.dyn_into::<HtmlDialogElement>().ok());
+            // What somebody has typed is not lost by a click that went astray.
+            let plain =
+                |dialog: HtmlDialogElement| matches!(dialog.query_selector("form"), Ok(None));
+            if light && dialog.is_some_and(plain) {
                 close.emit(());
             }
         })

@@ -47,6 +47,7 @@ pub fn Palette(props: &Props) -> Html {
         route: Route::Profile,
     });
     commands.retain(|command| matches(command.title, &text));
+    commands.sort_by_key(|command| !starts_with(command.title, &text));
     let go = {
         let close = props.onclose.clone();
         Callback::from(move |route: Route| {
@@ -127,6 +128,11 @@ fn matches(name: &str, typed: &str) -> bool {
         .all(|wanted| letters.any(|letter| letter == wanted))
 }
 
+/// True where the name begins with what is typed; such names come first.
+fn starts_with(name: &str, typed: &str) -> bool {
+    name.to_lowercase().starts_with(&typed.trim().to_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +143,6 @@ mod tests {
         assert!(matches("Audit log", "AUD"));
         assert!(matches("Usage", ""));
         assert!(!matches("Usage", "gu"));
+        assert!(starts_with("Usage", "US") && !starts_with("Playground", "u"));
     }
 }

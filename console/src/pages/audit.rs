@@ -19,7 +19,7 @@ use crate::text::query::Query;
 
 const COLUMNS: [Column; 6] = [
     Column::text("When"),
-    Column::text("Actor"),
+    Column::text("Actor").wide(),
     Column::text("Action"),
     Column::text("Outcome"),
     Column::text("Target").wide(),
@@ -125,7 +125,7 @@ fn row(entry: &AuditEntry, open: &Callback<String>) -> Html {
     html! {
         <tr key={entry.id.to_string()} class="clickable" {onclick}>
             <td><button type="button" class="row-open"><When at={entry.occurred_at} /></button></td>
-            <td title={entry.actor.clone()}>{ entry.actor_name.clone() }</td>
+            <td class="wide" title={entry.actor.clone()}>{ entry.actor_name.clone() }</td>
             <td><code>{ entry.action.clone() }</code></td>
             <td>{ outcome(&entry.outcome) }</td>
             <td class="wide"><code class="faint clip" title={entry.target.clone()}>{ entry.target.clone().unwrap_or_default() }</code></td>

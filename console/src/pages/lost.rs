@@ -11,10 +11,13 @@ use crate::route::{Place, Route};
 pub fn LostPage() -> Html {
     use_title("Not found");
     html! {
+        <>
+        <h1 class="sr">{ "Not found" }</h1>
         <Empty icon={Icon::Search} title="There is no such page">
             <p>{ "The address is wrong, or the page belongs to an organisation that you are not in." }</p>
-            <Link<Route> to={Route::Home} classes="button">{ "Go to the overview" }</Link<Route>>
+            <Link<Route> to={Route::Home} classes="button">{ "Go to the start" }</Link<Route>>
         </Empty>
+        </>
     }
 }
 
@@ -27,12 +30,15 @@ pub struct ForbiddenProps {
 pub fn ForbiddenPage(props: &ForbiddenProps) -> Html {
     use_title(props.place.title());
     html! {
+        <>
+        <h1 class="sr">{ props.place.title() }</h1>
         <Empty icon={Icon::Shield} title={format!("{} is not open to you", props.place.title())}>
             <p>
                 { "It needs the permission " }<code>{ props.place.permission() }</code>
                 { ". Ask an owner of the organisation for a role that has it." }
             </p>
         </Empty>
+        </>
     }
 }
 

@@ -1,6 +1,7 @@
 //! The playground: one prompt, streamed over the same route that every program uses.
 
 use ralex_api::Problem;
+use ralex_api::catalog::Model;
 use ralex_api::usage::Call;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
@@ -39,13 +40,21 @@ pub fn PlaygroundPage() -> Html {
                 }
                 html! {
                     <Bench
-                        models={models.iter().map(|model| pair(&model.name, &format!("{} · {}", model.name, model.provider_slug))).collect::<Vec<_>>()}
+                        models={models.iter().map(|model| pair(&model.name, &model_title(model))).collect::<Vec<_>>()}
                         teams={teams.iter().map(|team| pair(team.slug.as_str(), team.name.as_str())).collect::<Vec<_>>()}
                     />
                 }
             }) }
         </>
     }
+}
+
+/// A model's name, and its provider's where that says more.
+fn model_title(model: &Model) -> String {
+    if model.name == model.provider_slug.as_str() {
+        return model.name.clone();
+    }
+    format!("{} · {}", model.name, model.provider_slug)
 }
 
 fn no_models(org: &str) -> Html {
