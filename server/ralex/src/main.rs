@@ -3,6 +3,7 @@
 mod cli;
 mod first_start;
 mod http;
+mod limits;
 mod logging;
 mod overview;
 mod say;

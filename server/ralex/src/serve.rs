@@ -25,7 +25,7 @@ use crate::http::server::{self, Edge, Parts};
 use crate::overview::Health;
 use crate::settings::Settings;
 use crate::shutdown::{self, Shutdown};
-use crate::{logging, say};
+use crate::{limits, logging, say};
 
 /// How long the last calls may take to be written when the server ends.
 const LAST_WRITES: Duration = Duration::from_secs(20);
@@ -33,6 +33,8 @@ const LAST_WRITES: Duration = Duration::from_secs(20);
 /// Serves until asked to end.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     logging::start(&settings.log, settings.log_json);
+    limits::raise_open_files();
+    limits::forbid_core_files();
     // Bound first: where the port is taken, nothing has been made or changed.
     let listener = listen(&settings)?;
     let database = Database::start(&settings).await?;
