@@ -41,10 +41,10 @@ impl Folder {
         // Others may pass through to what they own, which is only PostgreSQL's part.
         DirBuilder::new().recursive(true).mode(0o711).create(data_dir).map_err(failed)?;
         let root = data_dir.canonicalize().map_err(failed)?;
+        // Before the lock's file is made: nothing is left in a folder that is not ours.
+        refuse_foreign(&root)?;
         let lock = lock(&root)?;
-        let folder = Self { root, _lock: lock };
-        folder.refuse_foreign()?;
-        Ok(folder)
+        Ok(Self { root, _lock: lock })
     }
 
     pub(crate) fn home(&self) -> PathBuf {
@@ -110,18 +110,18 @@ impl Folder {
     fn password_file(&self) -> PathBuf {
         self.root.join(PASSWORD)
     }
+}
 
-    fn refuse_foreign(&self) -> Result<(), StartError> {
-        if self.root.join("PG_VERSION").exists() {
-            return Err(StartError::Foreign(self.root.clone()));
-        }
-        let home = self.home();
-        let is_empty = fs::read_dir(&home).map_or(true, |mut entries| entries.next().is_none());
-        if is_empty || home.join("made-by-ralex").exists() {
-            return Ok(());
-        }
-        Err(StartError::Foreign(home))
+fn refuse_foreign(root: &Path) -> Result<(), StartError> {
+    if root.join("PG_VERSION").exists() {
+        return Err(StartError::Foreign(root.to_owned()));
     }
+    let home = root.join("postgres");
+    let is_empty = fs::read_dir(&home).map_or(true, |mut entries| entries.next().is_none());
+    if is_empty || home.join("made-by-ralex").exists() {
+        return Ok(());
+    }
+    Err(StartError::Foreign(home))
 }
 
 /// The password and the socket's folder of a data folder, read without its lock.
