@@ -24,8 +24,10 @@ pub struct Faults {
 }
 
 /// What is on record.
+#[derive(Default)]
 pub struct Records {
-    pub events: Vec<CallEvent>,
+    /// How many tell of calls.
+    pub events: usize,
     pub calls: HashMap<String, Call>,
     pub budgets: Vec<Budget>,
     opened: HashMap<String, u32>,
@@ -51,17 +53,13 @@ impl Faults {
 impl Records {
     pub async fn read(api: &Api, events: Vec<CallEvent>) -> anyhow::Result<Self> {
         let budgets: Page<Budget> = api.find("budgets?limit=500").await?;
-        let mut records = Self {
-            calls: all_calls(api).await?,
-            budgets: budgets.items,
-            opened: HashMap::new(),
-            digests: HashSet::new(),
-            closed: HashMap::new(),
-            refused: HashSet::new(),
-            events: Vec::new(),
-        };
-        for event in &events {
-            match event.clone() {
+        Ok(Self::of(events, all_calls(api).await?, budgets.items))
+    }
+
+    fn of(events: Vec<CallEvent>, calls: HashMap<String, Call>, budgets: Vec<Budget>) -> Self {
+        let mut records = Self { events: events.len(), calls, budgets, ..Self::default() };
+        for event in events {
+            match event {
                 CallEvent::Opened { call, digest } => {
                     *records.opened.entry(call).or_default() += 1;
                     records.digests.insert(digest);
@@ -72,8 +70,7 @@ impl Records {
                 CallEvent::Refused { call } => drop(records.refused.insert(call)),
             }
         }
-        records.events = events;
-        Ok(records)
+        records
     }
 
     pub fn count(&self, state: CallState) -> usize {
@@ -176,5 +173,103 @@ async fn all_calls(api: &Api) -> anyhow::Result<HashMap<String, Call>> {
             Some(next) => cursor = format!("&cursor={next}"),
             None => return Ok(calls),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ralex_kernel::CallId;
+
+    use super::*;
+    use crate::rig::Seen;
+
+    fn call(id: CallId, state: &str, cost: &str) -> (String, Call) {
+        let call = serde_json::json!({
+            "id": id, "started_at": "2026-03-01T00:00:00Z", "state": state, "model": "quick",
+            "provider": "quick", "team": "red", "streamed": false, "dialect": "openai_chat",
+            "input_tokens": 1, "output_tokens": 1, "estimated": false, "held": "0.002", "cost": cost,
+        });
+        (id.to_string(), serde_json::from_value(call).unwrap())
+    }
+
+    fn opened(id: CallId) -> CallEvent {
+        CallEvent::Opened { call: id.to_string(), digest: "d1".to_owned() }
+    }
+
+    fn closed(id: CallId, cost: &str) -> CallEvent {
+        let (state, cost) = ("success".to_owned(), cost.to_owned());
+        CallEvent::Closed { call: id.to_string(), state, cost }
+    }
+
+    fn budget(spent: &str, held: &str) -> Budget {
+        let budget = serde_json::json!({
+            "id": ralex_kernel::BudgetId::generate(), "scope": "team:red", "scope_name": "red",
+            "period": "total", "time_zone": "UTC", "limit": "0.01", "hard": true, "spent": spent,
+            "held": held, "overrun": "0", "period_starts_at": "2026-03-01T00:00:00Z",
+            "refused": 0, "created_at": "2026-03-01T00:00:00Z",
+        });
+        serde_json::from_value(budget).unwrap()
+    }
+
+    fn sent(id: CallId, cost: &str) -> Sent {
+        let seen = Seen {
+            any: true,
+            status: Some(200),
+            call: Some(id.to_string()),
+            cost: Some(cost.to_owned()),
+            ended: true,
+            ..Seen::default()
+        };
+        let (marker, digest) = ("m1".to_owned(), "d1".to_owned());
+        Sent { marker, digest, seen, hung_up: false, stuck: false }
+    }
+
+    fn records(id: CallId, events: Vec<CallEvent>, spent: &str) -> Records {
+        let calls = HashMap::from([call(id, "success", "0.001")]);
+        Records::of(events, calls, vec![budget(spent, "0")])
+    }
+
+    #[test]
+    fn books_that_agree_have_no_fault() {
+        let id = CallId::generate();
+        let records = records(id, vec![opened(id), closed(id, "0.001")], "0.001");
+        let faults = records.faults(&[sent(id, "0.001")], &["m1".to_owned()]);
+        assert!(faults.none(), "{faults:?}");
+    }
+
+    #[test]
+    fn an_answer_without_its_intent_is_found_on_both_sides() {
+        let id = CallId::generate();
+        let records = records(id, vec![closed(id, "0.001")], "0.001");
+        let faults = records.faults(&[sent(id, "0.001")], &["m1".to_owned()]);
+        assert_eq!(faults.answered_without_record.len(), 1, "{faults:?}");
+        assert_eq!(faults.upstream_without_record.len(), 1, "{faults:?}");
+        assert_eq!(faults.records_lost.len(), 1, "{faults:?}");
+    }
+
+    #[test]
+    fn an_end_that_is_missing_or_told_twice_is_found() {
+        let id = CallId::generate();
+        for ends in [0, 2] {
+            let ends = std::iter::repeat_n(closed(id, "0.001"), ends);
+            let events = std::iter::once(opened(id)).chain(ends).collect();
+            let faults = records(id, events, "0.001").faults(&[], &[]);
+            assert_eq!(faults.records_lost.len(), 1, "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_nano_dollar_of_drift_is_found() {
+        let id = CallId::generate();
+        let records = records(id, vec![opened(id), closed(id, "0.001")], "0.001000001");
+        assert_eq!(records.faults(&[], &[]).budget_drift.len(), 1);
+    }
+
+    #[test]
+    fn a_cost_told_other_than_recorded_is_found() {
+        let id = CallId::generate();
+        let records = records(id, vec![opened(id), closed(id, "0.001")], "0.001");
+        let faults = records.faults(&[sent(id, "0.002")], &[]);
+        assert_eq!(faults.cost_told_differs.len(), 1, "{faults:?}");
     }
 }

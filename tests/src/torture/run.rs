@@ -67,7 +67,7 @@ pub async fn run(options: &Options, say: &dyn Fn(&str)) -> anyhow::Result<Report
     report.upstream_requests = asked.len();
     report.calls_recorded = records.calls.len();
     report.calls_lost = records.count(CallState::Lost);
-    report.audit_events = records.events.len();
+    report.audit_events = records.events;
     report.faults = records.faults(&sent, &asked);
     let observed = std::mem::take(&mut *witness.observed.lock());
     report.budget_observations = observed.observations;

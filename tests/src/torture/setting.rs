@@ -13,7 +13,7 @@ use crate::upstream::{Script, Upstream};
 const PRICES: Tariff = Tariff { input: "3", output: "15" };
 const LIMITS: Limits = Limits { org: "0.01", team: "0.01", token: "0.01" };
 /// What a budget may give in one cycle, in nano-dollars: some run out, others outlast it.
-const HEADROOM: std::ops::Range<i64> = 5_000_000..120_000_000;
+const HEADROOM: std::ops::Range<i64> = 2_000_000..30_000_000;
 
 /// A model, how it is called, and how often.
 pub struct Model {

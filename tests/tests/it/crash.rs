@@ -112,34 +112,80 @@ async fn calls_that_are_under_way_end_before_a_server_that_is_asked_to() {
 
 #[tokio::test]
 async fn without_its_database_a_server_sends_nothing_and_recovers_by_itself() {
+    away_and_back(Link::cut).await;
+}
+
+#[tokio::test]
+async fn a_database_that_falls_silent_is_as_one_that_is_gone() {
+    away_and_back(Link::silence).await;
+}
+
+async fn away_and_back(trouble: fn(&Link)) {
     let database = Database::fresh().await;
     let link = Link::to(&database).await;
     let app = App::start_on(database, &[("RALEX_DATABASE_URL", link.url())]).await;
-    let (upstream, token) = with_provider(&app).await;
+    let (upstream, known) = with_provider(&app).await;
     let budget = app.budget("org", "10", true).await;
-    let fresh = app.token("red").await;
-    for trouble in [Link::cut, Link::silence] {
-        Dialect::Chat.said(&token.client.call(Dialect::Chat, "claude", "Hello").await);
-        let before = upstream.counts().begun;
-        trouble(&link);
-        for dialect in DIALECTS {
-            for client in [&token.client, &fresh.client] {
-                let asked = client.call(dialect, "claude", "Hello");
-                let answer = tokio::time::timeout(LATER, asked).await.unwrap();
-                dialect.refusal(&answer, 503);
-                assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    let unknown = app.token("red").await;
+    Dialect::Chat.said(&known.client.call(Dialect::Chat, "claude", "Hello").await);
+    assert_eq!(spent_and_held(&app, &budget).await.1, 0);
+    let before = upstream.counts().begun;
+    trouble(&link);
+    for (dialect, token) in DIALECTS.into_iter().zip([&known, &unknown]) {
+        let asked = token.client.call(dialect, "claude", "Hello");
+        let answer = tokio::time::timeout(LATER, asked).await.unwrap();
+        dialect.refusal(&answer, 503);
+        assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    }
+    app.anonymous().get("/health/ready").await.refused(503, "unavailable");
+    assert_eq!(app.anonymous().get("/health/live").await.status, 200);
+    app.owner.get("teams").await.refused(503, "unavailable");
+    assert_eq!(upstream.counts().begun, before, "something was sent");
+    link.mend();
+    until("it serves again", LATER, async || {
+        (app.anonymous().get("/health/ready").await.status == 200).then_some(())
+    })
+    .await;
+    until("calls pass again", LATER, async || {
+        let answer = known.client.call(Dialect::Chat, "claude", "Hello").await;
+        (answer.status == 200).then_some(())
+    })
+    .await;
+    until("nothing is held any more", LATER, async || {
+        (spent_and_held(&app, &budget).await.1 == 0).then_some(())
+    })
+    .await;
+    adds_up(&app, &budget).await;
+}
+
+#[tokio::test]
+async fn a_database_that_falls_silent_under_load_keeps_no_caller_waiting() {
+    let database = Database::fresh().await;
+    let link = Link::to(&database).await;
+    let app = App::start_on(database, &[("RALEX_DATABASE_URL", link.url())]).await;
+    let (_upstream, token) = with_provider(&app).await;
+    let budget = app.budget("org", "10", true).await;
+    for _ in 0..3 {
+        let callers = (0..8).map(|_| async {
+            // Goes on until it is refused once, so that the silence comes amid all that is done.
+            loop {
+                let asked = token.client.call(Dialect::Chat, "claude", "Hello");
+                let answer = tokio::time::timeout(2 * LATER, asked).await.unwrap();
+                if answer.status != 200 {
+                    return answer;
+                }
             }
-        }
-        let ready = app.anonymous().get("/health/ready").await;
-        ready.refused(503, "unavailable");
-        assert_eq!(app.anonymous().get("/health/live").await.status, 200);
-        app.owner.get("teams").await.refused(503, "unavailable");
-        assert_eq!(upstream.counts().begun, before, "something was sent");
+        });
+        let silence = async {
+            until("calls are under way", LATER, async || {
+                (app.owner.all("calls").await.len() > 20).then_some(())
+            })
+            .await;
+            link.silence();
+        };
+        let (answers, ()) = tokio::join!(join_all(callers), silence);
+        answers.iter().for_each(|answer| drop(Dialect::Chat.refusal(answer, 503)));
         link.mend();
-        until("it serves again", LATER, async || {
-            (app.anonymous().get("/health/ready").await.status == 200).then_some(())
-        })
-        .await;
         until("calls pass again", LATER, async || {
             let answer = token.client.call(Dialect::Chat, "claude", "Hello").await;
             (answer.status == 200).then_some(())
