@@ -11,7 +11,7 @@ export PATH := $(TARGET)/tools/bin:$(PATH):$(TARGET)/tools/venv/bin
 # Queries are checked against .sqlx, so that a build needs no database; `make test` proves that .sqlx is fresh.
 export SQLX_OFFLINE := true
 
-.PHONY: help run test check console docs bench clean tools sqlx test-rust test-console test-sdk test-browser
+.PHONY: help run test check console docs bench torture clean tools sqlx test-rust test-console test-sdk test-browser
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 15
@@ -79,8 +79,15 @@ test-browser: ## a headless Chromium through the console, with screenshots in ta
 
 bench: ## added latency and throughput of a governed call
 	@tools/setup run
-	cargo build --release -p ralex -p ralex-tests
+	cargo build --release -p ralex -p ralex-tests --bins
+	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
 	$(TARGET)/release/bench
+
+torture: ## kill Ralex under load, again and again, and check its books
+	@tools/setup run
+	cargo build --release -p ralex -p ralex-tests --bins
+	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
+	$(TARGET)/release/torture
 
 sqlx: ## write .sqlx anew after a query or migration changed
 	@tools/sqlx write

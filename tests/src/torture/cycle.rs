@@ -89,7 +89,10 @@ pub async fn live(
         let memory = Arc::clone(&witness.memory);
         tasks.push(tokio::spawn(client::run(name, server.address, teams, stop, memory)));
     }
-    pause(50..2000).await;
+    if rand::rng().random_range(0..4) > 0 {
+        first_answer(witness).await;
+    }
+    pause(20..1500).await;
     let postgres = server.postgres();
     match victim {
         Victim::Ralex => {}
@@ -114,6 +117,17 @@ pub async fn live(
     // What was on its way to the provider arrives.
     tokio::time::sleep(Duration::from_millis(200)).await;
     Ok(())
+}
+
+/// A young server needs a moment for its first answer; most cycles are to die in full flight.
+async fn first_answer(witness: &Witness) {
+    let before = witness.memory.lock().len();
+    for _ in 0..500 {
+        if witness.memory.lock().len() > before {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn pause(milliseconds: std::ops::Range<u64>) {
