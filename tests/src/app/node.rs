@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::{checkout, until};
 
 /// The first start of a built-in PostgreSQL makes a cluster, beside other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub struct Node {
