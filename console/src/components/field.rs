@@ -39,6 +39,7 @@ pub fn TextField(props: &TextProps) -> Html {
     let shown = use_state(|| false);
     let fault = use_fault(&props.input, &props.path);
     let input = &props.input;
+    use_focus(input, props.autofocus);
     let secret = props.kind == "password";
     let kind = if secret && *shown { "text".into() } else { props.kind.clone() };
     let oninput = {
@@ -184,6 +185,18 @@ pub fn Check(props: &CheckProps) -> Html {
             </div>
         </div>
     }
+}
+
+/// Puts the cursor into a field when it appears. The browser's own `autofocus` does so only in a
+/// dialog that opens with its fields, not where they come after something was fetched.
+#[hook]
+fn use_focus(input: &Input, wanted: bool) {
+    let input = input.clone();
+    use_effect_with((), move |()| {
+        if wanted {
+            input.focus();
+        }
+    });
 }
 
 /// What is wrong with a field: by its own rules, else by the server's.

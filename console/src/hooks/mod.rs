@@ -15,3 +15,11 @@ pub use load::{Load, use_load};
 pub use pages::{Pages, use_pages};
 pub use query::use_query;
 pub use title::use_title;
+
+use yew::{Callback, UseStateHandle};
+
+/// A callback that keeps what it is told.
+pub fn keep<T: 'static>(state: &UseStateHandle<T>) -> Callback<T> {
+    let state = state.clone();
+    Callback::from(move |value| state.set(value))
+}

@@ -8,7 +8,7 @@ use yew::prelude::*;
 use crate::api;
 use crate::components::{Dialog, Form, SelectField, TextField};
 use crate::hooks::input::{parses, parses_if_filled};
-use crate::hooks::{use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
 
 const USUAL: &str = "developer";
@@ -42,14 +42,8 @@ pub fn AddPerson(props: &Props) -> Html {
             add.run(async move { api::identity::add_member(&org, new).await });
         })
     };
-    let onrole = {
-        let role = role.clone();
-        Callback::from(move |value| role.set(value))
-    };
-    let onscope = {
-        let scope = scope.clone();
-        Callback::from(move |value| scope.set(value))
-    };
+    let onrole = keep(&role);
+    let onscope = keep(&scope);
     html! {
         <Dialog title="Add person" onclose={props.onclose.clone()}>
             <Form inputs={vec![email.clone(), name.clone()]} verb="Add person" running={add.running()} problem={add.problem()}

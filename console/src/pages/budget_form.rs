@@ -9,7 +9,7 @@ use super::budgets::each;
 use crate::api;
 use crate::components::{Check, Form, SelectField, TextField};
 use crate::hooks::input::{anything, positive_money};
-use crate::hooks::{use_input, use_load};
+use crate::hooks::{keep, use_input, use_load};
 use crate::session::use_org;
 
 /// What the form holds when it is good.
@@ -59,25 +59,7 @@ pub fn BudgetForm(props: &Props) -> Html {
             }
         })
     };
-    let choose = {
-        let scope = scope.clone();
-        Callback::from(move |value| scope.set(value))
-    };
-    let onperiod = {
-        let period = period.clone();
-        Callback::from(move |value: String| {
-            period.set(
-                Period::ALL
-                    .into_iter()
-                    .find(|period| period.as_str() == value)
-                    .unwrap_or(Period::Month),
-            );
-        })
-    };
-    let onhard = {
-        let hard = hard.clone();
-        Callback::from(move |on| hard.set(on))
-    };
+    let onperiod = keep(&period).reform(|name: String| named(&name));
     let periods = Period::ALL.map(|period| (period.as_str().into(), each(period).into())).to_vec();
     let hint = budget.map(|budget| {
         format!(
@@ -89,16 +71,21 @@ pub fn BudgetForm(props: &Props) -> Html {
         <Form inputs={vec![limit.clone()]} verb={if budget.is_some() { "Save budget" } else { "Create budget" }} running={props.running}
             problem={props.problem.clone()} {onsubmit} oncancel={props.oncancel.clone()}>
             if budget.is_none() {
-                <ScopeField value={(*scope).clone()} onchange={choose} />
+                <ScopeField value={(*scope).clone()} onchange={keep(&scope)} />
                 <div class="pair">
                     <SelectField label="Period" path="period" options={periods} value={period.as_str()} onchange={onperiod} />
                     <TextField label="Time zone" path="time_zone" input={zone} placeholder="UTC" hint="Whose midnights bound it, such as Europe/Berlin." />
                 </div>
             }
             <TextField label="Limit" path="limit" input={limit} before="$" placeholder="100.00" autofocus=true hint={hint.unwrap_or_else(|| "US dollars in each period.".to_owned())} />
-            <Check label="Hard" on={*hard} onchange={onhard} hint="Refuse a call whose worst case does not fit. A soft budget only tells." />
+            <Check label="Hard" on={*hard} onchange={keep(&hard)} hint="Refuse a call whose worst case does not fit. A soft budget only tells." />
         </Form>
     }
+}
+
+fn named(period: &str) -> Period {
+    let found = Period::ALL.into_iter().find(|known| known.as_str() == period);
+    found.unwrap_or(Period::Month)
 }
 
 #[derive(Properties, PartialEq)]

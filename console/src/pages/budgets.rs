@@ -10,7 +10,7 @@ use crate::components::meter::Meter;
 use crate::components::{
     Badge, Button, Confirm, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, show, use_toast,
 };
-use crate::hooks::{use_action, use_load};
+use crate::hooks::{keep, use_action, use_load};
 use crate::session::use_org;
 use crate::text::money::{decimals, exact, rounded, short, telling, with_decimals};
 use crate::text::number::{counted, percent};
@@ -32,10 +32,7 @@ pub fn BudgetsPage() -> Html {
     let toast = use_toast();
     let (load, again) = use_load(org.slug(), |org| async move { api::budgets::list(&org).await });
     let may = org.can("budget.set");
-    let set = {
-        let over = over.clone();
-        Callback::from(move |what: Over| over.set(what))
-    };
+    let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
     let done = {
         let (close, again) = (close.clone(), again.clone());

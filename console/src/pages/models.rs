@@ -10,7 +10,7 @@ use super::provider_card::provider_card;
 use super::provider_form::{DeleteProvider, ProviderForm};
 use crate::api;
 use crate::components::{Button, Empty, Head, Icon, Kind, show, use_toast};
-use crate::hooks::{use_action, use_load};
+use crate::hooks::{keep, use_action, use_load};
 use crate::session::{Org, use_org};
 
 /// What is open over the page.
@@ -75,10 +75,7 @@ pub fn ModelsPage() -> Html {
         let keys = api::vault::secrets(&org).await.map(|page| page.items).unwrap_or_default();
         Ok((providers, models, keys))
     });
-    let open = {
-        let over = over.clone();
-        Callback::from(move |what: Over| over.set(what))
-    };
+    let open = keep(&over);
     let onclose = open.reform(|()| Over::Nothing);
     let ondone = {
         let (close, again) = (onclose.clone(), again.clone());

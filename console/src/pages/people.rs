@@ -10,7 +10,7 @@ use crate::components::{
     Badge, Button, Column, Confirm, Empty, Head, Icon, IconButton, Kind, More, Table, When, show,
     use_toast,
 };
-use crate::hooks::{Pages, use_action, use_pages};
+use crate::hooks::{Pages, keep, use_action, use_pages};
 use crate::session::{use_org, use_session};
 
 const COLUMNS: [Column; 5] = [
@@ -40,10 +40,7 @@ pub fn PeoplePage() -> Html {
             org.slug(),
             |org, cursor| async move { api::identity::members(&org, cursor).await },
         );
-    let set = {
-        let over = over.clone();
-        Callback::from(move |what: Over| over.set(what))
-    };
+    let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let done = {
         let (set, again, toast) = (set.clone(), list.again.clone(), toast.clone());

@@ -1,5 +1,8 @@
 //! The playground: one prompt, streamed over the same route that every program uses.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use ralex_api::Problem;
 use ralex_api::catalog::Model;
 use ralex_api::usage::Call;
@@ -92,40 +95,21 @@ fn Bench(props: &BenchProps) -> Html {
         message: message.text(),
         max_tokens: limit.parsed().unwrap_or(512),
     };
-    let run = {
-        let (prompt, org, team, answer, abort) =
-            (prompt.clone(), org.slug(), team.clone(), answer.clone(), abort.clone());
-        let inputs = [message.clone(), limit.clone()];
-        Callback::from(move |()| {
-            inputs.iter().for_each(Input::leave);
-            if let Some(wrong) = inputs.iter().find(|input| input.fault().is_some()) {
-                return wrong.focus();
-            }
-            if answer.running {
-                return;
-            }
-            let Ok(controller) = AbortController::new() else { return };
-            abort.replace(Some(controller.clone()));
-            answer.dispatch(Step::Started(prompt.clone()));
-            let dispatch = answer.dispatcher();
-            let tell = Callback::from(move |step: Step| dispatch.dispatch(step));
-            spawn_local(ask(org.clone(), team.clone(), prompt.clone(), controller, tell));
-        })
+    let run = Run {
+        org: org.slug(),
+        team: team.clone(),
+        prompt: prompt.clone(),
+        inputs: [message.clone(), limit.clone()],
+        answer: answer.clone(),
+        abort: Rc::clone(&abort),
     };
+    let run = Callback::from(move |()| run.start());
+    let onkeydown = on_control_enter(run.clone());
     let stop = Callback::from(move |()| {
         if let Some(controller) = &*abort.borrow() {
             controller.abort();
         }
     });
-    let onkeydown = {
-        let run = run.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
-                event.prevent_default();
-                run.emit(());
-            }
-        })
-    };
     let choose = |name: &'static str| {
         let (query, set) = (query.clone(), set.clone());
         Callback::from(move |value: String| set.emit(query.with(name, &value)))
@@ -158,6 +142,49 @@ fn Bench(props: &BenchProps) -> Html {
     }
 }
 
+/// What a click on "Run" does, with what the page holds then.
+struct Run {
+    org: String,
+    team: Option<String>,
+    prompt: Prompt,
+    inputs: [Input; 2],
+    answer: UseReducerHandle<Answer>,
+    abort: Rc<RefCell<Option<AbortController>>>,
+}
+
+impl Run {
+    fn start(&self) {
+        self.inputs.iter().for_each(Input::leave);
+        if let Some(wrong) = self.inputs.iter().find(|input| input.fault().is_some()) {
+            return wrong.focus();
+        }
+        if self.answer.running {
+            return;
+        }
+        let Ok(controller) = AbortController::new() else { return };
+        self.abort.replace(Some(controller.clone()));
+        self.answer.dispatch(Step::Started(self.prompt.clone()));
+        let dispatch = self.answer.dispatcher();
+        let tell = Callback::from(move |step: Step| dispatch.dispatch(step));
+        spawn_local(ask(
+            self.org.clone(),
+            self.team.clone(),
+            self.prompt.clone(),
+            controller,
+            tell,
+        ));
+    }
+}
+
+fn on_control_enter(run: Callback<()>) -> Callback<KeyboardEvent> {
+    Callback::from(move |event: KeyboardEvent| {
+        if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) {
+            event.prevent_default();
+            run.emit(());
+        }
+    })
+}
+
 /// What changes an answer.
 pub enum Step {
     Started(Prompt),
@@ -176,9 +203,9 @@ async fn ask(
     tell: Callback<Step>,
 ) {
     let signal = abort.signal();
-    let call = std::rc::Rc::new(std::cell::RefCell::new(None::<String>));
+    let call = Rc::new(RefCell::new(None::<String>));
     let ended = {
-        let (tell, call) = (tell.clone(), std::rc::Rc::clone(&call));
+        let (tell, call) = (tell.clone(), Rc::clone(&call));
         api::chat::stream(&org, team.as_deref(), &prompt, &signal, move |happening| {
             if let Happening::Began(id) = &happening {
                 call.replace(id.clone());

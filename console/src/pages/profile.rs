@@ -13,7 +13,7 @@ use crate::components::{
     TextField, Tone, When, show, use_toast,
 };
 use crate::hooks::input::parses;
-use crate::hooks::{use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_session;
 
 #[component]
@@ -59,10 +59,7 @@ enum Over {
 fn OwnTokens() -> Html {
     let over = use_state(|| Over::Nothing);
     let (load, again) = use_load((), |()| async { api::identity::own_tokens(None).await });
-    let set = {
-        let over = over.clone();
-        Callback::from(move |what: Over| over.set(what))
-    };
+    let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let created = {
         let (set, again) = (set.clone(), again.clone());
@@ -133,10 +130,7 @@ fn CreateOwn(props: &CreateProps) -> Html {
             }
         })
     };
-    let onchange = {
-        let life = life.clone();
-        Callback::from(move |days| life.set(days))
-    };
+    let onchange = keep(&life);
     let options = LIVES.map(|(days, title)| (days.into(), title.into())).to_vec();
     html! {
         <Dialog title="Create personal token" onclose={props.onclose.clone()}>

@@ -6,6 +6,7 @@ use yew::prelude::*;
 
 use super::provider_card::kind_name;
 use crate::api;
+use crate::api::client::Answer;
 use crate::components::{Banner, Confirm, Dialog, Form, SelectField, TextField, Tone};
 use crate::hooks::input::{needed, parses};
 use crate::hooks::{use_action, use_input};
@@ -51,31 +52,13 @@ pub fn ProviderForm(props: &FormProps) -> Html {
             let (org, known) = (org.clone(), known.clone());
             let base_url = address.filled().filter(|_| kind != ProviderKind::Simulated);
             let Some(slug) = slug.parsed() else { return };
-            save.run(async move {
-                match known {
-                    Some(known) => {
-                        api::catalog::update_provider(
-                            &org,
-                            &known,
-                            UpdateProvider { base_url, enabled: None },
-                        )
-                        .await
-                    }
-                    None => {
-                        api::catalog::create_provider(&org, NewProvider { slug, kind, base_url })
-                            .await
-                    }
-                }
-            });
+            save.run(send(org, known, NewProvider { slug, kind, base_url }));
         })
     };
     let onkind = {
         let (kind, slug, address) = (kind.clone(), slug.clone(), address.clone());
         Callback::from(move |name: String| {
-            let chosen = KINDS
-                .into_iter()
-                .find(|kind| kind.as_str() == name)
-                .unwrap_or(ProviderKind::Openai);
+            let chosen = named(&name);
             // What was proposed for the last kind gives way; what somebody wrote stays.
             if KINDS.iter().any(|kind| slug_of(*kind) == slug.text()) || slug.text().is_empty() {
                 slug.set(slug_of(chosen));
@@ -107,6 +90,22 @@ pub fn ProviderForm(props: &FormProps) -> Html {
             </Form>
         </Dialog>
     }
+}
+
+/// Adds a provider, or changes the one that is known by a slug.
+async fn send(org: String, known: Option<String>, new: NewProvider) -> Answer<Provider> {
+    match known {
+        Some(slug) => {
+            let change = UpdateProvider { base_url: new.base_url, enabled: None };
+            api::catalog::update_provider(&org, &slug, change).await
+        }
+        None => api::catalog::create_provider(&org, new).await,
+    }
+}
+
+fn named(kind: &str) -> ProviderKind {
+    let found = KINDS.into_iter().find(|known| known.as_str() == kind);
+    found.unwrap_or(ProviderKind::Openai)
 }
 
 fn slug_of(kind: ProviderKind) -> String {

@@ -10,7 +10,7 @@ use crate::api;
 use crate::components::{Check, Dialog, Form, SelectField, TextField, show};
 use crate::hooks::clock::now;
 use crate::hooks::input::parses;
-use crate::hooks::{use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
 
 /// How long a token lives, in days; the first is the default.
@@ -93,10 +93,6 @@ fn Fields(props: &FieldsProps) -> Html {
             team.set(slug);
             project.set(String::new());
         })
-    };
-    let keep = |state: &UseStateHandle<String>| {
-        let state = state.clone();
-        Callback::from(move |value| state.set(value))
     };
     let teams = props
         .teams

@@ -10,7 +10,7 @@ use crate::components::{
     Badge, Button, Code, Column, Confirm, Empty, Head, Icon, IconButton, Kind, More, Table, Tone,
     When, show, use_toast,
 };
-use crate::hooks::{Pages, use_action, use_now, use_pages};
+use crate::hooks::{Pages, keep, use_action, use_now, use_pages};
 use crate::session::use_org;
 
 const COLUMNS: [Column; 7] = [
@@ -42,10 +42,7 @@ pub fn TokensPage() -> Html {
             org.slug(),
             |org, cursor| async move { api::identity::tokens(&org, cursor).await },
         );
-    let set = {
-        let over = over.clone();
-        Callback::from(move |what: Over| over.set(what))
-    };
+    let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let created = {
         let (set, again) = (set.clone(), list.again.clone());
