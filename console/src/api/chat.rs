@@ -13,9 +13,11 @@ use crate::text::sse::Events;
 /// The route of the OpenAI dialect.
 pub const PATH: &str = "/v1/chat/completions";
 
-/// What to ask of which model.
+/// What to ask of which model, and where it counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prompt {
+    pub org: String,
+    pub team: Option<String>,
     pub model: String,
     pub system: String,
     pub message: String,
@@ -23,6 +25,13 @@ pub struct Prompt {
 }
 
 impl Prompt {
+    /// Where a person's call counts; a team's token knows by itself.
+    pub fn place(&self) -> Vec<(&'static str, &str)> {
+        let mut headers = vec![("x-ralex-org", self.org.as_str())];
+        headers.extend(self.team.as_deref().map(|team| ("x-ralex-team", team)));
+        headers
+    }
+
     /// The request as the OpenAI dialect writes it.
     pub fn body(&self) -> Value {
         let mut messages = Vec::new();
@@ -54,15 +63,9 @@ pub enum Happening {
 }
 
 /// Streams an answer, telling each happening as it comes; returns when the stream has ended.
-pub async fn stream(
-    org: &str,
-    team: Option<&str>,
-    prompt: &Prompt,
-    abort: &AbortSignal,
-    tell: impl Fn(Happening),
-) -> Answer<()> {
-    let mut headers = vec![("x-ralex-org", org), ("Accept", "text/event-stream")];
-    headers.extend(team.map(|team| ("x-ralex-team", team)));
+pub async fn stream(prompt: &Prompt, abort: &AbortSignal, tell: impl Fn(Happening)) -> Answer<()> {
+    let mut headers = prompt.place();
+    headers.push(("Accept", "text/event-stream"));
     let body = Some(prompt.body().to_string());
     let response = client::fetch("POST", PATH, body, &headers, Some(abort)).await?;
     if !response.ok() {
@@ -186,8 +189,14 @@ mod tests {
 
     #[test]
     fn an_empty_system_message_is_not_sent() {
-        let prompt =
-            Prompt { model: "m".into(), system: " ".into(), message: "Hi".into(), max_tokens: 9 };
+        let prompt = Prompt {
+            org: "acme".into(),
+            team: None,
+            model: "m".into(),
+            system: " ".into(),
+            message: "Hi".into(),
+            max_tokens: 9,
+        };
         assert_eq!(prompt.body()["messages"], json!([{ "role": "user", "content": "Hi" }]));
         assert_eq!(prompt.body()["max_tokens"], 9);
     }

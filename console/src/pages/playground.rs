@@ -90,14 +90,14 @@ fn Bench(props: &BenchProps) -> Html {
     let model = query.find("model").filter(known).map_or(first, ToOwned::to_owned);
     let team = query.find("team").map(ToOwned::to_owned);
     let prompt = Prompt {
+        org: org.slug(),
+        team: team.clone(),
         model,
         system: system.text(),
         message: message.text(),
         max_tokens: limit.parsed().unwrap_or(512),
     };
     let run = Run {
-        org: org.slug(),
-        team: team.clone(),
         prompt: prompt.clone(),
         inputs: [message.clone(), limit.clone()],
         answer: answer.clone(),
@@ -144,8 +144,6 @@ fn Bench(props: &BenchProps) -> Html {
 
 /// What a click on "Run" does, with what the page holds then.
 struct Run {
-    org: String,
-    team: Option<String>,
     prompt: Prompt,
     inputs: [Input; 2],
     answer: UseReducerHandle<Answer>,
@@ -166,13 +164,7 @@ impl Run {
         self.answer.dispatch(Step::Started(self.prompt.clone()));
         let dispatch = self.answer.dispatcher();
         let tell = Callback::from(move |step: Step| dispatch.dispatch(step));
-        spawn_local(ask(
-            self.org.clone(),
-            self.team.clone(),
-            self.prompt.clone(),
-            controller,
-            tell,
-        ));
+        spawn_local(ask(self.prompt.clone(), controller, tell));
     }
 }
 
@@ -195,18 +187,12 @@ pub enum Step {
 }
 
 /// Makes the call and tells how it goes; at the end also what it cost.
-async fn ask(
-    org: String,
-    team: Option<String>,
-    prompt: Prompt,
-    abort: AbortController,
-    tell: Callback<Step>,
-) {
+async fn ask(prompt: Prompt, abort: AbortController, tell: Callback<Step>) {
     let signal = abort.signal();
     let call = Rc::new(RefCell::new(None::<String>));
     let ended = {
         let (tell, call) = (tell.clone(), Rc::clone(&call));
-        api::chat::stream(&org, team.as_deref(), &prompt, &signal, move |happening| {
+        api::chat::stream(&prompt, &signal, move |happening| {
             if let Happening::Began(id) = &happening {
                 call.replace(id.clone());
             }
@@ -218,7 +204,7 @@ async fn ask(
     tell.emit(if signal.aborted() { Step::Stopped(at) } else { Step::Ended(ended, at) });
     let id = call.borrow().clone();
     if let Some(id) = id {
-        settle(&org, &id, &tell).await;
+        settle(&prompt.org, &id, &tell).await;
     }
 }
 

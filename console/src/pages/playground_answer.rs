@@ -82,7 +82,7 @@ pub fn AnswerView(props: &Props) -> Html {
     let origin =
         web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default();
     let asked = answer.prompt.as_ref().unwrap_or(&props.prompt);
-    let command = curl::command(&origin, PATH, &asked.body());
+    let command = curl::command(&format!("{origin}{PATH}"), &asked.place(), &asked.body());
     html! {
         <section class="panel bench-answer" aria-busy={answer.running.then_some("true")}>
             <header class="panel-head">

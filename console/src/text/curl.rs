@@ -2,14 +2,19 @@
 
 use serde_json::Value;
 
-/// A `curl` that sends `body` to `path` of this server, ready to paste into a shell.
-pub fn command(origin: &str, path: &str, body: &Value) -> String {
+/// A `curl` that sends `body` to `url` with these headers, ready to paste into a shell.
+pub fn command(url: &str, headers: &[(&str, &str)], body: &Value) -> String {
     let body = serde_json::to_string_pretty(body).unwrap_or_default();
-    format!(
-        "curl -N {} \\\n  -H \"Authorization: Bearer $RALEX_TOKEN\" \\\n  -H 'Content-Type: application/json' \\\n  -d {}",
-        quoted(&format!("{origin}{path}")),
-        quoted(&body),
-    )
+    let mut lines = vec![
+        format!("curl -N {}", quoted(url)),
+        "  -H \"Authorization: Bearer $RALEX_TOKEN\"".to_owned(),
+        "  -H 'Content-Type: application/json'".to_owned(),
+    ];
+    lines.extend(
+        headers.iter().map(|(name, value)| format!("  -H {}", quoted(&format!("{name}: {value}")))),
+    );
+    lines.push(format!("  -d {}", quoted(&body)));
+    lines.join(" \\\n")
 }
 
 /// Single quotes, so that a shell changes nothing of what stands inside.
@@ -24,8 +29,9 @@ mod tests {
     #[test]
     fn a_quote_in_the_message_stays_in_the_message() {
         let body = serde_json::json!({ "content": "it's; rm -rf $HOME" });
-        let command = command("http://localhost", "/v1/x", &body);
+        let command = command("http://localhost/v1/x", &[("x-ralex-org", "acme")], &body);
         assert!(command.contains(r"it'\''s; rm -rf $HOME"), "{command}");
-        assert!(command.starts_with("curl -N 'http://localhost/v1/x'"));
+        assert!(command.starts_with("curl -N 'http://localhost/v1/x' \\\n  -H"), "{command}");
+        assert!(command.contains("-H 'x-ralex-org: acme'"), "{command}");
     }
 }
