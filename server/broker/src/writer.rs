@@ -23,6 +23,8 @@ use tracing::{error, warn};
 const BATCH: usize = 256;
 /// Calls that may wait to be opened before new ones are turned away.
 const WAITING: usize = 4096;
+/// How long one batch may take; the database's own limits are longer.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries while the database does not answer.
 const BACKOFF: Duration = Duration::from_millis(200);
 
@@ -111,7 +113,9 @@ impl Work {
             let closes: Vec<_> = self.closing.iter().take(BATCH).cloned().collect();
             let begun = Instant::now();
             let size = opens.len() + closes.len();
-            match self.write(&opens, &closes).await {
+            // A connection that falls silent tells nobody; no caller is made to wait for TCP.
+            let written = tokio::time::timeout(PATIENCE, self.write(&opens, &closes)).await;
+            match written.unwrap_or_else(|_| Err(not_recorded())) {
                 Ok(answers) => {
                     metrics::histogram!("ralex_writer_batch_seconds").record(begun.elapsed());
                     metrics::counter!("ralex_writer_operations_total")

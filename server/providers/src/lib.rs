@@ -34,5 +34,5 @@ pub use error::{UpstreamError, error_body, error_event};
 pub use inbound::Inbound;
 pub use prepare::{Prepared, Target, prepare};
 pub use sse::{Decoder, Event, MAX_EVENT};
-pub use tokens::{IMAGE_TOKENS, MARGIN_PERCENT, UNKNOWN_INPUT};
+pub use tokens::{IMAGE_TOKENS, MARGIN_PERCENT, UNKNOWN_INPUT, warm_up};
 pub use usage::{Meter, Usage};

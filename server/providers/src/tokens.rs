@@ -30,6 +30,12 @@ const ANSWER_OVERHEAD: u64 = 16;
 /// What providers add when there are tools (Anthropic's largest hidden prompt is about 700).
 const TOOLS_OVERHEAD: u64 = 800;
 
+/// Builds the tokenizer's tables, which takes a good part of a second; the first count would
+/// otherwise wait for it, and with it every call of its thread.
+pub fn warm_up() {
+    count("warm");
+}
+
 /// Tokens of a text, as o200k counts them.
 pub(crate) fn count(text: &str) -> u64 {
     u64::try_from(bpe_openai::o200k_base().count(text)).unwrap_or(u64::MAX)

@@ -35,6 +35,8 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     logging::start(&settings.log, settings.log_json);
     limits::raise_open_files();
     limits::forbid_core_files();
+    // Built while PostgreSQL starts, so that the first calls do not wait for it.
+    tokio::task::spawn_blocking(ralex_providers::warm_up);
     // Bound first: where the port is taken, nothing has been made or changed.
     let listener = listen(&settings)?;
     let database = Database::start(&settings).await?;
