@@ -187,7 +187,7 @@ mod tests {
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
-            stream.read(&mut request).await.unwrap();
+            assert!(stream.read(&mut request).await.unwrap() > 0);
             for part in answer {
                 stream.write_all(part.as_bytes()).await.unwrap();
                 stream.flush().await.unwrap();
