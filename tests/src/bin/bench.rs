@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use ralex_tests::bench::{Options, run};
-use ralex_tests::rig::{beside_this_program, in_target};
+use ralex_tests::rig::{allow_many_connections, beside_this_program, in_target};
 
 /// Measures governed calls against direct ones, on this machine, in one run.
 #[derive(Parser)]
@@ -49,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         streams: arguments.streams,
         keep: arguments.keep,
     };
+    allow_many_connections();
     // One thread: the client leaves the cores to what it measures.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let report = runtime.block_on(run(&options, &|step| eprintln!("· {step}")))?;

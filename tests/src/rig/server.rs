@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub const OWNER: (&str, &str) = ("owner@example.com", "correct horse battery staple");
 
@@ -124,6 +125,13 @@ impl Drop for Server {
 pub fn signal(which: &str, pid: u32) -> anyhow::Result<()> {
     Command::new("kill").args([which, &pid.to_string()]).stderr(Stdio::null()).status()?;
     Ok(())
+}
+
+/// Lets this process, and those that it starts, open as many files as it may: a thousand streams
+/// are two thousand connections here and as many there.
+pub fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).ok();
 }
 
 /// Memory of a process that is in use, in bytes; nothing where there is none.
