@@ -3,6 +3,10 @@
 use ralex_kernel::{Code, Problem};
 use tracing::{error, warn};
 
+/// The SQLSTATE of a text that holds the one character PostgreSQL has no place for. No text of ours
+/// does, so a caller sent it, in a field or reference that is not checked any closer.
+const NOT_A_TEXT: &str = "22021";
+
 /// Why the database did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -46,6 +50,10 @@ pub fn problem(error: sqlx::Error) -> Problem {
     if is_unavailable(&error) {
         warn!(error = %error, "the database does not answer: {error}");
         return unavailable();
+    }
+    if has_code(&error, NOT_A_TEXT) {
+        let detail = "The request holds a character (U+0000) that no text can have here.";
+        return Problem::new(Code::InvalidRequest, detail);
     }
     let database = error.as_database_error();
     error!(
