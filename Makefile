@@ -89,11 +89,6 @@ torture: ## kill Ralex under load, again and again, and check its books
 	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
 	$(TARGET)/release/torture
 
-torture: ## kill the server under load, again and again, and check its books
-	@tools/setup run
-	cargo build --release -p ralex -p ralex-tests
-	$(TARGET)/release/torture
-
 sqlx: ## write .sqlx anew after a query or migration changed
 	@tools/sqlx write
 
