@@ -33,6 +33,7 @@ impl Socket {
         remove_earlier(folder);
         let dir = folder.home().join("run");
         if dir.join(SOCKET).as_os_str().as_bytes().len() <= LONGEST {
+            forget_lock(&dir);
             return Ok(Self { dir, is_inside: true });
         }
         let dir = env::temp_dir().join(format!("ralex-{}", Uuid::now_v7().simple()));
@@ -54,6 +55,13 @@ impl Socket {
             fs::remove_dir_all(&self.dir).ok();
         }
     }
+}
+
+/// A killed server leaves a lock that names its process. Where that number belongs to another by
+/// now, as after a container's restart, or where the dead one is not buried yet, PostgreSQL takes
+/// it for alive and does not start. No server runs here: who ends orphans has looked.
+fn forget_lock(dir: &Path) {
+    fs::remove_file(dir.join(format!("{SOCKET}.lock"))).ok();
 }
 
 /// The folder that a killed Ralex left behind.

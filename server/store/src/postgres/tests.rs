@@ -177,6 +177,19 @@ async fn a_process_file_that_names_a_dead_or_foreign_process_is_no_obstacle() {
 }
 
 #[tokio::test]
+async fn a_sockets_lock_that_names_a_process_of_the_same_account_is_no_obstacle() {
+    let (dir, other) = (open_folder(), open_folder());
+    start(dir.path()).await.unwrap().stop().await;
+    let alive = start(other.path()).await.unwrap();
+    // As after a crash, when the number of the killed server is another's by now.
+    let stale = pid(other.path()).as_raw_nonzero();
+    let lock = dir.path().join("postgres/run/.s.PGSQL.5432.lock");
+    fs::write(lock, format!("{stale}\n/nowhere\n1\n5432\n\n\n")).unwrap();
+    start(dir.path()).await.unwrap().stop().await;
+    alive.stop().await;
+}
+
+#[tokio::test]
 async fn a_foreign_data_folder_is_left_alone() {
     let dir = open_folder();
     fs::write(dir.path().join("PG_VERSION"), "15\n").unwrap();
