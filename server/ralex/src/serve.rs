@@ -183,7 +183,10 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let deployment = ralex_store::deployment(db).await?;
     let policies = Policies::load(settings.policies.as_deref())?;
     let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await?);
-    let seal = Seal::in_folder(&settings.data_dir);
+    let seal = match &settings.seal_key {
+        Some(key) => Seal::from_base64(key)?,
+        None => Seal::in_folder(&settings.data_dir),
+    };
     let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await?;
     let pepper = vault.internal_key("token-digest").await?;
     let seed = vault.internal_key("audit-signing").await?;

@@ -73,6 +73,7 @@ pub const SETTINGS: &[Setting] = &[
         "The address that people use, where a proxy stands before Ralex; https makes cookies secure",
     ),
     setting("trusted_proxies", "CIDR,…", Some(""), "Proxies whose X-Forwarded-For is believed"),
+    setting("seal_key", "BASE64", None, "The vault's seal, 32 bytes; unset keeps one in the data folder. All nodes of one database need the same"),
     setting("egress_allow", "CIDR,…", Some(""), "Private networks that providers may be in"),
     setting("policies", "FOLDER", None, "Policies to use in place of the built-in ones"),
     setting(
@@ -110,6 +111,7 @@ pub struct Settings {
     pub admin_org: Slug,
     pub public_url: Option<Url>,
     pub trusted_proxies: Vec<IpNet>,
+    pub seal_key: Option<Secret>,
     pub egress_allow: Vec<IpNet>,
     pub policies: Option<PathBuf>,
     pub simulated: bool,
@@ -271,6 +273,8 @@ impl Given {
             admin_org: self.parse("admin_org", default_org(), named),
             public_url: self.parse("public_url", None, public_url),
             trusted_proxies: self.parse("trusted_proxies", Vec::new(), networks),
+            // Whether it is a key is for the vault to say, which repeats nothing of it.
+            seal_key: self.parse("seal_key", None, |text| Ok(Some(Secret::new(text.to_owned())))),
             egress_allow: self.parse("egress_allow", Vec::new(), networks),
             policies: self.parse("policies", None, |text| folder(text).map(Some)),
             simulated: self.parse("simulated", true, |text| {
