@@ -73,7 +73,12 @@ pub const SETTINGS: &[Setting] = &[
         "The address that people use, where a proxy stands before Ralex; https makes cookies secure",
     ),
     setting("trusted_proxies", "CIDR,…", Some(""), "Proxies whose X-Forwarded-For is believed"),
-    setting("seal_key", "BASE64", None, "The vault's seal, 32 bytes; unset keeps one in the data folder. All nodes of one database need the same"),
+    setting(
+        "seal_key",
+        "BASE64",
+        None,
+        "The vault's seal, 32 bytes; unset keeps one in the data folder. All nodes of one database need the same",
+    ),
     setting("egress_allow", "CIDR,…", Some(""), "Private networks that providers may be in"),
     setting("policies", "FOLDER", None, "Policies to use in place of the built-in ones"),
     setting(
