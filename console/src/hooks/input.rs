@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_short_password_is_told_how_short_it_is() {
-        assert_eq!(password("secret"), Some("Use at least 12 characters; 6 so far.".into()));
+        assert_eq!(password("secret"), Some("Use at least 8 characters; 6 so far.".into()));
         assert_eq!(password("twelve chars"), None);
         assert!(password(&"x".repeat(257)).is_some());
     }

@@ -57,7 +57,7 @@ pub fn PasswordForm(props: &FormProps) -> Html {
             problem={change.problem()} {onsubmit}>
             <TextField label={props.current.clone()} path="current" kind="password" input={current} autocomplete="current-password" />
             <TextField label="New password" path="new" kind="password" input={new} autocomplete="new-password"
-                hint="At least 12 characters. A few words in a row are easy to keep and hard to guess." />
+                hint="At least 8 characters, better 15. A few words in a row are easy to keep and hard to guess." />
         </Form>
     }
 }
