@@ -65,7 +65,7 @@ impl InFlight {
             first_byte_ms: self.first_byte.map(|at| millis(at - self.started)),
             duration_ms: millis(self.started.elapsed()),
         };
-        self.writer.close(Closing { settlement, author: self.author.clone() });
+        self.writer.close(Closing { settlement, author: self.author.clone(), looks: 0 });
         let labels = [
             ("provider", self.plan.provider_slug.to_string()),
             ("state", ending.as_str().to_owned()),

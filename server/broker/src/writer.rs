@@ -27,6 +27,10 @@ const WAITING: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries while the database does not answer.
 const BACKOFF: Duration = Duration::from_millis(200);
+/// Between two looks for a call whose opening is in doubt, and how many: longer together than the
+/// database lets a transaction of a lost connection live.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOKS: u8 = 12;
 
 /// A call that is about to go out.
 pub(crate) struct Opening {
@@ -41,9 +45,19 @@ pub(crate) struct Opening {
 pub(crate) struct Closing {
     pub settlement: Settlement,
     pub author: Author,
+    /// How often to look again where there is no such call: nothing for one that was surely
+    /// opened, more for one whose opening may yet be committed by a connection that was lost.
+    pub looks: u8,
 }
 
 type Opened = Result<(), Problem>;
+
+/// What a batch did.
+struct Written {
+    answers: Vec<Opened>,
+    /// Indexes of the closings whose calls were not there.
+    missing: Vec<usize>,
+}
 
 enum Close {
     Call(Box<Closing>),
@@ -63,8 +77,14 @@ impl Writer {
     pub fn start(db: Db) -> (Self, tokio::task::JoinHandle<()>) {
         let (opens, open_queue) = mpsc::channel(WAITING);
         let (closes, close_queue) = mpsc::unbounded_channel();
-        let mut work =
-            Work { db, open_queue, close_queue, closing: VecDeque::new(), barriers: vec![] };
+        let mut work = Work {
+            db,
+            open_queue,
+            close_queue,
+            closing: VecDeque::new(),
+            doubtful: VecDeque::new(),
+            barriers: vec![],
+        };
         let task = tokio::spawn(async move { work.run().await });
         (Self { opens, closes }, task)
     }
@@ -101,6 +121,8 @@ struct Work {
     close_queue: mpsc::UnboundedReceiver<Close>,
     /// Ended calls that are not yet written.
     closing: VecDeque<Closing>,
+    /// Calls that were not there, and when to look again; the earliest first.
+    doubtful: VecDeque<(Instant, Closing)>,
     /// Whom to tell when as many closings as stand here are written.
     barriers: Vec<(usize, oneshot::Sender<()>)>,
 }
@@ -116,10 +138,11 @@ impl Work {
             // A connection that falls silent tells nobody; no caller is made to wait for TCP.
             let written = tokio::time::timeout(PATIENCE, self.write(&opens, &closes)).await;
             match written.unwrap_or_else(|_| Err(not_recorded())) {
-                Ok(answers) => {
+                Ok(Written { answers, missing }) => {
                     metrics::histogram!("ralex_writer_batch_seconds").record(begun.elapsed());
                     metrics::counter!("ralex_writer_operations_total")
                         .increment(u64::try_from(size).unwrap_or(0));
+                    self.doubt(&closes, &missing);
                     self.written(closes.len());
                     for ((opening, reply), answer) in opens.into_iter().zip(answers) {
                         // A caller that left while its batch was written leaves an open call.
@@ -141,10 +164,14 @@ impl Work {
     /// Waits for work and takes what is there; nothing when all is done for good.
     async fn gather(&mut self) -> Option<Waiting> {
         let mut opens = Vec::new();
+        self.look_again();
         if self.closing.is_empty() {
+            let due = self.doubtful.front().map(|(due, _)| *due);
+            let look = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into());
             tokio::select! {
                 Some(open) = self.open_queue.recv() => opens.push(open),
                 Some(close) = self.close_queue.recv() => self.take(close),
+                () = look, if due.is_some() => self.look_again(),
                 else => return None,
             }
         }
@@ -159,6 +186,22 @@ impl Work {
         // A caller that has gone while it waited wants nothing sent, so nothing is opened.
         opens.retain(|(_, reply)| !reply.is_closed());
         Some(opens)
+    }
+
+    /// Keeps what was not there for another look, where its opening is in doubt.
+    fn doubt(&mut self, closes: &[Closing], missing: &[usize]) {
+        for closing in missing.iter().filter_map(|&at| closes.get(at)) {
+            if let Some(looks) = closing.looks.checked_sub(1) {
+                let closing = Closing { looks, ..closing.clone() };
+                self.doubtful.push_back((Instant::now() + LOOK_EVERY, closing));
+            }
+        }
+    }
+
+    fn look_again(&mut self) {
+        while self.doubtful.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+            self.closing.extend(self.doubtful.pop_front().map(|(_, closing)| closing));
+        }
     }
 
     fn take(&mut self, close: Close) {
@@ -180,19 +223,20 @@ impl Work {
     }
 
     /// Turns away those who wait. A commit whose answer was lost may have gone through all the
-    /// same, so each of their calls is closed again at no cost; where there is none, that does
-    /// nothing.
+    /// same, or may yet, so each of their calls is closed again at no cost, and looked for again
+    /// where there is none.
     fn failed(&mut self, opens: Waiting) {
         for (opening, reply) in opens {
             let code = Some(Code::Unavailable);
-            self.closing.push_back(unwanted(*opening, Ending::Error, code));
+            let closing = unwanted(*opening, Ending::Error, code);
+            self.closing.push_back(Closing { looks: LOOKS, ..closing });
             reply.send(Err(not_recorded())).ok();
         }
     }
 
-    async fn write(&self, opens: &Waiting, closes: &[Closing]) -> Result<Vec<Opened>, Problem> {
+    async fn write(&self, opens: &Waiting, closes: &[Closing]) -> Result<Written, Problem> {
         if opens.is_empty() && closes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Written { answers: Vec::new(), missing: Vec::new() });
         }
         let holds: Vec<_> = opens.iter().map(|(opening, _)| opening.hold.clone()).collect();
         let settlements: Vec<_> = closes.iter().map(|close| close.settlement.clone()).collect();
@@ -208,7 +252,12 @@ impl Work {
         entries.extend(opens.iter().zip(&held).map(|((open, _), held)| decided(open, held)));
         ralex_audit::record_all(&mut tx, entries).await.map_err(ralex_store::problem)?;
         tx.commit().await.map_err(ralex_store::problem)?;
-        Ok(held.into_iter().map(answer).collect())
+        let missing = settled.iter().enumerate();
+        let missing = missing.filter(|(_, one)| one.counted == Counted::Unknown);
+        Ok(Written {
+            missing: missing.map(|(at, _)| at).collect(),
+            answers: held.into_iter().map(answer).collect(),
+        })
     }
 }
 
@@ -224,7 +273,7 @@ fn unwanted(opening: Opening, ending: Ending, problem: Option<Code>) -> Closing 
         first_byte_ms: None,
         duration_ms: 0,
     };
-    Closing { settlement, author: opening.author }
+    Closing { settlement, author: opening.author, looks: 0 }
 }
 
 fn row(opening: &Opening, held: &HoldOutcome) -> OpenCall {

@@ -196,3 +196,33 @@ async fn what_cannot_be_recorded_is_not_sent_and_the_next_call_works_again() {
     assert_eq!(world.states().await, [CallState::Success, CallState::Success]);
     world.adds_up().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_turned_away_and_is_committed_late_holds_nothing_for_long() {
+    let world = World::new().await;
+    world.budget("1").await;
+    let mut owner = world.database.owner().await;
+    // The commit waits for a lock of ours, longer than the broker waits for the commit.
+    let slow_commit = "select pg_advisory_lock(42);
+        create function wait_for_owner() returns trigger language plpgsql as $$
+        begin
+            perform set_config('lock_timeout', '0', true);
+            perform pg_advisory_xact_lock_shared(42);
+            return null;
+        end $$;
+        create constraint trigger slow_commit after insert on call
+            deferrable initially deferred for each row execute function wait_for_owner()";
+    sqlx::raw_sql(slow_commit).execute(&mut owner).await.unwrap();
+    let Err(failure) = world.call(false).await else { panic!("a call passed unrecorded") };
+    assert_eq!(failure.problem.code, Code::Unavailable, "{:?}", failure.problem);
+    // What was turned away is looked for, and is not there yet.
+    world.broker.settle_before_reading().await;
+    sqlx::raw_sql("select pg_advisory_unlock(42)").execute(&mut owner).await.unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(25);
+    while world.states().await != [CallState::Error] && std::time::Instant::now() < deadline {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.states().await, [CallState::Error]);
+    assert_eq!(world.only_budget().await.held, Money::ZERO);
+    world.adds_up().await;
+}
