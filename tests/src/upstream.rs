@@ -1,8 +1,11 @@
-//! A scripted provider: speaks the true wire formats, and misbehaves as it is told.
+//! A scripted provider: speaks the vendors' true wire formats, and misbehaves as it is told.
 //!
-//! `POST /v1/chat/completions` and `POST /v1/messages` answer as the vendors do, plain and
-//! streamed. Without a script the answer repeats the question and counts words as tokens. Scripts
-//! are kept by model name, so that tests can share one provider and still run beside each other:
+//! It generates text, plain and streamed, as OpenAI (chat completions, responses), Anthropic
+//! (messages), Google (`generateContent`) and Amazon Bedrock (`converse`) do, and answers what
+//! stands beside: token counts, embeddings, ranks, moderations, pictures, speech, transcriptions.
+//! Which of them is told by the path's end, so any base URL works. Without a script an answer
+//! repeats the question; words count as tokens. Scripts are kept by model name, so that tests can
+//! share one provider and still run beside each other:
 //!
 //! | | |
 //! |---|---|
@@ -13,14 +16,27 @@
 //! | `DELETE /_requests` | forgets that, and the counts |
 //! | `GET /_counts` | calls begun, ended, and cut off by the client |
 
+mod answer;
+mod auth;
+mod beside;
 mod chat;
+mod converse;
+mod dialect;
+mod embeddings;
+mod eventstream;
+mod gemini;
 mod messages;
+mod multipart;
 mod question;
 mod respond;
+mod responses;
+mod route;
 mod script;
 mod serve;
+mod sigv4;
 mod state;
 
+pub use auth::Key;
 pub use script::{Match, Script, ScriptedUsage, ToolCall, Usage};
 pub use serve::Upstream;
-pub use state::{Counts, Received};
+pub use state::{Counts, Manner, Received};

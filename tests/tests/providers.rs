@@ -101,7 +101,7 @@ fn scripted() -> Script {
             input_tokens: 11,
             output_tokens: 7,
             cache_read_tokens: 5,
-            cache_write_tokens: 0,
+            ..Default::default()
         })),
         ..Script::default()
     }

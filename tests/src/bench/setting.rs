@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::load::Target;
 use crate::rig::{Api, Governed, Limits, MAX_OUTPUT, Request, Server, Tariff};
-use crate::upstream::{Script, Upstream};
+use crate::upstream::{Manner, Script, Upstream};
 
 const PRICES: Tariff = Tariff { input: "3", output: "15" };
 /// Hard, and never reached: every call is held and settled on all three.
@@ -33,8 +33,8 @@ pub struct Setting {
 impl Setting {
     pub async fn create(server: &Server) -> anyhow::Result<Self> {
         let api = Api::log_in(&server.url).await?;
-        let instant = Upstream::start_with("127.0.0.1:0", 0, false)?;
-        let slow = Upstream::start_with("127.0.0.1:0", 50, false)?;
+        let instant = upstream(0)?;
+        let slow = upstream(50)?;
         let words = |count: usize| Some(vec!["word ".to_owned(); count]);
         let first = Script {
             chunks: words(10),
@@ -73,6 +73,11 @@ impl Setting {
             governed: Target { address: server.address, request: self.team.chat(&body) },
         })
     }
+}
+
+fn upstream(delay_first_ms: u64) -> std::io::Result<Upstream> {
+    let manner = Manner { delay_first_ms, forget_requests: true, key: None };
+    Upstream::start_with("127.0.0.1:0", manner)
 }
 
 fn body(model: &str, streamed: bool) -> Value {

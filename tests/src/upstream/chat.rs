@@ -1,21 +1,23 @@
-//! Chat completions, as OpenAI writes them.
+//! Chat completions, as OpenAI writes them, with `DeepSeek`'s
+//! field for what was thought.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::dialect::{Frames, halves, pieces};
 use super::question::{Question, Reply};
 use super::script::{Script, ToolCall, Usage};
 
 const CREATED: u64 = 1_700_000_000;
 
 pub(super) fn usage(usage: Usage) -> Value {
-    let prompt = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
     json!({
-        "prompt_tokens": prompt,
+        "prompt_tokens": usage.prompt(),
         "completion_tokens": usage.output_tokens,
-        "total_tokens": prompt + usage.output_tokens,
+        "total_tokens": usage.total(),
         "prompt_tokens_details": { "cached_tokens": usage.cache_read_tokens, "audio_tokens": 0 },
-        "completion_tokens_details": { "reasoning_tokens": 0, "audio_tokens": 0,
-            "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0 },
+        "completion_tokens_details": { "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0 },
     })
 }
 
@@ -29,16 +31,18 @@ pub(super) fn error(status: u16, message: &str) -> Value {
     json!({ "error": { "message": message, "type": kind, "param": null, "code": null } })
 }
 
-pub(super) fn whole(id: u64, question: &Question, script: &Script, reply: &Reply) -> Value {
-    let content = if reply.text.is_empty() && script.tool_call.is_some() {
-        Value::Null
-    } else {
-        json!(reply.text)
-    };
+pub(super) fn whole(id: u64, question: &Question, reply: &Reply) -> Value {
+    let silent = reply.text.is_empty() && !reply.calls.is_empty();
+    let content = if silent { Value::Null } else { json!(reply.text) };
     let mut message =
         json!({ "role": "assistant", "content": content, "refusal": null, "annotations": [] });
-    if let Some(call) = &script.tool_call {
-        message["tool_calls"] = json!([tool_call(id, call, &call.arguments.to_string())]);
+    if !reply.reasoning.is_empty() {
+        message["reasoning_content"] = json!(reply.reasoning);
+    }
+    if !reply.calls.is_empty() {
+        let calls = reply.calls.iter().enumerate();
+        let calls = calls.map(|(at, call)| tool_call(id, at, call, &call.arguments.to_string()));
+        message["tool_calls"] = calls.collect();
     }
     let mut answer = json!({
         "id": format!("chatcmpl-{id}"),
@@ -56,21 +60,21 @@ pub(super) fn whole(id: u64, question: &Question, script: &Script, reply: &Reply
     answer
 }
 
-fn tool_call(id: u64, call: &ToolCall, arguments: &str) -> Value {
+/// The identity of one of an answer's calls.
+pub(super) fn call_id(prefix: &str, id: u64, at: usize, call: &ToolCall) -> String {
+    let own = || if at == 0 { format!("{prefix}_{id}") } else { format!("{prefix}_{id}_{at}") };
+    call.id.clone().unwrap_or_else(own)
+}
+
+fn tool_call(id: u64, at: usize, call: &ToolCall, arguments: &str) -> Value {
     json!({
-        "id": call.id.clone().unwrap_or_else(|| format!("call_{id}")),
+        "id": call_id("call", id, at, call),
         "type": "function",
         "function": { "name": call.name, "arguments": arguments },
     })
 }
 
-/// The events before the pieces of the text, the pieces, and the events after them.
-pub(super) fn events(
-    id: u64,
-    question: &Question,
-    script: &Script,
-    reply: &Reply,
-) -> (Vec<String>, Vec<String>, Vec<String>) {
+pub(super) fn frames(id: u64, question: &Question, script: &Script, reply: &Reply) -> Frames {
     let chunk = |choices: Value, usage: Value| {
         let mut chunk = json!({
             "id": format!("chatcmpl-{id}"),
@@ -84,7 +88,7 @@ pub(super) fn events(
         if question.wants_usage {
             chunk["usage"] = usage;
         }
-        format!("data: {chunk}\n\n")
+        Bytes::from(format!("data: {chunk}\n\n"))
     };
     let delta = |delta: Value, finish: Option<&str>| {
         let choice =
@@ -92,16 +96,19 @@ pub(super) fn events(
         chunk(json!([choice]), Value::Null)
     };
     let first = delta(json!({ "role": "assistant", "content": "", "refusal": null }), None);
-    let pieces = super::respond::pieces(script, reply);
-    let mut pieces: Vec<String> =
-        pieces.iter().map(|piece| delta(json!({ "content": piece }), None)).collect();
-    if let Some(call) = &script.tool_call {
-        let mut start = tool_call(id, call, "");
-        start["index"] = json!(0);
-        pieces.push(delta(json!({ "tool_calls": [start] }), None));
-        for part in super::respond::halves(&call.arguments.to_string()) {
-            let part = json!({ "index": 0, "function": { "arguments": part } });
-            pieces.push(delta(json!({ "tool_calls": [part] }), None));
+    let mut parts = Vec::new();
+    if !reply.reasoning.is_empty() {
+        parts.push(delta(json!({ "reasoning_content": reply.reasoning }), None));
+    }
+    let texts = pieces(script, reply);
+    parts.extend(texts.iter().map(|piece| delta(json!({ "content": piece }), None)));
+    for (at, call) in reply.calls.iter().enumerate() {
+        let mut start = tool_call(id, at, call, "");
+        start["index"] = json!(at);
+        parts.push(delta(json!({ "tool_calls": [start] }), None));
+        for part in halves(&call.arguments.to_string()) {
+            let part = json!({ "index": at, "function": { "arguments": part } });
+            parts.push(delta(json!({ "tool_calls": [part] }), None));
         }
     }
     let mut last = vec![delta(json!({}), Some(&reply.finish_reason))];
@@ -109,7 +116,7 @@ pub(super) fn events(
         last.push(chunk(json!([]), usage(counts)));
     }
     if !script.no_end {
-        last.push("data: [DONE]\n\n".to_owned());
+        last.push(Bytes::from_static(b"data: [DONE]\n\n"));
     }
-    (vec![first], pieces, last)
+    Frames { first: vec![first], pieces: parts, last }
 }

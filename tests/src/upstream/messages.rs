@@ -1,9 +1,15 @@
 //! Messages, as Anthropic writes them.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::chat::call_id;
+use super::dialect::{Frames, halves, pieces};
 use super::question::{Question, Reply};
 use super::script::{Script, Usage};
+
+/// What Anthropic signs its thinking with; it wants it back unchanged.
+pub(super) const SIGNATURE: &str = "c2NyaXB0ZWQtc2lnbmF0dXJl";
 
 fn usage(usage: Usage) -> Value {
     json!({
@@ -30,24 +36,15 @@ pub(super) fn error(status: u16, message: &str) -> Value {
     json!({ "type": "error", "error": error, "request_id": "req_scripted" })
 }
 
-fn stop_reason(reply: &Reply) -> &str {
-    match reply.finish_reason.as_str() {
+/// Anthropic's and Bedrock's word for why the answer ended.
+pub(super) fn stop_reason(finish_reason: &str) -> &str {
+    match finish_reason {
         "stop" => "end_turn",
         "length" => "max_tokens",
         "tool_calls" => "tool_use",
         "content_filter" => "refusal",
         other => other,
     }
-}
-
-fn tool_use(id: u64, script: &Script, input: bool) -> Option<Value> {
-    let call = script.tool_call.as_ref()?;
-    Some(json!({
-        "type": "tool_use",
-        "id": call.id.clone().unwrap_or_else(|| format!("toolu_{id}")),
-        "name": call.name,
-        "input": if input { call.arguments.clone() } else { json!({}) },
-    }))
 }
 
 fn envelope(id: u64, question: &Question) -> Value {
@@ -62,63 +59,93 @@ fn envelope(id: u64, question: &Question) -> Value {
     })
 }
 
-pub(super) fn whole(id: u64, question: &Question, script: &Script, reply: &Reply) -> Value {
-    let text = (!reply.text.is_empty()).then(|| json!({ "type": "text", "text": reply.text }));
-    let content: Vec<Value> = text.into_iter().chain(tool_use(id, script, true)).collect();
+pub(super) fn whole(id: u64, question: &Question, reply: &Reply) -> Value {
+    let mut content = Vec::new();
+    if !reply.reasoning.is_empty() {
+        let thinking = &reply.reasoning;
+        content.push(json!({ "type": "thinking", "thinking": thinking, "signature": SIGNATURE }));
+    }
+    if !reply.text.is_empty() {
+        content.push(json!({ "type": "text", "text": reply.text }));
+    }
+    for (at, call) in reply.calls.iter().enumerate() {
+        let id = call_id("toolu", id, at, call);
+        let (name, input) = (&call.name, &call.arguments);
+        content.push(json!({ "type": "tool_use", "id": id, "name": name, "input": input }));
+    }
     let mut message = envelope(id, question);
     message["content"] = json!(content);
-    message["stop_reason"] = json!(stop_reason(reply));
+    message["stop_reason"] = json!(stop_reason(&reply.finish_reason));
     if let Some(counts) = reply.usage {
         message["usage"] = usage(counts);
     }
     message
 }
 
-fn event(kind: &str, mut data: Value) -> String {
+fn event(kind: &str, data: Value) -> Bytes {
+    let mut data = data;
     data["type"] = json!(kind);
-    format!("event: {kind}\ndata: {data}\n\n")
+    format!("event: {kind}\ndata: {data}\n\n").into()
 }
 
-/// The events before the pieces of the text, the pieces, and the events after them.
-pub(super) fn events(
-    id: u64,
-    question: &Question,
-    script: &Script,
-    reply: &Reply,
-) -> (Vec<String>, Vec<String>, Vec<String>) {
+fn delta(index: usize, delta: Value) -> Bytes {
+    event("content_block_delta", json!({ "index": index, "delta": delta }))
+}
+
+/// One block of the content: its start, its parts, its end.
+struct Block {
+    start: Value,
+    deltas: Vec<Value>,
+}
+
+fn blocks(id: u64, script: &Script, reply: &Reply) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !reply.reasoning.is_empty() {
+        let thought = json!({ "type": "thinking_delta", "thinking": reply.reasoning });
+        blocks.push(Block {
+            start: json!({ "type": "thinking", "thinking": "", "signature": "" }),
+            deltas: vec![thought, json!({ "type": "signature_delta", "signature": SIGNATURE })],
+        });
+    }
+    if !reply.text.is_empty() || reply.calls.is_empty() {
+        let texts = pieces(script, reply);
+        let texts = texts.iter().map(|text| json!({ "type": "text_delta", "text": text }));
+        let deltas = texts.collect();
+        blocks.push(Block { start: json!({ "type": "text", "text": "" }), deltas });
+    }
+    for (at, call) in reply.calls.iter().enumerate() {
+        let id = call_id("toolu", id, at, call);
+        let arguments = call.arguments.to_string();
+        let part = |part: &str| json!({ "type": "input_json_delta", "partial_json": part });
+        blocks.push(Block {
+            start: json!({ "type": "tool_use", "id": id, "name": call.name, "input": {} }),
+            deltas: halves(&arguments).into_iter().map(part).collect(),
+        });
+    }
+    blocks
+}
+
+pub(super) fn frames(id: u64, question: &Question, script: &Script, reply: &Reply) -> Frames {
     let mut message = envelope(id, question);
     if let Some(counts) = reply.usage {
         message["usage"] = usage(Usage { output_tokens: 1, ..counts });
     }
     let mut first = vec![event("message_start", json!({ "message": message }))];
-    let (mut pieces, mut index) = (Vec::new(), 0);
-    let start = |index: u64, block: Value| {
-        event("content_block_start", json!({ "index": index, "content_block": block }))
-    };
-    let delta = |index: u64, delta: Value| {
-        event("content_block_delta", json!({ "index": index, "delta": delta }))
-    };
-    let stop = |index: u64| event("content_block_stop", json!({ "index": index }));
-    let mut last = Vec::new();
-    if !reply.text.is_empty() || script.tool_call.is_none() {
-        first.push(start(index, json!({ "type": "text", "text": "" })));
-        first.push(event("ping", json!({})));
-        let texts = super::respond::pieces(script, reply);
-        pieces.extend(
-            texts.iter().map(|text| delta(index, json!({ "type": "text_delta", "text": text }))),
-        );
-        last.push(stop(index));
-        index += 1;
-    }
-    if let (Some(block), Some(call)) = (tool_use(id, script, false), &script.tool_call) {
+    let (mut pieces, mut last) = (Vec::new(), Vec::new());
+    for (index, block) in blocks(id, script, reply).into_iter().enumerate() {
+        // An end that another block follows is no end of the answer.
         pieces.append(&mut last);
-        pieces.push(start(index, block));
-        for part in super::respond::halves(&call.arguments.to_string()) {
-            pieces.push(delta(index, json!({ "type": "input_json_delta", "partial_json": part })));
+        let start = json!({ "index": index, "content_block": block.start });
+        let begun = if index == 0 { &mut first } else { &mut pieces };
+        begun.push(event("content_block_start", start));
+        if index == 0 {
+            first.push(event("ping", json!({})));
         }
-        last.push(stop(index));
+        pieces.extend(block.deltas.into_iter().map(|part| delta(index, part)));
+        last.push(event("content_block_stop", json!({ "index": index })));
     }
-    let mut end = json!({ "delta": { "stop_reason": stop_reason(reply), "stop_sequence": null } });
+    let stop = stop_reason(&reply.finish_reason);
+    let mut end = json!({ "delta": { "stop_reason": stop, "stop_sequence": null } });
     if let Some(counts) = reply.usage {
         end["usage"] = json!({ "output_tokens": counts.output_tokens });
     }
@@ -126,5 +153,5 @@ pub(super) fn events(
     if !script.no_end {
         last.push(event("message_stop", json!({})));
     }
-    (first, pieces, last)
+    Frames { first, pieces, last }
 }

@@ -2,71 +2,117 @@
 
 use serde_json::Value;
 
-use super::script::{Script, ScriptedUsage, Usage};
+use super::dialect::Dialect;
+use super::script::{Script, ScriptedUsage, ToolCall, Usage};
 
-/// The parts of a request that both dialects have.
+/// The parts of a request that all dialects have.
+#[derive(Default)]
 pub(super) struct Question {
     pub model: String,
     pub streamed: bool,
+    /// Whether a stream ends with usage; only OpenAI's chat asks for it.
     pub wants_usage: bool,
     /// The last user message.
     text: String,
     /// Words of all messages.
     words: u64,
     max_output: Option<usize>,
+    /// Names of the tools on offer.
+    tools: Vec<String>,
+    /// A tool's result came after the model's last turn.
+    has_result: bool,
 }
 
 /// What is answered.
+#[derive(Debug, Default)]
 pub(super) struct Reply {
+    pub reasoning: String,
     pub text: String,
+    pub calls: Vec<ToolCall>,
     /// In chat's words.
     pub finish_reason: String,
     /// Nothing, when the script says so.
     pub usage: Option<Usage>,
 }
 
+/// One turn of a conversation.
+struct Turn {
+    by_user: bool,
+    by_model: bool,
+    text: String,
+    is_result: bool,
+}
+
 impl Question {
-    pub fn read(body: &Value) -> Self {
-        let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let said: Vec<String> = messages.iter().map(|it| words_of(&it["content"])).collect();
-        let last = messages.iter().rposition(|message| message["role"] == "user");
-        let words =
-            said.iter().map(|text| count(text)).sum::<u64>() + count(&words_of(&body["system"]));
-        let maximum = body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64());
+    pub fn read(dialect: Dialect, body: &Value) -> Self {
+        let (turns, system) = match dialect {
+            Dialect::Chat => (turns(&body["messages"]), String::new()),
+            Dialect::Messages | Dialect::Converse => {
+                (turns(&body["messages"]), words_of(&body["system"]))
+            }
+            Dialect::Responses => (items(&body["input"]), words_of(&body["instructions"])),
+            Dialect::Gemini => {
+                (turns(&body["contents"]), words_of(&body["systemInstruction"]["parts"]))
+            }
+        };
+        let after = turns.iter().rposition(|turn| turn.by_model).map_or(0, |last| last + 1);
+        let last = turns.iter().rfind(|turn| turn.by_user && !turn.text.is_empty());
         Self {
             model: body["model"].as_str().unwrap_or_default().to_owned(),
             streamed: body["stream"] == true,
             wants_usage: body["stream_options"]["include_usage"] == true,
-            text: last.map(|last| said[last].clone()).unwrap_or_default(),
-            words,
-            max_output: maximum.and_then(|most| usize::try_from(most).ok()),
+            text: last.map(|turn| turn.text.clone()).unwrap_or_default(),
+            words: turns.iter().map(|turn| count(&turn.text)).sum::<u64>() + count(&system),
+            max_output: maximum(dialect, body).and_then(|most| usize::try_from(most).ok()),
+            tools: tools(dialect, body),
+            has_result: turns[after..].iter().any(|turn| turn.is_result),
         }
+    }
+
+    /// Tokens of what was asked, as this provider counts: words.
+    pub fn input_tokens(&self) -> u64 {
+        self.words
     }
 
     /// The answer that the script says, else the question again.
     pub fn reply(&self, script: &Script) -> Reply {
+        let calls = self.calls(script);
         let told = script.chunks.as_ref().map(|chunks| chunks.concat()).or(script.text.clone());
-        let (text, whole) = match (told, &script.tool_call) {
-            (Some(text), _) => (text, true),
-            (None, Some(_)) => (String::new(), true),
-            (None, None) => self.echo(),
+        let told = match (&script.after_tool_result, self.has_result) {
+            (Some(text), true) => Some(text.clone()),
+            (Some(_), false) | (None, _) => told,
         };
-        let finish = match (&script.tool_call, whole) {
-            (Some(_), _) => "tool_calls",
-            (None, true) => "stop",
-            (None, false) => "length",
+        let (text, whole) = match told {
+            Some(text) => (text, true),
+            None if calls.is_empty() => self.echo(),
+            None => (String::new(), true),
         };
-        let arguments = script.tool_call.as_ref().map(|call| call.arguments.to_string());
-        let output = count(&text) + arguments.map_or(0, |arguments| count(&arguments));
+        let finish = match (calls.is_empty(), whole) {
+            (false, _) => "tool_calls",
+            (true, true) => "stop",
+            (true, false) => "length",
+        };
+        let reasoning = script.reasoning.clone().unwrap_or_default();
+        let arguments = calls.iter().map(|call| count(&call.arguments.to_string())).sum::<u64>();
         let usage = match &script.usage {
             Some(ScriptedUsage::Counts(usage)) => Some(*usage),
             Some(ScriptedUsage::Word(_)) => None,
-            None => {
-                Some(Usage { input_tokens: self.words, output_tokens: output, ..Usage::default() })
-            }
+            None => Some(Usage {
+                input_tokens: self.words,
+                output_tokens: count(&text) + arguments + count(&reasoning),
+                reasoning_tokens: count(&reasoning),
+                ..Usage::default()
+            }),
         };
         let finish_reason = script.finish_reason.clone().unwrap_or_else(|| finish.to_owned());
-        Reply { text, finish_reason, usage }
+        Reply { reasoning, text, calls, finish_reason, usage }
+    }
+
+    fn calls(&self, script: &Script) -> Vec<ToolCall> {
+        let as_model = script.after_tool_result.is_some();
+        let wanted =
+            |call: &&ToolCall| !as_model || !self.has_result && self.tools.contains(&call.name);
+        script.calls().filter(wanted).cloned().collect()
     }
 
     /// The echo, cut at the maximum of words; and whether it is whole.
@@ -79,7 +125,78 @@ impl Question {
     }
 }
 
-fn count(text: &str) -> u64 {
+fn maximum(dialect: Dialect, body: &Value) -> Option<u64> {
+    match dialect {
+        Dialect::Chat | Dialect::Messages => {
+            body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64())
+        }
+        Dialect::Responses => body["max_output_tokens"].as_u64(),
+        Dialect::Gemini => body["generationConfig"]["maxOutputTokens"].as_u64(),
+        Dialect::Converse => body["inferenceConfig"]["maxTokens"].as_u64(),
+    }
+}
+
+fn tools(dialect: Dialect, body: &Value) -> Vec<String> {
+    let list = match dialect {
+        Dialect::Converse => &body["toolConfig"]["tools"],
+        Dialect::Chat | Dialect::Messages | Dialect::Responses | Dialect::Gemini => &body["tools"],
+    };
+    let named = |tool: &Value| tool["name"].as_str().map(str::to_owned);
+    let of = |tool: &Value| match dialect {
+        Dialect::Chat => named(&tool["function"]).into_iter().collect(),
+        Dialect::Messages | Dialect::Responses => named(tool).into_iter().collect(),
+        Dialect::Gemini => parts(&tool["functionDeclarations"]).iter().filter_map(named).collect(),
+        Dialect::Converse => named(&tool["toolSpec"]).into_iter().collect::<Vec<_>>(),
+    };
+    parts(list).iter().flat_map(of).collect()
+}
+
+fn parts(list: &Value) -> &[Value] {
+    list.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Messages of chat, of Anthropic, of Bedrock and Gemini's contents.
+fn turns(messages: &Value) -> Vec<Turn> {
+    let result = |part: &Value| {
+        part["type"] == "tool_result"
+            || part.get("toolResult").is_some()
+            || part.get("functionResponse").is_some()
+    };
+    let turn = |message: &Value| {
+        let content = message.get("content").unwrap_or(&message["parts"]);
+        let role = message["role"].as_str().unwrap_or("user");
+        Turn {
+            by_user: role == "user",
+            by_model: matches!(role, "assistant" | "model"),
+            text: words_of(content),
+            is_result: role == "tool" || parts(content).iter().any(result),
+        }
+    };
+    parts(messages).iter().map(turn).collect()
+}
+
+/// The input of OpenAI's responses: a text, or messages, calls and results in one list.
+fn items(input: &Value) -> Vec<Turn> {
+    if let Value::String(text) = input {
+        let text = text.clone();
+        return vec![Turn { by_user: true, by_model: false, text, is_result: false }];
+    }
+    let item = |item: &Value| {
+        let kind = item["type"].as_str().unwrap_or("message");
+        let output = item.get("output").unwrap_or(&item["content"]);
+        Turn {
+            by_user: item["role"] == "user",
+            by_model: item["role"] == "assistant"
+                || matches!(kind, "function_call" | "custom_tool_call" | "reasoning"),
+            text: words_of(output),
+            is_result: matches!(kind, "function_call_output" | "custom_tool_call_output"),
+        }
+    };
+    parts(input).iter().map(item).collect()
+}
+
+/// Tokens, as this provider counts.
+pub(super) fn count(text: &str) -> u64 {
     u64::try_from(text.split_whitespace().count()).unwrap_or(u64::MAX)
 }
 

@@ -10,20 +10,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde_json::Value;
 
-use super::question::{Question, Reply};
+use super::dialect::{Dialect, Frames};
+use super::question::Question;
 use super::script::Script;
 use super::state::Call;
-use super::{chat, messages};
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
-    Chat,
-    Messages,
-}
 
 /// One thing that happens on the connection.
 enum Step {
-    Send(String),
+    Send(Bytes),
     Wait(u64),
     /// Nothing more, until the client goes away.
     Stall,
@@ -31,120 +25,125 @@ enum Step {
     Cut,
 }
 
-/// The pieces of a streamed text.
-pub(super) fn pieces(script: &Script, reply: &Reply) -> Vec<String> {
-    let words = || reply.text.split_inclusive(' ').map(str::to_owned).collect();
-    script.chunks.clone().unwrap_or_else(words)
+/// The answer of a model: its dialect, its question, and whether a stream is to be an array.
+pub(super) struct Generation<'a> {
+    pub dialect: Dialect,
+    pub question: &'a Question,
+    pub as_array: bool,
 }
 
-/// A text in two parts, to show that clients put arguments together.
-pub(super) fn halves(text: &str) -> Vec<&str> {
-    let middle = (text.len() / 2..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let (first, second) = text.split_at(middle);
-    vec![first, second]
-}
-
-impl Dialect {
-    fn error(self, status: u16, message: &str) -> Value {
-        match self {
-            Self::Chat => chat::error(status, message),
-            Self::Messages => messages::error(status, message),
-        }
-    }
-
-    fn whole(self, id: u64, question: &Question, script: &Script, reply: &Reply) -> Value {
-        match self {
-            Self::Chat => chat::whole(id, question, script, reply),
-            Self::Messages => messages::whole(id, question, script, reply),
-        }
-    }
-
-    fn steps(self, id: u64, question: &Question, script: &Script, reply: &Reply) -> Vec<Step> {
-        let (first, pieces, last) = match self {
-            Self::Chat => chat::events(id, question, script, reply),
-            Self::Messages => messages::events(id, question, script, reply),
-        };
-        let mut steps: Vec<Step> = first.into_iter().map(Step::Send).collect();
-        let stop = |sent: usize| self.trouble(script, sent);
-        for (sent, piece) in pieces.into_iter().enumerate() {
-            if let Some(trouble) = stop(sent) {
-                steps.extend(trouble);
-                return steps;
-            }
-            if script.delay_chunk_ms > 0 && sent > 0 {
-                steps.push(Step::Wait(script.delay_chunk_ms));
-            }
-            steps.push(Step::Send(piece));
-        }
-        if script.stall_after.or(script.cut_after).or(script.error_after).is_some() {
-            steps.extend(stop(usize::MAX).unwrap_or_default());
+fn steps(dialect: Dialect, frames: Frames, script: &Script) -> Vec<Step> {
+    let mut steps: Vec<Step> = frames.first.into_iter().map(Step::Send).collect();
+    let stop = |sent: usize| trouble(dialect, script, sent);
+    for (sent, piece) in frames.pieces.into_iter().enumerate() {
+        if let Some(trouble) = stop(sent) {
+            steps.extend(trouble);
             return steps;
         }
-        steps.extend(last.into_iter().map(Step::Send));
-        steps
+        if script.delay_chunk_ms > 0 && sent > 0 {
+            steps.push(Step::Wait(script.delay_chunk_ms));
+        }
+        steps.push(Step::Send(piece));
     }
+    if script.stall_after.or(script.cut_after).or(script.error_after).is_some() {
+        steps.extend(stop(usize::MAX).unwrap_or_default());
+        return steps;
+    }
+    steps.extend(frames.last.into_iter().map(Step::Send));
+    steps
+}
 
-    /// What goes wrong once so many pieces are sent.
-    fn trouble(self, script: &Script, sent: usize) -> Option<Vec<Step>> {
-        let due = |after: Option<usize>| after.is_some_and(|after| sent >= after);
-        if due(script.stall_after) {
-            return Some(vec![Step::Stall]);
-        }
-        if due(script.cut_after) {
-            return Some(vec![Step::Cut]);
-        }
-        if due(script.error_after) {
-            let status = script.status.unwrap_or(529);
-            let body = script.error.clone().unwrap_or_else(|| self.error(status, "Overloaded"));
-            return Some(vec![Step::Send(match self {
-                Self::Chat => format!("data: {body}\n\n"),
-                Self::Messages => format!("event: error\ndata: {body}\n\n"),
-            })]);
-        }
-        (script.malformed && sent > 0)
-            .then(|| vec![Step::Send("data: {\"choices\": [{\n\n".to_owned())])
+/// What goes wrong once so many pieces are sent.
+fn trouble(dialect: Dialect, script: &Script, sent: usize) -> Option<Vec<Step>> {
+    let due = |after: Option<usize>| after.is_some_and(|after| sent >= after);
+    if due(script.stall_after) {
+        return Some(vec![Step::Stall]);
     }
+    if due(script.cut_after) {
+        return Some(vec![Step::Cut]);
+    }
+    if due(script.error_after) {
+        let frame = dialect.error_frame(script.status.unwrap_or(529), script.error.as_ref());
+        return Some(vec![Step::Send(frame)]);
+    }
+    let broken = Bytes::from_static(b"data: {\"choices\": [{\n\n");
+    (script.malformed && sent > 0).then(|| vec![Step::Send(broken)])
 }
 
 /// The dialect's error for what the vendors refuse.
 pub(super) fn refuse(dialect: Dialect, mut call: Call, status: u16, message: &str) -> HttpResponse {
     call.end();
-    HttpResponse::build(code(status)).json(dialect.error(status, message))
+    failed(dialect, status).json(dialect.error(status, message))
 }
 
-/// Answers as scripted.
-pub(super) async fn answer(
+fn failed(dialect: Dialect, status: u16) -> actix_web::HttpResponseBuilder {
+    let mut response = HttpResponse::build(code(status));
+    if let Some(header) = dialect.error_header(status) {
+        response.insert_header(header);
+    }
+    response
+}
+
+/// What a script wants before any answer: a delay, and a failure in the answer's stead.
+pub(super) async fn first(
     dialect: Dialect,
     call: Call,
-    id: u64,
-    question: &Question,
     script: &Script,
-) -> HttpResponse {
+) -> Result<Call, HttpResponse> {
     if script.delay_first_ms > 0 {
         wait(script.delay_first_ms).await;
     }
-    if let (Some(status), None) = (script.status, script.error_after) {
-        return failure(dialect, call, status, script);
+    match (script.status, script.error_after) {
+        (Some(status), None) => Err(failure(dialect, call, status, script)),
+        _ => Ok(call),
     }
-    let reply = question.reply(script);
-    if question.streamed {
-        let steps = dialect.steps(id, question, script, &reply);
-        return HttpResponse::Ok()
-            .content_type("text/event-stream; charset=utf-8")
-            .insert_header(("cache-control", "no-cache"))
-            .streaming(run(call, steps));
-    }
-    whole(call, dialect.whole(id, question, script, &reply).to_string(), script).await
 }
 
-async fn whole(mut call: Call, body: String, script: &Script) -> HttpResponse {
+/// The answer of a model, as scripted.
+pub(super) async fn generation(
+    asked: Generation<'_>,
+    call: Call,
+    id: u64,
+    script: &Script,
+) -> HttpResponse {
+    let Generation { dialect, question, as_array } = asked;
+    let reply = question.reply(script);
+    if !question.streamed {
+        let body = dialect.whole(id, question, &reply).to_string();
+        return whole(call, "application/json", body.into(), script).await;
+    }
+    let frames = dialect.frames(id, question, script, &reply);
+    let (frames, content_type) = if as_array {
+        (super::gemini::as_array(frames), "application/json")
+    } else {
+        (frames, dialect.content_type())
+    };
+    HttpResponse::Ok()
+        .content_type(content_type)
+        .insert_header(("cache-control", "no-cache"))
+        .streaming(run(call, steps(dialect, frames, script)))
+}
+
+/// A stream of events that is no model's answer.
+pub(super) fn events(call: Call, events: Vec<String>) -> HttpResponse {
+    let steps = events.into_iter().map(|event| Step::Send(event.into())).collect();
+    HttpResponse::Ok().content_type("text/event-stream").streaming(run(call, steps))
+}
+
+/// One body, unless a script spoils it.
+pub(super) async fn whole(
+    mut call: Call,
+    content_type: &'static str,
+    body: Bytes,
+    script: &Script,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response.content_type("application/json");
+    response.content_type(content_type);
     if script.stall_after.is_some() {
         std::future::pending::<()>().await;
     }
     if script.cut_after.is_some() {
-        let half = body.chars().take(body.len() / 2).collect();
+        let half = body.slice(..body.len() / 2);
         return response.streaming(run(call, vec![Step::Send(half), Step::Cut]));
     }
     call.end();
@@ -153,7 +152,7 @@ async fn whole(mut call: Call, body: String, script: &Script) -> HttpResponse {
 
 fn failure(dialect: Dialect, mut call: Call, status: u16, script: &Script) -> HttpResponse {
     call.end();
-    let mut response = HttpResponse::build(code(status));
+    let mut response = failed(dialect, status);
     if let Some(seconds) = script.retry_after {
         response.insert_header(("retry-after", seconds.to_string()));
     }
@@ -173,12 +172,12 @@ fn run(call: Call, steps: Vec<Step>) -> impl futures_util::Stream<Item = Result<
     stream::unfold((call, VecDeque::from(steps)), |(mut call, mut steps)| async move {
         loop {
             match steps.pop_front() {
-                Some(Step::Send(text)) => {
+                Some(Step::Send(part)) => {
                     // The last part may be written without being asked for more.
                     if steps.is_empty() {
                         call.end();
                     }
-                    return Some((Ok(Bytes::from(text)), (call, steps)));
+                    return Some((Ok(part), (call, steps)));
                 }
                 Some(Step::Wait(milliseconds)) => wait(milliseconds).await,
                 Some(Step::Stall) => std::future::pending::<()>().await,

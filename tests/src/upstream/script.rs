@@ -24,8 +24,17 @@ pub struct Script {
     pub text: Option<String>,
     /// The pieces in which a streamed text comes; words, when absent.
     pub chunks: Option<Vec<String>>,
+    /// What the model thinks before it answers.
+    pub reasoning: Option<String>,
     /// Answer with a call of a tool, after the text if there is one.
     pub tool_call: Option<ToolCall>,
+    /// Further calls of tools beside that one.
+    pub more_tool_calls: Vec<ToolCall>,
+    /// Call the tool as a model does: only where the request offers it, and not again once its
+    /// result is there, which is answered with this text.
+    pub after_tool_result: Option<String>,
+    /// The vectors of embeddings, instead of those made of the texts' words.
+    pub vectors: Option<Vec<Vec<f32>>>,
     /// Token counts other than the true ones, or `"none"` to tell nothing.
     pub usage: Option<ScriptedUsage>,
     /// In chat's words (`stop`, `length`, …).
@@ -80,6 +89,19 @@ pub struct Usage {
     pub output_tokens: u64,
     pub cache_read_tokens: u64,
     pub cache_write_tokens: u64,
+    /// The part of the output that was thought, where the vendor tells it.
+    pub reasoning_tokens: u64,
+}
+
+impl Usage {
+    /// Input as most vendors count it, with what came from a cache.
+    pub(super) fn prompt(self) -> u64 {
+        self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+    }
+
+    pub(super) fn total(self) -> u64 {
+        self.prompt() + self.output_tokens
+    }
 }
 
 impl Script {
@@ -88,6 +110,11 @@ impl Script {
         let Some(matches) = &self.matches else { return true };
         matches.model.as_deref().is_none_or(|wanted| wanted == model)
             && matches.api_key.as_deref().is_none_or(|wanted| Some(wanted) == api_key)
+    }
+
+    /// The calls of tools that this asks for.
+    pub(super) fn calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.tool_call.iter().chain(&self.more_tool_calls)
     }
 
     pub(super) fn precision(&self) -> usize {

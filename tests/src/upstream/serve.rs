@@ -2,19 +2,17 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{self, Data, Json, Path};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, rt};
 use bytes::Bytes;
-use serde_json::{Value, json};
 
-use super::question::Question;
-use super::respond::{self, Dialect};
+use super::answer;
+use super::auth::Key;
 use super::script::{Match, Script};
-use super::state::{Counts, Received, State};
+use super::state::{Counts, Manner, Received, State};
 
 /// A running provider; ends when it is dropped.
 pub struct Upstream {
@@ -26,17 +24,19 @@ pub struct Upstream {
 impl Upstream {
     /// Starts on an address; port 0 takes a free one.
     pub fn start(address: impl ToSocketAddrs + Send + 'static) -> io::Result<Self> {
-        Self::start_with(address, 0, true)
+        Self::start_with(address, Manner::default())
     }
 
-    /// With a delay before every unscripted answer, and without remembering requests: for
-    /// benchmarks.
+    /// One that takes only calls with a certain key.
+    pub fn with_key(key: Key) -> io::Result<Self> {
+        Self::start_with("127.0.0.1:0", Manner { key: Some(key), ..Manner::default() })
+    }
+
     pub fn start_with(
         address: impl ToSocketAddrs + Send + 'static,
-        delay_first_ms: u64,
-        keep_requests: bool,
+        manner: Manner,
     ) -> io::Result<Self> {
-        let state = Arc::new(State::new(delay_first_ms, keep_requests));
+        let state = Arc::new(State::new(manner));
         let (tell, told) = mpsc::channel();
         let served = Arc::clone(&state);
         // The caller may live in another runtime, or in none.
@@ -93,10 +93,6 @@ fn bind(
         App::new()
             .app_data(Data::from(Arc::clone(&state)))
             .app_data(web::PayloadConfig::new(256 * 1024 * 1024))
-            .route("/v1/chat/completions", web::post().to(chat))
-            .route("/chat/completions", web::post().to(chat))
-            .route("/v1/messages", web::post().to(messages))
-            .route("/v1/models", web::get().to(models))
             .route("/_script", web::post().to(set_script))
             .route("/_script", web::delete().to(forget_scripts))
             .route("/_script/{model}", web::post().to(set_script_of_model))
@@ -105,6 +101,7 @@ fn bind(
             .route("/_requests", web::delete().to(clear))
             .route("/_requests/{model}", web::get().to(requests_of_model))
             .route("/_counts", web::get().to(counts))
+            .default_service(web::to(any))
     })
     .workers(1)
     .tcp_nodelay(true)
@@ -116,80 +113,12 @@ fn bind(
     Ok((server.run(), bound))
 }
 
-async fn chat(state: Data<State>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    call(state.into_inner(), Dialect::Chat, request, body).await
-}
-
-async fn messages(state: Data<State>, request: HttpRequest, body: Bytes) -> HttpResponse {
-    call(state.into_inner(), Dialect::Messages, request, body).await
-}
-
-async fn call(
-    state: Arc<State>,
-    dialect: Dialect,
-    request: HttpRequest,
-    raw: Bytes,
-) -> HttpResponse {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    let call = state.begin();
-    let Ok(body) = serde_json::from_slice::<Value>(&raw) else {
-        return respond::refuse(dialect, call, 400, "We could not parse the JSON body.");
-    };
-    let question = Question::read(&body);
-    let key = api_key(&request).map(str::to_owned);
-    let refused = complaint(dialect, &request, &body);
-    state.received(|| Received {
-        path: request.path().to_owned(),
-        headers: headers(&request),
-        model: question.model.clone(),
-        body,
-        raw: String::from_utf8_lossy(&raw).into_owned(),
-    });
-    if let Some(message) = refused {
-        return respond::refuse(dialect, call, 400, message);
-    }
-    let script = state.script(&question.model, key.as_deref());
-    let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    respond::answer(dialect, call, id, &question, &script).await
-}
-
-/// What the vendors insist on.
-fn complaint(dialect: Dialect, request: &HttpRequest, body: &Value) -> Option<&'static str> {
-    if !body["model"].is_string() {
-        return Some("you must provide a model parameter");
-    }
-    if !body["messages"].is_array() {
-        return Some("messages: Field required");
-    }
-    if dialect == Dialect::Messages {
-        if !body["max_tokens"].is_u64() {
-            return Some("max_tokens: Field required");
-        }
-        if !request.headers().contains_key("anthropic-version") {
-            return Some("anthropic-version: header is required");
-        }
-    }
-    None
-}
-
-fn api_key(request: &HttpRequest) -> Option<&str> {
-    let header = |name: &str| request.headers().get(name)?.to_str().ok();
-    header("x-api-key").or_else(|| header("authorization")?.strip_prefix("Bearer "))
-}
-
-fn headers(request: &HttpRequest) -> std::collections::BTreeMap<String, String> {
-    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    let all = request.headers().iter();
-    all.map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect()
+async fn any(state: Data<State>, request: HttpRequest, body: Bytes) -> HttpResponse {
+    answer::any(state.into_inner(), request, body).await
 }
 
 fn of_model(model: &str) -> Match {
     Match { model: Some(model.to_owned()), api_key: None }
-}
-
-async fn models() -> HttpResponse {
-    let model = json!({ "id": "scripted", "object": "model", "created": 0, "owned_by": "tests" });
-    HttpResponse::Ok().json(json!({ "object": "list", "data": [model] }))
 }
 
 async fn set_script(state: Data<State>, script: Json<Script>) -> HttpResponse {

@@ -8,18 +8,32 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::auth::Key;
 use super::script::Script;
 
 /// A request as it came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Received {
     pub path: String,
+    #[serde(default)]
+    pub query: String,
     /// By lower-case name.
     pub headers: BTreeMap<String, String>,
     pub model: String,
     /// As JSON, and byte for byte.
     pub body: Value,
     pub raw: String,
+}
+
+/// How a provider behaves where no script says otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// Before every unscripted answer.
+    pub delay_first_ms: u64,
+    /// Remember no requests: benchmarks make too many.
+    pub forget_requests: bool,
+    /// Take only calls with this key.
+    pub key: Option<Key>,
 }
 
 /// How the calls went.
@@ -42,14 +56,16 @@ pub(super) struct State {
     begun: AtomicU64,
     ended: AtomicU64,
     canceled: AtomicU64,
-    /// Benchmarks switch the log off, and wait by default.
-    keep_requests: bool,
-    delay_first_ms: u64,
+    manner: Manner,
 }
 
 impl State {
-    pub fn new(delay_first_ms: u64, keep_requests: bool) -> Self {
-        Self { keep_requests, delay_first_ms, ..Self::default() }
+    pub fn new(manner: Manner) -> Self {
+        Self { manner, ..Self::default() }
+    }
+
+    pub fn key(&self) -> Option<&Key> {
+        self.manner.key.as_ref()
     }
 
     /// Replaces the script of the same match.
@@ -72,7 +88,7 @@ impl State {
     pub fn script(&self, model: &str, api_key: Option<&str>) -> Script {
         let mut scripts = self.scripts.lock();
         let Some(index) = scripts.iter().position(|script| script.is_for(model, api_key)) else {
-            return Script { delay_first_ms: self.delay_first_ms, ..Script::default() };
+            return Script { delay_first_ms: self.manner.delay_first_ms, ..Script::default() };
         };
         let script = scripts[index].clone();
         if let Some(times) = &mut scripts[index].times {
@@ -85,7 +101,7 @@ impl State {
     }
 
     pub fn received(&self, request: impl FnOnce() -> Received) {
-        if self.keep_requests {
+        if !self.manner.forget_requests {
             let mut requests = self.requests.lock();
             if requests.len() == REMEMBERED {
                 requests.pop_front();
