@@ -49,12 +49,11 @@ pub(crate) enum Content {
 /// Answers a request in the caller's dialect.
 pub(crate) fn answer(prepared: &Prepared) -> Result<Answer, UpstreamError> {
     let said = said(prepared);
-    let dialect = prepared.inbound.dialect();
     if !prepared.inbound.streamed() {
-        let body = wire::whole(dialect, &said).to_string();
-        return answer::whole(prepared, body.into());
+        let body = wire::whole(&prepared.inbound, &said);
+        return answer::whole(prepared, Value::Object(body).to_string().into());
     }
-    let events = wire::events(dialect, &said);
+    let events = wire::events(&prepared.inbound, &said);
     let arriving = stream::iter(events.into_iter().enumerate()).then(|(index, event)| async move {
         tokio::time::sleep(pause(index)).await;
         Ok(Bytes::from(event))
@@ -70,7 +69,7 @@ fn pause(index: usize) -> Duration {
 
 fn said(prepared: &Prepared) -> Said {
     let inbound = &prepared.inbound;
-    let question = last_user_text(inbound.body());
+    let question = inbound.outline().last_user;
     let content = call(inbound.body(), &question, prepared.max_output)
         .unwrap_or_else(|| text_of(&question, prepared.max_output));
     let output = match &content {
@@ -114,30 +113,16 @@ fn call(body: &Object, question: &str, max_output: u64) -> Option<Content> {
         return None;
     }
     let tool = objects(body.get("tools")).next()?;
-    // Chat wraps the tool in `function`, messages do not.
-    let tool = tool.get("function").and_then(Value::as_object).unwrap_or(tool);
+    // Every dialect wraps a tool in its own paper.
+    let declared = ["functionDeclarations", "function_declarations"];
+    let declared = declared.into_iter().find_map(|key| objects(tool.get(key)).next());
+    let tool = declared.or_else(|| tool.get("function")?.as_object()).unwrap_or(tool);
     let name = text(tool, "name")?.to_owned();
-    let schema = tool.get("parameters").or_else(|| tool.get("input_schema"));
+    let schema = ["parameters", "input_schema", "parametersJsonSchema"];
+    let schema = schema.into_iter().find_map(|key| tool.get(key));
     let arguments = arguments::of_schema(schema).to_string();
     let fits = tokens::count(&name) + tokens::count(&arguments) <= max_output;
     fits.then_some(Content::Call { name, arguments })
-}
-
-/// The text of the last message, if a user said it; after a tool's result nothing is called again.
-fn last_user_text(body: &Object) -> String {
-    let last = |role: &str| {
-        objects(body.get("messages"))
-            .filter(|message| text(message, "role") == Some(role))
-            .filter_map(|message| message.get("content"))
-            .last()
-    };
-    match last("user") {
-        Some(Value::String(text)) => text.clone(),
-        Some(parts) => {
-            objects(Some(parts)).filter_map(|part| text(part, "text")).collect::<Vec<_>>().join(" ")
-        }
-        None => String::new(),
-    }
 }
 
 /// FNV-1a of the request.
@@ -152,15 +137,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::dialect::{Dialect, ProviderKind};
+    use crate::dialect::Dialect;
     use crate::prepare::{Target, prepare};
+    use crate::spec::Specs;
 
     const DIALECTS: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
 
     fn ask(dialect: Dialect, body: &Value) -> Answer {
         let inbound = Inbound::parse(dialect, body.to_string().into()).unwrap();
         let target = Target {
-            kind: ProviderKind::Simulated,
+            spec: Specs::built_in().unwrap().find("simulated").unwrap().clone(),
             base_url: None,
             upstream_model: "sim".to_owned(),
             max_output: 1000,
