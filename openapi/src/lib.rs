@@ -12,6 +12,7 @@ pub mod health;
 pub mod identity;
 pub mod overview;
 pub mod page;
+pub mod routing;
 pub mod usage;
 pub mod vault;
 

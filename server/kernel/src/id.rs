@@ -77,6 +77,8 @@ ids! {
     SessionId,
     ProviderId,
     ModelId,
+    /// A name that means a choice of models.
+    RouteId,
     /// A provider key in the vault, over all of its versions.
     SecretId,
     BudgetId,
