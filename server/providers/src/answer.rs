@@ -134,8 +134,12 @@ fn counted(prepared: &Prepared, answer: &Object, reply: &Reply) -> Usage {
 pub(crate) type Arriving = BoxStream<'static, Result<Bytes, UpstreamError>>;
 
 /// Reads a streamed answer, and says it in the caller's dialect.
-pub(crate) fn streamed(prepared: &Prepared, arriving: Arriving, idle: Duration) -> AnswerStream {
-    let meter = Meter::new(prepared.inbound.clone());
+pub(crate) fn streamed(
+    prepared: &Prepared,
+    arriving: Arriving,
+    idle: Duration,
+    meter: Meter,
+) -> AnswerStream {
     let pump = Pump {
         arriving: Some(arriving),
         decoder: Decoder::default(),

@@ -17,6 +17,7 @@ use crate::egress::{EgressPolicy, Refused};
 use crate::error::{Refusal, UpstreamError};
 use crate::prepare::Prepared;
 use crate::simulated;
+use crate::usage::Meter;
 
 /// How long Ralex waits for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -140,8 +141,9 @@ impl Client {
         if kind.is_some_and(|kind| kind.starts_with("application/json")) {
             return Err(UpstreamError::Malformed("it is not a stream"));
         }
+        let meter = Meter::new(prepared.inbound.clone());
         let arriving = response.bytes_stream().map(|part| part.map_err(|error| cut(&error)));
-        Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), self.timeouts.idle)))
+        Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), self.timeouts.idle, meter)))
     }
 }
 

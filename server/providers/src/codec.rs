@@ -122,3 +122,6 @@ pub(crate) fn identifier(prefix: &str, upstream: Option<&str>) -> String {
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,17 +179,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::spec::Specs;
 
-    fn target(kind: ProviderKind, base: &str) -> Target {
+    fn spec(kind: &str) -> Arc<ProviderSpec> {
+        Specs::built_in().unwrap().find(kind).unwrap().clone()
+    }
+
+    fn target(kind: &str, base: &str) -> Target {
         Target {
-            kind,
+            spec: spec(kind),
             base_url: Some(base.parse().unwrap()),
             upstream_model: "up".to_owned(),
             max_output: 1000,
         }
     }
 
-    fn body(dialect: Dialect, kind: ProviderKind, text: &'static str) -> String {
+    fn body(dialect: Dialect, kind: &str, text: &'static str) -> String {
         let inbound = Inbound::parse(dialect, Bytes::from_static(text.as_bytes())).unwrap();
         let prepared = prepare(&inbound, &target(kind, "https://x.test/v1"), 4096).unwrap();
         String::from_utf8(prepared.body.to_vec()).unwrap()
@@ -200,7 +205,7 @@ mod tests {
         assert_eq!(
             body(
                 Dialect::OpenaiChat,
-                ProviderKind::Openai,
+                "openai",
                 r#" { "x" : 1.10, "model" : "m", "messages":[{"role":"user"}], "max_tokens": 5 } "#,
             ),
             r#" { "x" : 1.10, "model" : "up", "messages":[{"role":"user"}], "max_tokens": 5 } "#,
@@ -211,15 +216,15 @@ mod tests {
     fn a_missing_maximum_is_added_under_the_name_that_the_upstream_knows() {
         let text = r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":null}"#;
         assert_eq!(
-            body(Dialect::OpenaiChat, ProviderKind::Openai, text),
+            body(Dialect::OpenaiChat, "openai", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":null,"max_completion_tokens":1000}"#,
         );
         assert_eq!(
-            body(Dialect::OpenaiChat, ProviderKind::OpenaiCompatible, text),
+            body(Dialect::OpenaiChat, "openai_compatible", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":1000}"#,
         );
         assert_eq!(
-            body(Dialect::AnthropicMessages, ProviderKind::Anthropic, text),
+            body(Dialect::AnthropicMessages, "anthropic", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":1000}"#,
         );
     }
@@ -228,7 +233,7 @@ mod tests {
     fn a_chat_stream_is_asked_for_its_usage() {
         let text = r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":1,"stream":true,"stream_options":{"x":1}}"#;
         assert_eq!(
-            body(Dialect::OpenaiChat, ProviderKind::Openai, text),
+            body(Dialect::OpenaiChat, "openai", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":1,"stream":true,"stream_options":{"x":1,"include_usage":true}}"#,
         );
     }
@@ -236,20 +241,17 @@ mod tests {
     #[test]
     fn every_way_to_write_a_base_address_leads_to_the_endpoint() {
         for (kind, base, path) in [
-            (ProviderKind::Openai, "https://x.test", "/v1/chat/completions"),
-            (ProviderKind::Openai, "https://x.test/v1/", "/v1/chat/completions"),
-            (ProviderKind::OpenaiCompatible, "https://x.test/api", "/api/chat/completions"),
-            (
-                ProviderKind::OpenaiCompatible,
-                "https://x.test/chat/completions",
-                "/chat/completions",
-            ),
-            (ProviderKind::Anthropic, "https://x.test", "/v1/messages"),
-            (ProviderKind::Anthropic, "https://x.test/v1", "/v1/messages"),
-            (ProviderKind::Anthropic, "https://x.test/proxy/", "/proxy/v1/messages"),
+            ("openai", "https://x.test", "/v1/chat/completions"),
+            ("openai", "https://x.test/v1/", "/v1/chat/completions"),
+            ("openai_compatible", "https://x.test/api", "/api/chat/completions"),
+            ("openai_compatible", "https://x.test/chat/completions", "/chat/completions"),
+            ("anthropic", "https://x.test", "/v1/messages"),
+            ("anthropic", "https://x.test/v1", "/v1/messages"),
+            ("anthropic", "https://x.test/proxy/", "/proxy/v1/messages"),
         ] {
-            let dialect = kind.dialect(Dialect::OpenaiChat);
-            let url = endpoint(&target(kind, base), dialect).unwrap().unwrap();
+            let target = target(kind, base);
+            let speaks = target.spec.speaks(Dialect::OpenaiChat).unwrap();
+            let url = endpoint(&target, speaks, false).unwrap();
             assert_eq!(url.path(), path, "{base}");
         }
     }
@@ -268,7 +270,7 @@ mod tests {
             body.insert("model".to_owned(), json!("m"));
             let text = format!("{spaces}{}{spaces}", Value::Object(body.clone()));
             let inbound = Inbound::parse(Dialect::OpenaiChat, text.into()).unwrap();
-            let target = target(ProviderKind::OpenaiCompatible, "https://x.test");
+            let target = target("openai_compatible", "https://x.test");
             let sent = prepare(&inbound, &target, 9).unwrap().body;
             body.insert("model".to_owned(), json!("up"));
             body.insert("max_tokens".to_owned(), json!(9));

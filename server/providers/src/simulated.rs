@@ -15,12 +15,12 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::answer::{self, Answer};
-use crate::error::UpstreamError;
+use crate::error::{Refusal, UpstreamError};
 use crate::inbound::Inbound;
 use crate::json::{Object, objects, text};
 use crate::prepare::Prepared;
 use crate::tokens;
-use crate::usage::Usage;
+use crate::usage::{Meter, Usage};
 
 /// The words that ask for a tool call.
 const CALL_TOOL: &str = "call tool";
@@ -53,12 +53,24 @@ pub(crate) fn answer(prepared: &Prepared) -> Result<Answer, UpstreamError> {
         let body = wire::whole(&prepared.inbound, &said);
         return answer::whole(prepared, Value::Object(body).to_string().into());
     }
+    if said.answers > 1 {
+        let message = "The simulated provider streams one answer at a time; leave out `n`.";
+        let refusal = Refusal { status: 400, message: message.to_owned(), ..Refusal::default() };
+        return Err(UpstreamError::Status(refusal));
+    }
+    let meter = Meter::new(prepared.inbound.clone());
     let events = wire::events(&prepared.inbound, &said);
-    let arriving = stream::iter(events.into_iter().enumerate()).then(|(index, event)| async move {
-        tokio::time::sleep(pause(index)).await;
-        Ok(Bytes::from(event))
+    let (last, usage, settled) = (events.len() - 1, said.usage, meter.clone());
+    let arriving = stream::iter(events.into_iter().enumerate()).then(move |(index, event)| {
+        if index == last {
+            settled.settle(usage);
+        }
+        async move {
+            tokio::time::sleep(pause(index)).await;
+            Ok(Bytes::from(event))
+        }
     });
-    Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), IDLE)))
+    Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), IDLE, meter)))
 }
 
 /// Five to fifteen milliseconds, as uneven as a real model and yet always the same.
@@ -140,6 +152,7 @@ mod tests {
     use crate::dialect::Dialect;
     use crate::prepare::{Target, prepare};
     use crate::spec::Specs;
+    use crate::{codec, ir};
 
     const DIALECTS: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
 
@@ -180,11 +193,8 @@ mod tests {
     fn the_answer_says_that_it_is_simulated_and_repeats_the_question() {
         for dialect in DIALECTS {
             let (body, usage) = plain(dialect, &question("hello there"));
-            let text = match dialect {
-                Dialect::OpenaiChat => &body["choices"][0]["message"]["content"],
-                Dialect::AnthropicMessages => &body["content"][0]["text"],
-            };
-            let text = text.as_str().unwrap();
+            let reply = codec::of(dialect).decode_reply(body.as_object().unwrap()).unwrap();
+            let ir::Content::Text(text) = &reply.parts[0].content else { panic!("{reply:?}") };
             assert!(text.contains("simulated") && text.contains("hello there"), "{text}");
             assert_eq!(usage.output_tokens, tokens::count(text));
             assert!(!usage.estimated && usage.input_tokens > 0);

@@ -96,6 +96,8 @@ pub struct Quirks {
     pub max_output_field: String,
     /// Understands `stream_options.include_usage`.
     pub stream_usage: bool,
+    /// Knows `top_k` in chat, which OpenAI does not.
+    pub top_k: bool,
     /// Fields of a request that it is known to refuse.
     pub refuses: Vec<String>,
     pub headers: BTreeMap<String, String>,
@@ -106,6 +108,7 @@ impl Default for Quirks {
         Self {
             max_output_field: "max_tokens".to_owned(),
             stream_usage: true,
+            top_k: true,
             refuses: Vec::new(),
             headers: BTreeMap::new(),
         }

@@ -9,7 +9,7 @@ use ralex_kernel::Problem;
 use serde_json::{Value, json};
 
 use crate::codec::refuse::{
-    self, number, object, required, rest, source_of, stops, under, unsupported,
+    self, none, number, object, required, rest, source_of, stops, under, unsupported,
 };
 use crate::inbound::Inbound;
 use crate::ir::{
@@ -342,7 +342,9 @@ pub(super) fn encode(
         |given: &Option<Given<serde_json::Number>>| given.as_ref().map(|it| json!(it.value));
     set("temperature", plain(temperature));
     set("top_p", plain(top_p));
-    // Not OpenAI's, but most servers of this dialect know it, and say so where they do not.
+    if !target.spec.quirks.top_k {
+        none(top_k.as_ref())?;
+    }
     set("top_k", plain(top_k));
     set("seed", plain(seed));
     set("frequency_penalty", plain(frequency_penalty));
@@ -508,9 +510,6 @@ fn encode_format(format: &Given<Format>) -> Value {
 /// Chat has efforts and no budgets. Thinking that is off is not mentioned, since models that
 /// cannot think refuse the field whatever it says.
 fn effort(reasoning: &Reasoning) -> Option<&str> {
-    if !reasoning.on {
-        return None;
-    }
     match (reasoning.effort.as_deref(), reasoning.budget) {
         (Some("max"), _) => Some("xhigh"),
         (Some(effort), _) => Some(effort),
