@@ -10,13 +10,13 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, Stream, StreamExt};
 use serde_json::Value;
 
-use crate::dialect::Dialect;
+use crate::codec::{self, chat};
 use crate::error::{Refusal, UpstreamError};
-use crate::json::{Object, given, objects, text};
+use crate::ir::{Content, Reply};
+use crate::json::{Object, given, objects};
 use crate::prepare::Prepared;
-use crate::relay::{Progress, Relay, chat_texts, relay};
+use crate::relay::{Progress, Relay, relay};
 use crate::sse::Decoder;
-use crate::translate;
 use crate::usage::{Meter, Usage};
 
 /// What came back.
@@ -88,37 +88,44 @@ pub(crate) fn whole(prepared: &Prepared, body: Bytes) -> Result<Answer, Upstream
     if let Some(error) = given(&answer, "error") {
         return Err(UpstreamError::Status(Refusal::in_stream(Some(error))));
     }
-    let (parts, usage) = match upstream {
-        Dialect::OpenaiChat => ("choices", Usage::of_chat(answer.get("usage"))),
-        Dialect::AnthropicMessages => ("content", Usage::of_message(answer.get("usage"))),
-    };
-    if !answer.get(parts).is_some_and(Value::is_array) {
-        return Err(UpstreamError::Malformed("it has no answer in it"));
-    }
-    let usage = usage.unwrap_or_else(|| counted(prepared, upstream, &answer));
-    let body = if upstream == prepared.inbound.dialect() {
+    let codec = codec::of(upstream);
+    let reply = codec.decode_reply(&answer)?;
+    let usage = codec.usage(&answer).unwrap_or_else(|| counted(prepared, &answer, &reply));
+    let caller = prepared.inbound.dialect();
+    let body = if upstream == caller {
         body
     } else {
-        Value::Object(translate::response(upstream, &answer, usage)?).to_string().into()
+        let reply = codec::of(caller).encode_reply(&reply, usage, &prepared.inbound);
+        Value::Object(reply).to_string().into()
     };
     Ok(Answer::Whole { body, usage })
 }
 
 /// The usage of an answer that does not tell it.
-fn counted(prepared: &Prepared, upstream: Dialect, answer: &Object) -> Usage {
+fn counted(prepared: &Prepared, answer: &Object, reply: &Reply) -> Usage {
     let meter = Meter::new(prepared.inbound.clone());
-    match upstream {
-        Dialect::OpenaiChat => objects(answer.get("choices"))
+    // Only chat can give several answers, and a reply holds the first.
+    if let Some(choices) = answer.get("choices") {
+        objects(Some(choices))
             .filter_map(|choice| choice.get("message")?.as_object())
-            .for_each(|message| chat_texts(message, |text| meter.produced(text))),
-        Dialect::AnthropicMessages => objects(answer.get("content")).for_each(|block| {
-            for key in ["text", "thinking", "name"] {
-                meter.produced(text(block, key).unwrap_or_default());
+            .for_each(|message| chat::texts(message, |text| meter.produced(text)));
+        return meter.usage();
+    }
+    for part in &reply.parts {
+        match &part.content {
+            Content::Text(text) | Content::Refusal(text) | Content::Thinking { text, .. } => {
+                meter.produced(text);
             }
-            if let Some(input) = block.get("input") {
-                meter.produced(&input.to_string());
+            Content::ToolCall(call) => {
+                meter.produced(&call.name);
+                meter.produced(&Value::Object(call.arguments.clone()).to_string());
             }
-        }),
+            Content::Image(_)
+            | Content::Document { .. }
+            | Content::Audio(_)
+            | Content::ToolResult { .. }
+            | Content::Sealed(_) => {}
+        }
     }
     meter.usage()
 }
@@ -127,8 +134,12 @@ fn counted(prepared: &Prepared, upstream: Dialect, answer: &Object) -> Usage {
 pub(crate) type Arriving = BoxStream<'static, Result<Bytes, UpstreamError>>;
 
 /// Reads a streamed answer, and says it in the caller's dialect.
-pub(crate) fn streamed(prepared: &Prepared, arriving: Arriving, idle: Duration) -> AnswerStream {
-    let meter = Meter::new(prepared.inbound.clone());
+pub(crate) fn streamed(
+    prepared: &Prepared,
+    arriving: Arriving,
+    idle: Duration,
+    meter: Meter,
+) -> AnswerStream {
     let pump = Pump {
         arriving: Some(arriving),
         decoder: Decoder::default(),

@@ -6,16 +6,18 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use ralex_kernel::{Code, Problem, Secret};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, redirect};
 use url::Url;
 
 use crate::answer::{self, Answer};
+use crate::auth;
 use crate::dialect::Dialect;
 use crate::egress::{EgressPolicy, Refused};
 use crate::error::{Refusal, UpstreamError};
 use crate::prepare::Prepared;
 use crate::simulated;
+use crate::usage::Meter;
 
 /// How long Ralex waits for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -105,10 +107,18 @@ impl Client {
     ) -> Result<reqwest::RequestBuilder, UpstreamError> {
         let http = if url.scheme() == "http" { &self.plain } else { &self.tls };
         let dialect = prepared.upstream_dialect();
+        let spec = &prepared.target.spec;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if dialect == Dialect::AnthropicMessages {
             headers.insert(API_VERSION.0, HeaderValue::from_static(API_VERSION.1));
+        }
+        for (name, value) in &spec.quirks.headers {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::try_from(name), HeaderValue::from_str(value))
+            {
+                headers.insert(name, value);
+            }
         }
         if dialect == prepared.inbound.dialect() {
             for (name, value) in prepared.inbound.headers() {
@@ -117,18 +127,13 @@ impl Client {
                 }
             }
         }
+        let mut url = url.clone();
         if let Some(key) = key {
-            let (name, text) = match dialect {
-                Dialect::OpenaiChat => ("authorization", format!("Bearer {}", key.expose())),
-                Dialect::AnthropicMessages => ("x-api-key", key.expose().to_owned()),
-            };
-            // A key that cannot stand in a header is refused as the provider would refuse it.
-            let unusable = |_| UpstreamError::Status(Refusal { status: 401, ..Refusal::default() });
-            let mut value = HeaderValue::from_str(&text).map_err(unusable)?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
+            let shown = auth::show(&spec.auth, key)?;
+            url = auth::with_query(&url, &shown);
+            headers.extend(shown.headers.into_iter().map(|(name, value)| (Some(name), value)));
         }
-        Ok(http.post(url.clone()).headers(headers).body(prepared.body.clone()))
+        Ok(http.post(url).headers(headers).body(prepared.body.clone()))
     }
 
     fn streamed(&self, prepared: &Prepared, response: Response) -> Result<Answer, UpstreamError> {
@@ -136,8 +141,9 @@ impl Client {
         if kind.is_some_and(|kind| kind.starts_with("application/json")) {
             return Err(UpstreamError::Malformed("it is not a stream"));
         }
+        let meter = Meter::new(prepared.inbound.clone());
         let arriving = response.bytes_stream().map(|part| part.map_err(|error| cut(&error)));
-        Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), self.timeouts.idle)))
+        Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), self.timeouts.idle, meter)))
     }
 }
 

@@ -1,50 +1,80 @@
-//! The wire formats, and which kind of provider speaks which.
+//! The wire formats, and what is asked in them.
+
+use serde::Deserialize;
 
 /// A wire format of model calls, for callers and upstreams alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Dialect {
     /// `POST /v1/chat/completions`, as OpenAI defined it.
     OpenaiChat,
+    /// `POST /v1/responses`, as OpenAI defined it.
+    OpenaiResponses,
     /// `POST /v1/messages`, as Anthropic defined it.
     AnthropicMessages,
+    /// `POST /v1beta/models/{model}:generateContent`, as Google defined it.
+    Gemini,
+    /// `POST /model/{model}/converse`, as Amazon Bedrock defined it.
+    BedrockConverse,
 }
 
 impl Dialect {
+    pub const ALL: [Self; 5] = [
+        Self::OpenaiChat,
+        Self::OpenaiResponses,
+        Self::AnthropicMessages,
+        Self::Gemini,
+        Self::BedrockConverse,
+    ];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai_chat",
+            Self::OpenaiResponses => "openai_responses",
             Self::AnthropicMessages => "anthropic_messages",
+            Self::Gemini => "gemini",
+            Self::BedrockConverse => "bedrock_converse",
         }
     }
 }
 
-/// What kind of upstream a target is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ProviderKind {
-    Openai,
-    Anthropic,
-    /// Any server that speaks OpenAI's chat completions.
-    OpenaiCompatible,
-    /// Answers from this process, without a key or a network.
-    Simulated,
+/// What a call asks a provider to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Answer a conversation.
+    Generate,
+    Embeddings,
+    Moderations,
+    Images,
+    /// Text to audio.
+    Speech,
+    /// Audio to text.
+    Transcriptions,
+    /// Audio to English text.
+    Translations,
+    Rerank,
+    CountTokens,
+    Files,
+    Batches,
+    Models,
 }
 
-impl ProviderKind {
+impl Operation {
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Openai => "openai",
-            Self::Anthropic => "anthropic",
-            Self::OpenaiCompatible => "openai_compatible",
-            Self::Simulated => "simulated",
-        }
-    }
-
-    /// The dialect spoken to it; the simulated provider speaks the caller's.
-    pub const fn dialect(self, caller: Dialect) -> Dialect {
-        match self {
-            Self::Openai | Self::OpenaiCompatible => Dialect::OpenaiChat,
-            Self::Anthropic => Dialect::AnthropicMessages,
-            Self::Simulated => caller,
+            Self::Generate => "generate",
+            Self::Embeddings => "embeddings",
+            Self::Moderations => "moderations",
+            Self::Images => "images",
+            Self::Speech => "speech",
+            Self::Transcriptions => "transcriptions",
+            Self::Translations => "translations",
+            Self::Rerank => "rerank",
+            Self::CountTokens => "count_tokens",
+            Self::Files => "files",
+            Self::Batches => "batches",
+            Self::Models => "models",
         }
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use ralex_kernel::{Code, Problem};
 use serde_json::{Value, json};
 
+use crate::codec;
 use crate::dialect::Dialect;
 use crate::json::{given, text};
 
@@ -175,7 +176,8 @@ impl UpstreamError {
     pub fn body(&self, dialect: Dialect, problem: &Problem) -> Value {
         let mut body = error_body(dialect, problem);
         let Self::Status(refusal) = self else { return body };
-        if !refusal.is_callers_fault() || dialect == Dialect::AnthropicMessages {
+        let openai = matches!(dialect, Dialect::OpenaiChat | Dialect::OpenaiResponses);
+        if !refusal.is_callers_fault() || !openai {
             return body;
         }
         if let Some(error) = body.get_mut("error").and_then(Value::as_object_mut) {
@@ -190,60 +192,12 @@ impl UpstreamError {
 
 /// A problem in the dialect's own error shape.
 pub fn error_body(dialect: Dialect, problem: &Problem) -> Value {
-    match dialect {
-        Dialect::OpenaiChat => {
-            let param = problem.errors.first().map(|error| error.path.as_str());
-            json!({ "error": {
-                "message": problem.detail,
-                "type": openai_type(problem.status),
-                "param": param,
-                "code": problem.code.as_str(),
-            } })
-        }
-        Dialect::AnthropicMessages => {
-            let error = json!({
-                "type": anthropic_type(problem.status),
-                "message": problem.detail,
-            });
-            json!({ "type": "error", "error": error, "request_id": problem.request_id })
-        }
-    }
+    codec::of(dialect).error_body(problem)
 }
 
 /// The same for a stream that has begun, where no status can be sent any more.
 pub fn error_event(dialect: Dialect, problem: &Problem) -> Bytes {
-    let body = error_body(dialect, problem);
-    match dialect {
-        Dialect::OpenaiChat => format!("data: {body}\n\n"),
-        Dialect::AnthropicMessages => format!("event: error\ndata: {body}\n\n"),
-    }
-    .into()
-}
-
-const fn openai_type(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        402 => "insufficient_quota",
-        403 => "permission_error",
-        429 => "rate_limit_error",
-        400..=499 => "invalid_request_error",
-        _ => "api_error",
-    }
-}
-
-const fn anthropic_type(status: u16) -> &'static str {
-    match status {
-        401 => "authentication_error",
-        402 => "billing_error",
-        403 => "permission_error",
-        404 => "not_found_error",
-        413 => "request_too_large",
-        429 => "rate_limit_error",
-        400..=499 => "invalid_request_error",
-        503 | 529 => "overloaded_error",
-        504 => "timeout_error",
-        _ => "api_error",
-    }
+    codec::of(dialect).error_event(problem)
 }
 
 fn shorten(message: &str) -> String {

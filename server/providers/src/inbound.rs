@@ -10,7 +10,8 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::dialect::Dialect;
+use crate::codec::{self, Asked};
+use crate::dialect::{Dialect, Operation};
 use crate::json::{Object, given};
 use crate::tokens::Input;
 
@@ -20,6 +21,7 @@ pub struct Inbound(Arc<Inner>);
 
 struct Inner {
     dialect: Dialect,
+    operation: Operation,
     raw: Bytes,
     body: Object,
     /// Where each top-level value stands in `raw`.
@@ -33,34 +35,37 @@ struct Inner {
     input: OnceLock<Input>,
 }
 
+/// What the address of a call says, where the dialect has it there and not in the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InPath {
+    pub model: Option<String>,
+    pub streamed: Option<bool>,
+}
+
 /// Headers that change what a body means, and so must travel with it to the same dialect.
 const FORWARDED: [&str; 2] = ["anthropic-beta", "anthropic-version"];
 
-/// More answers than this to one question is a mistake; OpenAI stops at 128 too.
-const MOST_ANSWERS: u64 = 128;
-
 impl Inbound {
-    /// Reads a body, and refuses what no provider could understand.
+    /// Reads the body of a conversation, and refuses what no provider could understand.
     pub fn parse(dialect: Dialect, raw: Bytes) -> Result<Self, Problem> {
+        Self::parse_at(dialect, raw, InPath::default())
+    }
+
+    /// The same for dialects that say a part of the request in its address.
+    pub fn parse_at(dialect: Dialect, raw: Bytes, path: InPath) -> Result<Self, Problem> {
         let spans = spans(&raw)?;
         let body: Object = serde_json::from_slice(&raw).map_err(|error| not_json(&error))?;
-        let model = match body.get("model") {
-            Some(Value::String(model)) if !model.is_empty() => model.clone(),
-            Some(_) => return Err(Problem::field("model", "must be the name of a model")),
-            None => return Err(Problem::field("model", "is required")),
+        let model = match (path.model, body.get("model")) {
+            (Some(model), _) if !model.is_empty() => model,
+            (None, Some(Value::String(model))) if !model.is_empty() => model.clone(),
+            (_, Some(_)) => return Err(Problem::field("model", "must be the name of a model")),
+            (_, None) => return Err(Problem::field("model", "is required")),
         };
-        messages(&body)?;
-        let streamed = flag(&body, "stream")?;
-        let max_output = max_output(dialect, &body)?;
-        let answers = match dialect {
-            Dialect::OpenaiChat => whole(&body, "n")?.unwrap_or(1),
-            Dialect::AnthropicMessages => 1,
-        };
-        if !(1..=MOST_ANSWERS).contains(&answers) {
-            return Err(Problem::field("n", format!("must be between 1 and {MOST_ANSWERS}")));
-        }
+        let Asked { streamed, max_output, answers } = codec::of(dialect).read(&body)?;
+        let streamed = path.streamed.unwrap_or(streamed);
         Ok(Self(Arc::new(Inner {
             dialect,
+            operation: Operation::Generate,
             raw,
             body,
             spans,
@@ -92,6 +97,10 @@ impl Inbound {
 
     pub fn dialect(&self) -> Dialect {
         self.0.dialect
+    }
+
+    pub fn operation(&self) -> Operation {
+        self.0.operation
     }
 
     /// The model's name as the caller says it.
@@ -128,12 +137,6 @@ impl Inbound {
     /// The size of the request, to decide where it is counted.
     pub fn size(&self) -> usize {
         self.0.raw.len()
-    }
-
-    /// True when the caller asked for a usage chunk at the end of a stream.
-    pub(crate) fn wants_usage(&self) -> bool {
-        let options = self.0.body.get("stream_options").and_then(Value::as_object);
-        options.and_then(|options| options.get("include_usage")) == Some(&Value::Bool(true))
     }
 
     pub(crate) fn body(&self) -> &Object {
@@ -213,7 +216,8 @@ fn spans(raw: &Bytes) -> Result<Vec<(String, Range<usize>)>, Problem> {
 /// No dialect has a third of this many; the search for duplicates is quadratic.
 const MOST_FIELDS: usize = 200;
 
-fn messages(body: &Object) -> Result<(), Problem> {
+/// The row of messages that chat and messages both have.
+pub(crate) fn messages(body: &Object) -> Result<(), Problem> {
     let messages = match body.get("messages") {
         Some(Value::Array(messages)) if !messages.is_empty() => messages,
         Some(_) => return Err(Problem::field("messages", "must be an array that is not empty")),
@@ -230,17 +234,7 @@ fn messages(body: &Object) -> Result<(), Problem> {
     Ok(())
 }
 
-fn max_output(dialect: Dialect, body: &Object) -> Result<Option<u64>, Problem> {
-    let first = whole(body, "max_tokens")?;
-    let second = match dialect {
-        Dialect::OpenaiChat => whole(body, "max_completion_tokens")?,
-        Dialect::AnthropicMessages => None,
-    };
-    // Where both are given nobody knows which one a compatible server obeys: hold for the larger.
-    Ok(first.max(second))
-}
-
-fn whole(body: &Object, key: &str) -> Result<Option<u64>, Problem> {
+pub(crate) fn whole(body: &Object, key: &str) -> Result<Option<u64>, Problem> {
     match given(body, key) {
         None => Ok(None),
         Some(value) => match value.as_u64() {
@@ -250,7 +244,7 @@ fn whole(body: &Object, key: &str) -> Result<Option<u64>, Problem> {
     }
 }
 
-fn flag(body: &Object, key: &str) -> Result<bool, Problem> {
+pub(crate) fn flag(body: &Object, key: &str) -> Result<bool, Problem> {
     match given(body, key) {
         None => Ok(false),
         Some(Value::Bool(flag)) => Ok(*flag),

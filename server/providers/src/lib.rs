@@ -12,27 +12,33 @@
 
 mod address;
 mod answer;
+mod auth;
 mod client;
+mod codec;
 mod dialect;
 mod egress;
 mod error;
 mod inbound;
+mod ir;
 mod json;
+mod outline;
 mod prepare;
 mod relay;
 mod simulated;
+mod spec;
 mod sse;
 mod tokens;
-mod translate;
 mod usage;
 
 pub use answer::{Answer, AnswerStream, Chunk};
 pub use client::{Client, Timeouts};
-pub use dialect::{Dialect, ProviderKind};
+pub use dialect::{Dialect, Operation};
 pub use egress::EgressPolicy;
 pub use error::{UpstreamError, error_body, error_event};
-pub use inbound::Inbound;
+pub use inbound::{InPath, Inbound};
+pub use outline::Outline;
 pub use prepare::{Prepared, Target, prepare};
+pub use spec::{Auth, BrokenSpec, ProviderSpec, Quirks, Scheme, Speaks, Specs};
 pub use sse::{Decoder, Event, MAX_EVENT};
 pub use tokens::{IMAGE_TOKENS, MARGIN_PERCENT, UNKNOWN_INPUT, warm_up};
 pub use usage::{Meter, Usage};

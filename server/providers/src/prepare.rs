@@ -5,21 +5,25 @@
 //! (else nothing could be held for the call), and on chat streams the wish for a usage chunk.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use ralex_kernel::{Code, Problem};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::dialect::{Dialect, ProviderKind};
+use crate::codec;
+use crate::codec::refuse::unsupported;
+use crate::dialect::Dialect;
 use crate::inbound::Inbound;
 use crate::json::given;
-use crate::translate;
+use crate::spec::{ProviderSpec, Speaks};
 
 /// Which model of which upstream a call goes to.
 #[derive(Clone, Debug)]
 pub struct Target {
-    pub kind: ProviderKind,
+    pub spec: Arc<ProviderSpec>,
     /// As the vendors' SDKs take it; only a simulated target has none.
     pub base_url: Option<Url>,
     /// The upstream's name of the model.
@@ -33,6 +37,7 @@ pub struct Target {
 pub struct Prepared {
     pub(crate) inbound: Inbound,
     pub(crate) target: Target,
+    pub(crate) dialect: Dialect,
     pub(crate) url: Option<Url>,
     pub(crate) body: Bytes,
     pub(crate) max_output: u64,
@@ -50,7 +55,7 @@ impl Prepared {
 
     /// The dialect that the upstream is spoken to in.
     pub fn upstream_dialect(&self) -> Dialect {
-        self.target.kind.dialect(self.inbound.dialect())
+        self.dialect
     }
 }
 
@@ -62,56 +67,50 @@ pub fn prepare(
 ) -> Result<Prepared, Problem> {
     let max_output =
         inbound.max_output().unwrap_or_else(|| default_max_output.min(target.max_output).max(1));
-    let dialect = target.kind.dialect(inbound.dialect());
-    let body = if dialect == inbound.dialect() {
-        spliced(inbound, target, max_output)?
-    } else {
-        let body = translate::request(inbound, target, max_output)?;
-        Value::Object(body).to_string().into()
-    };
-    let url = endpoint(target, dialect)?;
-    Ok(Prepared { inbound: inbound.clone(), target: target.clone(), url, body, max_output })
-}
-
-/// The name of the field that limits the output.
-pub(crate) const fn max_output_field(kind: ProviderKind) -> &'static str {
-    match kind {
-        // OpenAI's reasoning models refuse the old name, compatible servers ignore the new one.
-        ProviderKind::Openai => "max_completion_tokens",
-        ProviderKind::Anthropic | ProviderKind::OpenaiCompatible | ProviderKind::Simulated => {
-            "max_tokens"
+    let speaks = target.spec.speaks(inbound.dialect());
+    // A simulated provider speaks whatever it is spoken to in.
+    let dialect = speaks.map_or(inbound.dialect(), |speaks| speaks.wire);
+    for field in &target.spec.quirks.refuses {
+        if given(inbound.body(), field).is_some() {
+            let name = &target.spec.name;
+            return Err(unsupported(field, &format!("is not understood by {name}")));
         }
     }
-}
-
-fn spliced(inbound: &Inbound, target: &Target, max_output: u64) -> Result<Bytes, Problem> {
-    let mut splice = Splice::default();
-    splice.set(inbound, "model", &json!(target.upstream_model));
-    if inbound.max_output().is_none() {
-        splice.set(inbound, max_output_field(target.kind), &json!(max_output));
-    }
-    let chat = inbound.dialect() == Dialect::OpenaiChat;
-    if chat && inbound.streamed() && !inbound.wants_usage() {
-        let mut options = match given(inbound.body(), "stream_options") {
-            None => serde_json::Map::new(),
-            Some(Value::Object(options)) => options.clone(),
-            Some(_) => return Err(Problem::field("stream_options", "must be an object")),
-        };
-        options.insert("include_usage".to_owned(), Value::Bool(true));
-        splice.set(inbound, "stream_options", &Value::Object(options));
-    }
-    Ok(splice.apply(inbound.raw()))
+    let body = if dialect == inbound.dialect() {
+        let mut splice = Splice::default();
+        codec::of(dialect).splice(inbound, target, max_output, &mut splice)?;
+        splice.apply(inbound.raw())
+    } else {
+        let request = codec::of(inbound.dialect()).decode_request(inbound)?;
+        let body = codec::of(dialect).encode_request(&request, target, max_output)?;
+        Value::Object(body).to_string().into()
+    };
+    let url = match speaks {
+        Some(speaks) if !target.spec.is_simulated() => {
+            Some(endpoint(target, speaks, inbound.streamed())?)
+        }
+        Some(_) | None => None,
+    };
+    Ok(Prepared {
+        inbound: inbound.clone(),
+        target: target.clone(),
+        dialect,
+        url,
+        body,
+        max_output,
+    })
 }
 
 /// Changes to a body's top level that leave every other byte alone.
-#[derive(Default)]
-struct Splice {
+#[derive(Debug, Default)]
+pub(crate) struct Splice {
     replaced: Vec<(Range<usize>, String)>,
     added: Vec<String>,
 }
 
 impl Splice {
-    fn set(&mut self, inbound: &Inbound, key: &str, value: &Value) {
+    /// Replaces a top-level value, or adds it where there is none.
+    pub fn set(&mut self, inbound: &Inbound, key: &str, value: &Value) {
         match inbound.span(key) {
             Some(span) => self.replaced.push((span, value.to_string())),
             None => self.added.push(format!(",{}:{value}", json!(key))),
@@ -137,40 +136,65 @@ impl Splice {
 
 /// The address of the call. Base addresses are written in several ways, with and without `/v1`,
 /// and each vendor's SDK expects another; all of them lead to the same endpoint here.
-fn endpoint(target: &Target, dialect: Dialect) -> Result<Option<Url>, Problem> {
-    if target.kind == ProviderKind::Simulated {
-        return Ok(None);
+fn endpoint(target: &Target, speaks: &Speaks, streamed: bool) -> Result<Url, Problem> {
+    let path = speaks.stream_path.as_ref().filter(|_| streamed).unwrap_or(&speaks.path);
+    let mut url = address(target, path)?;
+    if !speaks.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(&speaks.query);
     }
+    Ok(url)
+}
+
+/// Joins a path of the provider's to the address that an admin gave.
+pub(crate) fn address(target: &Target, path: &str) -> Result<Url, Problem> {
     let not_ready = || Problem::new(Code::ProviderNotReady, "The provider has no base address.");
     let mut url = target.base_url.clone().ok_or_else(not_ready)?;
+    let (path, query) =
+        path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let base = url.path().trim_end_matches('/').to_owned();
-    let path = match dialect {
-        _ if base.ends_with("/chat/completions") || base.ends_with("/messages") => base,
-        Dialect::OpenaiChat if base.is_empty() => "/v1/chat/completions".to_owned(),
-        Dialect::OpenaiChat => format!("{base}/chat/completions"),
-        Dialect::AnthropicMessages if base.ends_with("/v1") => format!("{base}/messages"),
-        Dialect::AnthropicMessages => format!("{base}/v1/messages"),
+    let vendors = target.spec.base_url.as_ref().map_or("/v1", |url| url.path());
+    let base = match base.as_str() {
+        "" => vendors.trim_end_matches('/'),
+        // The address of an endpoint is as good as that of the server.
+        base if base.ends_with(path) => base.strip_suffix(path).unwrap_or(base),
+        base => base,
     };
-    url.set_path(&path);
-    Ok(Some(url))
+    // `/v1` at the end of the base and at the beginning of the path is the same one.
+    let version = path.get(1..).and_then(|path| path.split('/').next()).unwrap_or_default();
+    let base = base.strip_suffix(version).and_then(|base| base.strip_suffix('/')).unwrap_or(base);
+    let model = utf8_percent_encode(&target.upstream_model, MODEL).to_string();
+    url.set_path(&format!("{base}{}", path.replace("{model}", &model)));
+    if query.is_some() {
+        url.set_query(query);
+    }
+    Ok(url)
 }
+
+/// What cannot stand in a path as it is; a colon can, and names of models have them.
+const MODEL: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'?').add(b'<').add(b'>');
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::spec::Specs;
 
-    fn target(kind: ProviderKind, base: &str) -> Target {
+    fn spec(kind: &str) -> Arc<ProviderSpec> {
+        Specs::built_in().unwrap().find(kind).unwrap().clone()
+    }
+
+    fn target(kind: &str, base: &str) -> Target {
         Target {
-            kind,
+            spec: spec(kind),
             base_url: Some(base.parse().unwrap()),
             upstream_model: "up".to_owned(),
             max_output: 1000,
         }
     }
 
-    fn body(dialect: Dialect, kind: ProviderKind, text: &'static str) -> String {
+    fn body(dialect: Dialect, kind: &str, text: &'static str) -> String {
         let inbound = Inbound::parse(dialect, Bytes::from_static(text.as_bytes())).unwrap();
         let prepared = prepare(&inbound, &target(kind, "https://x.test/v1"), 4096).unwrap();
         String::from_utf8(prepared.body.to_vec()).unwrap()
@@ -181,7 +205,7 @@ mod tests {
         assert_eq!(
             body(
                 Dialect::OpenaiChat,
-                ProviderKind::Openai,
+                "openai",
                 r#" { "x" : 1.10, "model" : "m", "messages":[{"role":"user"}], "max_tokens": 5 } "#,
             ),
             r#" { "x" : 1.10, "model" : "up", "messages":[{"role":"user"}], "max_tokens": 5 } "#,
@@ -192,15 +216,15 @@ mod tests {
     fn a_missing_maximum_is_added_under_the_name_that_the_upstream_knows() {
         let text = r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":null}"#;
         assert_eq!(
-            body(Dialect::OpenaiChat, ProviderKind::Openai, text),
+            body(Dialect::OpenaiChat, "openai", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":null,"max_completion_tokens":1000}"#,
         );
         assert_eq!(
-            body(Dialect::OpenaiChat, ProviderKind::OpenaiCompatible, text),
+            body(Dialect::OpenaiChat, "openai_compatible", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":1000}"#,
         );
         assert_eq!(
-            body(Dialect::AnthropicMessages, ProviderKind::Anthropic, text),
+            body(Dialect::AnthropicMessages, "anthropic", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":1000}"#,
         );
     }
@@ -209,7 +233,7 @@ mod tests {
     fn a_chat_stream_is_asked_for_its_usage() {
         let text = r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":1,"stream":true,"stream_options":{"x":1}}"#;
         assert_eq!(
-            body(Dialect::OpenaiChat, ProviderKind::Openai, text),
+            body(Dialect::OpenaiChat, "openai", text),
             r#"{"model":"up","messages":[{"role":"user"}],"max_tokens":1,"stream":true,"stream_options":{"x":1,"include_usage":true}}"#,
         );
     }
@@ -217,20 +241,17 @@ mod tests {
     #[test]
     fn every_way_to_write_a_base_address_leads_to_the_endpoint() {
         for (kind, base, path) in [
-            (ProviderKind::Openai, "https://x.test", "/v1/chat/completions"),
-            (ProviderKind::Openai, "https://x.test/v1/", "/v1/chat/completions"),
-            (ProviderKind::OpenaiCompatible, "https://x.test/api", "/api/chat/completions"),
-            (
-                ProviderKind::OpenaiCompatible,
-                "https://x.test/chat/completions",
-                "/chat/completions",
-            ),
-            (ProviderKind::Anthropic, "https://x.test", "/v1/messages"),
-            (ProviderKind::Anthropic, "https://x.test/v1", "/v1/messages"),
-            (ProviderKind::Anthropic, "https://x.test/proxy/", "/proxy/v1/messages"),
+            ("openai", "https://x.test", "/v1/chat/completions"),
+            ("openai", "https://x.test/v1/", "/v1/chat/completions"),
+            ("openai_compatible", "https://x.test/api", "/api/chat/completions"),
+            ("openai_compatible", "https://x.test/chat/completions", "/chat/completions"),
+            ("anthropic", "https://x.test", "/v1/messages"),
+            ("anthropic", "https://x.test/v1", "/v1/messages"),
+            ("anthropic", "https://x.test/proxy/", "/proxy/v1/messages"),
         ] {
-            let dialect = kind.dialect(Dialect::OpenaiChat);
-            let url = endpoint(&target(kind, base), dialect).unwrap().unwrap();
+            let target = target(kind, base);
+            let speaks = target.spec.speaks(Dialect::OpenaiChat).unwrap();
+            let url = endpoint(&target, speaks, false).unwrap();
             assert_eq!(url.path(), path, "{base}");
         }
     }
@@ -249,7 +270,7 @@ mod tests {
             body.insert("model".to_owned(), json!("m"));
             let text = format!("{spaces}{}{spaces}", Value::Object(body.clone()));
             let inbound = Inbound::parse(Dialect::OpenaiChat, text.into()).unwrap();
-            let target = target(ProviderKind::OpenaiCompatible, "https://x.test");
+            let target = target("openai_compatible", "https://x.test");
             let sent = prepare(&inbound, &target, 9).unwrap().body;
             body.insert("model".to_owned(), json!("up"));
             body.insert("max_tokens".to_owned(), json!(9));

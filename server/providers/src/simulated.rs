@@ -15,12 +15,12 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use crate::answer::{self, Answer};
-use crate::error::UpstreamError;
+use crate::error::{Refusal, UpstreamError};
 use crate::inbound::Inbound;
 use crate::json::{Object, objects, text};
 use crate::prepare::Prepared;
 use crate::tokens;
-use crate::usage::Usage;
+use crate::usage::{Meter, Usage};
 
 /// The words that ask for a tool call.
 const CALL_TOOL: &str = "call tool";
@@ -49,17 +49,28 @@ pub(crate) enum Content {
 /// Answers a request in the caller's dialect.
 pub(crate) fn answer(prepared: &Prepared) -> Result<Answer, UpstreamError> {
     let said = said(prepared);
-    let dialect = prepared.inbound.dialect();
     if !prepared.inbound.streamed() {
-        let body = wire::whole(dialect, &said).to_string();
-        return answer::whole(prepared, body.into());
+        let body = wire::whole(&prepared.inbound, &said);
+        return answer::whole(prepared, Value::Object(body).to_string().into());
     }
-    let events = wire::events(dialect, &said);
-    let arriving = stream::iter(events.into_iter().enumerate()).then(|(index, event)| async move {
-        tokio::time::sleep(pause(index)).await;
-        Ok(Bytes::from(event))
+    if said.answers > 1 {
+        let message = "The simulated provider streams one answer at a time; leave out `n`.";
+        let refusal = Refusal { status: 400, message: message.to_owned(), ..Refusal::default() };
+        return Err(UpstreamError::Status(refusal));
+    }
+    let meter = Meter::new(prepared.inbound.clone());
+    let events = wire::events(&prepared.inbound, &said);
+    let (last, usage, settled) = (events.len() - 1, said.usage, meter.clone());
+    let arriving = stream::iter(events.into_iter().enumerate()).then(move |(index, event)| {
+        if index == last {
+            settled.settle(usage);
+        }
+        async move {
+            tokio::time::sleep(pause(index)).await;
+            Ok(Bytes::from(event))
+        }
     });
-    Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), IDLE)))
+    Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), IDLE, meter)))
 }
 
 /// Five to fifteen milliseconds, as uneven as a real model and yet always the same.
@@ -70,7 +81,7 @@ fn pause(index: usize) -> Duration {
 
 fn said(prepared: &Prepared) -> Said {
     let inbound = &prepared.inbound;
-    let question = last_user_text(inbound.body());
+    let question = inbound.outline().last_user;
     let content = call(inbound.body(), &question, prepared.max_output)
         .unwrap_or_else(|| text_of(&question, prepared.max_output));
     let output = match &content {
@@ -114,30 +125,16 @@ fn call(body: &Object, question: &str, max_output: u64) -> Option<Content> {
         return None;
     }
     let tool = objects(body.get("tools")).next()?;
-    // Chat wraps the tool in `function`, messages do not.
-    let tool = tool.get("function").and_then(Value::as_object).unwrap_or(tool);
+    // Every dialect wraps a tool in its own paper.
+    let declared = ["functionDeclarations", "function_declarations"];
+    let declared = declared.into_iter().find_map(|key| objects(tool.get(key)).next());
+    let tool = declared.or_else(|| tool.get("function")?.as_object()).unwrap_or(tool);
     let name = text(tool, "name")?.to_owned();
-    let schema = tool.get("parameters").or_else(|| tool.get("input_schema"));
+    let schema = ["parameters", "input_schema", "parametersJsonSchema"];
+    let schema = schema.into_iter().find_map(|key| tool.get(key));
     let arguments = arguments::of_schema(schema).to_string();
     let fits = tokens::count(&name) + tokens::count(&arguments) <= max_output;
     fits.then_some(Content::Call { name, arguments })
-}
-
-/// The text of the last message, if a user said it; after a tool's result nothing is called again.
-fn last_user_text(body: &Object) -> String {
-    let last = |role: &str| {
-        objects(body.get("messages"))
-            .filter(|message| text(message, "role") == Some(role))
-            .filter_map(|message| message.get("content"))
-            .last()
-    };
-    match last("user") {
-        Some(Value::String(text)) => text.clone(),
-        Some(parts) => {
-            objects(Some(parts)).filter_map(|part| text(part, "text")).collect::<Vec<_>>().join(" ")
-        }
-        None => String::new(),
-    }
 }
 
 /// FNV-1a of the request.
@@ -152,15 +149,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::dialect::{Dialect, ProviderKind};
+    use crate::dialect::Dialect;
     use crate::prepare::{Target, prepare};
+    use crate::spec::Specs;
+    use crate::{codec, ir};
 
     const DIALECTS: [Dialect; 2] = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
 
     fn ask(dialect: Dialect, body: &Value) -> Answer {
         let inbound = Inbound::parse(dialect, body.to_string().into()).unwrap();
         let target = Target {
-            kind: ProviderKind::Simulated,
+            spec: Specs::built_in().unwrap().find("simulated").unwrap().clone(),
             base_url: None,
             upstream_model: "sim".to_owned(),
             max_output: 1000,
@@ -194,11 +193,8 @@ mod tests {
     fn the_answer_says_that_it_is_simulated_and_repeats_the_question() {
         for dialect in DIALECTS {
             let (body, usage) = plain(dialect, &question("hello there"));
-            let text = match dialect {
-                Dialect::OpenaiChat => &body["choices"][0]["message"]["content"],
-                Dialect::AnthropicMessages => &body["content"][0]["text"],
-            };
-            let text = text.as_str().unwrap();
+            let reply = codec::of(dialect).decode_reply(body.as_object().unwrap()).unwrap();
+            let ir::Content::Text(text) = &reply.parts[0].content else { panic!("{reply:?}") };
             assert!(text.contains("simulated") && text.contains("hello there"), "{text}");
             assert_eq!(usage.output_tokens, tokens::count(text));
             assert!(!usage.estimated && usage.input_tokens > 0);

@@ -13,17 +13,26 @@ use crate::inbound::Inbound;
 use crate::json::Object;
 use crate::tokens;
 
-/// The tokens of one call.
+/// What one call used. No token is counted in two of these but in `reasoning_tokens`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Input that was neither read from a cache nor written to one.
+    /// Input of text and images that was neither read from a cache nor written to one.
     pub input_tokens: u64,
-    /// Everything produced, reasoning included.
+    /// Everything produced but audio, reasoning included.
     pub output_tokens: u64,
+    /// The part of `output_tokens` that was thought and not said, as far as it is told.
+    pub reasoning_tokens: u64,
     /// Input read from the provider's prompt cache.
     pub cache_read_tokens: u64,
-    /// Input written to the provider's prompt cache.
+    /// Input written to the provider's prompt cache for its usual time.
     pub cache_write_tokens: u64,
+    /// Input written to the provider's prompt cache for an hour.
+    pub cache_write_1h_tokens: u64,
+    pub audio_input_tokens: u64,
+    pub audio_output_tokens: u64,
+    /// What is not priced by tokens, in the unit of the model's price: images, seconds,
+    /// characters, searches.
+    pub units: u64,
     /// True when Ralex counted, because the provider did not tell (or not yet).
     pub estimated: bool,
 }
@@ -34,56 +43,125 @@ impl Usage {
         self.input_tokens
             .saturating_add(self.cache_read_tokens)
             .saturating_add(self.cache_write_tokens)
+            .saturating_add(self.cache_write_1h_tokens)
+            .saturating_add(self.audio_input_tokens)
+    }
+
+    /// All of the output, spoken or written.
+    pub const fn total_output(&self) -> u64 {
+        self.output_tokens.saturating_add(self.audio_output_tokens)
     }
 
     /// Reads a chat completion's `usage`; nothing unless both counts are there.
     pub(crate) fn of_chat(usage: Option<&Value>) -> Option<Self> {
         let usage = usage?.as_object()?;
         let prompt = count(usage, "prompt_tokens")?;
-        let details = usage.get("prompt_tokens_details").and_then(Value::as_object);
-        let detail = |key| details.and_then(|details| count(details, key)).unwrap_or(0);
-        let cache_read = detail("cached_tokens").min(prompt);
-        let cache_write = detail("cache_write_tokens").min(prompt - cache_read);
-        Some(Self {
-            input_tokens: prompt - cache_read - cache_write,
-            output_tokens: count(usage, "completion_tokens")?,
-            cache_read_tokens: cache_read,
-            cache_write_tokens: cache_write,
-            estimated: false,
-        })
+        let completion = count(usage, "completion_tokens").or_else(|| {
+            // Embeddings and the like produce no tokens and may not say so.
+            (count(usage, "total_tokens") == Some(prompt)).then_some(0)
+        })?;
+        let input = Details::of(usage, "prompt_tokens_details");
+        let output = Details::of(usage, "completion_tokens_details");
+        // DeepSeek says it beside the details.
+        let cached = input.count("cached_tokens").or(count(usage, "prompt_cache_hit_tokens"));
+        Some(Self::parts(prompt, cached, input, completion, output))
+    }
+
+    /// Takes the parts that have prices of their own out of the two sums that OpenAI tells.
+    fn parts(
+        input: u64,
+        cached: Option<u64>,
+        within_input: Details<'_>,
+        output: u64,
+        within_output: Details<'_>,
+    ) -> Self {
+        let mut rest = input;
+        let mut take = |part: Option<u64>| {
+            let part = part.unwrap_or(0).min(rest);
+            rest -= part;
+            part
+        };
+        let cache_read_tokens = take(cached);
+        let cache_write_tokens = take(within_input.count("cache_write_tokens"));
+        let audio_input_tokens = take(within_input.count("audio_tokens"));
+        let audio_output_tokens = within_output.count("audio_tokens").unwrap_or(0).min(output);
+        let output_tokens = output - audio_output_tokens;
+        Self {
+            input_tokens: rest,
+            output_tokens,
+            reasoning_tokens: within_output
+                .count("reasoning_tokens")
+                .unwrap_or(0)
+                .min(output_tokens),
+            cache_read_tokens,
+            cache_write_tokens,
+            audio_input_tokens,
+            audio_output_tokens,
+            ..Self::default()
+        }
     }
 
     /// Reads a message's `usage`; nothing unless both counts are there.
     pub(crate) fn of_message(usage: Option<&Value>) -> Option<Self> {
         let usage = usage?.as_object()?;
+        let written = count(usage, "cache_creation_input_tokens").unwrap_or(0);
+        let for_an_hour = Details::of(usage, "cache_creation").count("ephemeral_1h_input_tokens");
+        let for_an_hour = for_an_hour.unwrap_or(0).min(written);
         Some(Self {
             input_tokens: count(usage, "input_tokens")?,
             output_tokens: count(usage, "output_tokens")?,
             cache_read_tokens: count(usage, "cache_read_input_tokens").unwrap_or(0),
-            cache_write_tokens: count(usage, "cache_creation_input_tokens").unwrap_or(0),
-            estimated: false,
+            cache_write_tokens: written - for_an_hour,
+            cache_write_1h_tokens: for_an_hour,
+            ..Self::default()
         })
     }
 
     /// As a chat completion writes it.
     pub(crate) fn to_chat(self) -> Value {
-        let prompt = self.total_input();
+        let (prompt, completion) = (self.total_input(), self.total_output());
         json!({
             "prompt_tokens": prompt,
-            "completion_tokens": self.output_tokens,
-            "total_tokens": prompt.saturating_add(self.output_tokens),
-            "prompt_tokens_details": { "cached_tokens": self.cache_read_tokens },
+            "completion_tokens": completion,
+            "total_tokens": prompt.saturating_add(completion),
+            "prompt_tokens_details": {
+                "cached_tokens": self.cache_read_tokens,
+                "audio_tokens": self.audio_input_tokens,
+            },
+            "completion_tokens_details": {
+                "reasoning_tokens": self.reasoning_tokens,
+                "audio_tokens": self.audio_output_tokens,
+            },
         })
     }
 
     /// As a message writes it.
     pub(crate) fn to_message(self) -> Value {
         json!({
-            "input_tokens": self.input_tokens,
-            "cache_creation_input_tokens": self.cache_write_tokens,
+            "input_tokens": self.input_tokens.saturating_add(self.audio_input_tokens),
+            "cache_creation_input_tokens":
+                self.cache_write_tokens.saturating_add(self.cache_write_1h_tokens),
             "cache_read_input_tokens": self.cache_read_tokens,
-            "output_tokens": self.output_tokens,
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": self.cache_write_tokens,
+                "ephemeral_1h_input_tokens": self.cache_write_1h_tokens,
+            },
+            "output_tokens": self.total_output(),
         })
+    }
+}
+
+/// Counts within a count.
+#[derive(Clone, Copy)]
+struct Details<'a>(Option<&'a Object>);
+
+impl<'a> Details<'a> {
+    fn of(usage: &'a Object, key: &str) -> Self {
+        Self(usage.get(key).and_then(Value::as_object))
+    }
+
+    fn count(self, key: &str) -> Option<u64> {
+        self.0.and_then(|details| count(details, key))
     }
 }
 

@@ -1,16 +1,23 @@
 //! What each dialect's requests become in the other.
 
+use std::sync::Arc;
+
 use ralex_kernel::{Code, Problem};
 use serde_json::{Value, json};
 
-use crate::dialect::{Dialect, ProviderKind};
+use crate::dialect::Dialect;
 use crate::inbound::Inbound;
 use crate::prepare::{Target, prepare};
+use crate::spec::{ProviderSpec, Specs};
 
-fn translated(dialect: Dialect, kind: ProviderKind, body: &Value) -> Result<Value, Problem> {
+fn spec(kind: &str) -> Arc<ProviderSpec> {
+    Specs::built_in().unwrap().find(kind).unwrap().clone()
+}
+
+fn translated(dialect: Dialect, kind: &str, body: &Value) -> Result<Value, Problem> {
     let inbound = Inbound::parse(dialect, body.to_string().into()).unwrap();
     let target = Target {
-        kind,
+        spec: spec(kind),
         base_url: Some("https://x.test".parse().unwrap()),
         upstream_model: "up".to_owned(),
         max_output: 1000,
@@ -20,11 +27,11 @@ fn translated(dialect: Dialect, kind: ProviderKind, body: &Value) -> Result<Valu
 }
 
 fn to_messages(body: Value) -> Value {
-    translated(Dialect::OpenaiChat, ProviderKind::Anthropic, &body).unwrap()
+    translated(Dialect::OpenaiChat, "anthropic", &body).unwrap()
 }
 
 fn to_chat(body: Value) -> Value {
-    translated(Dialect::AnthropicMessages, ProviderKind::Openai, &body).unwrap()
+    translated(Dialect::AnthropicMessages, "openai", &body).unwrap()
 }
 
 #[test]
@@ -169,19 +176,16 @@ fn what_chat_has_and_messages_lack_is_refused_by_name() {
     ] {
         let mut body = json!({ "model": "m", "messages": user });
         body[field] = value;
-        let problem = translated(Dialect::OpenaiChat, ProviderKind::Anthropic, &body).unwrap_err();
+        let problem = translated(Dialect::OpenaiChat, "anthropic", &body).unwrap_err();
         assert_eq!((problem.code, problem.errors[0].path.as_str()), (Code::Unsupported, field));
     }
     for (message, path) in [
-        (
-            json!({ "role": "user", "content": [{ "type": "input_audio" }] }),
-            "messages[0].content[0]",
-        ),
+        (json!({ "role": "user", "content": [{ "type": "video_url" }] }), "messages[0].content[0]"),
         (json!({ "role": "user", "content": "x", "name": "ann" }), "messages[0].name"),
         (json!({ "role": "function", "content": "x" }), "messages[0].role"),
     ] {
         let body = json!({ "model": "m", "messages": [message] });
-        let problem = translated(Dialect::OpenaiChat, ProviderKind::Anthropic, &body).unwrap_err();
+        let problem = translated(Dialect::OpenaiChat, "anthropic", &body).unwrap_err();
         assert_eq!((problem.code, problem.errors[0].path.as_str()), (Code::Unsupported, path));
     }
 }
@@ -191,29 +195,22 @@ fn what_messages_have_and_chat_lacks_is_refused_by_name() {
     let user = json!([{ "role": "user", "content": "hi" }]);
     for (field, value, path) in [
         ("top_k", json!(5), "top_k"),
-        ("thinking", json!({ "type": "enabled", "budget_tokens": 9 }), "thinking"),
         ("mcp_servers", json!([{ "url": "x" }]), "mcp_servers"),
         ("tools", json!([{ "type": "web_search_20250305", "name": "s" }]), "tools[0]"),
         ("metadata", json!({ "other": "x" }), "metadata.other"),
     ] {
         let mut body = json!({ "model": "m", "max_tokens": 5, "messages": user });
         body[field] = value;
-        let problem =
-            translated(Dialect::AnthropicMessages, ProviderKind::Openai, &body).unwrap_err();
+        let problem = translated(Dialect::AnthropicMessages, "openai", &body).unwrap_err();
         assert_eq!((problem.code, problem.errors[0].path.as_str()), (Code::Unsupported, path));
     }
-    let thinking = json!({ "model": "m", "max_tokens": 5, "messages": [
-        { "role": "assistant", "content": [{ "type": "thinking", "thinking": "hm", "signature": "s" }] }] });
-    let problem =
-        translated(Dialect::AnthropicMessages, ProviderKind::Openai, &thinking).unwrap_err();
-    assert_eq!(problem.errors[0].path, "messages[0].content[0]");
 }
 
 #[test]
 fn a_tool_call_whose_arguments_are_no_json_is_the_callers_mistake() {
     let body = json!({ "model": "m", "messages": [{ "role": "assistant", "tool_calls": [
         { "id": "c", "type": "function", "function": { "name": "f", "arguments": "{" } }] }] });
-    let problem = translated(Dialect::OpenaiChat, ProviderKind::Anthropic, &body).unwrap_err();
+    let problem = translated(Dialect::OpenaiChat, "anthropic", &body).unwrap_err();
     assert_eq!(problem.code, Code::InvalidRequest);
     assert_eq!(problem.errors[0].path, "messages[0].tool_calls[0].function.arguments");
 }

@@ -1,9 +1,10 @@
 //! What cannot be carried into the other dialect, and the one table of what need not be.
 
 use ralex_kernel::{Code, FieldError, Problem};
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
-use crate::json::Object;
+use crate::ir::{Given, Source};
+use crate::json::{Object, given};
 
 /// When a field that the other dialect lacks may be left out.
 pub(crate) enum Harmless {
@@ -15,38 +16,41 @@ pub(crate) enum Harmless {
 
 use Harmless::{Always, Saying};
 
-/// Fields of a chat request that messages lack. The texts are JSON.
+/// Fields of a chat request that nobody else has.
 pub(crate) const CHAT: &[(&str, Harmless)] = &[
-    ("frequency_penalty", Saying(&["0", "0.0"])),
     ("logprobs", Saying(&["false"])),
     ("metadata", Always),
     ("modalities", Saying(&[r#"["text"]"#])),
     ("n", Saying(&["1"])),
-    ("presence_penalty", Saying(&["0", "0.0"])),
     ("prompt_cache_key", Always),
+    ("prompt_cache_options", Always),
     ("prompt_cache_retention", Always),
-    ("reasoning_effort", Saying(&[r#""none""#])),
     ("safety_identifier", Always),
     ("service_tier", Saying(&[r#""auto""#, r#""default""#])),
     ("store", Saying(&["false"])),
-    ("verbosity", Saying(&[r#""medium""#])),
 ];
 
 /// Fields of a chat message, of its parts and of its tools.
-pub(crate) const CHAT_MESSAGE: &[(&str, Harmless)] = &[("annotations", Always)];
+pub(crate) const CHAT_MESSAGE: &[(&str, Harmless)] = &[
+    ("annotations", Always),
+    // What the model thought in an earlier turn; only its own vendor could use it.
+    ("reasoning", Always),
+    ("reasoning_content", Always),
+    ("reasoning_details", Always),
+];
 pub(crate) const CHAT_TOOL_CALL: &[(&str, Harmless)] = &[("index", Always)];
 pub(crate) const CHAT_IMAGE: &[(&str, Harmless)] = &[("detail", Always)];
 
-/// Fields of a messages request that chat lacks.
+/// Fields of a messages request that nobody else has.
 pub(crate) const MESSAGES: &[(&str, Harmless)] = &[
     ("cache_control", Always),
+    // Edits of the history that save tokens; without them all of it is sent.
+    ("context_management", Always),
     ("service_tier", Saying(&[r#""auto""#, r#""standard_only""#])),
-    ("thinking", Saying(&[r#"{"type":"disabled"}"#])),
 ];
 
 /// Fields of content blocks and tools.
 pub(crate) const BLOCK: &[(&str, Harmless)] = &[
-    ("cache_control", Always),
     ("caller", Saying(&[r#"{"type":"direct"}"#])),
     ("citations", Saying(&[r#"{"enabled":false}"#])),
     ("eager_input_streaming", Always),
@@ -108,4 +112,65 @@ pub(crate) fn required<'a>(object: &'a Object, path: &str, key: &str) -> Result<
 
 fn is_empty(value: &Value) -> bool {
     *value == Value::Null || *value == json!([]) || *value == json!({})
+}
+
+/// Refuses a value that the upstream's dialect has no place for.
+pub(crate) fn none<T>(given: Option<&Given<T>>) -> Result<(), Problem> {
+    given.map_or(Ok(()), |given| Err(given.unsupported("cannot be carried")))
+}
+
+/// The same, where one number says what would happen without it.
+pub(crate) fn none_but(given: Option<&Given<Number>>, neutral: f64) -> Result<(), Problem> {
+    none(given.filter(|given| given.value.as_f64() != Some(neutral)))
+}
+
+/// A number of the caller's, with its place.
+pub(crate) fn number(
+    object: &Object,
+    key: &str,
+    path: &str,
+) -> Result<Option<Given<Number>>, Problem> {
+    match given(object, key) {
+        None => Ok(None),
+        Some(Value::Number(number)) => Ok(Some(Given::new(under(path, key), number.clone()))),
+        Some(_) => Err(Problem::field(under(path, key), "must be a number")),
+    }
+}
+
+/// A text or a row of texts.
+pub(crate) fn stops(
+    value: Option<&Value>,
+    path: &str,
+) -> Result<Option<Given<Vec<String>>>, Problem> {
+    let wrong = || Problem::field(path, "must be a text or an array of texts");
+    let stops = match value {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(stop)) => vec![stop.clone()],
+        Some(Value::Array(stops)) => stops
+            .iter()
+            .map(|stop| stop.as_str().map(str::to_owned).ok_or_else(wrong))
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err(wrong()),
+    };
+    Ok((!stops.is_empty()).then(|| Given::new(path, stops)))
+}
+
+/// The media type and the data of a base64 data URL.
+pub(crate) fn data_url(url: &str) -> Option<(&str, &str)> {
+    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
+    let kind = head.strip_suffix(";base64")?;
+    Some((kind.split(';').next().unwrap_or(kind), data))
+}
+
+/// A medium's source from the text of a URL.
+pub(crate) fn source_of(url: &str, path: &str) -> Result<Source, Problem> {
+    match data_url(url) {
+        Some((media_type, data)) => {
+            Ok(Source::Base64 { media_type: media_type.to_owned(), data: data.to_owned() })
+        }
+        None if url.starts_with("https://") || url.starts_with("http://") => {
+            Ok(Source::Url(url.to_owned()))
+        }
+        None => Err(Problem::field(path, "must be a web or base64 data URL")),
+    }
 }

@@ -1,0 +1,56 @@
+//! How a key is shown to a provider.
+
+use ralex_kernel::Secret;
+use reqwest::header::{HeaderName, HeaderValue};
+use url::Url;
+
+use crate::error::{Refusal, UpstreamError};
+use crate::spec::{Auth, Scheme};
+
+/// What a key adds to a request.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub query: Vec<(String, String)>,
+}
+
+/// A key that cannot stand where it must is refused as the provider would refuse it.
+fn unusable() -> UpstreamError {
+    UpstreamError::Status(Refusal { status: 401, ..Refusal::default() })
+}
+
+/// Shows the key as the provider takes it.
+pub(crate) fn show(auth: &Auth, key: &Secret) -> Result<Shown, UpstreamError> {
+    let mut shown = Shown::default();
+    match (auth.scheme, auth.name.as_deref()) {
+        (Scheme::None, _) => {}
+        (Scheme::Query, name) => {
+            let name = name.unwrap_or("key").to_owned();
+            shown.query.push((name, key.expose().to_owned()));
+        }
+        (Scheme::Header, Some(name)) => {
+            let name = HeaderName::try_from(name).map_err(|_| unusable())?;
+            shown.headers.push((name, secret(key.expose())?));
+        }
+        (Scheme::Bearer | Scheme::Header | Scheme::Sigv4 | Scheme::Google, _) => {
+            let value = secret(&format!("Bearer {}", key.expose()))?;
+            shown.headers.push((reqwest::header::AUTHORIZATION, value));
+        }
+    }
+    Ok(shown)
+}
+
+fn secret(text: &str) -> Result<HeaderValue, UpstreamError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| unusable())?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// The address with what a key adds to it.
+pub(crate) fn with_query(url: &Url, shown: &Shown) -> Url {
+    let mut url = url.clone();
+    if !shown.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(&shown.query);
+    }
+    url
+}

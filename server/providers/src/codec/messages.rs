@@ -1,0 +1,104 @@
+//! Anthropic's messages.
+
+mod reply;
+mod request;
+mod stream;
+
+use bytes::Bytes;
+use ralex_kernel::Problem;
+use serde_json::{Value, json};
+
+use super::{Asked, Codec, Decode, Encode};
+use crate::error::UpstreamError;
+use crate::inbound::{Inbound, flag, messages, whole};
+use crate::ir::{Reply, Request};
+use crate::json::Object;
+use crate::prepare::{Splice, Target};
+use crate::relay::Relay;
+use crate::usage::{Meter, Usage};
+
+/// The codec.
+pub(crate) struct Messages;
+
+impl Codec for Messages {
+    fn read(&self, body: &Object) -> Result<Asked, Problem> {
+        messages(body)?;
+        let max_output = whole(body, "max_tokens")?;
+        Ok(Asked { streamed: flag(body, "stream")?, max_output, answers: 1 })
+    }
+
+    fn splice(
+        &self,
+        inbound: &Inbound,
+        target: &Target,
+        max_output: u64,
+        splice: &mut Splice,
+    ) -> Result<(), Problem> {
+        splice.set(inbound, "model", &json!(target.upstream_model));
+        if inbound.max_output().is_none() {
+            splice.set(inbound, "max_tokens", &json!(max_output));
+        }
+        Ok(())
+    }
+
+    fn decode_request(&self, inbound: &Inbound) -> Result<Request, Problem> {
+        request::decode(inbound)
+    }
+
+    fn encode_request(
+        &self,
+        request: &Request,
+        target: &Target,
+        max_output: u64,
+    ) -> Result<Object, Problem> {
+        request::encode(request, target, max_output)
+    }
+
+    fn decode_reply(&self, answer: &Object) -> Result<Reply, UpstreamError> {
+        reply::decode(answer)
+    }
+
+    fn encode_reply(&self, reply: &Reply, usage: Usage, _: &Inbound) -> Object {
+        reply::encode(reply, usage)
+    }
+
+    fn usage(&self, answer: &Object) -> Option<Usage> {
+        Usage::of_message(answer.get("usage"))
+    }
+
+    fn decoder(&self, meter: Meter) -> Box<dyn Decode> {
+        Box::new(stream::Decoder::new(meter))
+    }
+
+    fn encoder(&self, meter: Meter, asked: &Inbound) -> Box<dyn Encode> {
+        Box::new(stream::Encoder::new(meter, asked.counted_tokens()))
+    }
+
+    fn pass(&self, meter: Meter, _: &Inbound) -> Box<dyn Relay> {
+        Box::new(stream::Pass::new(meter))
+    }
+
+    fn error_body(&self, problem: &Problem) -> Value {
+        let error = json!({ "type": error_type(problem.status), "message": problem.detail });
+        json!({ "type": "error", "error": error, "request_id": problem.request_id })
+    }
+
+    fn error_event(&self, problem: &Problem) -> Bytes {
+        format!("event: error\ndata: {}\n\n", self.error_body(problem)).into()
+    }
+}
+
+const fn error_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        503 | 529 => "overloaded_error",
+        504 => "timeout_error",
+        _ => "api_error",
+    }
+}
