@@ -11,13 +11,17 @@
 
 mod address;
 mod book;
+pub mod breaker;
 mod catalogue;
 mod health;
+mod kinds;
 mod model;
 mod plan;
+mod price;
 mod provider;
 mod seed;
 mod sql;
+mod terms;
 #[cfg(test)]
 mod testing;
 
@@ -33,6 +37,7 @@ use ralex_store::Db;
 
 pub use catalogue::{BrokenCatalogue, Catalogue};
 pub use plan::Plan;
+pub use price::{Bound, Counts};
 
 /// Providers, models and plans of this process. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +51,7 @@ struct Inner {
     books: RwLock<HashMap<OrgId, Arc<book::Book>>>,
     /// One load at a time: after a change all calls in flight want the same one.
     loading: tokio::sync::Mutex<()>,
+    breakers: breaker::Breakers,
 }
 
 impl Routing {
@@ -53,7 +59,13 @@ impl Routing {
     pub fn new(db: Db, access: Arc<Access>, egress: EgressPolicy, catalogue: Catalogue) -> Self {
         let books = RwLock::new(HashMap::new());
         let loading = tokio::sync::Mutex::new(());
-        Self(Arc::new(Inner { db, access, egress, catalogue, books, loading }))
+        let breakers = breaker::Breakers::default();
+        Self(Arc::new(Inner { db, access, egress, catalogue, books, loading, breakers }))
+    }
+
+    /// The circuits of providers, models and keys.
+    pub fn breakers(&self) -> &breaker::Breakers {
+        &self.0.breakers
     }
 }
 

@@ -59,10 +59,9 @@ impl World {
             upstream_model: format!("upstream-{name}"),
             input_price: dollar,
             output_price: dollar,
-            cache_read_price: None,
-            cache_write_price: None,
             context_window: 1000,
             max_output: 100,
+            ..NewModel::default()
         };
         self.routing.create_model(&self.scope(), new).await
     }
