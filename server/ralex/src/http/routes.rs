@@ -6,7 +6,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    audit, auth, budgets, catalog, health, members, models, secrets, teams, tokens, usage,
+    audit, auth, budgets, catalog, gemini, health, members, model_list, models, secrets, teams,
+    tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -17,7 +18,13 @@ pub fn all(config: &mut ServiceConfig<'_>) {
         .service(health::metrics)
         .service(models::chat_completions)
         .service(models::messages)
-        .service(models::list)
+        .service(models::responses)
+        .service(gemini::generate)
+        .service(gemini::stream)
+        .service(model_list::list)
+        .service(model_list::list_gemini)
+        .service(model_list::find)
+        .service(model_list::find_gemini)
         .service(
             scope("/api/v1")
                 .wrap(from_fn(idempotent))
