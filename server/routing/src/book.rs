@@ -21,8 +21,8 @@ pub(crate) struct Book {
     entries: BTreeMap<String, Entry>,
 }
 
-struct Entry {
-    plan: Arc<Plan>,
+pub(crate) struct Entry {
+    pub(crate) plan: Arc<Plan>,
     /// What is switched off, where something is.
     off: Option<Off>,
 }
@@ -63,12 +63,33 @@ impl Off {
     }
 }
 
+impl Entry {
+    pub(crate) fn is_on(&self) -> bool {
+        self.off.is_none()
+    }
+
+    /// Why it cannot be called, where it is switched off.
+    pub(crate) fn off_problem(&self) -> Option<Problem> {
+        self.off.map(|off| off.problem(&self.plan))
+    }
+}
+
 impl Book {
+    /// The model of this name, switched on or not.
+    pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// All models, by name.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
     fn available(&self) -> impl Iterator<Item = &Arc<Plan>> {
         self.entries.values().filter(|entry| entry.off.is_none()).map(|entry| &entry.plan)
     }
 
-    fn no_such_model(&self, model: &str) -> Problem {
+    pub(crate) fn no_such_model(&self, model: &str) -> Problem {
         // What the caller wrote goes back only as far as a name could be.
         let model: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
         let names: Vec<&str> =
@@ -88,7 +109,7 @@ impl Book {
 }
 
 impl Inner {
-    async fn book(&self, org: OrgId) -> Result<Arc<Book>, Problem> {
+    pub(crate) async fn book(&self, org: OrgId) -> Result<Arc<Book>, Problem> {
         // Read before the rows are, so that a change in between makes the book old, not wrong.
         let version = self.access.version(org);
         if let Some(book) = self.cached(org, version) {

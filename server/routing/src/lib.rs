@@ -13,17 +13,28 @@ mod address;
 mod book;
 pub mod breaker;
 mod catalogue;
+mod choose;
+pub mod classify;
+mod condition;
+mod escalate;
+mod explain;
 mod health;
 mod kinds;
+mod learned;
 mod model;
 mod plan;
 mod price;
 mod provider;
+mod rank;
+mod ranking;
+mod rules;
 mod seed;
 mod sql;
+mod sticky;
 mod terms;
 #[cfg(test)]
 mod testing;
+mod traits;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,6 +47,8 @@ use ralex_providers::EgressPolicy;
 use ralex_store::Db;
 
 pub use catalogue::{BrokenCatalogue, Catalogue};
+pub use choose::{Candidate, Choice, Question};
+pub use escalate::{Step, Tried, default_rules, escalate};
 pub use plan::Plan;
 pub use price::{Bound, Counts};
 
@@ -52,6 +65,9 @@ struct Inner {
     /// One load at a time: after a change all calls in flight want the same one.
     loading: tokio::sync::Mutex<()>,
     breakers: breaker::Breakers,
+    rules: RwLock<HashMap<OrgId, Arc<rules::Rules>>>,
+    learned: RwLock<HashMap<OrgId, Arc<learned::Learned>>>,
+    sticky: sticky::Sticky,
 }
 
 impl Routing {
@@ -60,7 +76,18 @@ impl Routing {
         let books = RwLock::new(HashMap::new());
         let loading = tokio::sync::Mutex::new(());
         let breakers = breaker::Breakers::default();
-        Self(Arc::new(Inner { db, access, egress, catalogue, books, loading, breakers }))
+        Self(Arc::new(Inner {
+            db,
+            access,
+            egress,
+            catalogue,
+            books,
+            loading,
+            breakers,
+            rules: RwLock::default(),
+            learned: RwLock::default(),
+            sticky: sticky::Sticky::default(),
+        }))
     }
 
     /// The circuits of providers, models and keys.

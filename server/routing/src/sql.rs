@@ -3,6 +3,7 @@
 pub(crate) mod model;
 pub(crate) mod price;
 pub(crate) mod provider;
+pub(crate) mod rules;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
