@@ -103,6 +103,9 @@ pub enum Event {
     /// A call was decided and its worst case held: written before anything is sent.
     #[serde(rename = "call.opened")]
     CallOpened(CallOpened),
+    /// More was held for a call, because it is tried again: written before the next try is sent.
+    #[serde(rename = "call.extended")]
+    CallExtended { call: CallId, added: Money, held: Money },
     /// The outcome of an opened call.
     #[serde(rename = "call.closed")]
     CallClosed(CallClosed),
@@ -145,6 +148,19 @@ pub struct CallOpened {
     pub output_price: Price,
     /// SHA-256 of the request body as it came, in hexadecimal.
     pub prompt_digest: String,
+    /// Where else it may go, and with which keys, should the first not answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Candidate>,
+}
+
+/// A model and a key that a call may use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    pub model: String,
+    pub provider: String,
+    pub upstream_model: String,
+    pub secret: Option<SecretId>,
+    pub secret_version: Option<u32>,
 }
 
 /// What is recorded when a call has ended, however it ended.
@@ -160,6 +176,37 @@ pub struct CallClosed {
     pub estimated: bool,
     pub cost: Money,
     pub duration_ms: u32,
+    /// Who answered, where it is not the model that the call was opened for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answered>,
+    /// Every try, where there was more than the one that succeeded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Tried>,
+    /// The kind of cache that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<&'static str>,
+}
+
+/// The model that answered in the place of another, at its prices.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answered {
+    pub model: String,
+    pub provider: String,
+    pub upstream_model: String,
+    pub input_price: Price,
+    pub output_price: Price,
+}
+
+/// One try of a call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tried {
+    pub model: String,
+    pub provider: String,
+    pub secret: Option<SecretId>,
+    pub cause: &'static str,
+    pub outcome: &'static str,
+    pub status: Option<u16>,
+    pub cost: Money,
 }
 
 /// How it went, in one word.
@@ -186,7 +233,7 @@ impl Outcome {
 impl Event {
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::CallOpened(_) => Outcome::Intent,
+            Self::CallOpened(_) | Self::CallExtended { .. } => Outcome::Intent,
             Self::LoginFailed { .. } | Self::CallRefused { .. } | Self::AccessDenied { .. } => {
                 Outcome::Denied
             }
@@ -232,7 +279,9 @@ impl Event {
         match self {
             Self::CallOpened(opened) => Some(opened.call),
             Self::CallClosed(closed) => Some(closed.call),
-            Self::CallRefused { call, .. } | Self::BudgetOverrun { call, .. } => Some(*call),
+            Self::CallRefused { call, .. }
+            | Self::CallExtended { call, .. }
+            | Self::BudgetOverrun { call, .. } => Some(*call),
             Self::OrgCreated { .. }
             | Self::SessionOpened { .. }
             | Self::SessionEnded { .. }
@@ -309,7 +358,9 @@ impl Event {
             | Self::BudgetOverrun { budget, .. } => format!("budget:{budget}"),
             Self::CallOpened(opened) => format!("call:{}", opened.call),
             Self::CallClosed(closed) => format!("call:{}", closed.call),
-            Self::CallRefused { call, .. } => format!("call:{call}"),
+            Self::CallRefused { call, .. } | Self::CallExtended { call, .. } => {
+                format!("call:{call}")
+            }
             Self::AccessDenied { scope, .. } => scope.to_string(),
             Self::AuditExported { .. } => return None,
         };

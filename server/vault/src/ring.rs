@@ -69,6 +69,32 @@ impl Vault {
         if detached { Err(detached_key(origin)) } else { Ok(None) }
     }
 
+    /// Every key for a provider that was entered for `origin`, the newest first; none where the
+    /// provider has no key at all. Keys for other origins are never considered.
+    pub async fn locate_all(
+        &self,
+        org: OrgId,
+        provider: ProviderId,
+        origin: &str,
+    ) -> Result<Vec<KeyRef>, Problem> {
+        let ring = self.0.ring(org).await?;
+        let of_provider = || ring.secrets.iter().filter(|secret| secret.provider == provider);
+        let usable = of_provider().filter(|secret| secret.origin.as_ref() == origin);
+        let keys: Vec<KeyRef> = usable
+            .map(|secret| KeyRef {
+                org,
+                secret: secret.id,
+                version: secret.version,
+                origin: secret.origin.clone(),
+                ring: ring.clone(),
+            })
+            .collect();
+        if keys.is_empty() && of_provider().next().is_some() {
+            return Err(detached_key(origin));
+        }
+        Ok(keys)
+    }
+
     /// Decrypts a located key for one outgoing request to its origin.
     ///
     /// Only to be called once the intent of that call is durable: this is the moment at which a

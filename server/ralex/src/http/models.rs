@@ -5,7 +5,7 @@ use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER}
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
 use ralex_access::Access;
-use ralex_broker::{Answered, Broker, CallRequest, Failure};
+use ralex_broker::{About, Answered, Broker, CallRequest, Failure};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
 use ralex_providers::{Dialect, InPath, Inbound, error_body};
@@ -57,18 +57,22 @@ pub(super) async fn answer(
     path: InPath,
 ) -> HttpResponse {
     match call(dialect, request, body, path).await {
-        Ok(Answered::Whole { call, body, cost }) => started(HttpResponse::Ok(), call)
-            .insert_header(("x-ralex-cost", cost.to_string()))
-            .content_type("application/json")
-            .body(body),
-        Ok(Answered::Stream { call, held, stream }) => started(HttpResponse::Ok(), call)
-            // The cost follows as a comment at the stream's end, when it is known.
-            .insert_header(("x-ralex-cost-limit", held.to_string()))
-            .insert_header(("cache-control", "no-cache"))
-            .insert_header(("x-accel-buffering", "no"))
-            .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
-            .content_type("text/event-stream; charset=utf-8")
-            .streaming(stream),
+        Ok(Answered::Whole { call, about, body, cost }) => {
+            started(HttpResponse::Ok(), call, &about)
+                .insert_header(("x-ralex-cost", cost.to_string()))
+                .content_type("application/json")
+                .body(body)
+        }
+        Ok(Answered::Stream { call, about, held, stream }) => {
+            started(HttpResponse::Ok(), call, &about)
+                // The cost follows as a comment at the stream's end, when it is known.
+                .insert_header(("x-ralex-cost-limit", held.to_string()))
+                .insert_header(("cache-control", "no-cache"))
+                .insert_header(("x-accel-buffering", "no"))
+                .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
+                .content_type("text/event-stream; charset=utf-8")
+                .streaming(stream)
+        }
         Err(failure) => refused(dialect, request, failure),
     }
 }
@@ -150,7 +154,7 @@ pub(super) fn refused(dialect: Dialect, request: &HttpRequest, failure: Failure)
     }
     if let Some(call) = failure.call {
         response.insert_header(("x-ralex-call-id", call.to_string()));
-        response.insert_header(("x-ralex-cost", "0"));
+        response.insert_header(("x-ralex-cost", failure.cost.to_string()));
     }
     let body = match &failure.upstream {
         Some(upstream) => upstream.body(dialect, &problem),
@@ -159,9 +163,23 @@ pub(super) fn refused(dialect: Dialect, request: &HttpRequest, failure: Failure)
     response.json(body)
 }
 
-fn started(mut response: HttpResponseBuilder, call: CallId) -> HttpResponseBuilder {
-    response.insert_header(("x-ralex-call-id", call.to_string()));
+/// What every answer says about itself.
+fn started(mut response: HttpResponseBuilder, call: CallId, about: &About) -> HttpResponseBuilder {
     response
+        .insert_header(("x-ralex-call-id", call.to_string()))
+        .insert_header(("x-ralex-provider", about.provider.as_str()))
+        .insert_header(("x-ralex-attempts", about.attempts.to_string()))
+        .insert_header(("x-ralex-model", header_text(&about.model)))
+        .insert_header(("x-ralex-reason", header_text(&about.reason)));
+    if let Some(route) = &about.route {
+        response.insert_header(("x-ralex-route", header_text(route)));
+    }
+    response
+}
+
+/// A header line is visible ASCII; what a name or sentence has beyond that is left out.
+fn header_text(text: &str) -> String {
+    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).take(500).collect()
 }
 
 pub(super) fn part<T: 'static>(request: &HttpRequest) -> Result<&T, Problem> {
