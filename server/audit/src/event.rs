@@ -5,7 +5,7 @@
 
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Email, ModelId, Money, Name, OrgId, Period, Price, ProjectId,
-    ProviderId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
+    ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
 };
 use serde::Serialize;
 
@@ -72,6 +72,28 @@ pub enum Event {
     ModelUpdated { model: ModelId, name: String, input_price: Price, output_price: Price },
     #[serde(rename = "model.deleted")]
     ModelDeleted { model: ModelId, name: String },
+    #[serde(rename = "route.created")]
+    RouteCreated { route: RouteId, name: String, spec: String },
+    #[serde(rename = "route.updated")]
+    RouteUpdated { route: RouteId, name: String, enabled: bool, spec: String },
+    #[serde(rename = "route.deleted")]
+    RouteDeleted { route: RouteId, name: String },
+    #[serde(rename = "alias.set")]
+    AliasSet { alias: String, target: String },
+    #[serde(rename = "alias.deleted")]
+    AliasDeleted { alias: String, target: String },
+    #[serde(rename = "routing.preference_set")]
+    RoutingPreferenceSet {
+        scope: ScopePath,
+        preferred: Vec<String>,
+        banned: Vec<String>,
+        default_route: Option<String>,
+        residency: Vec<String>,
+        labels: Vec<String>,
+        no_override: bool,
+    },
+    #[serde(rename = "routing.settings_changed")]
+    RoutingSettingsChanged { explore_percent: f64, escalates: bool, fallbacks: u32 },
 
     #[serde(rename = "secret.created")]
     SecretCreated { secret: SecretId, name: Name, provider: ProviderId, fingerprint: String },
@@ -262,6 +284,13 @@ impl Event {
             | Self::ModelCreated { .. }
             | Self::ModelUpdated { .. }
             | Self::ModelDeleted { .. }
+            | Self::RouteCreated { .. }
+            | Self::RouteUpdated { .. }
+            | Self::RouteDeleted { .. }
+            | Self::AliasSet { .. }
+            | Self::AliasDeleted { .. }
+            | Self::RoutingPreferenceSet { .. }
+            | Self::RoutingSettingsChanged { .. }
             | Self::SecretCreated { .. }
             | Self::SecretRotated { .. }
             | Self::SecretDeleted { .. }
@@ -306,6 +335,13 @@ impl Event {
             | Self::ModelCreated { .. }
             | Self::ModelUpdated { .. }
             | Self::ModelDeleted { .. }
+            | Self::RouteCreated { .. }
+            | Self::RouteUpdated { .. }
+            | Self::RouteDeleted { .. }
+            | Self::AliasSet { .. }
+            | Self::AliasDeleted { .. }
+            | Self::RoutingPreferenceSet { .. }
+            | Self::RoutingSettingsChanged { .. }
             | Self::SecretCreated { .. }
             | Self::SecretRotated { .. }
             | Self::SecretDeleted { .. }
@@ -348,6 +384,14 @@ impl Event {
             Self::ModelCreated { model, .. }
             | Self::ModelUpdated { model, .. }
             | Self::ModelDeleted { model, .. } => format!("model:{model}"),
+            Self::RouteCreated { route, .. }
+            | Self::RouteUpdated { route, .. }
+            | Self::RouteDeleted { route, .. } => format!("route:{route}"),
+            Self::AliasSet { alias, .. } | Self::AliasDeleted { alias, .. } => {
+                format!("alias:{alias}")
+            }
+            Self::RoutingPreferenceSet { scope, .. } => scope.to_string(),
+            Self::RoutingSettingsChanged { .. } => return None,
             Self::SecretCreated { secret, .. }
             | Self::SecretRotated { secret, .. }
             | Self::SecretDeleted { secret, .. } => format!("secret:{secret}"),
