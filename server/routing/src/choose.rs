@@ -9,6 +9,7 @@ mod filter;
 mod name;
 mod pick;
 
+pub(crate) use name::DEEPEST;
 pub(crate) use pick::{Picked, Placed, Sight};
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@
 //! `broker`.
 
 mod address;
+mod alias;
 mod book;
 pub mod breaker;
 mod catalogue;
@@ -22,11 +23,14 @@ mod health;
 mod kinds;
 mod learned;
 mod model;
+mod names;
 mod plan;
+mod preference;
 mod price;
 mod provider;
 mod rank;
 mod ranking;
+mod route;
 mod rules;
 mod seed;
 mod sql;

@@ -326,3 +326,22 @@ pub(crate) async fn set_settings(
     .await?;
     Ok(())
 }
+
+pub(crate) async fn model_names(conn: &mut PgConnection, org: OrgId) -> Result<Vec<String>> {
+    sqlx::query_scalar!("select name from model where org_id = $1", org as _).fetch_all(conn).await
+}
+
+/// The team of a project.
+pub(crate) async fn team_of(
+    conn: &mut PgConnection,
+    org: OrgId,
+    project: ProjectId,
+) -> Result<Option<TeamId>> {
+    sqlx::query_scalar!(
+        r#"select team_id as "team: TeamId" from project where org_id = $1 and id = $2"#,
+        org as _,
+        project as _,
+    )
+    .fetch_optional(conn)
+    .await
+}
