@@ -26,6 +26,7 @@ mod model;
 mod names;
 mod plan;
 mod preference;
+mod preview;
 mod price;
 mod provider;
 mod rank;
@@ -54,6 +55,7 @@ pub use catalogue::{BrokenCatalogue, Catalogue};
 pub use choose::{Candidate, Choice, Question};
 pub use escalate::{Step, Tried, default_rules, escalate};
 pub use plan::Plan;
+pub use preview::place;
 pub use price::{Bound, Counts};
 
 /// Providers, models and plans of this process. Cheap to clone.

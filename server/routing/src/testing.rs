@@ -68,7 +68,14 @@ impl World {
 
     pub async fn key(&self, name: &str, provider: &str) -> SecretInfo {
         let value = Secret::new(format!("sk-{name}"));
-        let new = NewSecret { name: name.parse().unwrap(), provider: provider.to_owned(), value };
+        let new = NewSecret {
+            name: name.parse().unwrap(),
+            provider: provider.to_owned(),
+            value,
+            weight: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+        };
         self.vault.create(&self.scope(), new).await.unwrap()
     }
 

@@ -18,6 +18,7 @@ pub mod models;
 pub mod openapi;
 pub mod problem;
 pub mod routes;
+mod routing;
 pub mod secrets;
 pub mod server;
 pub mod teams;

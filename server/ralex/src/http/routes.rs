@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    audit, auth, budgets, catalog, gemini, health, members, model_list, models, secrets, teams,
+    audit, auth, budgets, catalog, gemini, health, members, model_list, models, routing, secrets, teams,
     tokens, usage,
 };
 
@@ -79,9 +79,24 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(catalog::delete_model)
         .service(catalog::list_catalog)
         .service(catalog::list_provider_kinds)
+        .service(routing::list_routes)
+        .service(routing::create_route)
+        .service(routing::find_route)
+        .service(routing::update_route)
+        .service(routing::delete_route)
+        .service(routing::list_aliases)
+        .service(routing::create_alias)
+        .service(routing::update_alias)
+        .service(routing::delete_alias)
+        .service(routing::list_preferences)
+        .service(routing::set_preference)
+        .service(routing::find_routing)
+        .service(routing::set_routing)
+        .service(routing::preview)
         .service(secrets::list_secrets)
         .service(secrets::create_secret)
         .service(secrets::rotate_secret)
+        .service(secrets::update_secret)
         .service(secrets::delete_secret)
         .service(budgets::list_budgets)
         .service(budgets::create_budget)

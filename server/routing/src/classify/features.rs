@@ -34,7 +34,6 @@ pub(crate) struct Shape {
     pub hard: usize,
     pub easy: usize,
     pub concepts: usize,
-    pub output: u64,
 }
 
 impl Shape {
@@ -69,7 +68,6 @@ impl Shape {
             hard: count("hard"),
             easy: count("easy"),
             concepts: concepts.len(),
-            output: sample.max_output.unwrap_or(0),
         }
     }
 }
