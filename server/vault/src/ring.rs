@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::envelope::{self, Place};
 use crate::error::{broken_key, broken_secret};
 use crate::keys::OrgKey;
+use crate::limits::Limits;
 use crate::{Inner, Vault, sql};
 
 /// Together with the time between two sweeps, a minute.
@@ -38,6 +39,8 @@ pub struct KeyRef {
     pub version: u32,
     /// The only place that the key may be sent to.
     pub origin: Arc<str>,
+    /// Its share beside the provider's other keys.
+    pub limits: Limits,
     ring: Arc<Ring>,
 }
 
@@ -62,7 +65,8 @@ impl Vault {
             if secret.origin.as_ref() == origin {
                 let (id, version) = (secret.id, secret.version);
                 let origin = secret.origin.clone();
-                return Ok(Some(KeyRef { org, secret: id, version, origin, ring }));
+                let limits = secret.limits;
+                return Ok(Some(KeyRef { org, secret: id, version, origin, limits, ring }));
             }
             detached = true;
         }
@@ -86,6 +90,7 @@ impl Vault {
                 secret: secret.id,
                 version: secret.version,
                 origin: secret.origin.clone(),
+                limits: secret.limits,
                 ring: ring.clone(),
             })
             .collect();
