@@ -99,6 +99,13 @@ pub enum Event {
     SecretCreated { secret: SecretId, name: Name, provider: ProviderId, fingerprint: String },
     #[serde(rename = "secret.rotated")]
     SecretRotated { secret: SecretId, version: u32, fingerprint: String },
+    #[serde(rename = "secret.updated")]
+    SecretUpdated {
+        secret: SecretId,
+        weight: u8,
+        requests_per_minute: Option<u32>,
+        tokens_per_minute: Option<u32>,
+    },
     #[serde(rename = "secret.deleted")]
     SecretDeleted { secret: SecretId, name: Name, versions: u32 },
 
@@ -293,6 +300,7 @@ impl Event {
             | Self::RoutingSettingsChanged { .. }
             | Self::SecretCreated { .. }
             | Self::SecretRotated { .. }
+            | Self::SecretUpdated { .. }
             | Self::SecretDeleted { .. }
             | Self::BudgetCreated { .. }
             | Self::BudgetUpdated { .. }
@@ -344,6 +352,7 @@ impl Event {
             | Self::RoutingSettingsChanged { .. }
             | Self::SecretCreated { .. }
             | Self::SecretRotated { .. }
+            | Self::SecretUpdated { .. }
             | Self::SecretDeleted { .. }
             | Self::BudgetCreated { .. }
             | Self::BudgetUpdated { .. }
@@ -394,6 +403,7 @@ impl Event {
             Self::RoutingSettingsChanged { .. } => return None,
             Self::SecretCreated { secret, .. }
             | Self::SecretRotated { secret, .. }
+            | Self::SecretUpdated { secret, .. }
             | Self::SecretDeleted { secret, .. } => format!("secret:{secret}"),
             Self::BudgetCreated { budget, .. }
             | Self::BudgetUpdated { budget, .. }
