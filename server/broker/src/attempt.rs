@@ -214,6 +214,7 @@ fn answered(
         provider: sending.ready.plan.provider_slug.to_string(),
         route: decided.why.route.clone(),
         reason: sending.ready.reason.clone(),
+        routing: decided.header.clone(),
         attempts: u32::try_from(in_flight.attempts.len()).unwrap_or(u32::MAX),
     };
     in_flight.note_first_byte();

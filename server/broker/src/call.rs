@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use ralex_access::{Permission, Scope};
 use ralex_audit::CallOpened;
 use ralex_budgets::{Charge, Decision, Hold, OpenCall, Why};
 use ralex_identity::SignedIn;
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ScopePath};
-use ralex_providers::{Inbound, UpstreamError};
+use ralex_providers::{Inbound, Outline, UpstreamError};
 use ralex_routing::breaker::{Admission, Verdict};
 use ralex_vault::KeyRef;
 use sha2::{Digest, Sha256};
 
 use crate::Broker;
-use crate::choice::Chosen;
+use crate::choice::{Chosen, Wishes};
 use crate::course::{Course, Try};
 use crate::in_flight::{InFlight, prices};
 use crate::ready::{self, Ready};
@@ -26,6 +27,7 @@ use crate::writer::Opening;
 const SMALL_BODY: usize = 64 * 1024;
 
 /// A call as the HTTP layer hands it over.
+#[derive(Clone)]
 pub struct CallRequest {
     pub signed_in: SignedIn,
     pub org: OrgId,
@@ -34,6 +36,7 @@ pub struct CallRequest {
     pub inbound: Inbound,
     /// The body as it came, for its digest.
     pub body: Bytes,
+    pub wishes: Wishes,
 }
 
 /// What the caller gets.
@@ -59,7 +62,10 @@ pub struct About {
     pub model: String,
     pub provider: String,
     pub route: Option<String>,
+    /// Why this model stood where it stood.
     pub reason: String,
+    /// The choice in one line.
+    pub routing: Option<String>,
     pub attempts: u32,
 }
 
@@ -86,6 +92,7 @@ pub(crate) struct Decided {
     pub call: CallId,
     pub scope: Scope,
     pub why: Why,
+    pub header: Option<String>,
     /// Who may answer, in order; never empty.
     pub ready: Vec<Arc<Ready>>,
     pub course: Course,
@@ -103,10 +110,17 @@ impl Broker {
     pub async fn call(&self, request: CallRequest) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
-        let model = request.inbound.model();
-        allowed_by_token(&request.signed_in, model)?;
-        let chosen = Chosen::only(self.parts.routing.plan(request.org, model).await?);
-        self.call_chosen(request, scope, chosen, started).await
+        let measured = measured(&request).await?;
+        let chosen = self.choose(&request, &measured, self.parts.clock.now()).await?;
+        let shadow = chosen
+            .shadow
+            .clone()
+            .map(|plan| (request.clone(), Chosen::shadow(plan, chosen.why.route.as_deref())));
+        let answered = self.call_chosen(request, scope, measured, chosen, started).await;
+        if let (Some((request, chosen)), Ok(_)) = (shadow, &answered) {
+            self.send_shadow(request, chosen);
+        }
+        answered
     }
 
     /// The same for a caller who has chosen the candidates already.
@@ -120,17 +134,32 @@ impl Broker {
     ) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
-        self.call_chosen(request, scope, chosen, started).await
+        let measured = measured(&request).await?;
+        self.call_chosen(request, scope, measured, chosen, started).await
+    }
+
+    /// A copy of a call, held, recorded and paid like any other, whose answer is read to its end
+    /// and thrown away.
+    fn send_shadow(&self, request: CallRequest, chosen: Chosen) {
+        let broker = self.clone();
+        tokio::spawn(async move {
+            if let Ok(Answered::Stream { mut stream, .. }) =
+                broker.call_among(request, chosen).await
+            {
+                while stream.next().await.is_some() {}
+            }
+        });
     }
 
     async fn call_chosen(
         &self,
         request: CallRequest,
         scope: Scope,
+        measured: Measured,
         chosen: Chosen,
         started: Instant,
     ) -> Result<Answered, Failure> {
-        let decided = self.decide(&request, scope, chosen, started).await?;
+        let decided = self.decide(&request, scope, measured, chosen, started).await?;
         let in_flight = self.open(&request, &decided).await?;
         metrics::histogram!("ralex_call_overhead_seconds").record(started.elapsed());
         self.attempt(&request, decided, in_flight).await
@@ -145,14 +174,14 @@ impl Broker {
         &self,
         request: &CallRequest,
         scope: Scope,
+        measured: Measured,
         chosen: Chosen,
         started: Instant,
     ) -> Result<Decided, Failure> {
         let parts = &self.parts;
         let caller = &request.signed_in.caller;
-        let (digest, input) = measured(request).await?;
-        let ready =
-            ready::all(parts, &self.keys, request.org, &request.inbound, input, &chosen).await?;
+        let (inbound, input) = (&request.inbound, measured.input);
+        let ready = ready::all(parts, &self.keys, request.org, inbound, input, &chosen).await?;
         if ready.iter().any(|one| !one.keys.is_empty()) {
             // To have a key used is a right of its own; nobody gets to see it by it.
             let permission = Permission::SecretUse;
@@ -165,8 +194,8 @@ impl Broker {
         let first = course.first(self.admits(request.org, &ready));
         let first = first.ok_or_else(|| Problem::new(Code::Internal, "No model was chosen."))?;
         let call = CallId::generate();
-        let why = chosen.why;
-        Ok(Decided { call, scope, why, ready, course, first, charges, digest, started })
+        let (why, header, digest) = (chosen.why, chosen.header, measured.digest);
+        Ok(Decided { call, scope, why, header, ready, course, first, charges, digest, started })
     }
 
     /// Whether the circuits let a call through to a candidate with a key.
@@ -262,23 +291,22 @@ impl Decided {
     }
 }
 
-fn allowed_by_token(signed_in: &SignedIn, model: &str) -> Result<(), Problem> {
-    match &signed_in.models {
-        Some(models) if !models.iter().any(|allowed| allowed == model) => {
-            let detail = format!(
-                "This token may not use the model `{model}`. It may use {}.",
-                models.join(", ")
-            );
-            Err(Problem::new(Code::ModelNotAllowed, detail))
-        }
-        _ => Ok(()),
-    }
+/// What was counted of a request.
+pub(crate) struct Measured {
+    /// Of the body as it came.
+    pub digest: String,
+    /// An upper bound of its tokens.
+    pub input: u64,
+    pub outline: Outline,
 }
 
-/// The body's digest and an upper bound of its tokens.
-async fn measured(request: &CallRequest) -> Result<(String, u64), Problem> {
+async fn measured(request: &CallRequest) -> Result<Measured, Problem> {
     let (inbound, body) = (request.inbound.clone(), request.body.clone());
-    let measure = move || (hex(&Sha256::digest(&body)), inbound.input_tokens());
+    let measure = move || Measured {
+        digest: hex(&Sha256::digest(&body)),
+        input: inbound.input_tokens(),
+        outline: inbound.outline(),
+    };
     if request.inbound.size() <= SMALL_BODY {
         return Ok(measure());
     }

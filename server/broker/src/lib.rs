@@ -28,7 +28,7 @@ use ralex_store::Db;
 use ralex_vault::Vault;
 
 pub use call::{About, Answered, CallRequest, Failure};
-pub use choice::{Candidate, Chosen};
+pub use choice::{Candidate, Chosen, Wishes};
 pub use course::Resilience;
 pub use stream::CallStream;
 use writer::Writer;

@@ -14,6 +14,7 @@ mod hold;
 mod ledger;
 mod settle;
 mod sql;
+mod story;
 mod sweep;
 mod target;
 #[cfg(test)]

@@ -9,8 +9,10 @@ use ralex_api::budgets::{Budget, NewBudget};
 use ralex_api::page::PageQuery;
 use ralex_api::usage::{CallState, CallsQuery};
 use ralex_audit::Author;
-use ralex_broker::{Answered, Broker, CallRequest, Candidate, Chosen, Failure, Parts, Resilience};
-use ralex_budgets::{Budgets, Why};
+use ralex_broker::{
+    Answered, Broker, CallRequest, Candidate, Chosen, Failure, Parts, Resilience, Wishes,
+};
+use ralex_budgets::Budgets;
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{
     Caller, Clock, Credential, DeploymentId, NodeId, OrgId, Period, RequestId, ScopePath,
@@ -127,8 +129,7 @@ impl World {
             let plan = self.routing.plan(self.org, model).await.unwrap();
             candidates.push(Candidate { plan, reason: "as the test says".to_owned() });
         }
-        let chosen = Chosen { candidates, why: Why::default() };
-        self.broker.call_among(self.request("auto", streamed), chosen).await
+        self.broker.call_among(self.request("auto", streamed), Chosen::of(candidates)).await
     }
 
     fn request(&self, model: &str, streamed: bool) -> CallRequest {
@@ -148,6 +149,7 @@ impl World {
             at: ScopePath::Org,
             inbound: Inbound::parse(Dialect::OpenaiChat, body.clone()).unwrap(),
             body,
+            wishes: Wishes::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER}
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
 use ralex_access::Access;
-use ralex_broker::{About, Answered, Broker, CallRequest, Failure};
+use ralex_broker::{About, Answered, Broker, CallRequest, Failure, Wishes};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
 use ralex_providers::{Dialect, InPath, Inbound, error_body};
@@ -92,7 +92,38 @@ async fn call(
     let path = InPath { model: path.model.or(named), ..path };
     let inbound = Inbound::parse_at(dialect, body.clone(), path)?.with_headers(headers);
     let broker = part::<Broker>(request)?;
-    broker.call(CallRequest { signed_in, org, at, inbound, body }).await
+    let wishes = wishes(request);
+    broker.call(CallRequest { signed_in, org, at, inbound, body, wishes }).await
+}
+
+/// Headers that no condition of a route may read.
+const CREDENTIALS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+
+/// What the headers ask for beside the request itself.
+fn wishes(request: &HttpRequest) -> Wishes {
+    let text = |name: &str| {
+        let value = request.headers().get(name)?.to_str().ok()?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let labels = text("x-ralex-labels").unwrap_or_default();
+    let open = request.headers().iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
+    let open = open.filter_map(|(name, value)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    });
+    Wishes {
+        model: text("x-ralex-model"),
+        route: text("x-ralex-route"),
+        labels: labels
+            .split(',')
+            .map(str::trim)
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        residency: text("x-ralex-residency"),
+        session: text("x-ralex-session"),
+        headers: open.collect(),
+    }
 }
 
 pub(super) async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
@@ -171,6 +202,9 @@ fn started(mut response: HttpResponseBuilder, call: CallId, about: &About) -> Ht
         .insert_header(("x-ralex-attempts", about.attempts.to_string()))
         .insert_header(("x-ralex-model", header_text(&about.model)))
         .insert_header(("x-ralex-reason", header_text(&about.reason)));
+    if let Some(routing) = &about.routing {
+        response.insert_header(("x-ralex-routing", header_text(routing)));
+    }
     if let Some(route) = &about.route {
         response.insert_header(("x-ralex-route", header_text(route)));
     }
