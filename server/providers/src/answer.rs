@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use crate::codec::{self, chat};
 use crate::error::{Refusal, UpstreamError};
+use crate::filter::{self, TextFilter};
+use crate::framing::Framing;
 use crate::ir::{Content, Reply};
 use crate::json::{Object, given, objects};
 use crate::prepare::Prepared;
 use crate::relay::{Progress, Relay, relay};
-use crate::sse::Decoder;
 use crate::usage::{Meter, Usage};
 
 /// What came back.
@@ -80,7 +81,11 @@ impl std::fmt::Debug for AnswerStream {
 }
 
 /// Reads a plain answer, and says it in the caller's dialect.
-pub(crate) fn whole(prepared: &Prepared, body: Bytes) -> Result<Answer, UpstreamError> {
+pub(crate) fn whole(
+    prepared: &Prepared,
+    body: Bytes,
+    filter: Option<Box<dyn TextFilter>>,
+) -> Result<Answer, UpstreamError> {
     let upstream = prepared.upstream_dialect();
     let answer: Object = serde_json::from_slice(&body)
         .map_err(|_| UpstreamError::Malformed("it is not a JSON object"))?;
@@ -92,12 +97,18 @@ pub(crate) fn whole(prepared: &Prepared, body: Bytes) -> Result<Answer, Upstream
     let reply = codec.decode_reply(&answer)?;
     let usage = codec.usage(&answer).unwrap_or_else(|| counted(prepared, &answer, &reply));
     let caller = prepared.inbound.dialect();
-    let body = if upstream == caller {
-        body
+    let mut said = if upstream == caller {
+        answer
     } else {
-        let reply = codec::of(caller).encode_reply(&reply, usage, &prepared.inbound);
-        Value::Object(reply).to_string().into()
+        codec::of(caller).encode_reply(&reply, usage, &prepared.inbound)
     };
+    let changed = match filter {
+        None => false,
+        Some(mut filter) => filter::whole(&mut said, filter.as_mut())
+            .map_err(|problem| UpstreamError::Stopped(Box::new(problem)))?,
+    };
+    let same = upstream == caller && !changed;
+    let body = if same { body } else { Value::Object(said).to_string().into() };
     Ok(Answer::Whole { body, usage })
 }
 
@@ -139,11 +150,12 @@ pub(crate) fn streamed(
     arriving: Arriving,
     idle: Duration,
     meter: Meter,
+    filter: Option<Box<dyn TextFilter>>,
 ) -> AnswerStream {
     let pump = Pump {
         arriving: Some(arriving),
-        decoder: Decoder::default(),
-        relay: relay(prepared, meter.clone()),
+        framing: Framing::of(prepared.upstream_dialect()),
+        relay: relay(prepared, meter.clone(), filter),
         meter: meter.clone(),
         idle,
         ready: VecDeque::new(),
@@ -158,7 +170,7 @@ pub(crate) fn streamed(
 struct Pump {
     /// Gone once the answer has ended.
     arriving: Option<Arriving>,
-    decoder: Decoder,
+    framing: Framing,
     relay: Box<dyn Relay>,
     meter: Meter,
     idle: Duration,
@@ -184,9 +196,8 @@ impl Pump {
     }
 
     fn arrived(&mut self, bytes: &Bytes, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
-        self.decoder.push(bytes);
-        let too_large = |_| UpstreamError::Malformed("an event is too large");
-        while let Some(event) = self.decoder.event().map_err(too_large)? {
+        self.framing.push(bytes);
+        while let Some(event) = self.framing.event()? {
             if self.relay.event(&event, out)? == Progress::Done {
                 return Ok(Progress::Done);
             }
@@ -195,8 +206,7 @@ impl Pump {
     }
 
     fn ended(&mut self, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
-        if let Some(mut event) = self.decoder.finish() {
-            event.raw = [event.raw.as_ref(), b"\n\n"].concat().into();
+        if let Some(event) = self.framing.finish()? {
             if self.relay.event(&event, out)? == Progress::Done {
                 return Ok(Progress::Done);
             }

@@ -15,6 +15,7 @@ use crate::auth;
 use crate::dialect::Dialect;
 use crate::egress::{EgressPolicy, Refused};
 use crate::error::{Refusal, UpstreamError};
+use crate::filter::TextFilter;
 use crate::prepare::Prepared;
 use crate::simulated;
 use crate::usage::Meter;
@@ -80,7 +81,23 @@ impl Client {
         prepared: &Prepared,
         key: Option<&Secret>,
     ) -> Result<Answer, UpstreamError> {
-        let Some(url) = &prepared.url else { return simulated::answer(prepared) };
+        self.send_through(prepared, key, None).await
+    }
+
+    /// The same, with a look at every text of the answer.
+    pub async fn send_through(
+        &self,
+        prepared: &Prepared,
+        key: Option<&Secret>,
+        filter: Option<Box<dyn TextFilter>>,
+    ) -> Result<Answer, UpstreamError> {
+        if filter.is_some() && prepared.inbound.streamed() && prepared.inbound.answers() > 1 {
+            let detail = "A guardrail looks at this answer, and can look at one stream only. Leave \
+                          out `n`, or ask without a stream.";
+            let problem = Problem::new(Code::Unsupported, detail);
+            return Err(UpstreamError::Stopped(Box::new(problem)));
+        }
+        let Some(url) = &prepared.url else { return simulated::answer(prepared, filter) };
         self.policy.check_url(url).map_err(|problem| UpstreamError::Egress(problem.detail))?;
         let streamed = prepared.inbound.streamed();
         let wait = if streamed { self.timeouts.first_byte } else { self.timeouts.whole };
@@ -93,10 +110,10 @@ impl Client {
             return Err(refusal(response, key).await);
         }
         if streamed {
-            return self.streamed(prepared, response);
+            return self.streamed(prepared, response, filter);
         }
         let body = tokio::time::timeout_at(deadline, read(response, MAX_ANSWER));
-        answer::whole(prepared, body.await.map_err(timeout)??)
+        answer::whole(prepared, body.await.map_err(timeout)??, filter)
     }
 
     fn request(
@@ -136,14 +153,25 @@ impl Client {
         Ok(http.post(url).headers(headers).body(prepared.body.clone()))
     }
 
-    fn streamed(&self, prepared: &Prepared, response: Response) -> Result<Answer, UpstreamError> {
+    fn streamed(
+        &self,
+        prepared: &Prepared,
+        response: Response,
+        filter: Option<Box<dyn TextFilter>>,
+    ) -> Result<Answer, UpstreamError> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if kind.is_some_and(|kind| kind.starts_with("application/json")) {
             return Err(UpstreamError::Malformed("it is not a stream"));
         }
         let meter = Meter::new(prepared.inbound.clone());
         let arriving = response.bytes_stream().map(|part| part.map_err(|error| cut(&error)));
-        Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), self.timeouts.idle, meter)))
+        Ok(Answer::Stream(answer::streamed(
+            prepared,
+            arriving.boxed(),
+            self.timeouts.idle,
+            meter,
+            filter,
+        )))
     }
 }
 

@@ -28,6 +28,9 @@ pub enum UpstreamError {
     /// The address is one that Ralex may not reach.
     #[error("{0}")]
     Egress(String),
+    /// A [`crate::TextFilter`] ended the answer.
+    #[error("the answer was stopped: {}", .0.detail)]
+    Stopped(Box<Problem>),
 }
 
 /// What a provider said when it refused.
@@ -138,6 +141,7 @@ impl UpstreamError {
             Self::Timeout => Code::UpstreamTimeout,
             Self::Malformed(_) => Code::UpstreamMalformed,
             Self::Egress(_) => Code::EgressRefused,
+            Self::Stopped(problem) => problem.code,
         }
     }
 
@@ -146,12 +150,15 @@ impl UpstreamError {
         match self {
             Self::Status(refusal) => matches!(refusal.status, 408 | 409 | 429 | 500..),
             Self::Unreachable | Self::Timeout | Self::Cut | Self::Malformed(_) => true,
-            Self::Egress(_) => false,
+            Self::Egress(_) | Self::Stopped(_) => false,
         }
     }
 
     /// As the caller sees it. The status is the provider's own where the request is at fault.
     pub fn to_problem(&self) -> Problem {
+        if let Self::Stopped(problem) = self {
+            return problem.as_ref().clone();
+        }
         let detail = match self {
             Self::Status(refusal) => refusal.detail(),
             Self::Unreachable => "The provider could not be reached. Try again later.".to_owned(),
@@ -159,6 +166,7 @@ impl UpstreamError {
             Self::Cut => "The provider ended its answer before it was complete.".to_owned(),
             Self::Malformed(what) => format!("The provider's answer made no sense: {what}."),
             Self::Egress(why) => why.clone(),
+            Self::Stopped(problem) => problem.detail.clone(),
         };
         let mut problem = Problem::new(self.code(), detail);
         if let Self::Status(refusal) = self {
