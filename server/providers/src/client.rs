@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use chrono::Utc;
 use futures_util::StreamExt;
 use ralex_kernel::{Code, Problem, Secret};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -18,6 +19,7 @@ use crate::error::{Refusal, UpstreamError};
 use crate::filter::TextFilter;
 use crate::prepare::Prepared;
 use crate::simulated;
+use crate::spec::Scheme;
 use crate::usage::Meter;
 
 /// How long Ralex waits for an upstream.
@@ -145,7 +147,9 @@ impl Client {
             }
         }
         let mut url = url.clone();
-        if let Some(key) = key {
+        if let (Some(key), Scheme::Sigv4) = (key, spec.auth.scheme) {
+            headers.extend(auth::sign(key, &url, &headers, &prepared.body, Utc::now())?);
+        } else if let Some(key) = key {
             let shown = auth::show(&spec.auth, key)?;
             url = auth::with_query(&url, &shown);
             headers.extend(shown.headers.into_iter().map(|(name, value)| (Some(name), value)));

@@ -27,6 +27,7 @@ mod json;
 mod outline;
 mod prepare;
 mod relay;
+mod sigv4;
 mod simulated;
 mod spec;
 mod sse;
