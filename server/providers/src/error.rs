@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::codec;
 use crate::dialect::Dialect;
-use crate::json::{given, text};
+use crate::json::{Object, given, objects, text};
 
 /// Why there is no answer, or not the whole of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,11 +54,19 @@ impl Refusal {
     /// Reads an error body of either dialect. What has no such shape is not passed on.
     pub(crate) fn read(status: u16, body: &[u8], retry_after: Option<u64>) -> Self {
         let body: Option<Value> = serde_json::from_slice(body).ok();
+        // Google begins a stream's array before it knows of the error.
+        let body = match body {
+            Some(Value::Array(mut all)) if all.len() == 1 => all.pop(),
+            body => body,
+        };
         let error = body.as_ref().and_then(Value::as_object).and_then(|it| given(it, "error"));
+        let googles = error.and_then(Value::as_object).map(Googles);
+        // Google says of a wrong key that the request is wrong; its sender cannot mend it.
+        let wrong_key = googles.as_ref().is_some_and(Googles::refuses_the_key);
         // Some compatible servers leave the envelope out.
         Self {
-            status,
-            retry_after,
+            status: if wrong_key { 401 } else { status },
+            retry_after: retry_after.or_else(|| googles?.retry_after()),
             ..Self::of(error.or(body.as_ref().filter(|body| body.is_object())))
         }
     }
@@ -66,6 +74,12 @@ impl Refusal {
     /// Reads the `error` of a stream's event, whose status is told by its type.
     pub(crate) fn in_stream(error: Option<&Value>) -> Self {
         let refusal = Self::of(error);
+        // Google's `code` is a status.
+        let number = error.and_then(|error| error.get("code")?.as_u64());
+        let number = number.and_then(|number| u16::try_from(number).ok());
+        if let Some(status) = number.filter(|number| (400..=599).contains(number)) {
+            return Self { status, ..refusal };
+        }
         let status = match refusal.kind.as_deref() {
             Some("overloaded_error") => 529,
             Some("rate_limit_error") => 429,
@@ -77,11 +91,16 @@ impl Refusal {
         Self { status, ..refusal }
     }
 
+    /// A refusal whose kind and words stand in places of their own.
+    pub(crate) fn said(status: u16, kind: &str, message: &str) -> Self {
+        Self { status, kind: Some(shorten(kind)), message: shorten(message), ..Self::default() }
+    }
+
     fn of(error: Option<&Value>) -> Self {
         match error {
             Some(Value::Object(error)) => Self {
                 message: shorten(text(error, "message").unwrap_or_default()),
-                kind: text(error, "type").map(shorten),
+                kind: text(error, "type").or(text(error, "status")).map(shorten),
                 code: text(error, "code").map(shorten),
                 param: text(error, "param").map(shorten),
                 ..Self::default()
@@ -133,6 +152,26 @@ impl Refusal {
     }
 }
 
+/// What Google says of an error beside its message.
+struct Googles<'a>(&'a Object);
+
+impl Googles<'_> {
+    fn refuses_the_key(&self) -> bool {
+        objects(self.0.get("details")).any(|detail| {
+            matches!(text(detail, "reason"), Some("API_KEY_INVALID" | "API_KEY_EXPIRED"))
+        })
+    }
+
+    /// Whole seconds, rounded up: `"34.07s"`.
+    fn retry_after(&self) -> Option<u64> {
+        let delay = objects(self.0.get("details")).find_map(|it| text(it, "retryDelay"))?;
+        let delay = delay.strip_suffix('s')?;
+        let (seconds, fraction) = delay.split_once('.').unwrap_or((delay, ""));
+        let more = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+        Some(seconds.parse::<u64>().ok()?.saturating_add(more))
+    }
+}
+
 impl UpstreamError {
     pub fn code(&self) -> Code {
         match self {
@@ -148,7 +187,7 @@ impl UpstreamError {
     /// True where the same request may succeed elsewhere or a little later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Status(refusal) => matches!(refusal.status, 408 | 409 | 429 | 500..),
+            Self::Status(refusal) => matches!(refusal.status, 408 | 409 | 424 | 429 | 500..),
             Self::Unreachable | Self::Timeout | Self::Cut | Self::Malformed(_) => true,
             Self::Egress(_) | Self::Stopped(_) => false,
         }
@@ -262,6 +301,20 @@ mod tests {
         let problem = refused(429, "{}").to_problem();
         assert_eq!((problem.status, problem.code), (429, Code::UpstreamRateLimited));
         assert_eq!(problem.retry_after, Some(7));
+    }
+
+    #[test]
+    fn googles_errors_are_read_in_its_own_form() {
+        let body = r#"[{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED",
+            "details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.07s"}]}}]"#;
+        let refusal = Refusal::read(429, body.as_bytes(), None);
+        assert_eq!((refusal.retry_after, refusal.message.as_str()), (Some(35), "Quota exceeded"));
+        let body = r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT",
+            "details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}"#;
+        let refusal = Refusal::read(400, body.as_bytes(), None);
+        assert_eq!(refusal.status, 401, "the caller has no key that it could mend");
+        let error = json!({ "code": 503, "message": "overloaded", "status": "UNAVAILABLE" });
+        assert_eq!(Refusal::in_stream(Some(&error)).status, 503);
     }
 
     #[test]

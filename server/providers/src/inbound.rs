@@ -196,7 +196,7 @@ fn not_json(error: &serde_json::Error) -> Problem {
 
 /// Finds every top-level value. A field that stands twice is refused: the gateway could judge the
 /// one and the provider obey the other.
-fn spans(raw: &Bytes) -> Result<Vec<(String, Range<usize>)>, Problem> {
+pub(crate) fn spans(raw: &Bytes) -> Result<Vec<(String, Range<usize>)>, Problem> {
     struct Fields<'a>(&'a [u8]);
     impl<'de> Visitor<'de> for Fields<'de> {
         type Value = Vec<(String, Range<usize>)>;

@@ -37,6 +37,7 @@ mod usage;
 
 pub use answer::{Answer, AnswerStream, Chunk};
 pub use client::{Client, Timeouts};
+pub use codec::gemini::JsonArray;
 pub use dialect::{Dialect, Operation};
 pub use egress::EgressPolicy;
 pub use error::{UpstreamError, error_body, error_event};

@@ -175,8 +175,7 @@ impl Usage {
         let spoken = of_audio("candidatesTokensDetails").min(said);
         Some(Self {
             // What tools that Google ran gave the model to read is beside the prompt.
-            input_tokens: (prompt - cached - audio)
-                .saturating_add(told("toolUsePromptTokenCount")),
+            input_tokens: (prompt - cached - audio).saturating_add(told("toolUsePromptTokenCount")),
             output_tokens: (said - spoken).saturating_add(thought),
             reasoning_tokens: thought,
             cache_read_tokens: cached,
