@@ -94,12 +94,20 @@ pub(crate) fn whole(
         return Err(UpstreamError::Status(Refusal::in_stream(Some(error))));
     }
     let codec = codec::of(upstream);
-    let reply = codec.decode_reply(&answer)?;
-    let usage = codec.usage(&answer).unwrap_or_else(|| counted(prepared, &answer, &reply));
     let caller = prepared.inbound.dialect();
+    let usage = match codec.usage(&answer) {
+        Some(usage) => usage,
+        None => counted(prepared, &answer, &codec.decode_reply(&answer)?),
+    };
     let mut said = if upstream == caller {
+        // What the caller's own dialect says is the caller's to read, whatever is new in it.
         answer
     } else {
+        let mut reply = codec.decode_reply(&answer)?;
+        reply.id.get_or_insert_with(codec::new_id);
+        if reply.model.is_empty() {
+            reply.model.clone_from(&prepared.target.upstream_model);
+        }
         codec::of(caller).encode_reply(&reply, usage, &prepared.inbound)
     };
     let changed = match filter {
@@ -158,6 +166,8 @@ pub(crate) fn streamed(
         relay: relay(prepared, meter.clone(), filter),
         meter: meter.clone(),
         idle,
+        heartbeat: codec::of(prepared.inbound.dialect()).heartbeat(),
+        spoken: false,
         ready: VecDeque::new(),
     };
     let chunks = stream::unfold(pump, |mut pump| async move {
@@ -174,18 +184,32 @@ struct Pump {
     relay: Box<dyn Relay>,
     meter: Meter,
     idle: Duration,
+    /// What the caller's dialect says to show that the call still lives.
+    heartbeat: &'static [u8],
+    /// The caller has got something; before that another provider may still be asked.
+    spoken: bool,
     ready: VecDeque<Result<Chunk, UpstreamError>>,
 }
 
 impl Pump {
     async fn next(&mut self) -> Option<Result<Chunk, UpstreamError>> {
+        let mut silent = Duration::ZERO;
         loop {
             if let Some(item) = self.ready.pop_front() {
+                self.spoken = true;
                 return Some(item);
             }
             let arriving = self.arriving.as_mut()?;
+            let beats = self.spoken && !self.heartbeat.is_empty();
+            let wait = self.idle.saturating_sub(silent);
+            let wait = if beats { wait.min(HEARTBEAT) } else { wait };
             let mut out = Vec::new();
-            let step = match tokio::time::timeout(self.idle, arriving.next()).await {
+            let step = match tokio::time::timeout(wait, arriving.next()).await {
+                Err(_) if silent + wait < self.idle => {
+                    silent += wait;
+                    let bytes = Bytes::from_static(self.heartbeat);
+                    return Some(Ok(Chunk { bytes, usage: None }));
+                }
                 Err(_) => Err(UpstreamError::Timeout),
                 Ok(Some(Err(error))) => Err(error),
                 Ok(Some(Ok(bytes))) => self.arrived(&bytes, &mut out),
@@ -238,6 +262,9 @@ impl Pump {
         }
     }
 }
+
+/// How long a caller hears nothing at most; proxies on the way cut what is silent for longer.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long an upstream may take to end what it has said it ended.
 const LINGER: Duration = Duration::from_secs(1);

@@ -86,7 +86,13 @@ impl Refusal {
             Some("invalid_request_error") => 400,
             Some("authentication_error") => 401,
             Some("permission_error") => 403,
-            _ => 500,
+            _ => match refusal.code.as_deref() {
+                Some("rate_limit_exceeded" | "insufficient_quota") => 429,
+                Some("context_length_exceeded" | "invalid_prompt") => 400,
+                // OpenAI's responses have a dozen names for an image that is of no use.
+                Some(code) if code.contains("image") => 400,
+                Some(_) | None => 500,
+            },
         };
         Self { status, ..refusal }
     }

@@ -43,6 +43,7 @@ pub(crate) fn relay(
         decode: codec::of(upstream).decoder(meter.clone()),
         encode: codec::of(caller).encoder(meter, &prepared.inbound),
         filter: filter.map(Filtered::new),
+        asked_model: prepared.target.upstream_model.clone(),
         deltas: Vec::new(),
     })
 }
@@ -52,6 +53,8 @@ struct Translation {
     decode: Box<dyn Decode>,
     encode: Box<dyn Encode>,
     filter: Option<Filtered>,
+    /// For upstreams that do not say which model answers.
+    asked_model: String,
     /// Empty between events.
     deltas: Vec<Delta>,
 }
@@ -59,7 +62,13 @@ struct Translation {
 impl Translation {
     fn write(&mut self, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
         let mut progress = Progress::Going;
-        for delta in self.filtered()? {
+        for mut delta in self.filtered()? {
+            if let Delta::Start { id, model } = &mut delta {
+                id.get_or_insert_with(codec::new_id);
+                if model.is_empty() {
+                    model.clone_from(&self.asked_model);
+                }
+            }
             self.encode.delta(&delta, out);
             if matches!(delta, Delta::Finish(_)) {
                 progress = Progress::Done;

@@ -152,7 +152,9 @@ fn canonical(request: &Request<'_>, headers: &[(String, String)], names: &str) -
         request.url.query_pairs().map(|(key, value)| (encode(&key), encode(&value))).collect();
     query.sort();
     let query: Vec<String> = query.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let headers: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let headers = headers.concat();
     let body = hex::encode(Sha256::digest(request.body));
     let method = request.method;
     format!("{method}\n{path}\n{}\n{headers}\n{names}\n{body}", query.join("&"))
