@@ -138,4 +138,8 @@ pub(crate) fn now() -> u64 {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
