@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use crate::codec::{self, chat};
 use crate::error::{Refusal, UpstreamError};
+use crate::filter::{self, TextFilter};
+use crate::framing::Framing;
 use crate::ir::{Content, Reply};
 use crate::json::{Object, given, objects};
 use crate::prepare::Prepared;
 use crate::relay::{Progress, Relay, relay};
-use crate::sse::Decoder;
 use crate::usage::{Meter, Usage};
 
 /// What came back.
@@ -80,7 +81,11 @@ impl std::fmt::Debug for AnswerStream {
 }
 
 /// Reads a plain answer, and says it in the caller's dialect.
-pub(crate) fn whole(prepared: &Prepared, body: Bytes) -> Result<Answer, UpstreamError> {
+pub(crate) fn whole(
+    prepared: &Prepared,
+    body: Bytes,
+    filter: Option<Box<dyn TextFilter>>,
+) -> Result<Answer, UpstreamError> {
     let upstream = prepared.upstream_dialect();
     let answer: Object = serde_json::from_slice(&body)
         .map_err(|_| UpstreamError::Malformed("it is not a JSON object"))?;
@@ -89,15 +94,29 @@ pub(crate) fn whole(prepared: &Prepared, body: Bytes) -> Result<Answer, Upstream
         return Err(UpstreamError::Status(Refusal::in_stream(Some(error))));
     }
     let codec = codec::of(upstream);
-    let reply = codec.decode_reply(&answer)?;
-    let usage = codec.usage(&answer).unwrap_or_else(|| counted(prepared, &answer, &reply));
     let caller = prepared.inbound.dialect();
-    let body = if upstream == caller {
-        body
-    } else {
-        let reply = codec::of(caller).encode_reply(&reply, usage, &prepared.inbound);
-        Value::Object(reply).to_string().into()
+    let usage = match codec.usage(&answer) {
+        Some(usage) => usage,
+        None => counted(prepared, &answer, &codec.decode_reply(&answer)?),
     };
+    let mut said = if upstream == caller {
+        // What the caller's own dialect says is the caller's to read, whatever is new in it.
+        answer
+    } else {
+        let mut reply = codec.decode_reply(&answer)?;
+        reply.id.get_or_insert_with(codec::new_id);
+        if reply.model.is_empty() {
+            reply.model.clone_from(&prepared.target.upstream_model);
+        }
+        codec::of(caller).encode_reply(&reply, usage, &prepared.inbound)
+    };
+    let changed = match filter {
+        None => false,
+        Some(mut filter) => filter::whole(&mut said, filter.as_mut())
+            .map_err(|problem| UpstreamError::Stopped(Box::new(problem)))?,
+    };
+    let same = upstream == caller && !changed;
+    let body = if same { body } else { Value::Object(said).to_string().into() };
     Ok(Answer::Whole { body, usage })
 }
 
@@ -139,13 +158,16 @@ pub(crate) fn streamed(
     arriving: Arriving,
     idle: Duration,
     meter: Meter,
+    filter: Option<Box<dyn TextFilter>>,
 ) -> AnswerStream {
     let pump = Pump {
         arriving: Some(arriving),
-        decoder: Decoder::default(),
-        relay: relay(prepared, meter.clone()),
+        framing: Framing::of(prepared.upstream_dialect()),
+        relay: relay(prepared, meter.clone(), filter),
         meter: meter.clone(),
         idle,
+        heartbeat: codec::of(prepared.inbound.dialect()).heartbeat(),
+        spoken: false,
         ready: VecDeque::new(),
     };
     let chunks = stream::unfold(pump, |mut pump| async move {
@@ -158,22 +180,36 @@ pub(crate) fn streamed(
 struct Pump {
     /// Gone once the answer has ended.
     arriving: Option<Arriving>,
-    decoder: Decoder,
+    framing: Framing,
     relay: Box<dyn Relay>,
     meter: Meter,
     idle: Duration,
+    /// What the caller's dialect says to show that the call still lives.
+    heartbeat: &'static [u8],
+    /// The caller has got something; before that another provider may still be asked.
+    spoken: bool,
     ready: VecDeque<Result<Chunk, UpstreamError>>,
 }
 
 impl Pump {
     async fn next(&mut self) -> Option<Result<Chunk, UpstreamError>> {
+        let mut silent = Duration::ZERO;
         loop {
             if let Some(item) = self.ready.pop_front() {
+                self.spoken = true;
                 return Some(item);
             }
             let arriving = self.arriving.as_mut()?;
+            let beats = self.spoken && !self.heartbeat.is_empty();
+            let wait = self.idle.saturating_sub(silent);
+            let wait = if beats { wait.min(HEARTBEAT) } else { wait };
             let mut out = Vec::new();
-            let step = match tokio::time::timeout(self.idle, arriving.next()).await {
+            let step = match tokio::time::timeout(wait, arriving.next()).await {
+                Err(_) if silent + wait < self.idle => {
+                    silent += wait;
+                    let bytes = Bytes::from_static(self.heartbeat);
+                    return Some(Ok(Chunk { bytes, usage: None }));
+                }
                 Err(_) => Err(UpstreamError::Timeout),
                 Ok(Some(Err(error))) => Err(error),
                 Ok(Some(Ok(bytes))) => self.arrived(&bytes, &mut out),
@@ -184,9 +220,8 @@ impl Pump {
     }
 
     fn arrived(&mut self, bytes: &Bytes, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
-        self.decoder.push(bytes);
-        let too_large = |_| UpstreamError::Malformed("an event is too large");
-        while let Some(event) = self.decoder.event().map_err(too_large)? {
+        self.framing.push(bytes);
+        while let Some(event) = self.framing.event()? {
             if self.relay.event(&event, out)? == Progress::Done {
                 return Ok(Progress::Done);
             }
@@ -195,8 +230,7 @@ impl Pump {
     }
 
     fn ended(&mut self, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
-        if let Some(mut event) = self.decoder.finish() {
-            event.raw = [event.raw.as_ref(), b"\n\n"].concat().into();
+        if let Some(event) = self.framing.finish()? {
             if self.relay.event(&event, out)? == Progress::Done {
                 return Ok(Progress::Done);
             }
@@ -228,6 +262,9 @@ impl Pump {
         }
     }
 }
+
+/// How long a caller hears nothing at most; proxies on the way cut what is silent for longer.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long an upstream may take to end what it has said it ended.
 const LINGER: Duration = Duration::from_secs(1);

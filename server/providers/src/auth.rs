@@ -1,10 +1,12 @@
 //! How a key is shown to a provider.
 
+use chrono::{DateTime, Utc};
 use ralex_kernel::Secret;
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::error::{Refusal, UpstreamError};
+use crate::sigv4::{Credential, Request, of_json};
 use crate::spec::{Auth, Scheme};
 
 /// What a key adds to a request.
@@ -44,6 +46,39 @@ fn secret(text: &str) -> Result<HeaderValue, UpstreamError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| unusable())?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// The service that every request to AWS is for.
+const SERVICE: &str = "bedrock";
+
+/// Proves a key of AWS for a POST request: its signature, or the key itself where it is one of
+/// Bedrock's. The signature covers `Content-Type`, and so that must not change any more.
+pub(crate) fn sign(
+    key: &Secret,
+    url: &Url,
+    headers: &HeaderMap,
+    body: &[u8],
+    at: DateTime<Utc>,
+) -> Result<HeaderMap, UpstreamError> {
+    let written = key.expose().trim_start().starts_with('{').then(|| of_json(key.expose()));
+    let written = match &written {
+        None => key.expose(),
+        Some(Some(text)) => text,
+        Some(None) => return Err(unusable()),
+    };
+    let credential = Credential::read(written).map_err(|_| unusable())?;
+    match credential {
+        Credential::Bearer(word) => {
+            let value = secret(&format!("Bearer {word}"))?;
+            Ok(HeaderMap::from_iter([(reqwest::header::AUTHORIZATION, value)]))
+        }
+        Credential::AccessKey(key) => {
+            let region = key.region(url).map_err(|_| unusable())?;
+            let request = Request { method: "POST", url, body, at, region, service: SERVICE };
+            let kind = headers.get(CONTENT_TYPE).map(|kind| (CONTENT_TYPE, kind.clone()));
+            key.sign(&request, kind.as_slice()).map_err(|_| unusable())
+        }
+    }
 }
 
 /// The address with what a key adds to it.

@@ -1,9 +1,10 @@
 //! The one way out: sends a prepared request and reads the answer.
 
 use std::error::Error as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use chrono::Utc;
 use futures_util::StreamExt;
 use ralex_kernel::{Code, Problem, Secret};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
@@ -15,8 +16,10 @@ use crate::auth;
 use crate::dialect::Dialect;
 use crate::egress::{EgressPolicy, Refused};
 use crate::error::{Refusal, UpstreamError};
+use crate::filter::TextFilter;
 use crate::prepare::Prepared;
 use crate::simulated;
+use crate::spec::Scheme;
 use crate::usage::Meter;
 
 /// How long Ralex waits for an upstream.
@@ -80,7 +83,23 @@ impl Client {
         prepared: &Prepared,
         key: Option<&Secret>,
     ) -> Result<Answer, UpstreamError> {
-        let Some(url) = &prepared.url else { return simulated::answer(prepared) };
+        self.send_through(prepared, key, None).await
+    }
+
+    /// The same, with a look at every text of the answer.
+    pub async fn send_through(
+        &self,
+        prepared: &Prepared,
+        key: Option<&Secret>,
+        filter: Option<Box<dyn TextFilter>>,
+    ) -> Result<Answer, UpstreamError> {
+        if filter.is_some() && prepared.inbound.streamed() && prepared.inbound.answers() > 1 {
+            let detail = "A guardrail looks at this answer, and can look at one stream only. Leave \
+                          out `n`, or ask without a stream.";
+            let problem = Problem::new(Code::Unsupported, detail);
+            return Err(UpstreamError::Stopped(Box::new(problem)));
+        }
+        let Some(url) = &prepared.url else { return simulated::answer(prepared, filter) };
         self.policy.check_url(url).map_err(|problem| UpstreamError::Egress(problem.detail))?;
         let streamed = prepared.inbound.streamed();
         let wait = if streamed { self.timeouts.first_byte } else { self.timeouts.whole };
@@ -93,10 +112,10 @@ impl Client {
             return Err(refusal(response, key).await);
         }
         if streamed {
-            return self.streamed(prepared, response);
+            return self.streamed(prepared, response, filter);
         }
         let body = tokio::time::timeout_at(deadline, read(response, MAX_ANSWER));
-        answer::whole(prepared, body.await.map_err(timeout)??)
+        answer::whole(prepared, body.await.map_err(timeout)??, filter)
     }
 
     fn request(
@@ -128,7 +147,9 @@ impl Client {
             }
         }
         let mut url = url.clone();
-        if let Some(key) = key {
+        if let (Some(key), Scheme::Sigv4) = (key, spec.auth.scheme) {
+            headers.extend(auth::sign(key, &url, &headers, &prepared.body, Utc::now())?);
+        } else if let Some(key) = key {
             let shown = auth::show(&spec.auth, key)?;
             url = auth::with_query(&url, &shown);
             headers.extend(shown.headers.into_iter().map(|(name, value)| (Some(name), value)));
@@ -136,14 +157,25 @@ impl Client {
         Ok(http.post(url).headers(headers).body(prepared.body.clone()))
     }
 
-    fn streamed(&self, prepared: &Prepared, response: Response) -> Result<Answer, UpstreamError> {
+    fn streamed(
+        &self,
+        prepared: &Prepared,
+        response: Response,
+        filter: Option<Box<dyn TextFilter>>,
+    ) -> Result<Answer, UpstreamError> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if kind.is_some_and(|kind| kind.starts_with("application/json")) {
             return Err(UpstreamError::Malformed("it is not a stream"));
         }
         let meter = Meter::new(prepared.inbound.clone());
         let arriving = response.bytes_stream().map(|part| part.map_err(|error| cut(&error)));
-        Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), self.timeouts.idle, meter)))
+        Ok(Answer::Stream(answer::streamed(
+            prepared,
+            arriving.boxed(),
+            self.timeouts.idle,
+            meter,
+            filter,
+        )))
     }
 }
 
@@ -203,16 +235,39 @@ async fn refusal(response: Response, key: Option<&Secret>) -> UpstreamError {
     const PATIENCE: Duration = Duration::from_secs(5);
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
+    // AWS says beside the body what kind of error it is: `ValidationException:http://…`.
+    let kind = response.headers().get("x-amzn-errortype").and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(':').next()).map(str::to_owned);
     let body = tokio::time::timeout(PATIENCE, read(response, MAX_REFUSAL)).await;
     let body = body.ok().and_then(Result::ok).unwrap_or_default();
-    let refusal = Refusal::read(status, &body, retry_after);
+    let mut refusal = Refusal::read(status, &body, retry_after);
+    refusal.kind = refusal.kind.or(kind);
     UpstreamError::Status(refusal.without(key.map(Secret::expose).unwrap_or_default()))
 }
 
-/// Seconds, rounded up. A date is rare, and a caller without one waits by its own rule.
+/// Seconds, rounded up, from any of the three forms that providers use.
 fn retry_after(headers: &HeaderMap) -> Option<u64> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
-    number(RETRY_AFTER.as_str()).or_else(|| Some(number("retry-after-ms")?.div_ceil(1000)))
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let millis = || text("retry-after-ms")?.parse::<f64>().ok().map(|ms| ms / 1000.0);
+    let seconds = || text(RETRY_AFTER.as_str())?.parse::<f64>().ok();
+    let number = millis().or_else(seconds).filter(|it| (0.0..=LONGEST_RETRY).contains(it));
+    number.map(whole_seconds).or_else(|| {
+        let until = httpdate::parse_http_date(text(RETRY_AFTER.as_str())?).ok()?;
+        let wait = until.duration_since(SystemTime::now()).unwrap_or_default().as_secs_f64();
+        (wait <= LONGEST_RETRY).then(|| whole_seconds(wait))
+    })
+}
+
+/// A day; what says more is no advice.
+const LONGEST_RETRY: f64 = 86_400.0;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is between zero and a day"
+)]
+fn whole_seconds(seconds: f64) -> u64 {
+    seconds.ceil() as u64
 }
 
 async fn read(response: Response, limit: usize) -> Result<Bytes, UpstreamError> {
@@ -226,4 +281,28 @@ async fn read(response: Response, limit: usize) -> Result<Bytes, UpstreamError> 
         body.extend_from_slice(&part);
     }
     Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(name: &'static str, value: &str) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_str(value).unwrap());
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn the_wait_that_a_provider_advises_is_read_in_every_form() {
+        assert_eq!(wait("retry-after", "7"), Some(7));
+        assert_eq!(wait("retry-after", "1.2"), Some(2));
+        assert_eq!(wait("retry-after-ms", "1500"), Some(2));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        assert!(wait("retry-after", &soon).is_some_and(|wait| (58..=60).contains(&wait)));
+        assert_eq!(wait("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
+        for nonsense in ["-1", "soon", "NaN", "1e99", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            assert_eq!(wait("retry-after", nonsense), None, "{nonsense}");
+        }
+    }
 }

@@ -7,11 +7,12 @@
 
 pub(crate) mod chat;
 mod converse;
-mod gemini;
+pub(crate) mod gemini;
 mod messages;
 pub(crate) mod refuse;
 mod responses;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -68,6 +69,11 @@ pub(crate) trait Codec: Sync {
     /// Passes events on as they are.
     fn pass(&self, meter: Meter, asked: &Inbound) -> Box<dyn Relay>;
 
+    /// What keeps a stream alive that has nothing to say: a comment, where clients pass over them.
+    fn heartbeat(&self) -> &'static [u8] {
+        b": ping\n\n"
+    }
+
     /// A problem in the dialect's own error shape.
     fn error_body(&self, problem: &Problem) -> Value;
 
@@ -118,10 +124,22 @@ pub(crate) fn identifier(prefix: &str, upstream: Option<&str>) -> String {
     format!("{prefix}{bare}")
 }
 
+/// An id for an answer whose upstream gives none.
+pub(crate) fn new_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("ralex-{:016x}{count:08x}", since.as_nanos())
+}
+
 /// Seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+#[cfg(test)]
+mod fuzz;
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tests;

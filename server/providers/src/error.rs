@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::codec;
 use crate::dialect::Dialect;
-use crate::json::{given, text};
+use crate::json::{Object, given, objects, text};
 
 /// Why there is no answer, or not the whole of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum UpstreamError {
     /// The address is one that Ralex may not reach.
     #[error("{0}")]
     Egress(String),
+    /// A [`crate::TextFilter`] ended the answer.
+    #[error("the answer was stopped: {}", .0.detail)]
+    Stopped(Box<Problem>),
 }
 
 /// What a provider said when it refused.
@@ -51,11 +54,19 @@ impl Refusal {
     /// Reads an error body of either dialect. What has no such shape is not passed on.
     pub(crate) fn read(status: u16, body: &[u8], retry_after: Option<u64>) -> Self {
         let body: Option<Value> = serde_json::from_slice(body).ok();
+        // Google begins a stream's array before it knows of the error.
+        let body = match body {
+            Some(Value::Array(mut all)) if all.len() == 1 => all.pop(),
+            body => body,
+        };
         let error = body.as_ref().and_then(Value::as_object).and_then(|it| given(it, "error"));
+        let googles = error.and_then(Value::as_object).map(Googles);
+        // Google says of a wrong key that the request is wrong; its sender cannot mend it.
+        let wrong_key = googles.as_ref().is_some_and(Googles::refuses_the_key);
         // Some compatible servers leave the envelope out.
         Self {
-            status,
-            retry_after,
+            status: if wrong_key { 401 } else { status },
+            retry_after: retry_after.or_else(|| googles?.retry_after()),
             ..Self::of(error.or(body.as_ref().filter(|body| body.is_object())))
         }
     }
@@ -63,22 +74,39 @@ impl Refusal {
     /// Reads the `error` of a stream's event, whose status is told by its type.
     pub(crate) fn in_stream(error: Option<&Value>) -> Self {
         let refusal = Self::of(error);
+        // Google's `code` is a status.
+        let number = error.and_then(|error| error.get("code")?.as_u64());
+        let number = number.and_then(|number| u16::try_from(number).ok());
+        if let Some(status) = number.filter(|number| (400..=599).contains(number)) {
+            return Self { status, ..refusal };
+        }
         let status = match refusal.kind.as_deref() {
             Some("overloaded_error") => 529,
             Some("rate_limit_error") => 429,
             Some("invalid_request_error") => 400,
             Some("authentication_error") => 401,
             Some("permission_error") => 403,
-            _ => 500,
+            _ => match refusal.code.as_deref() {
+                Some("rate_limit_exceeded" | "insufficient_quota") => 429,
+                Some("context_length_exceeded" | "invalid_prompt") => 400,
+                // OpenAI's responses have a dozen names for an image that is of no use.
+                Some(code) if code.contains("image") => 400,
+                Some(_) | None => 500,
+            },
         };
         Self { status, ..refusal }
+    }
+
+    /// A refusal whose kind and words stand in places of their own.
+    pub(crate) fn said(status: u16, kind: &str, message: &str) -> Self {
+        Self { status, kind: Some(shorten(kind)), message: shorten(message), ..Self::default() }
     }
 
     fn of(error: Option<&Value>) -> Self {
         match error {
             Some(Value::Object(error)) => Self {
                 message: shorten(text(error, "message").unwrap_or_default()),
-                kind: text(error, "type").map(shorten),
+                kind: text(error, "type").or(text(error, "status")).map(shorten),
                 code: text(error, "code").map(shorten),
                 param: text(error, "param").map(shorten),
                 ..Self::default()
@@ -130,6 +158,26 @@ impl Refusal {
     }
 }
 
+/// What Google says of an error beside its message.
+struct Googles<'a>(&'a Object);
+
+impl Googles<'_> {
+    fn refuses_the_key(&self) -> bool {
+        objects(self.0.get("details")).any(|detail| {
+            matches!(text(detail, "reason"), Some("API_KEY_INVALID" | "API_KEY_EXPIRED"))
+        })
+    }
+
+    /// Whole seconds, rounded up: `"34.07s"`.
+    fn retry_after(&self) -> Option<u64> {
+        let delay = objects(self.0.get("details")).find_map(|it| text(it, "retryDelay"))?;
+        let delay = delay.strip_suffix('s')?;
+        let (seconds, fraction) = delay.split_once('.').unwrap_or((delay, ""));
+        let more = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+        Some(seconds.parse::<u64>().ok()?.saturating_add(more))
+    }
+}
+
 impl UpstreamError {
     pub fn code(&self) -> Code {
         match self {
@@ -138,20 +186,24 @@ impl UpstreamError {
             Self::Timeout => Code::UpstreamTimeout,
             Self::Malformed(_) => Code::UpstreamMalformed,
             Self::Egress(_) => Code::EgressRefused,
+            Self::Stopped(problem) => problem.code,
         }
     }
 
     /// True where the same request may succeed elsewhere or a little later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Status(refusal) => matches!(refusal.status, 408 | 409 | 429 | 500..),
+            Self::Status(refusal) => matches!(refusal.status, 408 | 409 | 424 | 429 | 500..),
             Self::Unreachable | Self::Timeout | Self::Cut | Self::Malformed(_) => true,
-            Self::Egress(_) => false,
+            Self::Egress(_) | Self::Stopped(_) => false,
         }
     }
 
     /// As the caller sees it. The status is the provider's own where the request is at fault.
     pub fn to_problem(&self) -> Problem {
+        if let Self::Stopped(problem) = self {
+            return problem.as_ref().clone();
+        }
         let detail = match self {
             Self::Status(refusal) => refusal.detail(),
             Self::Unreachable => "The provider could not be reached. Try again later.".to_owned(),
@@ -159,6 +211,7 @@ impl UpstreamError {
             Self::Cut => "The provider ended its answer before it was complete.".to_owned(),
             Self::Malformed(what) => format!("The provider's answer made no sense: {what}."),
             Self::Egress(why) => why.clone(),
+            Self::Stopped(problem) => problem.detail.clone(),
         };
         let mut problem = Problem::new(self.code(), detail);
         if let Self::Status(refusal) = self {
@@ -254,6 +307,20 @@ mod tests {
         let problem = refused(429, "{}").to_problem();
         assert_eq!((problem.status, problem.code), (429, Code::UpstreamRateLimited));
         assert_eq!(problem.retry_after, Some(7));
+    }
+
+    #[test]
+    fn googles_errors_are_read_in_its_own_form() {
+        let body = r#"[{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED",
+            "details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"34.07s"}]}}]"#;
+        let refusal = Refusal::read(429, body.as_bytes(), None);
+        assert_eq!((refusal.retry_after, refusal.message.as_str()), (Some(35), "Quota exceeded"));
+        let body = r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT",
+            "details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}"#;
+        let refusal = Refusal::read(400, body.as_bytes(), None);
+        assert_eq!(refusal.status, 401, "the caller has no key that it could mend");
+        let error = json!({ "code": 503, "message": "overloaded", "status": "UNAVAILABLE" });
+        assert_eq!(Refusal::in_stream(Some(&error)).status, 503);
     }
 
     #[test]

@@ -78,6 +78,19 @@ impl Inbound {
         })))
     }
 
+    /// The same request with another body.
+    pub(crate) fn rewritten(&self, body: &Object) -> Result<Self, Problem> {
+        let raw = serde_json::to_vec(body)
+            .map_err(|error| Problem::new(Code::Internal, format!("no JSON: {error}")))?;
+        let path = InPath { model: Some(self.0.model.clone()), streamed: Some(self.0.streamed) };
+        let headers = self.0.headers.clone();
+        let inbound = Self::parse_at(self.0.dialect, raw.into(), path)?;
+        Ok(match Arc::try_unwrap(inbound.0) {
+            Ok(inner) => Self(Arc::new(Inner { headers, ..inner })),
+            Err(shared) => Self(shared),
+        })
+    }
+
     /// Keeps those of the caller's headers that a provider of the same dialect must see.
     #[must_use]
     pub fn with_headers<'a>(self, headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
@@ -183,7 +196,7 @@ fn not_json(error: &serde_json::Error) -> Problem {
 
 /// Finds every top-level value. A field that stands twice is refused: the gateway could judge the
 /// one and the provider obey the other.
-fn spans(raw: &Bytes) -> Result<Vec<(String, Range<usize>)>, Problem> {
+pub(crate) fn spans(raw: &Bytes) -> Result<Vec<(String, Range<usize>)>, Problem> {
     struct Fields<'a>(&'a [u8]);
     impl<'de> Visitor<'de> for Fields<'de> {
         type Value = Vec<(String, Range<usize>)>;

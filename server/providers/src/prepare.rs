@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use ralex_kernel::{Code, Problem};
 use serde_json::{Value, json};
 use url::Url;
@@ -18,7 +18,7 @@ use crate::codec::refuse::unsupported;
 use crate::dialect::Dialect;
 use crate::inbound::Inbound;
 use crate::json::given;
-use crate::spec::{ProviderSpec, Speaks};
+use crate::spec::{ProviderSpec, Scheme, Speaks};
 
 /// Which model of which upstream a call goes to.
 #[derive(Clone, Debug)]
@@ -117,6 +117,11 @@ impl Splice {
         }
     }
 
+    /// Replaces, or where the range is empty adds, a part of the body that stands deeper.
+    pub fn within(&mut self, range: Range<usize>, text: String) {
+        self.replaced.push((range, text));
+    }
+
     fn apply(mut self, raw: &Bytes) -> Bytes {
         self.replaced.sort_by_key(|(span, _)| span.start);
         let end = raw.iter().rposition(|byte| *byte == b'}').unwrap_or(raw.len());
@@ -162,13 +167,18 @@ pub(crate) fn address(target: &Target, path: &str) -> Result<Url, Problem> {
     // `/v1` at the end of the base and at the beginning of the path is the same one.
     let version = path.get(1..).and_then(|path| path.split('/').next()).unwrap_or_default();
     let base = base.strip_suffix(version).and_then(|base| base.strip_suffix('/')).unwrap_or(base);
-    let model = utf8_percent_encode(&target.upstream_model, MODEL).to_string();
+    // AWS signs the path as its own libraries write it, where a name is one encoded segment.
+    let set = if target.spec.auth.scheme == Scheme::Sigv4 { SEGMENT } else { MODEL };
+    let model = utf8_percent_encode(&target.upstream_model, set).to_string();
     url.set_path(&format!("{base}{}", path.replace("{model}", &model)));
     if query.is_some() {
         url.set_query(query);
     }
     Ok(url)
 }
+
+/// All but what never needs to be encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What cannot stand in a path as it is; a colon can, and names of models have them.
 const MODEL: &AsciiSet =
@@ -266,6 +276,18 @@ mod tests {
             let url = endpoint(&target, speaks, false).unwrap();
             assert_eq!(url.path(), path, "{base}");
         }
+    }
+
+    #[test]
+    fn a_model_of_bedrock_is_one_segment_of_the_path_and_nothing_stands_before_it() {
+        let mut target = target("bedrock", "https://bedrock-runtime.us-east-1.amazonaws.com");
+        target.upstream_model = "arn:aws:bedrock:us-east-1:1:inference-profile/a.b-v1:0".to_owned();
+        let speaks = target.spec.speaks(Dialect::OpenaiChat).unwrap();
+        let url = endpoint(&target, speaks, true).unwrap();
+        assert_eq!(
+            url.path(),
+            "/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Ainference-profile%2Fa.b-v1%3A0/converse-stream"
+        );
     }
 
     proptest! {

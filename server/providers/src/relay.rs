@@ -5,6 +5,7 @@
 
 use crate::codec::{self, Decode, Encode};
 use crate::error::UpstreamError;
+use crate::filter::{Filtered, TextFilter};
 use crate::ir::Delta;
 use crate::json::Object;
 use crate::prepare::Prepared;
@@ -29,14 +30,20 @@ pub(crate) trait Relay: Send {
 }
 
 /// The relay that a call needs.
-pub(crate) fn relay(prepared: &Prepared, meter: Meter) -> Box<dyn Relay> {
+pub(crate) fn relay(
+    prepared: &Prepared,
+    meter: Meter,
+    filter: Option<Box<dyn TextFilter>>,
+) -> Box<dyn Relay> {
     let (upstream, caller) = (prepared.upstream_dialect(), prepared.inbound.dialect());
-    if upstream == caller {
+    if upstream == caller && filter.is_none() {
         return codec::of(caller).pass(meter, &prepared.inbound);
     }
     Box::new(Translation {
         decode: codec::of(upstream).decoder(meter.clone()),
         encode: codec::of(caller).encoder(meter, &prepared.inbound),
+        filter: filter.map(Filtered::new),
+        asked_model: prepared.target.upstream_model.clone(),
         deltas: Vec::new(),
     })
 }
@@ -45,20 +52,40 @@ pub(crate) fn relay(prepared: &Prepared, meter: Meter) -> Box<dyn Relay> {
 struct Translation {
     decode: Box<dyn Decode>,
     encode: Box<dyn Encode>,
-    /// Empty between events; kept for its memory.
+    filter: Option<Filtered>,
+    /// For upstreams that do not say which model answers.
+    asked_model: String,
+    /// Empty between events.
     deltas: Vec<Delta>,
 }
 
 impl Translation {
-    fn write(&mut self, out: &mut Vec<u8>) -> Progress {
+    fn write(&mut self, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
         let mut progress = Progress::Going;
-        for delta in self.deltas.drain(..) {
+        for mut delta in self.filtered()? {
+            if let Delta::Start { id, model } = &mut delta {
+                id.get_or_insert_with(codec::new_id);
+                if model.is_empty() {
+                    model.clone_from(&self.asked_model);
+                }
+            }
             self.encode.delta(&delta, out);
             if matches!(delta, Delta::Finish(_)) {
                 progress = Progress::Done;
             }
         }
-        progress
+        Ok(progress)
+    }
+
+    fn filtered(&mut self) -> Result<Vec<Delta>, UpstreamError> {
+        let deltas = std::mem::take(&mut self.deltas);
+        let Some(filter) = &mut self.filter else { return Ok(deltas) };
+        let mut passed = Vec::with_capacity(deltas.len());
+        for delta in deltas {
+            let stopped = |problem| UpstreamError::Stopped(Box::new(problem));
+            filter.step(delta, &mut passed).map_err(stopped)?;
+        }
+        Ok(passed)
     }
 }
 
@@ -66,13 +93,13 @@ impl Relay for Translation {
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
         let read = self.decode.event(event, &mut self.deltas);
         // What was said before a failure is still said.
-        let progress = self.write(out);
+        let progress = self.write(out)?;
         read.map(|()| progress)
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), UpstreamError> {
         let read = self.decode.end(&mut self.deltas);
-        self.write(out);
+        self.write(out)?;
         read
     }
 }

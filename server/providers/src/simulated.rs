@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Answer};
 use crate::error::{Refusal, UpstreamError};
+use crate::filter::TextFilter;
 use crate::inbound::Inbound;
 use crate::json::{Object, objects, text};
 use crate::prepare::Prepared;
@@ -47,11 +48,14 @@ pub(crate) enum Content {
 }
 
 /// Answers a request in the caller's dialect.
-pub(crate) fn answer(prepared: &Prepared) -> Result<Answer, UpstreamError> {
+pub(crate) fn answer(
+    prepared: &Prepared,
+    filter: Option<Box<dyn TextFilter>>,
+) -> Result<Answer, UpstreamError> {
     let said = said(prepared);
     if !prepared.inbound.streamed() {
         let body = wire::whole(&prepared.inbound, &said);
-        return answer::whole(prepared, Value::Object(body).to_string().into());
+        return answer::whole(prepared, Value::Object(body).to_string().into(), filter);
     }
     if said.answers > 1 {
         let message = "The simulated provider streams one answer at a time; leave out `n`.";
@@ -70,7 +74,7 @@ pub(crate) fn answer(prepared: &Prepared) -> Result<Answer, UpstreamError> {
             Ok(Bytes::from(event))
         }
     });
-    Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), IDLE, meter)))
+    Ok(Answer::Stream(answer::streamed(prepared, arriving.boxed(), IDLE, meter, filter)))
 }
 
 /// Five to fifteen milliseconds, as uneven as a real model and yet always the same.
@@ -164,7 +168,7 @@ mod tests {
             upstream_model: "sim".to_owned(),
             max_output: 1000,
         };
-        answer(&prepare(&inbound, &target, 1000).unwrap()).unwrap()
+        answer(&prepare(&inbound, &target, 1000).unwrap(), None).unwrap()
     }
 
     fn plain(dialect: Dialect, body: &Value) -> (Value, Usage) {

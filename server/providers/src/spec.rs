@@ -196,7 +196,7 @@ impl ProviderSpec {
         if let Some(url) = &self.base_url {
             return url.path();
         }
-        let hint = self.base_url_hint.as_deref().unwrap_or_default();
+        let Some(hint) = self.base_url_hint.as_deref() else { return "/v1" };
         let after_host = hint.split_once("://").map_or(hint, |(_, rest)| rest);
         let path = after_host.find('/').and_then(|at| after_host.get(at..)).unwrap_or_default();
         // What only the admin knows has no default.

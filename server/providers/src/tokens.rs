@@ -71,8 +71,10 @@ impl Input {
         input.add(ANSWER_OVERHEAD, ANSWER_OVERHEAD);
         for (key, value) in body {
             match key.as_str() {
-                "messages" => input.messages(value),
+                "messages" | "contents" => input.messages(value),
                 "system" => input.content(value),
+                "systemInstruction" | "system_instruction" => input.system(value),
+                "cachedContent" | "cached_content" if !value.is_null() => input.unknown(),
                 "tools" | "functions" => input.tools(value),
                 // Server-side search reads pages that nobody here has seen.
                 "web_search_options" | "mcp_servers" if !value.is_null() => input.unknown(),
@@ -110,13 +112,18 @@ impl Input {
             self.add(MESSAGE_OVERHEAD, MESSAGE_OVERHEAD);
             for (key, value) in message {
                 match key.as_str() {
-                    "content" => self.content(value),
+                    "content" | "parts" => self.content(value),
                     "role" => {}
                     _ if value.is_null() => {}
                     _ => self.json(value),
                 }
             }
         }
+    }
+
+    /// Google's instructions: a text, or an object of parts.
+    fn system(&mut self, system: &Value) {
+        self.content(system.get("parts").unwrap_or(system));
     }
 
     /// A text, or parts of which each is a text, an image or something else.
@@ -131,6 +138,9 @@ impl Input {
 
     fn part(&mut self, part: &Value) {
         let Some(object) = part.as_object() else { return self.content(part) };
+        if !object.contains_key("type") && self.googles(object) {
+            return;
+        }
         match text(object, "type") {
             Some("text") => self.text(text(object, "text").unwrap_or_default()),
             Some("image" | "image_url") => self.add(IMAGE_TOKENS, IMAGE_TOKENS),
@@ -142,6 +152,38 @@ impl Input {
             Some("input_audio" | "file" | "document") => self.attachment(object),
             _ => self.json(part),
         }
+    }
+
+    /// A part of Google's, told by its field and not by a type; false where it is none of these.
+    fn googles(&mut self, part: &Object) -> bool {
+        let within = |names: [&str; 2]| {
+            names.into_iter().find_map(|name| part.get(name)).and_then(Value::as_object)
+        };
+        let is_image = |medium: &Object| {
+            let kind = text(medium, "mimeType").or_else(|| text(medium, "mime_type"));
+            kind.is_some_and(|kind| kind.starts_with("image/"))
+        };
+        if let Some(blob) = within(["inlineData", "inline_data"]) {
+            match text(blob, "data") {
+                Some(_) if is_image(blob) => self.add(IMAGE_TOKENS, IMAGE_TOKENS),
+                Some(data) => self.enclosed(data.len()),
+                None => self.unknown(),
+            }
+        } else if let Some(file) = within(["fileData", "file_data"]) {
+            if is_image(file) {
+                self.add(IMAGE_TOKENS, IMAGE_TOKENS);
+            } else {
+                self.unknown();
+            }
+        } else if let Some(result) = within(["functionResponse", "function_response"]) {
+            self.add(MESSAGE_OVERHEAD, MESSAGE_OVERHEAD);
+            for (key, value) in result {
+                if key == "parts" { self.content(value) } else { self.json(value) }
+            }
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Sound and documents. What is enclosed has no more tokens than bytes, plus a picture of
@@ -159,7 +201,13 @@ impl Input {
                 it => it.and_then(|it| data(it, "data")),
             },
         };
-        let Some(enclosed) = enclosed else { return self.unknown() };
+        match enclosed {
+            Some(enclosed) => self.enclosed(enclosed),
+            None => self.unknown(),
+        }
+    }
+
+    fn enclosed(&mut self, enclosed: usize) {
         let enclosed = u64::try_from(enclosed).unwrap_or(u64::MAX);
         let pages = enclosed / 1024 + 1;
         let worst = enclosed.saturating_add(pages.saturating_mul(IMAGE_TOKENS)).min(UNKNOWN_INPUT);
@@ -172,12 +220,19 @@ impl Input {
             self.json(tools);
         }
         // A tool that the provider runs itself brings its own input: pages, files, results.
-        let own = |tool: &Object| matches!(text(tool, "type"), None | Some("function" | "custom"));
+        let own = |tool: &Object| match text(tool, "type") {
+            None => DECLARED.iter().any(|key| tool.contains_key(*key)) || tool.is_empty(),
+            Some(kind) => matches!(kind, "function" | "custom"),
+        };
         if objects(Some(tools)).any(|tool| !own(tool)) {
             self.unknown();
         }
     }
 }
+
+/// What a tool of the caller's own has where no type tells it.
+const DECLARED: [&str; 6] =
+    ["cachePoint", "function", "functionDeclarations", "function_declarations", "name", "toolSpec"];
 
 fn worst_of(text: &str, counted: u64) -> u64 {
     let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
@@ -221,12 +276,31 @@ mod tests {
     }
 
     #[test]
+    fn googles_parts_count_as_everybodys() {
+        let data = "A".repeat(100_000);
+        let body = json!({
+            "systemInstruction": { "parts": [{ "text": "Be brief." }] },
+            "contents": [{ "role": "user", "parts": [
+                { "text": "what is this?" },
+                { "inline_data": { "mime_type": "image/png", "data": data } },
+            ] }],
+            "tools": [{ "functionDeclarations": [{ "name": "look" }] }],
+        });
+        let input = input(body);
+        let most = IMAGE_TOKENS + TOOLS_OVERHEAD + 150;
+        assert!(input.worst > IMAGE_TOKENS && input.worst < most, "{input:?}");
+    }
+
+    #[test]
     fn what_a_request_only_names_counts_as_unknown() {
         for body in [
             json!({ "messages": [{ "role": "user", "content": [
                 { "type": "file", "file": { "file_id": "file-1" } }] }] }),
             json!({ "messages": [], "tools": [{ "type": "web_search_20250305", "name": "s" }] }),
             json!({ "messages": [], "web_search_options": {} }),
+            json!({ "contents": [{ "parts": [{ "fileData": { "fileUri": "https://y.test/v" } }] }] }),
+            json!({ "contents": [], "tools": [{ "googleSearch": {} }] }),
+            json!({ "contents": [], "cachedContent": "cachedContents/1" }),
         ] {
             assert!(input(body.clone()).worst >= UNKNOWN_INPUT, "{body}");
         }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::inbound::Inbound;
-use crate::json::Object;
+use crate::json::{Object, objects, text};
 use crate::tokens;
 
 /// What one call used. No token is counted in two of these but in `reasoning_tokens`.
@@ -117,6 +117,101 @@ impl Usage {
         })
     }
 
+    /// Reads Bedrock's `usage`; nothing unless both counts are there.
+    pub(crate) fn of_converse(usage: Option<&Value>) -> Option<Self> {
+        let usage = usage?.as_object()?;
+        let written = count(usage, "cacheWriteInputTokens").unwrap_or(0);
+        let for_an_hour = objects(usage.get("cacheDetails"))
+            .filter(|detail| text(detail, "ttl") == Some("1h"))
+            .filter_map(|detail| count(detail, "inputTokens"))
+            .fold(0, u64::saturating_add)
+            .min(written);
+        Some(Self {
+            input_tokens: count(usage, "inputTokens")?,
+            output_tokens: count(usage, "outputTokens")?,
+            cache_read_tokens: count(usage, "cacheReadInputTokens").unwrap_or(0),
+            cache_write_tokens: written - for_an_hour,
+            cache_write_1h_tokens: for_an_hour,
+            ..Self::default()
+        })
+    }
+
+    /// As Bedrock writes it.
+    pub(crate) fn to_converse(self) -> Value {
+        let details = [("5m", self.cache_write_tokens), ("1h", self.cache_write_1h_tokens)];
+        let details: Vec<Value> = details
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(ttl, count)| json!({ "ttl": ttl, "inputTokens": count }))
+            .collect();
+        json!({
+            "inputTokens": self.input_tokens.saturating_add(self.audio_input_tokens),
+            "outputTokens": self.total_output(),
+            "totalTokens": self.total_input().saturating_add(self.total_output()),
+            "cacheReadInputTokens": self.cache_read_tokens,
+            "cacheWriteInputTokens":
+                self.cache_write_tokens.saturating_add(self.cache_write_1h_tokens),
+            "cacheDetails": details,
+        })
+    }
+
+    /// Reads Google's `usageMetadata`; nothing unless the prompt's count is there, since counts of
+    /// zero are left out.
+    pub(crate) fn of_gemini(usage: Option<&Value>) -> Option<Self> {
+        let usage = usage?.as_object()?;
+        let told = |key| count(usage, key).unwrap_or(0);
+        let of_audio = |key| {
+            objects(usage.get(key))
+                .filter(|detail| text(detail, "modality") == Some("AUDIO"))
+                .filter_map(|detail| count(detail, "tokenCount"))
+                .fold(0, u64::saturating_add)
+        };
+        let prompt = count(usage, "promptTokenCount")?;
+        let cached = told("cachedContentTokenCount").min(prompt);
+        let audio = of_audio("promptTokensDetails")
+            .saturating_sub(of_audio("cacheTokensDetails"))
+            .min(prompt - cached);
+        let (said, thought) = (told("candidatesTokenCount"), told("thoughtsTokenCount"));
+        let spoken = of_audio("candidatesTokensDetails").min(said);
+        Some(Self {
+            // What tools that Google ran gave the model to read is beside the prompt.
+            input_tokens: (prompt - cached - audio).saturating_add(told("toolUsePromptTokenCount")),
+            output_tokens: (said - spoken).saturating_add(thought),
+            reasoning_tokens: thought,
+            cache_read_tokens: cached,
+            audio_input_tokens: audio,
+            audio_output_tokens: spoken,
+            ..Self::default()
+        })
+    }
+
+    /// As Google writes it.
+    pub(crate) fn to_gemini(self) -> Value {
+        let (prompt, output) = (self.total_input(), self.total_output());
+        let mut usage = json!({
+            "promptTokenCount": prompt,
+            "candidatesTokenCount": output.saturating_sub(self.reasoning_tokens),
+            "totalTokenCount": prompt.saturating_add(output),
+        });
+        if self.reasoning_tokens > 0 {
+            usage["thoughtsTokenCount"] = json!(self.reasoning_tokens);
+        }
+        if self.cache_read_tokens > 0 {
+            usage["cachedContentTokenCount"] = json!(self.cache_read_tokens);
+        }
+        usage
+    }
+
+    /// Reads a response's `usage`; nothing unless both counts are there.
+    pub(crate) fn of_response(usage: Option<&Value>) -> Option<Self> {
+        let usage = usage?.as_object()?;
+        let input = Details::of(usage, "input_tokens_details");
+        let output = Details::of(usage, "output_tokens_details");
+        let cached = input.count("cached_tokens");
+        let (asked, said) = (count(usage, "input_tokens")?, count(usage, "output_tokens")?);
+        Some(Self::parts(asked, cached, input, said, output))
+    }
+
     /// As a chat completion writes it.
     pub(crate) fn to_chat(self) -> Value {
         let (prompt, completion) = (self.total_input(), self.total_output());
@@ -132,6 +227,22 @@ impl Usage {
                 "reasoning_tokens": self.reasoning_tokens,
                 "audio_tokens": self.audio_output_tokens,
             },
+        })
+    }
+
+    /// As a response writes it.
+    pub(crate) fn to_response(self) -> Value {
+        let (input, output) = (self.total_input(), self.total_output());
+        json!({
+            "input_tokens": input,
+            "input_tokens_details": {
+                "cached_tokens": self.cache_read_tokens,
+                "cache_write_tokens":
+                    self.cache_write_tokens.saturating_add(self.cache_write_1h_tokens),
+            },
+            "output_tokens": output,
+            "output_tokens_details": { "reasoning_tokens": self.reasoning_tokens },
+            "total_tokens": input.saturating_add(output),
         })
     }
 
@@ -277,6 +388,22 @@ mod tests {
         assert_eq!(usage.input_tokens, 3);
         assert_eq!(usage.total_input(), 32);
         assert_eq!(Usage::of_message(Some(&usage.to_message())), Some(usage));
+    }
+
+    #[test]
+    fn googles_thoughts_are_output_and_its_cache_is_no_input() {
+        let wire = json!({ "promptTokenCount": 100, "cachedContentTokenCount": 60,
+            "candidatesTokenCount": 7, "thoughtsTokenCount": 20, "toolUsePromptTokenCount": 5,
+            "totalTokenCount": 132,
+            "promptTokensDetails": [{ "modality": "TEXT", "tokenCount": 70 }, { "modality": "AUDIO", "tokenCount": 30 }] });
+        let usage = Usage::of_gemini(Some(&wire)).unwrap();
+        assert_eq!((usage.input_tokens, usage.cache_read_tokens), (15, 60));
+        assert_eq!((usage.output_tokens, usage.reasoning_tokens), (27, 20));
+        assert_eq!(usage.audio_input_tokens, 30);
+        let again = usage.to_gemini();
+        assert_eq!(again["totalTokenCount"], wire["totalTokenCount"]);
+        assert_eq!(again["candidatesTokenCount"], wire["candidatesTokenCount"]);
+        assert_eq!(Usage::of_gemini(Some(&json!({ "trafficType": "ON_DEMAND" }))), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::prepare::{Splice, Target};
 use crate::relay::Relay;
 use crate::usage::{Meter, Usage};
 
+pub(super) use request::effort;
 pub(crate) use stream::texts;
 
 /// The codec.

@@ -78,6 +78,10 @@ impl Codec for Messages {
         Box::new(stream::Pass::new(meter))
     }
 
+    fn heartbeat(&self) -> &'static [u8] {
+        b"event: ping\ndata: {\"type\":\"ping\"}\n\n"
+    }
+
     fn error_body(&self, problem: &Problem) -> Value {
         let error = json!({ "type": error_type(problem.status), "message": problem.detail });
         json!({ "type": "error", "error": error, "request_id": problem.request_id })

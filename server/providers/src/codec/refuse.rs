@@ -41,6 +41,43 @@ pub(crate) const CHAT_MESSAGE: &[(&str, Harmless)] = &[
 pub(crate) const CHAT_TOOL_CALL: &[(&str, Harmless)] = &[("index", Always)];
 pub(crate) const CHAT_IMAGE: &[(&str, Harmless)] = &[("detail", Always)];
 
+/// Fields of a responses request that nobody else has.
+pub(crate) const RESPONSES: &[(&str, Harmless)] = &[
+    ("background", Saying(&["false"])),
+    ("client_metadata", Always),
+    // Shortens a history that is too long; without it all of it is sent.
+    ("context_management", Always),
+    // Counts calls of the provider's own tools, of which there are none.
+    ("max_tool_calls", Always),
+    ("metadata", Always),
+    ("prompt_cache_key", Always),
+    ("prompt_cache_options", Always),
+    ("prompt_cache_retention", Always),
+    ("service_tier", Saying(&[r#""auto""#, r#""default""#])),
+    ("store", Saying(&["false"])),
+    // Padding against eavesdroppers.
+    ("stream_options", Always),
+    ("top_logprobs", Saying(&["0"])),
+    // A history that is too long is refused by the provider, never cut.
+    ("truncation", Always),
+];
+pub(crate) const RESPONSES_REASONING: &[(&str, Harmless)] =
+    &[("context", Always), ("mode", Saying(&[r#""standard""#]))];
+
+/// Fields of items and their parts.
+pub(crate) const RESPONSES_ITEM: &[(&str, Harmless)] = &[
+    ("caller", Saying(&[r#"{"type":"direct"}"#])),
+    ("id", Always),
+    ("phase", Always),
+    ("status", Always),
+];
+pub(crate) const RESPONSES_PART: &[(&str, Harmless)] = &[
+    ("annotations", Always),
+    ("detail", Always),
+    ("logprobs", Always),
+    ("prompt_cache_breakpoint", Always),
+];
+
 /// Fields of a messages request that nobody else has.
 pub(crate) const MESSAGES: &[(&str, Harmless)] = &[
     ("cache_control", Always),

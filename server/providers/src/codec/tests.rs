@@ -14,14 +14,19 @@ fn spec(kind: &str) -> Arc<ProviderSpec> {
     Specs::built_in().unwrap().find(kind).unwrap().clone()
 }
 
-fn translated(dialect: Dialect, kind: &str, body: &Value) -> Result<Value, Problem> {
-    let inbound = Inbound::parse(dialect, body.to_string().into()).unwrap();
-    let target = Target {
+/// An upstream of this kind.
+pub(super) fn target(kind: &str) -> Target {
+    Target {
         spec: spec(kind),
         base_url: Some("https://x.test".parse().unwrap()),
         upstream_model: "up".to_owned(),
         max_output: 1000,
-    };
+    }
+}
+
+fn translated(dialect: Dialect, kind: &str, body: &Value) -> Result<Value, Problem> {
+    let inbound = Inbound::parse(dialect, body.to_string().into()).unwrap();
+    let target = target(kind);
     let prepared = prepare(&inbound, &target, 500)?;
     Ok(serde_json::from_slice(&prepared.body).unwrap())
 }

@@ -509,7 +509,7 @@ fn encode_format(format: &Given<Format>) -> Value {
 
 /// Chat has efforts and no budgets. Thinking that is off is not mentioned, since models that
 /// cannot think refuse the field whatever it says.
-fn effort(reasoning: &Reasoning) -> Option<&str> {
+pub(crate) fn effort(reasoning: &Reasoning) -> Option<&str> {
     match (reasoning.effort.as_deref(), reasoning.budget) {
         (Some("max"), _) => Some("xhigh"),
         (Some(effort), _) => Some(effort),
