@@ -68,3 +68,48 @@ const fn scheme(scheme: Scheme) -> &'static str {
         Scheme::None => "none",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    const WIRES: [&str; 5] =
+        ["openai_chat", "openai_responses", "anthropic_messages", "gemini", "bedrock_converse"];
+
+    #[tokio::test]
+    async fn every_kind_can_be_added_or_says_what_is_missing() {
+        let world = World::new().await;
+        let kinds = world.routing.kinds();
+        assert!(kinds.len() > 30, "{}", kinds.len());
+        for (index, info) in kinds.into_iter().enumerate() {
+            assert!(info.dialects.iter().all(|wire| WIRES.contains(&wire.as_str())), "{info:?}");
+            assert!(!info.operations.is_empty(), "{info:?}");
+            let slug = format!("p{index}");
+            let added = world.provider(&slug, info.kind.clone(), None).await;
+            let simulated = info.kind == ProviderKind::SIMULATED;
+            match (added, &info.base_url, &info.base_url_hint) {
+                (Ok(provider), address, _) => assert_eq!(provider.base_url, *address),
+                // What runs on one's own machine is reached once the operator allows it.
+                (Err(problem), Some(_), _) => {
+                    assert!(info.local, "{info:?}: {problem:?}");
+                    assert_eq!(problem.code, ralex_kernel::Code::EgressRefused);
+                }
+                (Err(problem), None, hint) => {
+                    let hint = hint.as_deref().unwrap_or_default();
+                    assert!(!simulated && !hint.is_empty(), "{info:?}");
+                    let told = &problem.errors[0].message;
+                    assert!(told.contains(hint), "{told}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unknown_kind_is_refused_with_those_that_are_known() {
+        let world = World::new().await;
+        let refused = world.provider("x", "opemai".parse().unwrap(), None).await.unwrap_err();
+        assert_eq!(refused.errors[0].path, "kind");
+        assert!(refused.errors[0].message.contains("openai"), "{refused:?}");
+    }
+}

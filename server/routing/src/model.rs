@@ -184,7 +184,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use ralex_api::catalog::ProviderKind;
+    use ralex_api::catalog::{Modality, ModelCapability, ModelOperation, PriceTier, ProviderKind};
     use ralex_kernel::Price;
 
     use super::*;
@@ -256,5 +256,102 @@ mod tests {
             first.items.iter().chain(&rest.items).map(|m| m.name.as_str()).collect();
         assert_eq!(names, ["c", "a", "b"], "the oldest first");
         assert_eq!((first.items.len(), rest.next_cursor), (2, None));
+    }
+
+    #[tokio::test]
+    async fn a_new_price_is_a_new_version_and_other_changes_are_not() {
+        let world = World::new().await;
+        let (scope, routing) = (world.scope(), &world.routing);
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
+        world.model("fast", "openai").await.unwrap();
+        let update = async |change| routing.update_model(&scope, "fast", change).await.unwrap();
+        let quality = UpdateModel { quality: Some(Some(80)), ..UpdateModel::default() };
+        assert_eq!(update(quality).await.price_version, 1);
+        let dearer = UpdateModel { input_price: "2".parse().ok(), ..UpdateModel::default() };
+        assert_eq!(update(dearer.clone()).await.price_version, 2);
+        assert_eq!(update(dearer).await.price_version, 2, "the same price is no new one");
+        let tier = PriceTier {
+            above: 500,
+            input_price: "4".parse().unwrap(),
+            output_price: "4".parse().unwrap(),
+            cache_read_price: Price::ZERO,
+            cache_write_price: "5".parse().unwrap(),
+            cache_write_1h_price: "8".parse().unwrap(),
+        };
+        let tiers = UpdateModel { price_tiers: Some(vec![tier]), ..UpdateModel::default() };
+        let model = update(tiers).await;
+        assert_eq!((model.price_version, &model.prices.price_tiers), (3, &vec![tier]));
+        let page = |cursor| PageQuery { cursor, limit: Some(2) };
+        let list = async |cursor| routing.list_prices(&scope, "fast", &page(cursor)).await.unwrap();
+        let newest = list(None).await;
+        let oldest = list(newest.next_cursor.clone()).await;
+        let told = |price: &ModelPrice| (price.version, price.prices.input_price, price.current);
+        let dollars = |text: &str| text.parse::<Price>().unwrap();
+        let all: Vec<_> = newest.items.iter().chain(&oldest.items).map(told).collect();
+        assert_eq!(
+            all,
+            [(3, dollars("2"), true), (2, dollars("2"), false), (1, dollars("1"), false)]
+        );
+        assert_eq!(newest.items[0].prices, model.prices);
+        assert_eq!(newest.items[0].set_by, "Ralex", "the tests act as the deployment");
+    }
+
+    #[tokio::test]
+    async fn a_model_that_the_catalogue_knows_has_its_traits() {
+        let world = World::new().await;
+        world.provider("claude", ProviderKind::ANTHROPIC, None).await.unwrap();
+        let price = Price::nanos_per_million(1_000_000_000);
+        let new = NewModel {
+            name: "writer".to_owned(),
+            provider: "claude".to_owned(),
+            upstream_model: "claude-opus-5".to_owned(),
+            input_price: price,
+            output_price: price,
+            context_window: 1000,
+            max_output: 100,
+            quality: Some(7),
+            ..NewModel::default()
+        };
+        let model = world.routing.create_model(&world.scope(), new).await.unwrap();
+        assert!(model.traits.supports.contains(&ModelCapability::Tools), "{:?}", model.traits);
+        assert!(model.traits.input_modalities.contains(&Modality::Pdf));
+        assert_eq!(model.traits.quality, Some(7), "what is said counts more");
+        assert_eq!(model.prices, Prices::plain(price, price), "a price is never assumed");
+    }
+
+    #[tokio::test]
+    async fn a_list_holds_only_what_is_looked_for() {
+        let world = World::new().await;
+        let (scope, routing) = (world.scope(), &world.routing);
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
+        world.provider("other", ProviderKind::ANTHROPIC, None).await.unwrap();
+        world.model("chat-big", "openai").await.unwrap();
+        world.model("chat-small", "other").await.unwrap();
+        world.model("vectors", "openai").await.unwrap();
+        let change = UpdateModel {
+            operations: Some(vec![ModelOperation::Embeddings]),
+            supports: Some(vec![ModelCapability::JsonSchema]),
+            enabled: Some(false),
+            ..UpdateModel::default()
+        };
+        routing.update_model(&scope, "vectors", change).await.unwrap();
+        let names = async |query: ModelQuery| {
+            let page = routing.list_models(&scope, &query).await.unwrap();
+            page.items.into_iter().map(|model| model.name).collect::<Vec<_>>().join(" ")
+        };
+        let all = ModelQuery::default;
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(names(all()).await, "chat-big chat-small vectors");
+        assert_eq!(names(ModelQuery { q: text("CHAT"), ..all() }).await, "chat-big chat-small");
+        assert_eq!(names(ModelQuery { q: text("upstream-v"), ..all() }).await, "vectors");
+        assert_eq!(names(ModelQuery { q: text("%"), ..all() }).await, "", "no pattern");
+        assert_eq!(names(ModelQuery { provider: text("other"), ..all() }).await, "chat-small");
+        let operation = Some(ModelOperation::Embeddings);
+        assert_eq!(names(ModelQuery { operation, ..all() }).await, "vectors");
+        let supports = Some(ModelCapability::JsonSchema);
+        assert_eq!(names(ModelQuery { supports, ..all() }).await, "vectors");
+        assert_eq!(names(ModelQuery { enabled: Some(false), ..all() }).await, "vectors");
+        let refused = routing.plan(world.org, "vectors").await.unwrap_err();
+        assert_eq!(refused.code, Code::ProviderNotReady);
     }
 }
