@@ -11,7 +11,7 @@ export PATH := $(TARGET)/tools/bin:$(PATH):$(TARGET)/tools/venv/bin
 # Queries are checked against .sqlx, so that a build needs no database; `make test` proves that .sqlx is fresh.
 export SQLX_OFFLINE := true
 
-.PHONY: help run test check console docs bench torture clean tools sqlx test-rust test-console test-sdk test-browser
+.PHONY: help run test check console docs bench torture clean tools sqlx test-rust test-console test-sdk test-clients test-browser
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 15
@@ -69,9 +69,15 @@ test-console: ## unit tests of the console
 	@echo "· console: tests"
 	cargo nextest run --no-tests pass --manifest-path console/Cargo.toml --target-dir $(TARGET)/console
 
-test-sdk: ## the official OpenAI and Anthropic SDKs, Python and Node, against the real binary
+test-sdk: ## SDKs for Python and Node against the real binary
 	@tools/setup test
 	tests/sdk/run
+	tests/clients/run sdks
+
+test-clients: ## SDKs, coding agents and a real model, against the real binary (installs 2.5 GB)
+	@tools/setup test
+	cargo build -p ralex -p ralex-tests --bins
+	tests/clients/run sdks clis llama
 
 test-browser: ## a headless Chromium through the console, with screenshots in target/screenshots
 	@tools/setup test

@@ -52,7 +52,8 @@ impl Question {
             }
             Dialect::Responses => (items(&body["input"]), words_of(&body["instructions"])),
             Dialect::Gemini => {
-                (turns(&body["contents"]), words_of(&body["systemInstruction"]["parts"]))
+                let system = either(body, "systemInstruction", "system_instruction");
+                (turns(&body["contents"]), words_of(&system["parts"]))
             }
         };
         let after = turns.iter().rposition(|turn| turn.by_model).map_or(0, |last| last + 1);
@@ -131,7 +132,10 @@ fn maximum(dialect: Dialect, body: &Value) -> Option<u64> {
             body["max_completion_tokens"].as_u64().or(body["max_tokens"].as_u64())
         }
         Dialect::Responses => body["max_output_tokens"].as_u64(),
-        Dialect::Gemini => body["generationConfig"]["maxOutputTokens"].as_u64(),
+        Dialect::Gemini => {
+            let config = either(body, "generationConfig", "generation_config");
+            either(config, "maxOutputTokens", "max_output_tokens").as_u64()
+        }
         Dialect::Converse => body["inferenceConfig"]["maxTokens"].as_u64(),
     }
 }
@@ -145,10 +149,18 @@ fn tools(dialect: Dialect, body: &Value) -> Vec<String> {
     let of = |tool: &Value| match dialect {
         Dialect::Chat => named(&tool["function"]).into_iter().collect(),
         Dialect::Messages | Dialect::Responses => named(tool).into_iter().collect(),
-        Dialect::Gemini => parts(&tool["functionDeclarations"]).iter().filter_map(named).collect(),
+        Dialect::Gemini => {
+            let declared = either(tool, "functionDeclarations", "function_declarations");
+            parts(declared).iter().filter_map(named).collect()
+        }
         Dialect::Converse => named(&tool["toolSpec"]).into_iter().collect::<Vec<_>>(),
     };
     parts(list).iter().flat_map(of).collect()
+}
+
+/// Google takes both spellings, and its clients use both.
+fn either<'a>(of: &'a Value, camel: &str, snake: &str) -> &'a Value {
+    of.get(camel).unwrap_or(&of[snake])
 }
 
 fn parts(list: &Value) -> &[Value] {
@@ -160,7 +172,7 @@ fn turns(messages: &Value) -> Vec<Turn> {
     let result = |part: &Value| {
         part["type"] == "tool_result"
             || part.get("toolResult").is_some()
-            || part.get("functionResponse").is_some()
+            || !either(part, "functionResponse", "function_response").is_null()
     };
     let turn = |message: &Value| {
         let content = message.get("content").unwrap_or(&message["parts"]);
