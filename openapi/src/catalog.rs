@@ -1,51 +1,112 @@
 //! Providers and models: what can be called, where, and at which price.
 
-use chrono::{DateTime, Utc};
-use ralex_kernel::{ModelId, Price, ProviderId, Slug};
-use serde::{Deserialize, Serialize};
+mod model;
+mod price;
 
-/// Which wire format a provider speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum ProviderKind {
-    Openai,
-    Anthropic,
-    /// Any server that speaks OpenAI's chat completions (vLLM, llama.cpp, Ollama, …).
-    OpenaiCompatible,
-    /// Answers without a key or a network, for the first call and for tests.
-    Simulated,
-}
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{ProviderId, Slug};
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+pub use model::{
+    CatalogModel, CatalogQuery, Modality, Model, ModelCapability, ModelOperation, ModelQuery,
+    ModelTraits, NewModel, UpdateModel,
+};
+pub use price::{ModelPrice, PriceTier, PriceUnit, Prices};
+
+const KIND_MAX: usize = 63;
+
+/// Which kind of provider: its vendor, or the server software. Each has a file in
+/// `policies/providers`, which says where it is and how it is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(value_type = String, pattern = "^[a-z][a-z0-9_]{0,62}$", example = "openai"))]
+pub struct ProviderKind(Cow<'static, str>);
+
+/// Why a text is not a kind of provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAKind;
 
 impl ProviderKind {
-    pub const ALL: [Self; 4] =
-        [Self::Openai, Self::Anthropic, Self::OpenaiCompatible, Self::Simulated];
+    pub const OPENAI: Self = Self(Cow::Borrowed("openai"));
+    pub const ANTHROPIC: Self = Self(Cow::Borrowed("anthropic"));
+    /// Any server that speaks OpenAI's chat completions.
+    pub const OPENAI_COMPATIBLE: Self = Self(Cow::Borrowed("openai_compatible"));
+    /// Answers without a key or a network, for the first call and for tests.
+    pub const SIMULATED: Self = Self(Cow::Borrowed("simulated"));
 
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Openai => "openai",
-            Self::Anthropic => "anthropic",
-            Self::OpenaiCompatible => "openai_compatible",
-            Self::Simulated => "simulated",
-        }
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
+}
 
-    /// The address that the vendor publishes, where there is one.
-    pub const fn default_base_url(self) -> Option<&'static str> {
-        match self {
-            Self::Openai => Some("https://api.openai.com/v1"),
-            Self::Anthropic => Some("https://api.anthropic.com"),
-            Self::OpenaiCompatible | Self::Simulated => None,
-        }
+impl fmt::Display for ProviderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
+}
 
-    /// True where a call needs a key from the vault.
-    pub const fn needs_key(self) -> bool {
-        matches!(self, Self::Openai | Self::Anthropic)
+impl fmt::Display for NotAKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("is not a kind of provider such as \u{201c}openai\u{201d}")
+    }
+}
+
+impl std::error::Error for NotAKind {}
+
+impl FromStr for ProviderKind {
+    type Err = NotAKind;
+
+    fn from_str(text: &str) -> Result<Self, NotAKind> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let shaped = text.len() <= KIND_MAX
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(allowed);
+        if shaped { Ok(Self(Cow::Owned(text.to_owned()))) } else { Err(NotAKind) }
+    }
+}
+
+impl<'de> Deserialize<'de> for ProviderKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
 crate::answer! {
+    /// A kind of provider that this Ralex can talk to.
+    pub struct ProviderKindInfo {
+        pub kind: ProviderKind,
+        /// As its vendor writes it.
+        pub name: String,
+        /// The vendor's own address; absent where every customer has another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub base_url: Option<String>,
+        /// How such an address looks, where the vendor has none of its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub base_url_hint: Option<String>,
+        /// How a key looks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub key_hint: Option<String>,
+        /// The vendor's own documentation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub docs: Option<String>,
+        /// How a key is shown to it: `bearer`, `header`, `query`, `sigv4`, `google` or `none`.
+        pub auth: String,
+        /// True where a call needs a key from the vault.
+        pub needs_key: bool,
+        /// It runs on one's own machine.
+        pub local: bool,
+        /// The wire formats that it speaks, the preferred one first.
+        pub dialects: Vec<String>,
+        /// What it answers: `generate`, `embeddings`, `rerank`, …
+        pub operations: Vec<String>,
+        /// How many of its models the catalogue knows.
+        pub known_models: u32,
+    }
+
     pub struct Provider {
         pub id: ProviderId,
         pub slug: Slug,
@@ -60,47 +121,14 @@ crate::answer! {
         pub enabled: bool,
         pub created_at: DateTime<Utc>,
     }
-
-    pub struct Model {
-        pub id: ModelId,
-        /// What callers write as `model`.
-        pub name: String,
-        pub provider: ProviderId,
-        pub provider_slug: Slug,
-        /// What the provider calls it.
-        pub upstream_model: String,
-        /// US dollars per million tokens.
-        pub input_price: Price,
-        pub output_price: Price,
-        /// Price of input tokens that the provider's cache answered.
-        pub cache_read_price: Price,
-        /// Price of input tokens that are written to the provider's cache.
-        pub cache_write_price: Price,
-        /// Tokens of input and output together.
-        pub context_window: u32,
-        /// Tokens of output.
-        pub max_output: u32,
-        pub created_at: DateTime<Utc>,
-    }
-
-    /// A model that Ralex knows the price of, to be added with one click.
-    pub struct CatalogModel {
-        pub kind: ProviderKind,
-        pub name: String,
-        pub input_price: Price,
-        pub output_price: Price,
-        pub cache_read_price: Price,
-        pub cache_write_price: Price,
-        pub context_window: u32,
-        pub max_output: u32,
-    }
 }
 
 crate::request! {
     pub struct NewProvider {
         pub slug: Slug,
+        /// One of the kinds that `GET …/catalog/providers` lists.
         pub kind: ProviderKind,
-        /// The vendor's own address when absent; needed for `openai_compatible`.
+        /// The vendor's own address when absent; needed where the kind has none.
         #[serde(default)]
         pub base_url: Option<String>,
     }
@@ -111,38 +139,5 @@ crate::request! {
         pub base_url: Option<String>,
         #[serde(default)]
         pub enabled: Option<bool>,
-    }
-
-    pub struct NewModel {
-        pub name: String,
-        /// Id or slug of the provider.
-        pub provider: String,
-        pub upstream_model: String,
-        pub input_price: Price,
-        pub output_price: Price,
-        /// `input_price` when absent.
-        #[serde(default)]
-        pub cache_read_price: Option<Price>,
-        /// `input_price` when absent.
-        #[serde(default)]
-        pub cache_write_price: Option<Price>,
-        pub context_window: u32,
-        pub max_output: u32,
-    }
-
-    /// New prices and limits; calls from now on use them, recorded ones keep theirs.
-    pub struct UpdateModel {
-        #[serde(default)]
-        pub input_price: Option<Price>,
-        #[serde(default)]
-        pub output_price: Option<Price>,
-        #[serde(default)]
-        pub cache_read_price: Option<Price>,
-        #[serde(default)]
-        pub cache_write_price: Option<Price>,
-        #[serde(default)]
-        pub context_window: Option<u32>,
-        #[serde(default)]
-        pub max_output: Option<u32>,
     }
 }

@@ -8,6 +8,7 @@ pub mod access;
 pub mod audit;
 pub mod budgets;
 pub mod catalog;
+pub mod guardrails;
 pub mod health;
 pub mod identity;
 pub mod overview;
@@ -41,3 +42,12 @@ macro_rules! request {
 }
 
 pub(crate) use {answer, request};
+
+/// Reads a field of a change that may be null: absent is `None`, null is `Some(None)`.
+pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+where
+    T: serde::Deserialize<'de>,
+    D: serde::Deserializer<'de>,
+{
+    <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
+}

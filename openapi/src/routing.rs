@@ -431,7 +431,7 @@ crate::request! {
     }
 
     /// How models are ranked in this organisation.
-    #[derive(PartialEq)]
+    #[derive(Default, PartialEq)]
     pub struct RoutingSettings {
         /// Of 100 ranked calls, so many go to a model that is not the first, so that the ranking
         /// learns. 0: the same call always goes to the same model.
@@ -446,6 +446,16 @@ crate::request! {
         /// Ranked calls of one `x-ralex-session` stay with their model for so many minutes.
         #[serde(default)]
         pub sticky_minutes: u32,
+        /// What answers where a model that was named cannot.
+        #[serde(default)]
+        pub fallbacks: Vec<Fallback>,
+    }
+
+    #[derive(PartialEq, Eq)]
+    pub struct Fallback {
+        pub model: String,
+        /// Models, aliases or routes, tried in this order.
+        pub to: Vec<String>,
     }
 
     #[derive(PartialEq)]
@@ -493,12 +503,6 @@ crate::request! {
 
 const fn one() -> u32 {
     1
-}
-
-impl Default for RoutingSettings {
-    fn default() -> Self {
-        Self { explore_percent: 0.0, escalation: None, weights: None, sticky_minutes: 0 }
-    }
 }
 
 crate::answer! {

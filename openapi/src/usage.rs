@@ -1,8 +1,11 @@
 //! Usage and calls: what was called, by whom, and what it cost.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{CallId, Money};
+use ralex_kernel::{CallId, Money, Price};
 use serde::{Deserialize, Serialize};
+
+use crate::guardrails::Noted;
+use crate::routing::Explanation;
 
 /// By what usage is summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +115,21 @@ crate::answer! {
         pub id: CallId,
         pub started_at: DateTime<Utc>,
         pub state: CallState,
-        /// The model's name as the caller wrote it.
+        /// The model that answered, or that the call was opened for.
         pub model: String,
         pub provider: String,
+        /// What the caller wrote as `model`: a model, an alias, a route, or `auto`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub asked_model: Option<String>,
+        /// The route that chose.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub route: Option<String>,
+        /// How many times a provider was asked.
+        #[serde(default)]
+        pub attempts: u32,
+        /// `exact` where a kept answer was given again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub cached: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub team: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,5 +152,69 @@ crate::answer! {
         /// The code of the problem where there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub problem: Option<String>,
+    }
+    /// One model call with its whole story.
+    pub struct CallDetail {
+        #[serde(flatten)]
+        pub call: Call,
+        pub upstream_model: String,
+        pub prices: CallPrices,
+        pub cache_read_tokens: u64,
+        pub cache_write_tokens: u64,
+        /// The part of the output that the model kept to itself.
+        pub reasoning_tokens: u64,
+        /// The name of the key that the answer was got with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub key: Option<String>,
+        /// What the request was taken for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub task_type: Option<String>,
+        /// From 1 to 10.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub difficulty: Option<u8>,
+        /// Why this model, where there was a choice.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub choice: Option<Explanation>,
+        /// Every try, in order; none of calls that were not sent.
+        pub tries: Vec<CallTry>,
+        /// Rules that acted, and how often.
+        pub guardrails: Vec<Noted>,
+        /// What a kept answer would have cost.
+        pub cost_saved: Money,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub priority: Option<String>,
+        /// How long it waited for its turn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub queued_ms: Option<u32>,
+    }
+
+    /// Dollars a million tokens, when the call was made.
+    pub struct CallPrices {
+        pub input: Price,
+        pub output: Price,
+        pub cache_read: Price,
+        pub cache_write: Price,
+    }
+
+    /// One try of a call at one model with one key.
+    pub struct CallTry {
+        pub n: u32,
+        pub model: String,
+        pub provider: String,
+        pub upstream_model: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub key: Option<String>,
+        /// Why it was made: `choice`, `retry`, `key`, `fallback` or `hedge`.
+        pub cause: String,
+        /// `success`, `canceled`, or the code of what went wrong.
+        pub outcome: String,
+        /// The provider's status, where it gave one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub status: Option<u16>,
+        pub input_tokens: u64,
+        pub output_tokens: u64,
+        pub cost: Money,
+        pub started_at: DateTime<Utc>,
+        pub duration_ms: u32,
     }
 }

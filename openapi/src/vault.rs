@@ -13,6 +13,33 @@ pub struct NewSecret {
     /// Id or slug of the provider that it opens.
     pub provider: String,
     pub value: Secret,
+    /// Its share of the calls beside the provider's other keys, 1 when absent.
+    #[serde(default)]
+    pub weight: Option<u8>,
+    /// How many requests a minute the vendor allows it.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// How many tokens a minute the vendor allows it.
+    #[serde(default)]
+    pub tokens_per_minute: Option<u32>,
+}
+
+crate::request! {
+    /// How a key is used beside the provider's others; absent fields stay.
+    #[derive(Default)]
+    pub struct UpdateSecret {
+        /// Its share of the calls, 0 to 100; 0 keeps it for when no other key is left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub weight: Option<u8>,
+        /// Null for no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::given")]
+        #[cfg_attr(feature = "schema", schema(value_type = Option<u32>))]
+        pub requests_per_minute: Option<Option<u32>>,
+        /// Null for no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::given")]
+        #[cfg_attr(feature = "schema", schema(value_type = Option<u32>))]
+        pub tokens_per_minute: Option<Option<u32>>,
+    }
 }
 
 /// The next version of a key; calls use it from then on.
@@ -47,6 +74,14 @@ crate::answer! {
         pub origin: String,
         /// A keyed digest: equal for equal keys of this organisation, of no use otherwise.
         pub fingerprint: String,
+        /// Its share of the calls beside the provider's other keys, 0 to 100.
+        pub weight: u8,
+        /// How many requests a minute the vendor allows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub requests_per_minute: Option<u32>,
+        /// How many tokens a minute the vendor allows it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub tokens_per_minute: Option<u32>,
         pub created_at: DateTime<Utc>,
         pub rotated_at: DateTime<Utc>,
     }

@@ -5,7 +5,7 @@
 
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Email, ModelId, Money, Name, OrgId, Period, Price, ProjectId,
-    ProviderId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
+    ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
 };
 use serde::Serialize;
 
@@ -72,11 +72,40 @@ pub enum Event {
     ModelUpdated { model: ModelId, name: String, input_price: Price, output_price: Price },
     #[serde(rename = "model.deleted")]
     ModelDeleted { model: ModelId, name: String },
+    #[serde(rename = "route.created")]
+    RouteCreated { route: RouteId, name: String, spec: String },
+    #[serde(rename = "route.updated")]
+    RouteUpdated { route: RouteId, name: String, enabled: bool, spec: String },
+    #[serde(rename = "route.deleted")]
+    RouteDeleted { route: RouteId, name: String },
+    #[serde(rename = "alias.set")]
+    AliasSet { alias: String, target: String },
+    #[serde(rename = "alias.deleted")]
+    AliasDeleted { alias: String, target: String },
+    #[serde(rename = "routing.preference_set")]
+    RoutingPreferenceSet {
+        scope: ScopePath,
+        preferred: Vec<String>,
+        banned: Vec<String>,
+        default_route: Option<String>,
+        residency: Vec<String>,
+        labels: Vec<String>,
+        no_override: bool,
+    },
+    #[serde(rename = "routing.settings_changed")]
+    RoutingSettingsChanged { explore_percent: f64, escalates: bool, fallbacks: u32 },
 
     #[serde(rename = "secret.created")]
     SecretCreated { secret: SecretId, name: Name, provider: ProviderId, fingerprint: String },
     #[serde(rename = "secret.rotated")]
     SecretRotated { secret: SecretId, version: u32, fingerprint: String },
+    #[serde(rename = "secret.updated")]
+    SecretUpdated {
+        secret: SecretId,
+        weight: u8,
+        requests_per_minute: Option<u32>,
+        tokens_per_minute: Option<u32>,
+    },
     #[serde(rename = "secret.deleted")]
     SecretDeleted { secret: SecretId, name: Name, versions: u32 },
 
@@ -103,6 +132,9 @@ pub enum Event {
     /// A call was decided and its worst case held: written before anything is sent.
     #[serde(rename = "call.opened")]
     CallOpened(CallOpened),
+    /// More was held for a call, because it is tried again: written before the next try is sent.
+    #[serde(rename = "call.extended")]
+    CallExtended { call: CallId, added: Money, held: Money },
     /// The outcome of an opened call.
     #[serde(rename = "call.closed")]
     CallClosed(CallClosed),
@@ -145,6 +177,19 @@ pub struct CallOpened {
     pub output_price: Price,
     /// SHA-256 of the request body as it came, in hexadecimal.
     pub prompt_digest: String,
+    /// Where else it may go, and with which keys, should the first not answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Candidate>,
+}
+
+/// A model and a key that a call may use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Candidate {
+    pub model: String,
+    pub provider: String,
+    pub upstream_model: String,
+    pub secret: Option<SecretId>,
+    pub secret_version: Option<u32>,
 }
 
 /// What is recorded when a call has ended, however it ended.
@@ -160,6 +205,37 @@ pub struct CallClosed {
     pub estimated: bool,
     pub cost: Money,
     pub duration_ms: u32,
+    /// Who answered, where it is not the model that the call was opened for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Answered>,
+    /// Every try, where there was more than the one that succeeded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Tried>,
+    /// The kind of cache that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached: Option<&'static str>,
+}
+
+/// The model that answered in the place of another, at its prices.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answered {
+    pub model: String,
+    pub provider: String,
+    pub upstream_model: String,
+    pub input_price: Price,
+    pub output_price: Price,
+}
+
+/// One try of a call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tried {
+    pub model: String,
+    pub provider: String,
+    pub secret: Option<SecretId>,
+    pub cause: &'static str,
+    pub outcome: &'static str,
+    pub status: Option<u16>,
+    pub cost: Money,
 }
 
 /// How it went, in one word.
@@ -186,7 +262,7 @@ impl Outcome {
 impl Event {
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::CallOpened(_) => Outcome::Intent,
+            Self::CallOpened(_) | Self::CallExtended { .. } => Outcome::Intent,
             Self::LoginFailed { .. } | Self::CallRefused { .. } | Self::AccessDenied { .. } => {
                 Outcome::Denied
             }
@@ -215,8 +291,16 @@ impl Event {
             | Self::ModelCreated { .. }
             | Self::ModelUpdated { .. }
             | Self::ModelDeleted { .. }
+            | Self::RouteCreated { .. }
+            | Self::RouteUpdated { .. }
+            | Self::RouteDeleted { .. }
+            | Self::AliasSet { .. }
+            | Self::AliasDeleted { .. }
+            | Self::RoutingPreferenceSet { .. }
+            | Self::RoutingSettingsChanged { .. }
             | Self::SecretCreated { .. }
             | Self::SecretRotated { .. }
+            | Self::SecretUpdated { .. }
             | Self::SecretDeleted { .. }
             | Self::BudgetCreated { .. }
             | Self::BudgetUpdated { .. }
@@ -232,7 +316,9 @@ impl Event {
         match self {
             Self::CallOpened(opened) => Some(opened.call),
             Self::CallClosed(closed) => Some(closed.call),
-            Self::CallRefused { call, .. } | Self::BudgetOverrun { call, .. } => Some(*call),
+            Self::CallRefused { call, .. }
+            | Self::CallExtended { call, .. }
+            | Self::BudgetOverrun { call, .. } => Some(*call),
             Self::OrgCreated { .. }
             | Self::SessionOpened { .. }
             | Self::SessionEnded { .. }
@@ -257,8 +343,16 @@ impl Event {
             | Self::ModelCreated { .. }
             | Self::ModelUpdated { .. }
             | Self::ModelDeleted { .. }
+            | Self::RouteCreated { .. }
+            | Self::RouteUpdated { .. }
+            | Self::RouteDeleted { .. }
+            | Self::AliasSet { .. }
+            | Self::AliasDeleted { .. }
+            | Self::RoutingPreferenceSet { .. }
+            | Self::RoutingSettingsChanged { .. }
             | Self::SecretCreated { .. }
             | Self::SecretRotated { .. }
+            | Self::SecretUpdated { .. }
             | Self::SecretDeleted { .. }
             | Self::BudgetCreated { .. }
             | Self::BudgetUpdated { .. }
@@ -299,8 +393,17 @@ impl Event {
             Self::ModelCreated { model, .. }
             | Self::ModelUpdated { model, .. }
             | Self::ModelDeleted { model, .. } => format!("model:{model}"),
+            Self::RouteCreated { route, .. }
+            | Self::RouteUpdated { route, .. }
+            | Self::RouteDeleted { route, .. } => format!("route:{route}"),
+            Self::AliasSet { alias, .. } | Self::AliasDeleted { alias, .. } => {
+                format!("alias:{alias}")
+            }
+            Self::RoutingPreferenceSet { scope, .. } => scope.to_string(),
+            Self::RoutingSettingsChanged { .. } => return None,
             Self::SecretCreated { secret, .. }
             | Self::SecretRotated { secret, .. }
+            | Self::SecretUpdated { secret, .. }
             | Self::SecretDeleted { secret, .. } => format!("secret:{secret}"),
             Self::BudgetCreated { budget, .. }
             | Self::BudgetUpdated { budget, .. }
@@ -309,7 +412,9 @@ impl Event {
             | Self::BudgetOverrun { budget, .. } => format!("budget:{budget}"),
             Self::CallOpened(opened) => format!("call:{}", opened.call),
             Self::CallClosed(closed) => format!("call:{}", closed.call),
-            Self::CallRefused { call, .. } => format!("call:{call}"),
+            Self::CallRefused { call, .. } | Self::CallExtended { call, .. } => {
+                format!("call:{call}")
+            }
             Self::AccessDenied { scope, .. } => scope.to_string(),
             Self::AuditExported { .. } => return None,
         };

@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use ralex_access::{Permission, Scope};
 use ralex_audit::CallOpened;
-use ralex_budgets::{Charge, Decision, Hold, OpenCall, Prices};
+use ralex_budgets::{Charge, Decision, Hold, OpenCall, Why};
 use ralex_identity::SignedIn;
-use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ScopePath, Secret};
-use ralex_providers::{Answer, Inbound, Meter, Prepared, UpstreamError, Usage, prepare};
-use ralex_routing::Plan;
+use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ScopePath};
+use ralex_providers::{Inbound, Outline, UpstreamError};
+use ralex_routing::breaker::{Admission, Verdict};
 use ralex_vault::KeyRef;
 use sha2::{Digest, Sha256};
 
 use crate::Broker;
-use crate::in_flight::InFlight;
+use crate::choice::{Chosen, Wishes};
+use crate::course::{Course, Try};
+use crate::in_flight::{InFlight, prices};
+use crate::ready::{self, Ready};
 use crate::stream::CallStream;
 use crate::writer::Opening;
 
@@ -23,6 +27,7 @@ use crate::writer::Opening;
 const SMALL_BODY: usize = 64 * 1024;
 
 /// A call as the HTTP layer hands it over.
+#[derive(Clone)]
 pub struct CallRequest {
     pub signed_in: SignedIn,
     pub org: OrgId,
@@ -31,21 +36,37 @@ pub struct CallRequest {
     pub inbound: Inbound,
     /// The body as it came, for its digest.
     pub body: Bytes,
+    pub wishes: Wishes,
 }
 
 /// What the caller gets.
 pub enum Answered {
     Whole {
         call: CallId,
+        about: About,
         body: Bytes,
         cost: Money,
     },
     /// `held` is the most that it can cost.
     Stream {
         call: CallId,
+        about: About,
         held: Money,
         stream: Box<CallStream>,
     },
+}
+
+/// Who answered, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    pub model: String,
+    pub provider: String,
+    pub route: Option<String>,
+    /// Why this model stood where it stood.
+    pub reason: String,
+    /// The choice in one line.
+    pub routing: Option<String>,
+    pub attempts: u32,
 }
 
 /// Why there is no answer.
@@ -54,98 +75,160 @@ pub struct Failure {
     pub problem: Problem,
     /// The call, where it was recorded.
     pub call: Option<CallId>,
+    /// What its tries have cost all the same.
+    pub cost: Money,
     /// The provider's refusal, which knows its own words for what is wrong.
     pub upstream: Option<UpstreamError>,
 }
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { problem, call: None, upstream: None }
+        Self { problem, call: None, cost: Money::ZERO, upstream: None }
     }
 }
 
 /// What was decided about a call before anything is held for it.
-struct Decided {
-    call: CallId,
-    scope: Scope,
-    plan: Arc<Plan>,
-    key: Option<KeyRef>,
-    prepared: Prepared,
-    worst_case: Money,
-    charges: Vec<Charge>,
-    digest: String,
-    started: Instant,
+pub(crate) struct Decided {
+    pub call: CallId,
+    pub scope: Scope,
+    pub why: Why,
+    pub header: Option<String>,
+    /// Who may answer, in order; never empty.
+    pub ready: Vec<Arc<Ready>>,
+    pub course: Course,
+    pub first: Try,
+    pub charges: Vec<Charge>,
+    pub digest: String,
+    pub started: Instant,
 }
 
 impl Broker {
-    /// Decides, holds, records, sends, and settles.
+    /// Chooses, decides, holds, records, sends, and settles.
     ///
     /// # Errors
     /// What any step refuses; before the intent is durable nothing has been sent.
     pub async fn call(&self, request: CallRequest) -> Result<Answered, Failure> {
-        let decided = self.decide(&request).await?;
-        let in_flight = self.open(&request, &decided).await?;
-        let secret = match &decided.key {
-            Some(key) => match self.parts.vault.open_key(key) {
-                Ok(secret) => Some(secret),
-                Err(problem) => return Err(unsent(in_flight, problem)),
-            },
-            None => None,
-        };
-        self.send(&request, &decided, in_flight, secret.as_ref()).await
+        let started = Instant::now();
+        let scope = self.allow(&request).await?;
+        let measured = measured(&request).await?;
+        let chosen = self.choose(&request, &measured, self.parts.clock.now()).await?;
+        let shadow = chosen
+            .shadow
+            .clone()
+            .map(|plan| (request.clone(), Chosen::shadow(plan, chosen.why.route.as_deref())));
+        let answered = self.call_chosen(request, scope, measured, chosen, started).await;
+        if let (Some((request, chosen)), Ok(_)) = (shadow, &answered) {
+            self.send_shadow(request, chosen);
+        }
+        answered
     }
 
-    async fn decide(&self, request: &CallRequest) -> Result<Decided, Failure> {
+    /// The same for a caller who has chosen the candidates already.
+    ///
+    /// # Errors
+    /// As [`Broker::call`].
+    pub async fn call_among(
+        &self,
+        request: CallRequest,
+        chosen: Chosen,
+    ) -> Result<Answered, Failure> {
         let started = Instant::now();
+        let scope = self.allow(&request).await?;
+        let measured = measured(&request).await?;
+        self.call_chosen(request, scope, measured, chosen, started).await
+    }
+
+    /// A copy of a call, held, recorded and paid like any other, whose answer is read to its end
+    /// and thrown away.
+    fn send_shadow(&self, request: CallRequest, chosen: Chosen) {
+        let broker = self.clone();
+        tokio::spawn(async move {
+            if let Ok(Answered::Stream { mut stream, .. }) =
+                broker.call_among(request, chosen).await
+            {
+                while stream.next().await.is_some() {}
+            }
+        });
+    }
+
+    async fn call_chosen(
+        &self,
+        request: CallRequest,
+        scope: Scope,
+        measured: Measured,
+        chosen: Chosen,
+        started: Instant,
+    ) -> Result<Answered, Failure> {
+        let decided = self.decide(&request, scope, measured, chosen, started).await?;
+        let in_flight = self.open(&request, &decided).await?;
+        metrics::histogram!("ralex_call_overhead_seconds").record(started.elapsed());
+        self.attempt(&request, decided, in_flight).await
+    }
+
+    async fn allow(&self, request: &CallRequest) -> Result<Scope, Problem> {
+        let caller = &request.signed_in.caller;
+        self.parts.access.allow(caller, request.org, Permission::LlmInvoke, request.at).await
+    }
+
+    async fn decide(
+        &self,
+        request: &CallRequest,
+        scope: Scope,
+        measured: Measured,
+        chosen: Chosen,
+        started: Instant,
+    ) -> Result<Decided, Failure> {
         let parts = &self.parts;
         let caller = &request.signed_in.caller;
-        let permission = Permission::LlmInvoke;
-        let scope = parts.access.allow(caller, request.org, permission, request.at).await?;
-        let model = request.inbound.model();
-        allowed_by_token(&request.signed_in, model)?;
-        let plan = parts.routing.plan(request.org, model).await?;
-        let key = self.key(request.org, &plan).await?;
-        if key.is_some() {
+        let (inbound, input) = (&request.inbound, measured.input);
+        let ready = ready::all(parts, &self.keys, request.org, inbound, input, &chosen).await?;
+        if ready.iter().any(|one| !one.keys.is_empty()) {
             // To have a key used is a right of its own; nobody gets to see it by it.
             let permission = Permission::SecretUse;
             parts.access.allow(caller, request.org, permission, request.at).await?;
         }
-        let (digest, input) = measured(request).await?;
-        let prepared = prepare(&request.inbound, &plan.target, parts.default_max_output)?;
-        // A provider refuses more input than the window, so no more can be billed.
-        let input = input.min(u64::from(plan.context_window));
-        let output = prepared.max_output().min(u64::from(plan.max_output).max(1));
-        let output = output.saturating_mul(request.inbound.answers());
-        let worst_case = plan.worst_case(input, output);
         let token = caller.credential.token();
         let now = parts.clock.now();
         let charges = parts.budgets.applicable(request.org, request.at, token, now).await?;
+        let mut course = Course::new(ready.iter().map(|one| one.keys.len()), parts.resilience);
+        let first = course.first(self.admits(request.org, &ready));
+        let first = first.ok_or_else(|| Problem::new(Code::Internal, "No model was chosen."))?;
         let call = CallId::generate();
-        Ok(Decided { call, scope, plan, key, prepared, worst_case, charges, digest, started })
+        let (why, header, digest) = (chosen.why, chosen.header, measured.digest);
+        Ok(Decided { call, scope, why, header, ready, course, first, charges, digest, started })
     }
 
-    async fn key(&self, org: OrgId, plan: &Plan) -> Result<Option<KeyRef>, Problem> {
-        let Some(origin) = &plan.origin else { return Ok(None) };
-        let key = self.parts.vault.locate(org, plan.provider, origin).await?;
-        if key.is_none() && plan.needs_key {
-            return Err(plan.key_missing());
+    /// Whether the circuits let a call through to a candidate with a key.
+    pub(crate) fn admits<'a>(
+        &'a self,
+        org: OrgId,
+        ready: &'a [Arc<Ready>],
+    ) -> impl FnMut(usize, Option<usize>) -> bool + 'a {
+        move |candidate, key| {
+            let place = ready.get(candidate).map(|one| one.place(org, key));
+            place.is_some_and(|place| match self.parts.routing.breakers().admit(&place) {
+                Admission::Open | Admission::Probe => true,
+                Admission::Refused { .. } => false,
+            })
         }
-        Ok(key)
     }
 
-    /// Holds the worst case and makes the intent durable.
+    /// Holds the worst case of the first try and makes the intent durable.
     async fn open(&self, request: &CallRequest, decided: &Decided) -> Result<InFlight, Failure> {
         let author = decided.scope.author().clone();
+        let first = decided.first();
         // Made before the wait: where this future is dropped meanwhile, the call may have been
         // opened, and is then closed at no cost.
-        let in_flight = InFlight {
+        let mut in_flight = InFlight {
             call: decided.call,
             org: request.org,
             author: author.clone(),
-            plan: Arc::clone(&decided.plan),
             writer: self.writer.clone(),
+            breakers: self.parts.routing.breakers().clone(),
             started: decided.started,
-            meter: None,
+            held: first.worst_case,
+            opened_for: first.plan.model,
+            attempts: Vec::new(),
             first_byte: None,
             closed: false,
         };
@@ -153,7 +236,7 @@ impl Broker {
             hold: Hold {
                 org: request.org,
                 call: decided.call,
-                amount: decided.worst_case,
+                amount: first.worst_case,
                 charges: decided.charges.clone(),
             },
             row: self.row(request, decided),
@@ -163,21 +246,21 @@ impl Broker {
         match self.writer.open(opening).await {
             Ok(()) => Ok(in_flight),
             Err(problem) => {
-                let recorded = problem.code == Code::BudgetExhausted;
-                let mut in_flight = in_flight;
                 // Refused calls are closed from the start, failed ones by the writer.
                 in_flight.closed = true;
+                let place = first.place(request.org, decided.first.key);
+                in_flight.breakers.report(&place, Verdict::Neutral);
                 metrics::counter!("ralex_calls_refused_total", "code" => problem.code.as_str())
                     .increment(1);
-                let call = recorded.then_some(decided.call);
-                Err(Failure { problem, call, upstream: None })
+                let call = (problem.code == Code::BudgetExhausted).then_some(decided.call);
+                Err(Failure { problem, call, cost: Money::ZERO, upstream: None })
             }
         }
     }
 
     fn row(&self, request: &CallRequest, decided: &Decided) -> OpenCall {
         let caller = &request.signed_in.caller;
-        let plan = &decided.plan;
+        let plan = &decided.first().plan;
         OpenCall {
             org: request.org,
             id: decided.call,
@@ -185,6 +268,7 @@ impl Broker {
             user: caller.subject.user(),
             token: caller.credential.token(),
             at: request.at,
+            asked: request.inbound.model().to_owned(),
             model: plan.name.clone(),
             model_id: Some(plan.model),
             provider_id: Some(plan.provider),
@@ -192,85 +276,37 @@ impl Broker {
             upstream_model: plan.target.upstream_model.clone(),
             dialect: request.inbound.dialect().as_str(),
             streamed: request.inbound.streamed(),
-            prices: Prices {
-                input: plan.input_price,
-                output: plan.output_price,
-                cache_read: plan.cache_read_price,
-                cache_write: plan.cache_write_price,
-            },
+            prices: prices(plan),
             decision: Decision::Refused { problem: Code::Unavailable },
             started_at: self.parts.clock.now(),
-        }
-    }
-
-    async fn send(
-        &self,
-        request: &CallRequest,
-        decided: &Decided,
-        mut in_flight: InFlight,
-        secret: Option<&Secret>,
-    ) -> Result<Answered, Failure> {
-        metrics::histogram!("ralex_call_overhead_seconds").record(decided.started.elapsed());
-        in_flight.meter = Some(Meter::new(request.inbound.clone()));
-        let call = decided.call;
-        match self.parts.client.send(&decided.prepared, secret).await {
-            Ok(Answer::Whole { body, usage }) => {
-                in_flight.note_first_byte();
-                let cost = in_flight.succeed(usage);
-                Ok(Answered::Whole { call, body, cost })
-            }
-            Ok(Answer::Stream(stream)) => {
-                in_flight.meter = Some(stream.meter());
-                let dialect = request.inbound.dialect();
-                let stream = Box::new(CallStream::new(stream, in_flight, dialect));
-                Ok(Answered::Stream { call, held: decided.worst_case, stream })
-            }
-            Err(error) => {
-                let problem = error.to_problem();
-                let used = used_by(&error, &in_flight);
-                in_flight.fail(used, problem.code);
-                Err(Failure { problem, call: Some(call), upstream: Some(error) })
-            }
+            why: decided.why.clone(),
         }
     }
 }
 
-/// What a failed call used: nothing where the provider refused it or was never reached, the
-/// counted input where it may have worked on it.
-fn used_by(error: &UpstreamError, in_flight: &InFlight) -> Usage {
-    match error {
-        UpstreamError::Status(_) | UpstreamError::Unreachable | UpstreamError::Egress(_) => {
-            Usage::default()
-        }
-        UpstreamError::Timeout | UpstreamError::Cut | UpstreamError::Malformed(_) => {
-            in_flight.used()
-        }
+impl Decided {
+    #[expect(clippy::indexing_slicing, reason = "a course names only candidates that are there")]
+    fn first(&self) -> &Ready {
+        &self.ready[self.first.candidate]
     }
 }
 
-fn unsent(in_flight: InFlight, problem: Problem) -> Failure {
-    let call = Some(in_flight.call);
-    in_flight.fail(Usage::default(), problem.code);
-    Failure { problem, call, upstream: None }
+/// What was counted of a request.
+pub(crate) struct Measured {
+    /// Of the body as it came.
+    pub digest: String,
+    /// An upper bound of its tokens.
+    pub input: u64,
+    pub outline: Outline,
 }
 
-fn allowed_by_token(signed_in: &SignedIn, model: &str) -> Result<(), Problem> {
-    match &signed_in.models {
-        Some(models) if !models.iter().any(|allowed| allowed == model) => {
-            let detail = format!(
-                "This token may not use the model `{model}`. It may use {}.",
-                models.join(", ")
-            );
-            Err(Problem::new(Code::ModelNotAllowed, detail))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The body's digest and an upper bound of its tokens.
-async fn measured(request: &CallRequest) -> Result<(String, u64), Problem> {
+async fn measured(request: &CallRequest) -> Result<Measured, Problem> {
     let (inbound, body) = (request.inbound.clone(), request.body.clone());
-    let measure = move || (hex(&Sha256::digest(&body)), inbound.input_tokens());
+    let measure = move || Measured {
+        digest: hex(&Sha256::digest(&body)),
+        input: inbound.input_tokens(),
+        outline: inbound.outline(),
+    };
     if request.inbound.size() <= SMALL_BODY {
         return Ok(measure());
     }
@@ -289,7 +325,8 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn intent(request: &CallRequest, decided: &Decided) -> CallOpened {
-    let plan = &decided.plan;
+    let first = decided.first();
+    let (plan, key) = (&first.plan, first.key(decided.first.key));
     CallOpened {
         call: decided.call,
         model: plan.name.clone(),
@@ -301,12 +338,36 @@ fn intent(request: &CallRequest, decided: &Decided) -> CallOpened {
         token: request.signed_in.caller.credential.token(),
         allowed_by: decided.scope.by().to_string(),
         policy_version: decided.scope.policy_version(),
-        secret: decided.key.as_ref().map(|key| key.secret),
-        secret_version: decided.key.as_ref().map(|key| key.version),
-        held: decided.worst_case,
+        secret: key.map(|key| key.secret),
+        secret_version: key.map(|key| key.version),
+        held: first.worst_case,
         budgets: decided.charges.iter().map(|charge| charge.budget).collect(),
         input_price: plan.input_price,
         output_price: plan.output_price,
         prompt_digest: decided.digest.clone(),
+        others: others(decided),
     }
+}
+
+/// Every candidate and key that the call may use beside the first.
+fn others(decided: &Decided) -> Vec<ralex_audit::Candidate> {
+    let mut others = Vec::new();
+    for (index, ready) in decided.ready.iter().enumerate() {
+        let plan = &ready.plan;
+        let candidate = |key: Option<&KeyRef>| ralex_audit::Candidate {
+            model: plan.name.clone(),
+            provider: plan.provider_slug.to_string(),
+            upstream_model: plan.target.upstream_model.clone(),
+            secret: key.map(|key| key.secret),
+            secret_version: key.map(|key| key.version),
+        };
+        let first = index == decided.first.candidate;
+        if ready.keys.is_empty() && !first {
+            others.push(candidate(None));
+        }
+        let rest = ready.keys.iter().enumerate();
+        let rest = rest.filter(|(at, _)| !(first && decided.first.key == Some(*at)));
+        others.extend(rest.map(|(_, key)| candidate(Some(key))));
+    }
+    others
 }

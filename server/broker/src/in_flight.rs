@@ -1,14 +1,26 @@
 //! A call that was opened and must be closed: settled once, however it ends.
+//!
+//! It remembers every try. What a try may have cost is added up at the end: nothing where the
+//! provider refused or was never reached, the counted input where it may have worked, and what was
+//! used where it answered. Before each try the call holds for it ([`InFlight::missing`]), so that
+//! the sum of all tries never passes what is held: `sum of ended + worst case of those under way
+//! <= held`, at every instant.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use ralex_audit::Author;
-use ralex_budgets::{Ending, Settlement, Tokens};
-use ralex_kernel::{CallId, Code, Money, OrgId};
-use ralex_providers::{Meter, Usage};
+use ralex_budgets::{Answerer, Ending, Prices, Settlement, Tokens, Told};
+use ralex_kernel::{CallId, Code, ModelId, Money, OrgId};
+use ralex_providers::{Inbound, Meter, UpstreamError, Usage};
 use ralex_routing::Plan;
-use std::sync::Arc;
+use ralex_routing::breaker::{Breakers, Place, Verdict};
 
+use crate::course::{Cause, verdict};
+use crate::keys::InUse;
+use crate::ready::Ready;
 use crate::writer::{Closing, Writer};
 
 /// Settles when told how the call ended, or as canceled when dropped without being told: the
@@ -17,71 +29,270 @@ pub(crate) struct InFlight {
     pub call: CallId,
     pub org: OrgId,
     pub author: Author,
-    pub plan: Arc<Plan>,
     pub writer: Writer,
+    pub breakers: Breakers,
     pub started: Instant,
-    /// What was used so far; nothing before the request went out.
-    pub meter: Option<Meter>,
+    /// What is held for it now.
+    pub held: Money,
+    /// The model that its row names.
+    pub opened_for: ModelId,
+    pub attempts: Vec<Attempt>,
     pub first_byte: Option<Instant>,
     pub closed: bool,
 }
 
+/// What a try uses, readable while it runs; the upstream's own meter once it answers.
+#[derive(Clone)]
+pub(crate) struct Gauge(Arc<Mutex<Meter>>);
+
+impl Gauge {
+    pub fn new(inbound: &Inbound) -> Self {
+        Self(Arc::new(Mutex::new(Meter::new(inbound.clone()))))
+    }
+
+    pub fn set(&self, meter: Meter) {
+        *self.0.lock() = meter;
+    }
+
+    fn usage(&self) -> Usage {
+        self.0.lock().usage()
+    }
+}
+
+/// One try of the call.
+pub(crate) struct Attempt {
+    pub ready: Arc<Ready>,
+    pub place: Place,
+    pub cause: Cause,
+    pub gauge: Gauge,
+    pub started_at: DateTime<Utc>,
+    pub began: Instant,
+    /// Counted as using its key until it has ended.
+    pub in_use: Option<InUse>,
+    pub ended: Option<Ended>,
+}
+
+/// How a try ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    outcome: &'static str,
+    status: Option<u16>,
+    usage: Usage,
+    cost: Money,
+    millis: u32,
+}
+
+impl Attempt {
+    fn end(&mut self, outcome: &'static str, status: Option<u16>, usage: Usage) {
+        let cost = self.ready.plan.cost(&usage);
+        let millis = millis(self.began.elapsed());
+        self.ended = Some(Ended { outcome, status, usage, cost, millis });
+        self.in_use = None;
+    }
+
+    /// A try that was not answered costs no more than was held for it.
+    fn lose(&mut self, outcome: &'static str, status: Option<u16>, usage: Usage) {
+        self.end(outcome, status, usage);
+        let most = self.ready.worst_case;
+        if let Some(ended) = &mut self.ended {
+            ended.cost = ended.cost.min(most);
+        }
+    }
+
+    /// What it has cost, or can still cost.
+    fn at_most(&self) -> Money {
+        self.ended.map_or(self.ready.worst_case, |ended| ended.cost)
+    }
+}
+
 impl InFlight {
-    /// Closes a call that ended as it should, and returns what it cost.
-    pub fn succeed(mut self, usage: Usage) -> Money {
-        self.close(Ending::Success, usage, None)
+    /// What must be held beyond what is, before a try of this worst case may begin.
+    pub fn missing(&self, worst_case: Money) -> Money {
+        let committed: Money = self.attempts.iter().map(Attempt::at_most).sum();
+        (committed + worst_case - self.held).max(Money::ZERO)
+    }
+
+    /// Remembers a try that begins now.
+    pub fn begin(&mut self, attempt: Attempt) -> usize {
+        self.attempts.push(attempt);
+        self.attempts.len() - 1
+    }
+
+    /// Ends a try that failed. `flowing`: its answer had begun to go out to the caller.
+    pub fn failed(&mut self, index: usize, error: &UpstreamError, flowing: bool) {
+        let Some(attempt) = self.attempts.get_mut(index) else { return };
+        let usage = used_by(error, &attempt.gauge, flowing);
+        attempt.lose(error.code().as_str(), status(error), usage);
+        self.breakers.report(&attempt.place, verdict(error));
+        let labels = [
+            ("provider", attempt.ready.plan.provider_slug.to_string()),
+            ("outcome", error.code().as_str().to_owned()),
+        ];
+        metrics::counter!("ralex_attempts_failed_total", &labels).increment(1);
+    }
+
+    /// Ends a try that nobody waits for any more, at the cost of what it used.
+    pub fn abandoned(&mut self, index: usize) {
+        if let Some(attempt) = self.attempts.get_mut(index) {
+            if attempt.ended.is_none() {
+                let usage = attempt.gauge.usage();
+                attempt.lose("canceled", None, usage);
+                self.breakers.report(&attempt.place, Verdict::Neutral);
+            }
+        }
+    }
+
+    /// Closes a call that one of its tries answered, and returns what all of them cost.
+    pub fn succeed(mut self, index: usize, usage: Usage) -> Money {
+        if let Some(attempt) = self.attempts.get_mut(index) {
+            attempt.end("success", None, usage);
+            self.breakers.report(&attempt.place, Verdict::Success);
+        }
+        self.close(Ending::Success, Some(index), None)
     }
 
     /// Closes a call that failed, at the cost of what was used.
-    pub fn fail(mut self, usage: Usage, code: Code) -> Money {
-        self.close(Ending::Error, usage, Some(code))
-    }
-
-    /// What was used so far, as well as it is known.
-    pub fn used(&self) -> Usage {
-        self.meter.as_ref().map_or_else(Usage::default, Meter::usage)
+    pub fn fail(mut self, code: Code) -> Money {
+        self.close(Ending::Error, None, Some(code))
     }
 
     pub fn note_first_byte(&mut self) {
         self.first_byte.get_or_insert_with(Instant::now);
     }
 
-    fn close(&mut self, ending: Ending, usage: Usage, problem: Option<Code>) -> Money {
+    fn close(&mut self, ending: Ending, answered: Option<usize>, problem: Option<Code>) -> Money {
         self.closed = true;
-        let cost = self.plan.cost(&usage);
+        for index in 0..self.attempts.len() {
+            self.abandoned(index);
+        }
+        let cost = self.attempts.iter().map(Attempt::at_most).sum();
+        // Of a call that nobody answered, the last try says who and how much.
+        let told = answered.and_then(|at| self.attempts.get(at)).or(self.attempts.last());
+        let usage = told.and_then(|attempt| attempt.ended).map(|ended| ended.usage);
         let settlement = Settlement {
             org: self.org,
             call: self.call,
             ending,
-            tokens: Tokens {
-                input: usage.input_tokens,
-                output: usage.output_tokens,
-                cache_read: usage.cache_read_tokens,
-                cache_write: usage.cache_write_tokens,
-                estimated: usage.estimated,
-            },
+            tokens: tokens(&usage.unwrap_or_default()),
             cost,
             problem,
             first_byte_ms: self.first_byte.map(|at| millis(at - self.started)),
             duration_ms: millis(self.started.elapsed()),
+            told: self.told(ending, told),
         };
         self.writer.close(Closing { settlement, author: self.author.clone(), looks: 0 });
-        let labels = [
-            ("provider", self.plan.provider_slug.to_string()),
-            ("state", ending.as_str().to_owned()),
-        ];
+        let provider = told.map(|attempt| attempt.ready.plan.provider_slug.to_string());
+        let labels =
+            [("provider", provider.unwrap_or_default()), ("state", ending.as_str().to_owned())];
         metrics::counter!("ralex_calls_total", &labels).increment(1);
         metrics::histogram!("ralex_call_duration_seconds", &labels).record(self.started.elapsed());
         cost
+    }
+
+    fn told(&self, ending: Ending, told: Option<&Attempt>) -> Told {
+        let tries = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        let all_said = tries == 0 || (tries == 1 && ending == Ending::Success);
+        let attempts = if all_said { Vec::new() } else { self.rows() };
+        let answered = told.filter(|attempt| attempt.ready.plan.model != self.opened_for);
+        Told {
+            answered: answered.map(|attempt| Arc::new(answerer(&attempt.ready.plan))),
+            secret: told.and_then(|attempt| attempt.place.key),
+            tries,
+            attempts,
+            guardrails: None,
+            cached: None,
+        }
+    }
+
+    fn rows(&self) -> Vec<ralex_budgets::Attempt> {
+        let rows = self.attempts.iter().zip(1..).filter_map(|(attempt, n)| {
+            let (plan, ended) = (&attempt.ready.plan, attempt.ended?);
+            Some(ralex_budgets::Attempt {
+                n,
+                model: plan.name.clone(),
+                provider: plan.provider_slug.to_string(),
+                upstream_model: plan.target.upstream_model.clone(),
+                secret: attempt.place.key,
+                cause: attempt.cause.as_str(),
+                outcome: ended.outcome,
+                status: ended.status,
+                input_tokens: ended.usage.total_input(),
+                output_tokens: ended.usage.total_output(),
+                cost: ended.cost,
+                started_at: attempt.started_at,
+                duration_ms: ended.millis,
+            })
+        });
+        rows.collect()
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.closed {
-            let usage = self.used();
-            self.close(Ending::Canceled, usage, None);
+            self.close(Ending::Canceled, None, None);
         }
+    }
+}
+
+/// What a failed try used: nothing where the provider refused it or was never reached, the counted
+/// input where it may have worked on it, and all that came where its answer had begun.
+fn used_by(error: &UpstreamError, gauge: &Gauge, flowing: bool) -> Usage {
+    match error {
+        UpstreamError::Status(_) | UpstreamError::Unreachable | UpstreamError::Egress(_)
+            if !flowing =>
+        {
+            Usage::default()
+        }
+        UpstreamError::Status(_)
+        | UpstreamError::Unreachable
+        | UpstreamError::Egress(_)
+        | UpstreamError::Timeout
+        | UpstreamError::Cut
+        | UpstreamError::Malformed(_) => gauge.usage(),
+    }
+}
+
+fn status(error: &UpstreamError) -> Option<u16> {
+    match error {
+        UpstreamError::Status(refusal) => Some(refusal.status),
+        UpstreamError::Unreachable
+        | UpstreamError::Timeout
+        | UpstreamError::Cut
+        | UpstreamError::Malformed(_)
+        | UpstreamError::Egress(_) => None,
+    }
+}
+
+fn tokens(usage: &Usage) -> Tokens {
+    Tokens {
+        input: usage.input_tokens.saturating_add(usage.audio_input_tokens),
+        output: usage.total_output(),
+        cache_read: usage.cache_read_tokens,
+        cache_write: usage.cache_write_tokens.saturating_add(usage.cache_write_1h_tokens),
+        reasoning: usage.reasoning_tokens,
+        estimated: usage.estimated,
+    }
+}
+
+fn answerer(plan: &Plan) -> Answerer {
+    Answerer {
+        model: plan.name.clone(),
+        model_id: plan.model,
+        provider_id: plan.provider,
+        provider: plan.provider_slug.to_string(),
+        upstream_model: plan.target.upstream_model.clone(),
+        prices: prices(plan),
+    }
+}
+
+/// A plan's prices as a call's row keeps them.
+pub(crate) fn prices(plan: &Plan) -> Prices {
+    Prices {
+        input: plan.input_price,
+        output: plan.output_price,
+        cache_read: plan.cache_read_price,
+        cache_write: plan.cache_write_price,
     }
 }
 

@@ -5,8 +5,14 @@
 //! key is in the clear only inside the request that it is for. Uses every crate below; used by the
 //! HTTP layer.
 
+mod attempt;
 mod call;
+mod choice;
+mod course;
+mod first;
 mod in_flight;
+mod keys;
+mod ready;
 mod stream;
 mod writer;
 
@@ -21,7 +27,9 @@ use ralex_routing::Routing;
 use ralex_store::Db;
 use ralex_vault::Vault;
 
-pub use call::{Answered, CallRequest, Failure};
+pub use call::{About, Answered, CallRequest, Failure};
+pub use choice::{Candidate, Chosen, Wishes};
+pub use course::Resilience;
 pub use stream::CallStream;
 use writer::Writer;
 
@@ -33,6 +41,7 @@ const OWN_CALLS: Duration = Duration::from_secs(2);
 pub struct Broker {
     parts: Arc<Parts>,
     writer: Writer,
+    keys: keys::Keys,
 }
 
 /// What a call passes on its way.
@@ -46,13 +55,14 @@ pub struct Parts {
     pub node: NodeId,
     /// Tokens of output that are allowed, and held for, where the caller sets no limit.
     pub default_max_output: u64,
+    pub resilience: Resilience,
 }
 
 impl Broker {
     /// Starts the broker. The task ends when the broker is gone and every call is written.
     pub fn start(db: Db, parts: Parts) -> (Self, tokio::task::JoinHandle<()>) {
         let (writer, task) = Writer::start(db);
-        (Self { parts: Arc::new(parts), writer }, task)
+        (Self { parts: Arc::new(parts), writer, keys: keys::Keys::default() }, task)
     }
 
     /// Waits until the calls that ended before are written, so that one reads one's own.

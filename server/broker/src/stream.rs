@@ -1,5 +1,6 @@
 //! A streamed answer on its way to the caller: bytes pass as they come, and the end settles.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,14 +17,25 @@ use crate::in_flight::InFlight;
 /// what was produced.
 pub struct CallStream {
     inner: AnswerStream,
+    /// What came while it was not sure that the answer would.
+    opening: VecDeque<Chunk>,
     /// Gone once the call is closed.
     in_flight: Option<InFlight>,
+    /// Which of its tries this is.
+    attempt: usize,
     dialect: Dialect,
 }
 
 impl CallStream {
-    pub(crate) fn new(inner: AnswerStream, in_flight: InFlight, dialect: Dialect) -> Self {
-        Self { inner, in_flight: Some(in_flight), dialect }
+    pub(crate) fn new(
+        inner: AnswerStream,
+        opening: Vec<Chunk>,
+        in_flight: InFlight,
+        attempt: usize,
+        dialect: Dialect,
+    ) -> Self {
+        let opening = opening.into();
+        Self { inner, opening, in_flight: Some(in_flight), attempt, dialect }
     }
 
     fn chunk(&mut self, chunk: Chunk) -> Bytes {
@@ -32,15 +44,15 @@ impl CallStream {
         }
         let Some(usage) = chunk.usage else { return chunk.bytes };
         let Some(in_flight) = self.in_flight.take() else { return chunk.bytes };
-        with_cost(&chunk.bytes, in_flight.succeed(usage))
+        with_cost(&chunk.bytes, in_flight.succeed(self.attempt, usage))
     }
 
     fn failure(&mut self, error: &UpstreamError) -> Bytes {
         let mut problem = error.to_problem();
-        if let Some(in_flight) = self.in_flight.take() {
+        if let Some(mut in_flight) = self.in_flight.take() {
             problem.request_id = in_flight.author.request.map(|id| id.to_string());
-            let used = in_flight.used();
-            in_flight.fail(used, problem.code);
+            in_flight.failed(self.attempt, error, true);
+            in_flight.fail(problem.code);
         }
         error_event(self.dialect, &problem)
     }
@@ -54,7 +66,13 @@ impl Stream for CallStream {
             if self.in_flight.is_none() {
                 return Poll::Ready(None);
             }
-            let Poll::Ready(item) = self.inner.poll_next_unpin(cx) else { return Poll::Pending };
+            let item = match self.opening.pop_front() {
+                Some(chunk) => Some(Ok(chunk)),
+                None => match self.inner.poll_next_unpin(cx) {
+                    Poll::Ready(item) => item,
+                    Poll::Pending => return Poll::Pending,
+                },
+            };
             let bytes = match item {
                 Some(Ok(chunk)) => self.chunk(chunk),
                 Some(Err(error)) => self.failure(&error),

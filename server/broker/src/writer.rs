@@ -2,17 +2,18 @@
 //! transaction.
 //!
 //! A call waits only for its own batch, and while one batch commits the next one gathers. What
-//! opens a call fails when the database does not answer, so nothing goes out unrecorded. What
+//! opens a call, or holds more for another try of it, fails when the database does not answer, so
+//! nothing goes out unrecorded. What
 //! closes a call is kept and tried again until it is written; each settlement is counted once,
 //! however often it is tried.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use ralex_audit::{Author, CallClosed, CallOpened, Entry, Event};
+use ralex_audit::{Answered, Author, CallClosed, CallOpened, Entry, Event, Tried};
 use ralex_budgets::{
-    Counted, Decision, Ending, Hold, HoldOutcome, OpenCall, Refusal, SettleOutcome, Settlement,
-    Tokens,
+    Attempt, Counted, Decision, Ending, Extended, Extension, Hold, HoldOutcome, OpenCall, Refusal,
+    SettleOutcome, Settlement, Tokens, Told,
 };
 use ralex_kernel::{Code, Money, Problem};
 use ralex_store::Db;
@@ -50,11 +51,20 @@ pub(crate) struct Closing {
     pub looks: u8,
 }
 
+/// More to hold for a call that is about to be tried again.
+pub(crate) struct Extending {
+    pub extension: Extension,
+    pub author: Author,
+}
+
 type Opened = Result<(), Problem>;
+type OpenQueue = (Box<Opening>, oneshot::Sender<Opened>);
+type ExtendQueue = (Extending, oneshot::Sender<Extended>);
 
 /// What a batch did.
 struct Written {
     answers: Vec<Opened>,
+    extended: Vec<Extended>,
     /// Indexes of the closings whose calls were not there.
     missing: Vec<usize>,
 }
@@ -68,7 +78,8 @@ enum Close {
 /// The handle that calls write through.
 #[derive(Clone)]
 pub(crate) struct Writer {
-    opens: mpsc::Sender<(Box<Opening>, oneshot::Sender<Opened>)>,
+    opens: mpsc::Sender<OpenQueue>,
+    extends: mpsc::UnboundedSender<ExtendQueue>,
     closes: mpsc::UnboundedSender<Close>,
 }
 
@@ -76,17 +87,19 @@ impl Writer {
     /// Starts the writer; it ends when every handle is gone and all is written.
     pub fn start(db: Db) -> (Self, tokio::task::JoinHandle<()>) {
         let (opens, open_queue) = mpsc::channel(WAITING);
+        let (extends, extend_queue) = mpsc::unbounded_channel();
         let (closes, close_queue) = mpsc::unbounded_channel();
         let mut work = Work {
             db,
             open_queue,
+            extend_queue,
             close_queue,
             closing: VecDeque::new(),
             doubtful: VecDeque::new(),
             barriers: vec![],
         };
         let task = tokio::spawn(async move { work.run().await });
-        (Self { opens, closes }, task)
+        (Self { opens, extends, closes }, task)
     }
 
     /// Holds the worst case and records the intent; returns when both are durable.
@@ -97,6 +110,16 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         self.opens.try_send((Box::new(opening), reply)).map_err(|_| overloaded())?;
         answer.await.map_err(|_| not_recorded())?
+    }
+
+    /// Holds more for an open call; returns when that is durable. Refused also where it could not
+    /// be recorded: the call then keeps what it holds, or holds more than it needs until it ends.
+    pub async fn extend(&self, extending: Extending) -> Extended {
+        let (reply, answer) = oneshot::channel();
+        if self.extends.send((extending, reply)).is_err() {
+            return Extended::Refused;
+        }
+        answer.await.unwrap_or(Extended::Refused)
     }
 
     /// Hands over the end of a call, which is written for sure and soon.
@@ -117,7 +140,8 @@ impl Writer {
 
 struct Work {
     db: Db,
-    open_queue: mpsc::Receiver<(Box<Opening>, oneshot::Sender<Opened>)>,
+    open_queue: mpsc::Receiver<OpenQueue>,
+    extend_queue: mpsc::UnboundedReceiver<ExtendQueue>,
     close_queue: mpsc::UnboundedReceiver<Close>,
     /// Ended calls that are not yet written.
     closing: VecDeque<Closing>,
@@ -127,24 +151,33 @@ struct Work {
     barriers: Vec<(usize, oneshot::Sender<()>)>,
 }
 
-type Waiting = Vec<(Box<Opening>, oneshot::Sender<Opened>)>;
+/// Those who wait for a batch.
+#[derive(Default)]
+struct Waiting {
+    opens: Vec<OpenQueue>,
+    extends: Vec<ExtendQueue>,
+}
 
 impl Work {
     async fn run(&mut self) {
-        while let Some(opens) = self.gather().await {
+        while let Some(waiting) = self.gather().await {
             let closes: Vec<_> = self.closing.iter().take(BATCH).cloned().collect();
             let begun = Instant::now();
-            let size = opens.len() + closes.len();
+            let size = waiting.opens.len() + waiting.extends.len() + closes.len();
             // A connection that falls silent tells nobody; no caller is made to wait for TCP.
-            let written = tokio::time::timeout(PATIENCE, self.write(&opens, &closes)).await;
+            let written = tokio::time::timeout(PATIENCE, self.write(&waiting, &closes)).await;
             match written.unwrap_or_else(|_| Err(not_recorded())) {
-                Ok(Written { answers, missing }) => {
+                Ok(Written { answers, extended, missing }) => {
                     metrics::histogram!("ralex_writer_batch_seconds").record(begun.elapsed());
                     metrics::counter!("ralex_writer_operations_total")
                         .increment(u64::try_from(size).unwrap_or(0));
                     self.doubt(&closes, &missing);
                     self.written(closes.len());
-                    for ((opening, reply), answer) in opens.into_iter().zip(answers) {
+                    for ((_, reply), extended) in waiting.extends.into_iter().zip(extended) {
+                        // Who left meanwhile closes the call, and with it all that it holds.
+                        reply.send(extended).ok();
+                    }
+                    for ((opening, reply), answer) in waiting.opens.into_iter().zip(answers) {
                         // A caller that left while its batch was written leaves an open call.
                         if reply.send(answer).is_err_and(|answer| answer.is_ok()) {
                             self.closing.push_back(unwanted(*opening, Ending::Canceled, None));
@@ -154,7 +187,7 @@ impl Work {
                 Err(problem) => {
                     metrics::counter!("ralex_writer_failures_total").increment(1);
                     warn!(code = problem.code.as_str(), "a batch of {size} was not written");
-                    self.failed(opens);
+                    self.failed(waiting);
                     tokio::time::sleep(BACKOFF).await;
                 }
             }
@@ -163,29 +196,35 @@ impl Work {
 
     /// Waits for work and takes what is there; nothing when all is done for good.
     async fn gather(&mut self) -> Option<Waiting> {
-        let mut opens = Vec::new();
+        let mut waiting = Waiting::default();
         self.look_again();
         if self.closing.is_empty() {
             let due = self.doubtful.front().map(|(due, _)| *due);
             let look = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into());
             tokio::select! {
-                Some(open) = self.open_queue.recv() => opens.push(open),
+                Some(open) = self.open_queue.recv() => waiting.opens.push(open),
+                Some(extend) = self.extend_queue.recv() => waiting.extends.push(extend),
                 Some(close) = self.close_queue.recv() => self.take(close),
                 () = look, if due.is_some() => self.look_again(),
                 else => return None,
             }
         }
-        while opens.len() < BATCH {
+        while waiting.opens.len() < BATCH {
             let Ok(open) = self.open_queue.try_recv() else { break };
-            opens.push(open);
+            waiting.opens.push(open);
+        }
+        while waiting.extends.len() < BATCH {
+            let Ok(extend) = self.extend_queue.try_recv() else { break };
+            waiting.extends.push(extend);
         }
         while self.closing.len() < BATCH {
             let Ok(close) = self.close_queue.try_recv() else { break };
             self.take(close);
         }
         // A caller that has gone while it waited wants nothing sent, so nothing is opened.
-        opens.retain(|(_, reply)| !reply.is_closed());
-        Some(opens)
+        waiting.opens.retain(|(_, reply)| !reply.is_closed());
+        waiting.extends.retain(|(_, reply)| !reply.is_closed());
+        Some(waiting)
     }
 
     /// Keeps what was not there for another look, where its opening is in doubt.
@@ -225,8 +264,11 @@ impl Work {
     /// Turns away those who wait. A commit whose answer was lost may have gone through all the
     /// same, or may yet, so each of their calls is closed again at no cost, and looked for again
     /// where there is none.
-    fn failed(&mut self, opens: Waiting) {
-        for (opening, reply) in opens {
+    fn failed(&mut self, waiting: Waiting) {
+        for (_, reply) in waiting.extends {
+            reply.send(Extended::Refused).ok();
+        }
+        for (opening, reply) in waiting.opens {
             let code = Some(Code::Unavailable);
             let closing = unwanted(*opening, Ending::Error, code);
             self.closing.push_back(Closing { looks: LOOKS, ..closing });
@@ -234,31 +276,44 @@ impl Work {
         }
     }
 
-    async fn write(&self, opens: &Waiting, closes: &[Closing]) -> Result<Written, Problem> {
-        if opens.is_empty() && closes.is_empty() {
-            return Ok(Written { answers: Vec::new(), missing: Vec::new() });
+    async fn write(&self, waiting: &Waiting, closes: &[Closing]) -> Result<Written, Problem> {
+        let Waiting { opens, extends } = waiting;
+        if opens.is_empty() && extends.is_empty() && closes.is_empty() {
+            return Ok(Written { answers: vec![], extended: vec![], missing: vec![] });
         }
         let holds: Vec<_> = opens.iter().map(|(opening, _)| opening.hold.clone()).collect();
+        let extensions: Vec<_> = extends.iter().map(|(one, _)| one.extension).collect();
         let settlements: Vec<_> = closes.iter().map(|close| close.settlement.clone()).collect();
         let mut tx = self.db.system("write a batch of calls").await?;
-        let (settled, held) = ralex_budgets::settle_and_hold(&mut tx, &settlements, &holds)
+        let done = ralex_budgets::commit(&mut tx, &settlements, &extensions, &holds)
             .await
             .map_err(ralex_store::problem)?;
         let rows: Vec<_> =
-            opens.iter().zip(&held).map(|((open, _), held)| row(open, held)).collect();
+            opens.iter().zip(&done.held).map(|((open, _), held)| row(open, held)).collect();
         ralex_budgets::open_calls(&mut tx, &rows).await.map_err(ralex_store::problem)?;
-        let mut entries = Vec::with_capacity(opens.len() + closes.len());
-        entries.extend(closes.iter().zip(&settled).filter_map(closed));
-        entries.extend(opens.iter().zip(&held).map(|((open, _), held)| decided(open, held)));
+        let mut entries = Vec::with_capacity(opens.len() + extends.len() + closes.len());
+        entries.extend(closes.iter().zip(&done.settled).filter_map(closed));
+        entries.extend(
+            extends.iter().zip(&done.extended).filter_map(|((one, _), done)| extended(one, *done)),
+        );
+        entries.extend(opens.iter().zip(&done.held).map(|((open, _), held)| decided(open, held)));
         ralex_audit::record_all(&mut tx, entries).await.map_err(ralex_store::problem)?;
         tx.commit().await.map_err(ralex_store::problem)?;
-        let missing = settled.iter().enumerate();
+        let missing = done.settled.iter().enumerate();
         let missing = missing.filter(|(_, one)| one.counted == Counted::Unknown);
         Ok(Written {
             missing: missing.map(|(at, _)| at).collect(),
-            answers: held.into_iter().map(answer).collect(),
+            extended: done.extended,
+            answers: done.held.into_iter().map(answer).collect(),
         })
     }
+}
+
+fn extended(extending: &Extending, done: Extended) -> Option<Entry> {
+    let Extended::Held { held } = done else { return None };
+    let Extension { call, amount, .. } = extending.extension;
+    let event = Event::CallExtended { call, added: amount, held };
+    Some(Entry::new(extending.author.clone(), event))
 }
 
 /// Closes a call from which nothing was sent, at no cost.
@@ -272,6 +327,7 @@ fn unwanted(opening: Opening, ending: Ending, problem: Option<Code>) -> Closing 
         problem,
         first_byte_ms: None,
         duration_ms: 0,
+        told: Told::default(),
     };
     Closing { settlement, author: opening.author, looks: 0 }
 }
@@ -297,7 +353,7 @@ fn decided(opening: &Opening, held: &HoldOutcome) -> Entry {
 fn refused(opening: &Opening, refusal: &Refusal) -> Event {
     Event::CallRefused {
         call: opening.hold.call,
-        model: opening.row.model.clone(),
+        model: opening.row.asked.clone(),
         dialect: opening.row.dialect,
         code: Code::BudgetExhausted.as_str(),
         budget: Some(refusal.budget),
@@ -322,8 +378,29 @@ fn closed((closing, outcome): (&Closing, &SettleOutcome)) -> Option<Entry> {
         estimated: settlement.tokens.estimated,
         cost: settlement.cost,
         duration_ms: settlement.duration_ms,
+        answered: settlement.told.answered.as_deref().map(|answered| Answered {
+            model: answered.model.clone(),
+            provider: answered.provider.clone(),
+            upstream_model: answered.upstream_model.clone(),
+            input_price: answered.prices.input,
+            output_price: answered.prices.output,
+        }),
+        attempts: settlement.told.attempts.iter().map(tried).collect(),
+        cached: settlement.told.cached.map(|(kind, _)| kind),
     });
     Some(Entry::new(closing.author.clone(), event))
+}
+
+fn tried(attempt: &Attempt) -> Tried {
+    Tried {
+        model: attempt.model.clone(),
+        provider: attempt.provider.clone(),
+        secret: attempt.secret,
+        cause: attempt.cause,
+        outcome: attempt.outcome,
+        status: attempt.status,
+        cost: attempt.cost,
+    }
 }
 
 fn answer(held: HoldOutcome) -> Opened {

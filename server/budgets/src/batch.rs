@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::charge::PeriodKey;
-use crate::hold::{Hold, HoldOutcome};
+use crate::hold::{Extended, Extension, Hold, HoldOutcome};
 use crate::ledger::{Effect, Ledger};
 use crate::settle::{Counted, SettleOutcome, Settlement};
 use crate::sql;
@@ -24,7 +24,7 @@ pub async fn hold_all(
     conn: &mut PgConnection,
     holds: &[Hold],
 ) -> Result<Vec<HoldOutcome>, sqlx::Error> {
-    Ok(settle_and_hold(conn, &[], holds).await?.1)
+    Ok(commit(conn, &[], &[], holds).await?.held)
 }
 
 /// Settles many calls, each once.
@@ -32,27 +32,36 @@ pub async fn settle_all(
     conn: &mut PgConnection,
     settlements: &[Settlement],
 ) -> Result<Vec<SettleOutcome>, sqlx::Error> {
-    Ok(settle_and_hold(conn, settlements, &[]).await?.0)
+    Ok(commit(conn, settlements, &[], &[]).await?.settled)
 }
 
-/// Settles, then holds in the room that this leaves. A transaction that does both must do it
-/// here, because [`settle_all`] followed by [`hold_all`] would lock in two rounds.
-pub async fn settle_and_hold(
+/// What a batch did, index by index.
+#[derive(Debug, Default)]
+pub struct Committed {
+    pub settled: Vec<SettleOutcome>,
+    pub extended: Vec<Extended>,
+    pub held: Vec<HoldOutcome>,
+}
+
+/// Settles, then extends and holds in the room that this leaves. A transaction that does several
+/// of these must do them here, because each alone would lock in a round of its own.
+pub async fn commit(
     conn: &mut PgConnection,
     settlements: &[Settlement],
+    extensions: &[Extension],
     holds: &[Hold],
-) -> Result<(Vec<SettleOutcome>, Vec<HoldOutcome>), sqlx::Error> {
-    let mut calls = lock_calls(conn, settlements).await?;
+) -> Result<Committed, sqlx::Error> {
+    let mut calls = lock_calls(conn, settlements, extensions).await?;
     let mut ledger = lock_periods(conn, calls.values(), holds).await?;
-    let mut closings = Vec::with_capacity(settlements.len());
-    let mut outcomes = Vec::with_capacity(settlements.len());
+    let mut closed = Vec::with_capacity(settlements.len());
+    let mut settled = Vec::with_capacity(settlements.len());
     for settlement in settlements {
         let locked = calls.get_mut(&(settlement.org, settlement.call));
         let (counted, effect) = settle(&mut ledger, locked, settlement);
         if matches!(counted, Counted::Settled | Counted::Corrected) {
-            closings.push(closing(settlement));
+            closed.push(settlement);
         }
-        outcomes.push(SettleOutcome {
+        settled.push(SettleOutcome {
             org: settlement.org,
             call: settlement.call,
             counted,
@@ -60,13 +69,39 @@ pub async fn settle_and_hold(
             crossings: effect.crossings,
         });
     }
+    let extended: Vec<Extended> =
+        extensions.iter().map(|extension| extend(&mut ledger, &mut calls, *extension)).collect();
     let held = holds.iter().map(|hold| ledger.hold(hold)).collect();
     sql::ledger::write(conn, &ledger).await?;
-    if !closings.is_empty() {
+    if !closed.is_empty() {
+        let closings: Vec<Closing<'_>> =
+            closed.iter().map(|settlement| closing(settlement)).collect();
         sql::call::close(conn, &closings).await?;
+        sql::attempt::insert(conn, &closed).await?;
     }
-    ralex_audit::record_all(conn, events(&outcomes)).await?;
-    Ok((outcomes, held))
+    let taken = extensions.iter().zip(&extended);
+    let taken: Vec<Extension> =
+        taken.filter(|(_, it)| **it != Extended::Refused).map(|(it, _)| *it).collect();
+    if !taken.is_empty() {
+        sql::call::extend(conn, &taken).await?;
+    }
+    ralex_audit::record_all(conn, events(&settled)).await?;
+    Ok(Committed { settled, extended, held })
+}
+
+/// Only a call that is still open is extended: what has ended is paid and holds nothing.
+fn extend(ledger: &mut Ledger, calls: &mut Calls, extension: Extension) -> Extended {
+    let Some(call) = calls.get_mut(&(extension.org, extension.call)) else {
+        return Extended::Refused;
+    };
+    let amount = extension.amount.max(Money::ZERO);
+    let Some(held) = call.held.checked_add(amount) else { return Extended::Refused };
+    if call.state != "open" || !ledger.extend(extension.org, &call.periods(), amount) {
+        return Extended::Refused;
+    }
+    // The same call may stand in one batch twice.
+    call.held = held;
+    Extended::Held { held }
 }
 
 type Calls = BTreeMap<(OrgId, CallId), Locked>;
@@ -74,12 +109,15 @@ type Calls = BTreeMap<(OrgId, CallId), Locked>;
 async fn lock_calls(
     conn: &mut PgConnection,
     settlements: &[Settlement],
+    extensions: &[Extension],
 ) -> Result<Calls, sqlx::Error> {
-    if settlements.is_empty() {
+    if settlements.is_empty() && extensions.is_empty() {
         return Ok(Calls::new());
     }
-    let orgs: Vec<Uuid> = settlements.iter().map(|settlement| settlement.org.uuid()).collect();
-    let ids: Vec<Uuid> = settlements.iter().map(|settlement| settlement.call.uuid()).collect();
+    let keys = settlements.iter().map(|settlement| (settlement.org, settlement.call));
+    let keys = keys.chain(extensions.iter().map(|extension| (extension.org, extension.call)));
+    let (orgs, ids): (Vec<Uuid>, Vec<Uuid>) =
+        keys.map(|(org, call)| (org.uuid(), call.uuid())).unzip();
     let locked = sql::call::lock(conn, &orgs, &ids).await?;
     Ok(locked.into_iter().map(|call| ((call.org, call.id), call)).collect())
 }
@@ -127,8 +165,8 @@ fn settle(
     settled
 }
 
-fn closing(settlement: &Settlement) -> Closing {
-    let tokens = settlement.tokens;
+fn closing(settlement: &Settlement) -> Closing<'_> {
+    let (tokens, told) = (settlement.tokens, &settlement.told);
     let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let millis = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
     Closing {
@@ -144,6 +182,9 @@ fn closing(settlement: &Settlement) -> Closing {
         estimated: tokens.estimated,
         first_byte_ms: settlement.first_byte_ms.map(millis),
         duration_ms: Some(millis(settlement.duration_ms)),
+        reasoning_tokens: signed(tokens.reasoning),
+        tries: millis(told.tries),
+        told: Some(told),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct OpenCall {
     pub user: Option<UserId>,
     pub token: Option<TokenId>,
     pub at: ScopePath,
+    /// As the caller wrote it: a model, a route, or `auto`.
+    pub asked: String,
     pub model: String,
     pub model_id: Option<ModelId>,
     pub provider_id: Option<ProviderId>,
@@ -30,6 +32,20 @@ pub struct OpenCall {
     pub prices: Prices,
     pub decision: Decision,
     pub started_at: DateTime<Utc>,
+    pub why: Why,
+}
+
+/// Why a call goes to the model that it goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Why {
+    pub route: Option<String>,
+    pub task_type: Option<String>,
+    pub difficulty: Option<u8>,
+    /// The explanation, as JSON.
+    pub choice: Option<String>,
+    pub priority: Option<&'static str>,
+    /// How long the call waited for its turn.
+    pub queued_ms: Option<u32>,
 }
 
 /// What a million tokens cost when the call was decided.

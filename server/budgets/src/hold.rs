@@ -16,6 +16,23 @@ pub struct Hold {
     pub charges: Vec<Charge>,
 }
 
+/// More to hold for a call that is under way, because it is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Extension {
+    pub org: OrgId,
+    pub call: CallId,
+    pub amount: Money,
+}
+
+/// How an extension ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extended {
+    /// Held beside what was; `held` is the sum.
+    Held { held: Money },
+    /// A budget has not enough left, or the call has ended; what was held stays as it is.
+    Refused,
+}
+
 /// How a hold ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldOutcome {

@@ -79,6 +79,22 @@ impl Ledger {
         HoldOutcome::Held { periods }
     }
 
+    /// Holds more on the periods of a call under way, on all of them or on none, and says whether
+    /// there was room. A period without a row is of a budget deleted meanwhile.
+    pub fn extend(&mut self, org: OrgId, on: &[HeldPeriod], amount: Money) -> bool {
+        let room = on.iter().all(|period| {
+            self.rows.get(&period.key(org)).is_none_or(|(row, _)| row.has_room_for(amount))
+        });
+        if room {
+            for period in on {
+                if let Some(row) = self.change(period.key(org)) {
+                    row.held += amount.max(Money::ZERO);
+                }
+            }
+        }
+        room
+    }
+
     /// Puts `cost` in the place of `held`.
     pub fn settle(&mut self, org: OrgId, on: &[HeldPeriod], held: Money, cost: Money) -> Effect {
         self.count(org, on, cost, |row| row.release(held))

@@ -14,6 +14,7 @@ mod hold;
 mod ledger;
 mod settle;
 mod sql;
+mod story;
 mod sweep;
 mod target;
 #[cfg(test)]
@@ -28,11 +29,13 @@ use ralex_access::Access;
 use ralex_kernel::{Clock, NodeId};
 use ralex_store::Db;
 
-pub use batch::{hold_all, settle_all, settle_and_hold};
-pub use call::{Decision, OpenCall, Prices, open_calls};
+pub use batch::{Committed, commit, hold_all, settle_all};
+pub use call::{Decision, OpenCall, Prices, Why, open_calls};
 pub use charge::{Charge, HeldPeriod};
-pub use hold::{Hold, HoldOutcome, Refusal};
-pub use settle::{Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement, Tokens};
+pub use hold::{Extended, Extension, Hold, HoldOutcome, Refusal};
+pub use settle::{
+    Answerer, Attempt, Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement, Tokens, Told,
+};
 pub use sweep::{heartbeat, sweep};
 pub use usage::Numbers;
 pub use verify::{Difference, Finding, Verification, verify};

@@ -1,6 +1,11 @@
 //! Settlements: what a call really cost takes the place of what was held for it, once.
 
-use ralex_kernel::{BudgetId, CallId, Code, Money, OrgId};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{BudgetId, CallId, Code, ModelId, Money, OrgId, ProviderId, SecretId};
+
+use crate::call::Prices;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +32,8 @@ pub struct Tokens {
     pub output: u64,
     pub cache_read: u64,
     pub cache_write: u64,
+    /// Part of the output that the model kept to itself.
+    pub reasoning: u64,
     /// The provider sent no usage and Ralex counted.
     pub estimated: bool,
 }
@@ -41,6 +48,57 @@ pub struct Settlement {
     pub cost: Money,
     pub problem: Option<Code>,
     pub first_byte_ms: Option<u32>,
+    pub duration_ms: u32,
+    pub told: Told,
+}
+
+/// What else is known of a call when it has ended.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Who answered, where it is not the one that the call was opened for.
+    pub answered: Option<Arc<Answerer>>,
+    /// The key that the answer was got with.
+    pub secret: Option<SecretId>,
+    /// How many tries there were.
+    pub tries: u32,
+    /// Each of them, where there was more than the one that succeeded.
+    pub attempts: Vec<Attempt>,
+    /// Rules that found something, as JSON: ids and counts.
+    pub guardrails: Option<String>,
+    /// The kind of cache that answered, and what the answer would have cost.
+    pub cached: Option<(&'static str, Money)>,
+}
+
+/// A model of a provider, under its names and at its prices of the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answerer {
+    pub model: String,
+    pub model_id: ModelId,
+    pub provider_id: ProviderId,
+    pub provider: String,
+    pub upstream_model: String,
+    pub prices: Prices,
+}
+
+/// One try of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// From one on.
+    pub n: u32,
+    pub model: String,
+    pub provider: String,
+    pub upstream_model: String,
+    pub secret: Option<SecretId>,
+    /// `choice`, `retry`, `key`, `fallback` or `hedge`.
+    pub cause: &'static str,
+    /// `success`, `canceled`, or the code of what went wrong.
+    pub outcome: &'static str,
+    /// The provider's status, where it gave one.
+    pub status: Option<u16>,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub cost: Money,
+    pub started_at: DateTime<Utc>,
     pub duration_ms: u32,
 }
 

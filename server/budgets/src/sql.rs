@@ -1,5 +1,6 @@
 //! The queries of this crate, by what they are about.
 
+pub(crate) mod attempt;
 pub(crate) mod budget;
 pub(crate) mod call;
 pub(crate) mod ledger;

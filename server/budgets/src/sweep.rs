@@ -110,7 +110,7 @@ async fn sweep_some(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     Ok(calls.len() as u64)
 }
 
-fn closing(call: &Locked) -> Closing {
+fn closing(call: &Locked) -> Closing<'static> {
     Closing {
         org: call.org,
         id: call.id,
@@ -125,6 +125,9 @@ fn closing(call: &Locked) -> Closing {
         estimated: true,
         first_byte_ms: None,
         duration_ms: None,
+        reasoning_tokens: 0,
+        tries: 0,
+        told: None,
     }
 }
 
@@ -140,6 +143,9 @@ fn closed(call: &Locked) -> Entry {
         estimated: true,
         cost: call.held,
         duration_ms: u32::try_from(call.age_ms.max(0)).unwrap_or(u32::MAX),
+        answered: None,
+        attempts: Vec::new(),
+        cached: None,
     };
     Entry::new(Author::system(call.org), Event::CallClosed(event))
 }

@@ -5,13 +5,13 @@ use ralex_access::Scope;
 use ralex_api::overview::{HourTotals, Totals};
 use ralex_api::page::{Page, PageQuery};
 use ralex_api::usage::{
-    Call, CallState, CallsQuery, GroupBy, Usage, UsageQuery, UsageRow, UsageTotal,
+    Call, CallDetail, CallState, CallsQuery, GroupBy, Usage, UsageQuery, UsageRow, UsageTotal,
 };
 use ralex_kernel::{CallId, Code, Money, Problem};
 use ralex_store::problem;
 
-use crate::Budgets;
 use crate::sql::usage as sql;
+use crate::{Budgets, story};
 
 const DAYS: Days = Days::new(30);
 
@@ -63,7 +63,8 @@ impl Budgets {
         Ok(Page::of(items, page.size(), |call: &Call| call.id.to_string()))
     }
 
-    pub async fn call(&self, scope: &Scope, id: CallId) -> Result<Call, Problem> {
+    /// One call with its whole story.
+    pub async fn call(&self, scope: &Scope, id: CallId) -> Result<CallDetail, Problem> {
         let filter = sql::Filter {
             within: scope.path(),
             only: Some(id),
@@ -74,7 +75,10 @@ impl Budgets {
         };
         let mut tx = self.db.tenant(scope.org()).await?;
         let listed = sql::calls(&mut tx, scope.org(), filter).await.map_err(problem)?;
-        listed.into_iter().next().map(call).ok_or_else(|| Problem::not_found("call"))?
+        let listed = listed.into_iter().next().ok_or_else(|| Problem::not_found("call"))?;
+        let story = sql::story(&mut tx, scope.org(), id).await.map_err(problem)?;
+        let tries = sql::tries(&mut tx, scope.org(), id).await.map_err(problem)?;
+        Ok(story::detail(call(listed)?, story, tries))
     }
 
     /// The numbers of the overview: today, 30 days, 24 hours, and what is under way.
@@ -159,6 +163,10 @@ fn call(listed: sql::Listed) -> Result<Call, Problem> {
         first_byte_ms: listed.first_byte_ms.map(millis),
         duration_ms: listed.duration_ms.map(millis),
         problem: listed.problem,
+        asked_model: listed.asked_model,
+        route: listed.route,
+        attempts: u32::try_from(listed.attempts).unwrap_or(0),
+        cached: listed.cached,
     })
 }
 

@@ -157,7 +157,7 @@ pub(crate) fn address(target: &Target, path: &str) -> Result<Url, Problem> {
     let (path, query) =
         path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
     let base = url.path().trim_end_matches('/').to_owned();
-    let vendors = usual_path(&target.spec);
+    let vendors = target.spec.base_path();
     let base = match base.as_str() {
         "" => vendors.trim_end_matches('/'),
         // The address of an endpoint is as good as that of the server.
@@ -175,19 +175,6 @@ pub(crate) fn address(target: &Target, path: &str) -> Result<Url, Problem> {
         url.set_query(query);
     }
     Ok(url)
-}
-
-/// The path of the vendor's own address, or of one that looks as its customers' do.
-fn usual_path(spec: &ProviderSpec) -> &str {
-    match (&spec.base_url, &spec.base_url_hint) {
-        (Some(url), _) => url.path(),
-        (None, Some(hint)) => {
-            let rest = hint.split_once("://").map_or(hint.as_str(), |(_, rest)| rest);
-            let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or_default();
-            if path.contains('{') { "" } else { path }
-        }
-        (None, None) => "/v1",
-    }
 }
 
 /// All but what never needs to be encoded.
@@ -271,6 +258,18 @@ mod tests {
             ("anthropic", "https://x.test", "/v1/messages"),
             ("anthropic", "https://x.test/v1", "/v1/messages"),
             ("anthropic", "https://x.test/proxy/", "/proxy/v1/messages"),
+            ("azure_openai", "https://x.test", "/openai/v1/chat/completions"),
+            ("azure_openai", "https://x.test/openai/v1", "/openai/v1/chat/completions"),
+            (
+                "azure_openai_deployments",
+                "https://x.test",
+                "/openai/deployments/up/chat/completions",
+            ),
+            ("bedrock", "https://x.test", "/model/up/converse"),
+            ("gemini", "https://x.test", "/v1beta/models/up:generateContent"),
+            ("zai", "https://x.test", "/api/paas/v4/chat/completions"),
+            ("ollama", "https://x.test", "/v1/chat/completions"),
+            ("ollama", "https://x.test/v1", "/v1/chat/completions"),
         ] {
             let target = target(kind, base);
             let speaks = target.spec.speaks(Dialect::OpenaiChat).unwrap();

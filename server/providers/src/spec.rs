@@ -190,6 +190,19 @@ impl ProviderSpec {
         Ok(spec)
     }
 
+    /// The path below which it answers where an admin gave an address without one: that of the
+    /// vendor's own address, or of how such an address looks.
+    pub(crate) fn base_path(&self) -> &str {
+        if let Some(url) = &self.base_url {
+            return url.path();
+        }
+        let Some(hint) = self.base_url_hint.as_deref() else { return "/v1" };
+        let after_host = hint.split_once("://").map_or(hint, |(_, rest)| rest);
+        let path = after_host.find('/').and_then(|at| after_host.get(at..)).unwrap_or_default();
+        // What only the admin knows has no default.
+        if path.contains('{') { "" } else { path }
+    }
+
     /// Answers from this process, without a key or a network.
     pub fn is_simulated(&self) -> bool {
         self.kind == "simulated"

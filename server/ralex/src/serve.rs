@@ -13,7 +13,7 @@ use ralex_broker::{Broker, Parts as BrokerParts};
 use ralex_budgets::Budgets;
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
-use ralex_providers::{Client, EgressPolicy, Timeouts};
+use ralex_providers::{Client, EgressPolicy};
 use ralex_routing::{Catalogue, Routing};
 use ralex_store::{BuiltIn, Db};
 use ralex_vault::{Seal, Vault};
@@ -201,13 +201,19 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         routing: routing.clone(),
         budgets: Arc::clone(&budgets),
         vault: vault.clone(),
-        client: Client::new(egress, Timeouts::default())?,
+        client: Client::new(egress, settings.timeouts)?,
         clock: clock.clone(),
         node,
         default_max_output: settings.default_max_output,
+        resilience: settings.resilience,
     };
     let (broker, writer) = Broker::start(db.clone(), parts);
+    routing.breakers().configure(settings.breakers);
     let jobs = vec![
+        tokio::spawn({
+            let (breakers, db, heard) = (routing.breakers().clone(), db.clone(), shutdown.heard());
+            async move { breakers.run(&db, node, heard).await }
+        }),
         tokio::spawn({
             let (access, heard) = (Arc::clone(&access), shutdown.heard());
             async move { access.run(heard).await }

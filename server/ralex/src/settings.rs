@@ -7,10 +7,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 use ipnet::IpNet;
+use ralex_broker::Resilience;
 use ralex_kernel::{Email, Secret, Slug};
+use ralex_providers::Timeouts;
+use ralex_routing::breaker::BreakerSettings;
 use url::Url;
 
 /// One setting, as help, flags and the check of the file know it.
@@ -93,6 +97,61 @@ pub const SETTINGS: &[Setting] = &[
         Some("4096"),
         "Output tokens that are allowed and held for where a call sets no limit",
     ),
+    setting(
+        "connect_timeout",
+        "MILLISECONDS",
+        Some("5000"),
+        "How long a connection to a provider may take",
+    ),
+    setting(
+        "first_byte_timeout",
+        "MILLISECONDS",
+        Some("120000"),
+        "How long a provider may take to begin a streamed answer",
+    ),
+    setting(
+        "idle_timeout",
+        "MILLISECONDS",
+        Some("120000"),
+        "How long a provider may pause within a streamed answer",
+    ),
+    setting(
+        "answer_timeout",
+        "MILLISECONDS",
+        Some("600000"),
+        "How long a provider may take for an answer that is not streamed, and a call for all its tries",
+    ),
+    setting("attempts", "NUMBER", Some("4"), "Tries of one call at most, the first one included"),
+    setting(
+        "retry_wait",
+        "MILLISECONDS",
+        Some("2000"),
+        "The longest pause between two tries; a provider that wants longer is not waited for",
+    ),
+    setting(
+        "hedge_after",
+        "MILLISECONDS",
+        None,
+        "Ask a second candidate beside the first when its first byte is this late; unset never does",
+    ),
+    setting(
+        "breaker_failures",
+        "NUMBER",
+        Some("5"),
+        "Failures in half a minute before a provider, model or key is left alone",
+    ),
+    setting(
+        "breaker_percent",
+        "NUMBER",
+        Some("50"),
+        "How many of a hundred calls must have failed for that",
+    ),
+    setting(
+        "breaker_open",
+        "MILLISECONDS",
+        Some("10000"),
+        "How long it is left alone the first time; ever longer when it fails again",
+    ),
     setting("max_body", "BYTES", Some("33554432"), "The largest body of a request"),
     setting(
         "log",
@@ -121,6 +180,9 @@ pub struct Settings {
     pub policies: Option<PathBuf>,
     pub simulated: bool,
     pub default_max_output: u64,
+    pub timeouts: Timeouts,
+    pub resilience: Resilience,
+    pub breakers: BreakerSettings,
     pub max_body: usize,
     pub log: String,
     pub log_json: bool,
@@ -261,6 +323,7 @@ impl Given {
     }
 
     fn check(mut self) -> Result<Settings, Invalid> {
+        let timeouts = self.timeouts();
         let settings = Settings {
             listen: self.parse("listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |text| {
                 text.parse().map_err(|_| {
@@ -287,6 +350,9 @@ impl Given {
             }),
             default_max_output: self
                 .parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
+            timeouts,
+            resilience: self.resilience(timeouts.whole),
+            breakers: self.breakers(),
             max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
             log: self.parse("log", "info".to_owned(), filter),
             log_json: self.parse("log_format", false, |text| match text {
@@ -296,6 +362,39 @@ impl Given {
             }),
         };
         if self.wrong.is_empty() { Ok(settings) } else { Err(Invalid(self.wrong)) }
+    }
+
+    fn timeouts(&mut self) -> Timeouts {
+        Timeouts {
+            connect: self.millis("connect_timeout", 1, 600_000),
+            first_byte: self.millis("first_byte_timeout", 1, 3_600_000),
+            whole: self.millis("answer_timeout", 1, 3_600_000),
+            idle: self.millis("idle_timeout", 1, 3_600_000),
+        }
+    }
+
+    fn resilience(&mut self, deadline: Duration) -> Resilience {
+        Resilience {
+            attempts: self.parse("attempts", 4, |text| within(text, 1, 20)),
+            deadline,
+            longest_pause: self.millis("retry_wait", 0, 600_000),
+            hedge_after: self.parse("hedge_after", None, |text| {
+                within(text, 1, 600_000).map(|count| Some(Duration::from_millis(count)))
+            }),
+        }
+    }
+
+    fn breakers(&mut self) -> BreakerSettings {
+        BreakerSettings {
+            failures: self.parse("breaker_failures", 5, |text| within(text, 1, 1_000)),
+            percent: self.parse("breaker_percent", 50, |text| within(text, 1, 100)),
+            open: self.millis("breaker_open", 1, 600_000),
+            ..BreakerSettings::default()
+        }
+    }
+
+    fn millis(&mut self, key: &'static str, low: u64, high: u64) -> Duration {
+        self.parse(key, Duration::ZERO, |text| within(text, low, high).map(Duration::from_millis))
     }
 }
 

@@ -5,20 +5,25 @@ use ralex_kernel::Problem;
 use ralex_providers::EgressPolicy;
 use url::Url;
 
+use crate::kinds;
+
 /// The address to store for a provider of this kind; a simulated one has none.
 pub(crate) fn check(
-    kind: ProviderKind,
+    kind: &ProviderKind,
     written: Option<&str>,
     egress: &EgressPolicy,
 ) -> Result<Option<String>, Problem> {
+    let known = kinds::known(kind)?;
     let wrong = |message: String| Err(Problem::field("base_url", message));
-    let address = match (written.or(kind.default_base_url()), kind == ProviderKind::Simulated) {
+    let own = kinds::base_url(known);
+    let address = match (written.or(own.as_deref()), known.is_simulated()) {
         (None, true) => return Ok(None),
         (Some(_), true) => {
             return wrong("must be absent: a simulated provider has no address".to_owned());
         }
         (None, false) => {
-            return wrong(format!("is needed for a provider of kind {}", kind.as_str()));
+            let like = known.base_url_hint.as_deref().unwrap_or("https://…");
+            return wrong(format!("is needed for a provider of kind {kind}, such as {like}"));
         }
         (Some(address), false) => address.trim(),
     };
@@ -36,14 +41,14 @@ mod tests {
 
     use super::*;
 
-    fn checked(kind: ProviderKind, address: Option<&str>) -> Result<Option<String>, Code> {
+    fn checked(kind: &ProviderKind, address: Option<&str>) -> Result<Option<String>, Code> {
         let egress = EgressPolicy::new(["127.0.0.0/8".parse().unwrap()]);
         check(kind, address, &egress).map_err(|problem| problem.code)
     }
 
     #[test]
     fn a_vendor_has_its_own_address_unless_another_is_written() {
-        let address = |written| checked(ProviderKind::Openai, written).unwrap().unwrap();
+        let address = |written| checked(&ProviderKind::OPENAI, written).unwrap().unwrap();
         assert_eq!(address(None), "https://api.openai.com/v1");
         assert_eq!(
             address(Some(" https://EU.api.openai.com/v1/ ")),
@@ -53,15 +58,15 @@ mod tests {
 
     #[test]
     fn a_compatible_server_needs_an_address_and_a_simulated_one_takes_none() {
-        assert_eq!(checked(ProviderKind::OpenaiCompatible, None), Err(Code::InvalidRequest));
-        assert_eq!(checked(ProviderKind::Simulated, None), Ok(None));
-        let simulated = checked(ProviderKind::Simulated, Some("https://example.com"));
+        assert_eq!(checked(&ProviderKind::OPENAI_COMPATIBLE, None), Err(Code::InvalidRequest));
+        assert_eq!(checked(&ProviderKind::SIMULATED, None), Ok(None));
+        let simulated = checked(&ProviderKind::SIMULATED, Some("https://example.com"));
         assert_eq!(simulated, Err(Code::InvalidRequest));
     }
 
     #[test]
     fn only_addresses_that_may_be_reached_pass() {
-        let of = |address| checked(ProviderKind::OpenaiCompatible, Some(address));
+        let of = |address| checked(&ProviderKind::OPENAI_COMPATIBLE, Some(address));
         assert_eq!(of("http://127.0.0.1:9/v1/"), Ok(Some("http://127.0.0.1:9/v1".to_owned())));
         for refused in [
             "http://10.0.0.1",

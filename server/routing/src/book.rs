@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ralex_api::catalog::ProviderKind;
 use ralex_kernel::{Code, OrgId, Problem};
 use ralex_providers::Target;
 use ralex_vault::origin_of;
 use tracing::error;
 
 use crate::plan::Plan;
-use crate::{Inner, Routing, sql};
+use crate::sql::model::{ModelRow, Wanted};
+use crate::{Inner, Routing, kinds, sql};
 
 /// How many models an error names.
 const NAMED: usize = 5;
@@ -21,9 +21,16 @@ pub(crate) struct Book {
     entries: BTreeMap<String, Entry>,
 }
 
-struct Entry {
-    plan: Arc<Plan>,
-    enabled: bool,
+pub(crate) struct Entry {
+    pub(crate) plan: Arc<Plan>,
+    /// What is switched off, where something is.
+    off: Option<Off>,
+}
+
+#[derive(Clone, Copy)]
+enum Off {
+    Provider,
+    Model,
 }
 
 impl Routing {
@@ -31,14 +38,8 @@ impl Routing {
     pub async fn plan(&self, org: OrgId, model: &str) -> Result<Arc<Plan>, Problem> {
         let book = self.0.book(org).await?;
         match book.entries.get(model) {
-            Some(entry) if entry.enabled => Ok(entry.plan.clone()),
-            Some(entry) => Err(Problem::new(
-                Code::ProviderNotReady,
-                format!(
-                    "The provider {} of the model {model} is switched off.",
-                    entry.plan.provider_slug
-                ),
-            )),
+            Some(Entry { plan, off: None }) => Ok(plan.clone()),
+            Some(Entry { plan, off: Some(off) }) => Err(off.problem(plan)),
             None => Err(book.no_such_model(model)),
         }
     }
@@ -49,12 +50,46 @@ impl Routing {
     }
 }
 
-impl Book {
-    fn available(&self) -> impl Iterator<Item = &Arc<Plan>> {
-        self.entries.values().filter(|entry| entry.enabled).map(|entry| &entry.plan)
+impl Off {
+    fn problem(self, plan: &Plan) -> Problem {
+        let detail = match self {
+            Self::Provider => format!(
+                "The provider {} of the model {} is switched off.",
+                plan.provider_slug, plan.name
+            ),
+            Self::Model => format!("The model {} is switched off.", plan.name),
+        };
+        Problem::new(Code::ProviderNotReady, detail)
+    }
+}
+
+impl Entry {
+    pub(crate) fn is_on(&self) -> bool {
+        self.off.is_none()
     }
 
-    fn no_such_model(&self, model: &str) -> Problem {
+    /// Why it cannot be called, where it is switched off.
+    pub(crate) fn off_problem(&self) -> Option<Problem> {
+        self.off.map(|off| off.problem(&self.plan))
+    }
+}
+
+impl Book {
+    /// The model of this name, switched on or not.
+    pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    /// All models, by name.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    fn available(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.entries.values().filter(|entry| entry.off.is_none()).map(|entry| &entry.plan)
+    }
+
+    pub(crate) fn no_such_model(&self, model: &str) -> Problem {
         // What the caller wrote goes back only as far as a name could be.
         let model: String = model.chars().filter(|c| !c.is_control()).take(128).collect();
         let names: Vec<&str> =
@@ -74,7 +109,7 @@ impl Book {
 }
 
 impl Inner {
-    async fn book(&self, org: OrgId) -> Result<Arc<Book>, Problem> {
+    pub(crate) async fn book(&self, org: OrgId) -> Result<Arc<Book>, Problem> {
         // Read before the rows are, so that a change in between makes the book old, not wrong.
         let version = self.access.version(org);
         if let Some(book) = self.cached(org, version) {
@@ -96,7 +131,8 @@ impl Inner {
 
     async fn load(&self, org: OrgId, version: i64) -> Result<Book, Problem> {
         let mut tx = self.db.tenant(org).await?;
-        let rows = sql::model::callable(&mut tx, org).await.map_err(ralex_store::problem)?;
+        let rows = sql::model::models(&mut tx, org, &Wanted::default()).await;
+        let rows = rows.map_err(ralex_store::problem)?;
         let entries = rows.into_iter().filter_map(entry).collect();
         Ok(Book { version, entries })
     }
@@ -104,54 +140,61 @@ impl Inner {
 
 /// One model as the book has it. A row that only a foreign hand can have written is left out,
 /// so that it stops itself and not the organisation.
-fn entry(row: sql::model::Callable) -> Option<(String, Entry)> {
-    let Some(kind) = sql::kind(&row.kind) else {
-        error!(provider.id = %row.provider, "the provider {} has the unknown kind {}", row.provider, row.kind);
+fn entry(row: ModelRow) -> Option<(String, Entry)> {
+    let (kind, base_url) = (row.kind.clone(), row.base_url.clone());
+    let provider_enabled = row.provider_enabled;
+    let model = row.model();
+    let provider = model.provider;
+    let Some(spec) = kinds::find(&kind) else {
+        error!(provider.id = %provider, "the provider {provider} has the unknown kind {kind}");
         return None;
     };
-    let url = match row.base_url.as_deref().map(url::Url::parse).transpose() {
+    let url = match base_url.as_deref().map(url::Url::parse).transpose() {
         Ok(url) => url,
         Err(error) => {
-            error!(provider.id = %row.provider, "the provider {} has no valid address: {error}", row.provider);
+            error!(provider.id = %provider, "the provider {provider} has no valid address: {error}");
             return None;
         }
     };
-    let plan = Plan {
-        model: row.model,
-        name: row.name.clone(),
-        provider: row.provider,
-        provider_slug: row.provider_slug,
-        target: Target {
-            kind: dialect_kind(kind),
-            base_url: url,
-            upstream_model: row.upstream_model,
-            max_output: u64::from(sql::count(row.max_output)),
-        },
-        origin: row.base_url.as_deref().and_then(origin_of),
-        needs_key: kind.needs_key(),
-        input_price: row.input_price,
-        output_price: row.output_price,
-        cache_read_price: row.cache_read_price,
-        cache_write_price: row.cache_write_price,
-        context_window: sql::count(row.context_window),
-        max_output: sql::count(row.max_output),
-        created_at: row.created_at,
+    let target = Target {
+        spec: spec.clone(),
+        base_url: url,
+        upstream_model: model.upstream_model,
+        max_output: u64::from(model.max_output),
     };
-    Some((row.name, Entry { plan: Arc::new(plan), enabled: row.enabled }))
-}
-
-const fn dialect_kind(kind: ProviderKind) -> ralex_providers::ProviderKind {
-    match kind {
-        ProviderKind::Openai => ralex_providers::ProviderKind::Openai,
-        ProviderKind::Anthropic => ralex_providers::ProviderKind::Anthropic,
-        ProviderKind::OpenaiCompatible => ralex_providers::ProviderKind::OpenaiCompatible,
-        ProviderKind::Simulated => ralex_providers::ProviderKind::Simulated,
-    }
+    let plan = Plan {
+        model: model.id,
+        name: model.name.clone(),
+        provider,
+        provider_slug: model.provider_slug,
+        provider_kind: kind.parse().ok()?,
+        target,
+        origin: base_url.as_deref().and_then(origin_of),
+        needs_key: spec.auth.required,
+        input_price: model.prices.input_price,
+        output_price: model.prices.output_price,
+        cache_read_price: model.prices.cache_read_price,
+        cache_write_price: model.prices.cache_write_price,
+        prices: Arc::new(model.prices),
+        price_version: model.price_version,
+        context_window: model.context_window,
+        max_output: model.max_output,
+        traits: Arc::new(model.traits),
+        labels: model.labels.into(),
+        retires_on: model.retires_on,
+        created_at: model.created_at,
+    };
+    let off = match (provider_enabled, model.enabled) {
+        (false, _) => Some(Off::Provider),
+        (true, false) => Some(Off::Model),
+        (true, true) => None,
+    };
+    Some((model.name, Entry { plan: Arc::new(plan), off }))
 }
 
 #[cfg(test)]
 mod tests {
-    use ralex_api::catalog::{UpdateModel, UpdateProvider};
+    use ralex_api::catalog::{ProviderKind, UpdateModel, UpdateProvider};
 
     use super::*;
     use crate::testing::{World, add_org};
@@ -159,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn a_plan_holds_all_that_a_call_needs() {
         let world = World::new().await;
-        let openai = world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let openai = world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         world.model("fast", "openai").await.unwrap();
         let plan = world.routing.plan(world.org, "fast").await.unwrap();
         assert_eq!((plan.provider, plan.provider_slug.as_str()), (openai.id, "openai"));
@@ -174,19 +217,12 @@ mod tests {
     async fn the_next_plan_sees_every_change() {
         let world = World::new().await;
         let scope = world.scope();
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         let missing = world.routing.plan(world.org, "fast").await.unwrap_err();
         assert_eq!(missing.code, Code::ModelNotFound);
         world.model("fast", "openai").await.unwrap();
         let before = world.routing.plan(world.org, "fast").await.unwrap();
-        let change = UpdateModel {
-            input_price: "9".parse().ok(),
-            output_price: None,
-            cache_read_price: None,
-            cache_write_price: None,
-            context_window: None,
-            max_output: None,
-        };
+        let change = UpdateModel { input_price: "9".parse().ok(), ..UpdateModel::default() };
         world.routing.update_model(&scope, "fast", change).await.unwrap();
         let after = world.routing.plan(world.org, "fast").await.unwrap();
         assert!(after.input_price > before.input_price);
@@ -202,7 +238,7 @@ mod tests {
         let world = World::new().await;
         let detail = async || world.routing.plan(world.org, "gpt\n-9").await.unwrap_err().detail;
         assert!(detail().await.contains("none yet"), "{}", detail().await);
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         for name in ["m1", "m2", "m3", "m4", "m5", "m6", "m7"] {
             world.model(name, "openai").await.unwrap();
         }

@@ -49,7 +49,7 @@ mod tests {
     #[tokio::test]
     async fn health_says_what_is_missing() {
         let world = World::new().await;
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         let told = async || {
             let item = world.routing.health(&world.scope()).await.unwrap().remove(0);
             assert_eq!(item.name, "provider:openai");

@@ -10,16 +10,36 @@
 //! `broker`.
 
 mod address;
+mod alias;
 mod book;
+pub mod breaker;
 mod catalogue;
+mod choose;
+pub mod classify;
+mod condition;
+mod escalate;
+mod explain;
 mod health;
+mod kinds;
+mod learned;
 mod model;
+mod names;
 mod plan;
+mod preference;
+mod preview;
+mod price;
 mod provider;
+mod rank;
+mod ranking;
+mod route;
+mod rules;
 mod seed;
 mod sql;
+mod sticky;
+mod terms;
 #[cfg(test)]
 mod testing;
+mod traits;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -32,7 +52,11 @@ use ralex_providers::EgressPolicy;
 use ralex_store::Db;
 
 pub use catalogue::{BrokenCatalogue, Catalogue};
+pub use choose::{Candidate, Choice, Question};
+pub use escalate::{Step, Tried, default_rules, escalate};
 pub use plan::Plan;
+pub use preview::place;
+pub use price::{Bound, Counts};
 
 /// Providers, models and plans of this process. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +70,10 @@ struct Inner {
     books: RwLock<HashMap<OrgId, Arc<book::Book>>>,
     /// One load at a time: after a change all calls in flight want the same one.
     loading: tokio::sync::Mutex<()>,
+    breakers: breaker::Breakers,
+    rules: RwLock<HashMap<OrgId, Arc<rules::Rules>>>,
+    learned: RwLock<HashMap<OrgId, Arc<learned::Learned>>>,
+    sticky: sticky::Sticky,
 }
 
 impl Routing {
@@ -53,7 +81,24 @@ impl Routing {
     pub fn new(db: Db, access: Arc<Access>, egress: EgressPolicy, catalogue: Catalogue) -> Self {
         let books = RwLock::new(HashMap::new());
         let loading = tokio::sync::Mutex::new(());
-        Self(Arc::new(Inner { db, access, egress, catalogue, books, loading }))
+        let breakers = breaker::Breakers::default();
+        Self(Arc::new(Inner {
+            db,
+            access,
+            egress,
+            catalogue,
+            books,
+            loading,
+            breakers,
+            rules: RwLock::default(),
+            learned: RwLock::default(),
+            sticky: sticky::Sticky::default(),
+        }))
+    }
+
+    /// The circuits of providers, models and keys.
+    pub fn breakers(&self) -> &breaker::Breakers {
+        &self.0.breakers
     }
 }
 

@@ -1,74 +1,70 @@
-//! Models: a name that callers write, a provider that answers, and a price.
+//! Models: a name that callers write, a provider that answers, a price, and what it can do.
 
 use ralex_access::Scope;
-use ralex_api::catalog::{CatalogModel, Model, NewModel, UpdateModel};
+use ralex_api::catalog::{Model, ModelPrice, ModelQuery, NewModel, Prices, UpdateModel};
 use ralex_api::{Page, page::PageQuery};
 use ralex_audit::{Event, record};
-use ralex_kernel::{Code, ModelId, Price, Problem};
+use ralex_kernel::{Code, ModelId, Problem};
 use ralex_store::{OnConstraint, problem};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::sql::model::{ModelRow, Wanted};
+use crate::terms::Terms;
 use crate::{Routing, sql};
 
 const NAME_MAX: usize = 128;
-const UPSTREAM_MAX: usize = 256;
-/// What the schema's integers hold.
-const TOKENS_MAX: u32 = i32::MAX.unsigned_abs();
 
 impl Routing {
     /// Adds a model with its price. Without a price there is no model, so no call is free by
     /// oversight.
     pub async fn create_model(&self, scope: &Scope, new: NewModel) -> Result<Model, Problem> {
         check_name(&new.name)?;
-        check_upstream(&new.upstream_model)?;
-        let terms = Terms {
-            input_price: new.input_price,
-            output_price: new.output_price,
-            cache_read_price: new.cache_read_price.unwrap_or(new.input_price),
-            cache_write_price: new.cache_write_price.unwrap_or(new.input_price),
-            context_window: new.context_window,
-            max_output: new.max_output,
-        };
-        terms.check()?;
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
         let provider =
             sql::provider::lookup_provider(&mut tx, org, &new.provider).await.map_err(problem)?;
         let provider = provider.ok_or_else(|| Problem::field("provider", NO_PROVIDER))?;
+        let name = new.name.clone();
+        let terms = self.terms(&provider.kind, new);
+        terms.check()?;
         let id = ModelId::generate();
-        let taken = Problem::new(
-            Code::AlreadyExists,
-            format!("There is already a model named {}.", new.name),
-        );
+        let taken =
+            Problem::new(Code::AlreadyExists, format!("There is already a model named {name}."));
         let gone = Problem::field("provider", NO_PROVIDER);
-        let names = (new.name.as_str(), new.upstream_model.as_str());
-        sql::model::insert_model(&mut tx, org, id, provider.id, names, &terms)
+        sql::model::insert_model(&mut tx, org, id, provider.id, &name, &terms)
             .await
             .or_problem([("model_name_taken", taken), ("model_provider", gone)])?;
-        let event = Event::ModelCreated {
-            model: id,
-            name: new.name,
-            input_price: terms.input_price,
-            output_price: terms.output_price,
-        };
+        self.priced(&mut tx, scope, id).await?;
+        let (input_price, output_price) = (terms.prices.input_price, terms.prices.output_price);
+        let event = Event::ModelCreated { model: id, name, input_price, output_price };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
         let model = found(&mut tx, scope, &id.to_string()).await?;
         self.0.access.commit(tx, org).await?;
         Ok(model)
     }
 
-    /// The models, the oldest first.
+    /// The models that are looked for, the oldest first.
     pub async fn list_models(
         &self,
         scope: &Scope,
-        page: &PageQuery,
+        query: &ModelQuery,
     ) -> Result<Page<Model>, Problem> {
-        let after = page.after::<ModelId>()?;
+        let page = query.page();
+        let wanted = Wanted {
+            text: query.q.as_deref().map(str::trim).filter(|text| !text.is_empty()),
+            provider: query.provider.as_deref(),
+            operation: query.operation,
+            supports: query.supports,
+            enabled: query.enabled,
+            after: page.after::<ModelId>()?,
+            limit: Some(page.size() + 1),
+            ..Wanted::default()
+        };
         let mut tx = self.0.db.tenant(scope.org()).await?;
-        let rows = sql::model::list_models(&mut tx, scope.org(), after, page.size() + 1).await;
-        let models = rows.map_err(problem)?.into_iter().map(sql::model::ModelRow::model).collect();
-        Ok(Page::of(models, page.size(), |model| model.id.to_string()))
+        let rows = sql::model::models(&mut tx, scope.org(), &wanted).await.map_err(problem)?;
+        let models = rows.into_iter().map(ModelRow::model).collect();
+        Ok(Page::of(models, page.size(), |model: &Model| model.id.to_string()))
     }
 
     pub async fn find_model(&self, scope: &Scope, id_or_name: &str) -> Result<Model, Problem> {
@@ -76,7 +72,8 @@ impl Routing {
         found(&mut tx, scope, id_or_name).await
     }
 
-    /// Changes prices and limits, for calls from now on. A call under way keeps its plan.
+    /// Changes what a model is, for calls from now on. A call under way keeps its plan. Another
+    /// price is a new version of it.
     pub async fn update_model(
         &self,
         scope: &Scope,
@@ -87,29 +84,43 @@ impl Routing {
         let mut tx = self.0.db.tenant(org).await?;
         sql::model::lock_model(&mut tx, org, id_or_name).await.map_err(problem)?;
         let model = found(&mut tx, scope, id_or_name).await?;
-        let terms = Terms {
-            input_price: change.input_price.unwrap_or(model.input_price),
-            output_price: change.output_price.unwrap_or(model.output_price),
-            cache_read_price: change.cache_read_price.unwrap_or(model.cache_read_price),
-            cache_write_price: change.cache_write_price.unwrap_or(model.cache_write_price),
-            context_window: change.context_window.unwrap_or(model.context_window),
-            max_output: change.max_output.unwrap_or(model.max_output),
-        };
+        let terms = Terms::of(&model).changed(change);
         terms.check()?;
         if terms == Terms::of(&model) {
             return Ok(model);
         }
-        sql::model::update_model(&mut tx, org, model.id, &terms).await.map_err(problem)?;
+        let repriced = terms.prices != model.prices;
+        let version = model.price_version + u32::from(repriced);
+        sql::model::update_model(&mut tx, org, model.id, &terms, version).await.map_err(problem)?;
+        if repriced {
+            self.priced(&mut tx, scope, model.id).await?;
+        }
         let event = Event::ModelUpdated {
             model: model.id,
             name: model.name.clone(),
-            input_price: terms.input_price,
-            output_price: terms.output_price,
+            input_price: terms.prices.input_price,
+            output_price: terms.prices.output_price,
         };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
         let model = found(&mut tx, scope, &model.id.to_string()).await?;
         self.0.access.commit(tx, org).await?;
         Ok(model)
+    }
+
+    /// The prices that a model has and had, the newest first.
+    pub async fn list_prices(
+        &self,
+        scope: &Scope,
+        id_or_name: &str,
+        page: &PageQuery,
+    ) -> Result<Page<ModelPrice>, Problem> {
+        let before = page.after::<i32>()?;
+        let mut tx = self.0.db.tenant(scope.org()).await?;
+        let model = found(&mut tx, scope, id_or_name).await?;
+        let prices =
+            sql::price::prices(&mut tx, scope.org(), model.id, before, page.size() + 1).await;
+        let cursor = |price: &ModelPrice| price.version.to_string();
+        Ok(Page::of(prices.map_err(problem)?, page.size(), cursor))
     }
 
     /// Deletes a model. What its calls have cost stays as it was recorded.
@@ -124,78 +135,38 @@ impl Routing {
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.0.access.commit(tx, org).await
     }
+
+    /// The terms of a new model. What is not said of its prices follows the plain ones; what is
+    /// not said of its traits is what the catalogue knows of the upstream's model.
+    fn terms(&self, kind: &str, new: NewModel) -> Terms {
+        let known = kind.parse().ok();
+        let known = known.and_then(|kind| self.0.catalogue.find(&kind, &new.upstream_model));
+        let mut plain = Prices::plain(new.input_price, new.output_price);
+        plain.cache_write_1h_price = new.cache_write_price.unwrap_or(new.input_price);
+        Terms::new(plain, known).changed(new.terms())
+    }
+
+    /// Keeps the price that a model has from now on.
+    async fn priced(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        model: ModelId,
+    ) -> Result<(), Problem> {
+        let set_by = scope.author().actor_id();
+        sql::price::keep_price(conn, scope.org(), model, set_by).await.map_err(problem)
+    }
 }
 
 const NO_PROVIDER: &str = "names no provider; give the id or slug of one";
 
 async fn found(conn: &mut PgConnection, scope: &Scope, model: &str) -> Result<Model, Problem> {
     let row = sql::model::find_model(conn, scope.org(), model).await.map_err(problem)?;
-    row.map(sql::model::ModelRow::model).ok_or_else(no_such_model)
+    row.map(ModelRow::model).ok_or_else(no_such_model)
 }
 
 fn no_such_model() -> Problem {
     Problem::not_found("model")
-}
-
-/// What a model costs and how much it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Terms {
-    pub input_price: Price,
-    pub output_price: Price,
-    pub cache_read_price: Price,
-    pub cache_write_price: Price,
-    pub context_window: u32,
-    pub max_output: u32,
-}
-
-impl Terms {
-    pub const fn of(model: &Model) -> Self {
-        Self {
-            input_price: model.input_price,
-            output_price: model.output_price,
-            cache_read_price: model.cache_read_price,
-            cache_write_price: model.cache_write_price,
-            context_window: model.context_window,
-            max_output: model.max_output,
-        }
-    }
-
-    pub const fn known(model: &CatalogModel) -> Self {
-        Self {
-            input_price: model.input_price,
-            output_price: model.output_price,
-            cache_read_price: model.cache_read_price,
-            cache_write_price: model.cache_write_price,
-            context_window: model.context_window,
-            max_output: model.max_output,
-        }
-    }
-
-    fn check(&self) -> Result<(), Problem> {
-        for (path, price) in [
-            ("input_price", self.input_price),
-            ("output_price", self.output_price),
-            ("cache_read_price", self.cache_read_price),
-            ("cache_write_price", self.cache_write_price),
-        ] {
-            if price < Price::ZERO {
-                return Err(Problem::field(path, "must not be negative"));
-            }
-        }
-        for (path, tokens) in
-            [("context_window", self.context_window), ("max_output", self.max_output)]
-        {
-            if !(1..=TOKENS_MAX).contains(&tokens) {
-                return Err(Problem::field(path, format!("must be 1 to {TOKENS_MAX} tokens")));
-            }
-        }
-        if self.max_output > self.context_window {
-            let message =
-                "must not be above context_window, which counts input and output together";
-            return Err(Problem::field("max_output", message));
-        }
-        Ok(())
-    }
 }
 
 /// A name that stands in requests, addresses and lists without quoting, and is no id.
@@ -211,19 +182,10 @@ pub(crate) fn check_name(name: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whatever a provider may call its models, in one line.
-fn check_upstream(name: &str) -> Result<(), Problem> {
-    let hidden = |c: char| c.is_control() || c.is_whitespace();
-    if !(1..=UPSTREAM_MAX).contains(&name.len()) || name.contains(hidden) {
-        let message = "must be 1 to 256 bytes without spaces: the provider's name of the model";
-        return Err(Problem::field("upstream_model", message));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use ralex_api::catalog::ProviderKind;
+    use ralex_kernel::Price;
 
     use super::*;
     use crate::testing::World;
@@ -239,51 +201,23 @@ mod tests {
         }
     }
 
-    #[test]
-    fn terms_that_make_no_sense_are_refused_by_field() {
-        let good = Terms {
-            input_price: Price::ZERO,
-            output_price: Price::ZERO,
-            cache_read_price: Price::ZERO,
-            cache_write_price: Price::ZERO,
-            context_window: 100,
-            max_output: 100,
-        };
-        let field = |terms: Terms| terms.check().map_err(|problem| problem.errors[0].path.clone());
-        assert_eq!(field(good), Ok(()));
-        let negative = Price::nanos_per_million(-1);
-        for (terms, path) in [
-            (Terms { input_price: negative, ..good }, "input_price"),
-            (Terms { cache_write_price: negative, ..good }, "cache_write_price"),
-            (Terms { context_window: 0, ..good }, "context_window"),
-            (Terms { context_window: u32::MAX, ..good }, "context_window"),
-            (Terms { max_output: 0, ..good }, "max_output"),
-            (Terms { max_output: 101, ..good }, "max_output"),
-        ] {
-            assert_eq!(field(terms), Err(path.to_owned()));
-        }
-    }
-
     #[tokio::test]
     async fn a_model_is_added_changed_and_deleted_by_id_or_name() {
         let world = World::new().await;
         let (scope, routing) = (world.scope(), &world.routing);
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         let model = world.model("fast", "openai").await.unwrap();
-        assert_eq!(model.cache_read_price, model.input_price);
+        assert_eq!(model.prices.cache_read_price, model.prices.input_price);
         assert_eq!(model.provider_slug.as_str(), "openai");
         let price: Price = "2.5".parse().unwrap();
         let change = |max_output| UpdateModel {
             input_price: Some(price),
-            output_price: None,
-            cache_read_price: None,
-            cache_write_price: None,
-            context_window: None,
             max_output,
+            ..UpdateModel::default()
         };
         let updated = routing.update_model(&scope, "fast", change(None)).await.unwrap();
         let by_id = routing.find_model(&scope, &model.id.to_string()).await.unwrap();
-        assert_eq!((updated.input_price, &updated), (price, &by_id));
+        assert_eq!((updated.prices.input_price, &updated), (price, &by_id));
         let refused = routing.update_model(&scope, "fast", change(Some(1001))).await.unwrap_err();
         assert_eq!(refused.errors[0].path, "max_output");
         routing.update_model(&scope, "fast", change(None)).await.unwrap();
@@ -297,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn a_model_needs_a_free_name_and_a_provider_that_exists() {
         let world = World::new().await;
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         world.model("fast", "openai").await.unwrap();
         let twice = world.model("fast", "openai").await.unwrap_err();
         assert_eq!(twice.code, Code::AlreadyExists);
@@ -310,11 +244,11 @@ mod tests {
     #[tokio::test]
     async fn a_list_goes_on_where_its_page_ended() {
         let world = World::new().await;
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         for name in ["c", "a", "b"] {
             world.model(name, "openai").await.unwrap();
         }
-        let page = |cursor| PageQuery { cursor, limit: Some(2) };
+        let page = |cursor| ModelQuery { cursor, limit: Some(2), ..ModelQuery::default() };
         let list = async |cursor| world.routing.list_models(&world.scope(), &page(cursor)).await;
         let first = list(None).await.unwrap();
         let rest = list(first.next_cursor.clone()).await.unwrap();

@@ -1,11 +1,13 @@
 //! A plan: who answers a call, and what it can cost.
 
-use chrono::{DateTime, Utc};
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use ralex_api::catalog::{ModelCapability, ModelOperation, ModelTraits, Prices, ProviderKind};
 use ralex_kernel::{Code, ModelId, Money, Price, Problem, ProviderId, Slug};
 use ralex_providers::{Target, Usage};
 
-/// Prices with no more digits than this per million tokens are whole nano-dollars per token.
-const WHOLE: i64 = 1_000_000;
+use crate::price::{self, Bound, Counts};
 
 /// Everything that a call to one model needs; it stays as it is for the whole call.
 #[derive(Clone, Debug)]
@@ -15,42 +17,58 @@ pub struct Plan {
     pub name: String,
     pub provider: ProviderId,
     pub provider_slug: Slug,
+    pub provider_kind: ProviderKind,
     /// Where to send it: kind, address and the upstream's own name of the model.
     pub target: Target,
     /// The origin that keys are bound to; a simulated provider has none.
     pub origin: Option<String>,
     /// True where a call cannot be made without a key.
     pub needs_key: bool,
+    /// The plain prices, as a call's record copies them; `prices` has every part.
     pub input_price: Price,
     pub output_price: Price,
     pub cache_read_price: Price,
     pub cache_write_price: Price,
+    pub prices: Arc<Prices>,
+    /// Which version of the model's price this is.
+    pub price_version: u32,
     /// Tokens of input and output together.
     pub context_window: u32,
     /// Tokens of output.
     pub max_output: u32,
+    /// What the model can do, how well and where.
+    pub traits: Arc<ModelTraits>,
+    /// Labels of the organisation's own.
+    pub labels: Arc<[String]>,
+    /// The day on which its vendor stops answering for it.
+    pub retires_on: Option<NaiveDate>,
     pub created_at: DateTime<Utc>,
 }
 
 impl Plan {
-    /// The most that a call with so many tokens can cost, however its input is cached: never
-    /// less than [`Plan::cost`] of a usage within these counts.
+    /// The most that a call with so many tokens can cost, however its input is cached and whatever
+    /// it holds: never less than [`Plan::cost`] of a usage within these counts.
     pub fn worst_case(&self, input_tokens: u64, output_tokens: u64) -> Money {
-        let inputs = [self.input_price, self.cache_read_price, self.cache_write_price];
-        let dearest = inputs.into_iter().max().unwrap_or(self.input_price);
-        // `cost` rounds three parts of the input up, this rounds their whole up once.
-        let rounds = inputs.iter().any(|price| price.as_nanos_per_million() % WHOLE != 0);
-        let rounding = if rounds { Money::nanos(2) } else { Money::ZERO };
-        dearest.cost(input_tokens) + rounding + self.output_price.cost(output_tokens)
+        self.worst_case_within(&Bound::tokens(input_tokens, output_tokens))
     }
 
-    /// What a call has cost, to the nano-dollar: input, cache reads, cache writes and output each
-    /// at their price, each rounded up to the next nano-dollar, then summed.
+    /// The same, where more is known of the call.
+    pub fn worst_case_within(&self, bound: &Bound) -> Money {
+        price::worst_case(&self.prices, bound)
+    }
+
+    /// What a call has cost, to the nano-dollar: every part at its price, each rounded up to the
+    /// next nano-dollar, then summed.
     pub fn cost(&self, usage: &Usage) -> Money {
-        self.input_price.cost(usage.input_tokens)
-            + self.cache_read_price.cost(usage.cache_read_tokens)
-            + self.cache_write_price.cost(usage.cache_write_tokens)
-            + self.output_price.cost(usage.output_tokens)
+        price::cost(&self.prices, &Counts::from(usage))
+    }
+
+    pub fn supports(&self, capability: ModelCapability) -> bool {
+        self.traits.supports.contains(&capability)
+    }
+
+    pub fn answers(&self, operation: ModelOperation) -> bool {
+        self.traits.operations.contains(&operation)
     }
 
     /// The problem of a call to a provider that needs a key and has none.
@@ -66,67 +84,17 @@ impl Plan {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use ralex_providers::ProviderKind;
-
-    use super::*;
-
-    fn plan(prices: [i64; 4]) -> Plan {
-        let [input, output, read, write] = prices.map(Price::nanos_per_million);
-        Plan {
-            model: ModelId::generate(),
-            name: "m".to_owned(),
-            provider: ProviderId::generate(),
-            provider_slug: "p".parse().unwrap(),
-            target: Target {
-                kind: ProviderKind::Simulated,
-                base_url: None,
-                upstream_model: "m".to_owned(),
-                max_output: 10,
-            },
-            origin: None,
-            needs_key: false,
-            input_price: input,
-            output_price: output,
-            cache_read_price: read,
-            cache_write_price: write,
-            context_window: 100,
-            max_output: 10,
-            created_at: Utc::now(),
-        }
-    }
-
-    #[test]
-    fn each_kind_of_token_has_its_own_price() {
-        let plan = plan([3_000_000_000, 15_000_000_000, 300_000_000, 3_750_000_000]);
-        let usage = Usage {
-            input_tokens: 10,
-            output_tokens: 2,
-            cache_read_tokens: 100,
-            cache_write_tokens: 4,
-            estimated: false,
-        };
-        assert_eq!(plan.cost(&usage), Money::nanos(30_000 + 30_000 + 30_000 + 15_000));
-        assert_eq!(plan.worst_case(114, 2), Money::nanos(114 * 3_750 + 30_000));
-    }
-
-    proptest! {
-        #[test]
-        fn no_call_within_its_counts_costs_more_than_its_worst_case(
-            prices in prop::array::uniform4(0i64..40_000_000_000),
-            parts in prop::array::uniform4(0u64..3_000_000),
-        ) {
-            let plan = plan(prices);
-            let usage = Usage {
-                input_tokens: parts[0],
-                output_tokens: parts[1],
-                cache_read_tokens: parts[2],
-                cache_write_tokens: parts[3],
-                estimated: false,
-            };
-            prop_assert!(plan.cost(&usage) <= plan.worst_case(usage.total_input(), parts[1]));
+impl From<&Usage> for Counts {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            input: usage.input_tokens,
+            cache_read: usage.cache_read_tokens,
+            cache_write: usage.cache_write_tokens,
+            cache_write_1h: usage.cache_write_1h_tokens,
+            audio_input: usage.audio_input_tokens,
+            output: usage.output_tokens,
+            audio_output: usage.audio_output_tokens,
+            units: usage.units,
         }
     }
 }

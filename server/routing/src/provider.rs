@@ -1,7 +1,7 @@
 //! Providers: added, changed, switched off and deleted.
 
 use ralex_access::Scope;
-use ralex_api::catalog::{CatalogModel, NewProvider, Provider, ProviderKind, UpdateProvider};
+use ralex_api::catalog::{NewProvider, Provider, ProviderKind, UpdateProvider};
 use ralex_api::{Page, page::PageQuery};
 use ralex_audit::{Event, record};
 use ralex_kernel::{Code, Problem, ProviderId};
@@ -9,7 +9,7 @@ use ralex_store::{OnConstraint, Tenant, problem};
 use ralex_vault::origin_of;
 use sqlx::PgConnection;
 
-use crate::{Routing, address, sql};
+use crate::{Routing, address, kinds, sql};
 
 impl Routing {
     /// Adds a provider.
@@ -18,7 +18,7 @@ impl Routing {
         scope: &Scope,
         new: NewProvider,
     ) -> Result<Provider, Problem> {
-        let base_url = address::check(new.kind, new.base_url.as_deref(), &self.0.egress)?;
+        let base_url = address::check(&new.kind, new.base_url.as_deref(), &self.0.egress)?;
         let mut tx = self.0.db.tenant(scope.org()).await?;
         let id = ProviderId::generate();
         let taken = Problem::new(
@@ -30,12 +30,12 @@ impl Routing {
             scope.org(),
             id,
             &new.slug,
-            new.kind,
+            &new.kind,
             base_url.as_deref(),
         )
         .await
         .or_problem([("provider_slug_taken", taken)])?;
-        let kind = new.kind.as_str().to_owned();
+        let kind = new.kind.to_string();
         let event = Event::ProviderCreated { provider: id, slug: new.slug, kind, base_url };
         self.finish(tx, scope, id, event).await
     }
@@ -81,7 +81,7 @@ impl Routing {
         let row = row.ok_or_else(no_such_provider)?;
         let base_url = match change.base_url.as_deref() {
             None => row.base_url.clone(),
-            written @ Some(_) => address::check(kind(&row)?, written, &self.0.egress)?,
+            written @ Some(_) => address::check(&kind(&row)?, written, &self.0.egress)?,
         };
         let enabled = change.enabled.unwrap_or(row.enabled);
         if (&base_url, enabled) == (&row.base_url, row.enabled) {
@@ -121,11 +121,6 @@ impl Routing {
         self.0.access.commit(tx, org).await
     }
 
-    /// The models that a kind of provider is known to have, with their prices.
-    pub fn catalog(&self, kind: ProviderKind) -> Vec<CatalogModel> {
-        self.0.catalogue.of(kind)
-    }
-
     async fn finish(
         &self,
         mut tx: Tenant,
@@ -158,10 +153,8 @@ fn counted(count: u32, what: &str) -> String {
 }
 
 fn kind(row: &sql::provider::ProviderRow) -> Result<ProviderKind, Problem> {
-    sql::kind(&row.kind).ok_or_else(|| {
-        let detail =
-            format!("The provider {} is of a kind that this version does not know.", row.slug);
-        Problem::new(Code::Internal, detail)
+    row.kind.parse().map_err(|error| {
+        Problem::new(Code::Internal, format!("The kind of the provider {} {error}.", row.slug))
     })
 }
 
@@ -172,7 +165,9 @@ pub(crate) fn provider(row: sql::provider::ProviderDetail) -> Result<Provider, P
     let attached = origin.is_some_and(|origin| row.key_origins.contains(&origin));
     let keys = sql::amount(row.keys);
     // Where no key is needed, one that is detached still says that someone meant calls to carry it.
-    let opens = attached || (keys == 0 && !kind.needs_key());
+    // A kind that this version does not know cannot be called at all.
+    let needs_key = kinds::find(kind.as_str()).is_none_or(|known| known.auth.required);
+    let opens = attached || (keys == 0 && !needs_key);
     Ok(Provider {
         id: row.base.id,
         slug: row.base.slug,
@@ -200,11 +195,11 @@ mod tests {
     #[tokio::test]
     async fn a_provider_is_ready_once_it_has_the_key_it_needs() {
         let world = World::new().await;
-        let openai = world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let openai = world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         assert_eq!(openai.base_url.as_deref(), Some("https://api.openai.com/v1"));
         assert!(!openai.ready && openai.enabled);
         let local = "https://llm.example.com/v1";
-        let open = world.provider("vllm", ProviderKind::OpenaiCompatible, Some(local)).await;
+        let open = world.provider("vllm", ProviderKind::OPENAI_COMPATIBLE, Some(local)).await;
         assert!(open.unwrap().ready, "it needs no key");
         world.key("main", "openai").await;
         let found = world.routing.find_provider(&world.scope(), "openai").await.unwrap();
@@ -217,7 +212,7 @@ mod tests {
     async fn a_new_origin_detaches_keys_and_says_how_many() {
         let world = World::new().await;
         let scope = world.scope();
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         world.key("one", "openai").await;
         world.key("two", "openai").await;
         let update = async |url| {
@@ -240,9 +235,9 @@ mod tests {
     async fn an_address_that_may_not_be_reached_is_refused_on_create_and_update() {
         let world = World::new().await;
         let inside = "http://169.254.169.254/latest";
-        let created = world.provider("x", ProviderKind::OpenaiCompatible, Some(inside)).await;
+        let created = world.provider("x", ProviderKind::OPENAI_COMPATIBLE, Some(inside)).await;
         assert_eq!(created.unwrap_err().code, Code::EgressRefused);
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         let before = world.routing.find_provider(&world.scope(), "openai").await.unwrap();
         let update = world.routing.update_provider(&world.scope(), "openai", address(inside)).await;
         assert_eq!(update.unwrap_err().code, Code::EgressRefused);
@@ -254,7 +249,7 @@ mod tests {
     async fn a_provider_in_use_is_not_deleted() {
         let world = World::new().await;
         let scope = world.scope();
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         world.model("a", "openai").await.unwrap();
         world.model("b", "openai").await.unwrap();
         let key = world.key("main", "openai").await;
@@ -274,8 +269,8 @@ mod tests {
     #[tokio::test]
     async fn what_is_refused_or_changes_nothing_leaves_no_event() {
         let world = World::new().await;
-        world.provider("openai", ProviderKind::Openai, None).await.unwrap();
-        let again = world.provider("openai", ProviderKind::Anthropic, None).await.unwrap_err();
+        world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
+        let again = world.provider("openai", ProviderKind::ANTHROPIC, None).await.unwrap_err();
         assert_eq!(again.code, Code::AlreadyExists);
         let same = UpdateProvider { base_url: None, enabled: Some(true) };
         world.routing.update_provider(&world.scope(), "openai", same).await.unwrap();
@@ -285,7 +280,7 @@ mod tests {
     #[tokio::test]
     async fn another_organisation_neither_sees_nor_changes_a_provider() {
         let world = World::new().await;
-        let openai = world.provider("openai", ProviderKind::Openai, None).await.unwrap();
+        let openai = world.provider("openai", ProviderKind::OPENAI, None).await.unwrap();
         let stranger = Access::internal(add_org(&world.database).await);
         let (routing, id) = (&world.routing, openai.id.to_string());
         let found = routing.find_provider(&stranger, &id).await;

@@ -6,7 +6,7 @@ use ralex_kernel::{ModelId, Problem, ProviderId};
 use ralex_store::problem;
 use sqlx::PgConnection;
 
-use crate::model::Terms;
+use crate::terms::Terms;
 use crate::{Routing, sql};
 
 const SLUG: &str = "simulated";
@@ -19,23 +19,24 @@ impl Routing {
         conn: &mut PgConnection,
         author: &Author,
     ) -> Result<(), Problem> {
-        let (org, kind) = (author.org, ProviderKind::Simulated);
+        let (org, kind) = (author.org, ProviderKind::SIMULATED);
         let slug = SLUG.parse().map_err(|error| Problem::field("slug", format!("{error}")))?;
         let provider = ProviderId::generate();
-        sql::provider::insert_provider(conn, org, provider, &slug, kind, None)
+        sql::provider::insert_provider(conn, org, provider, &slug, &kind, None)
             .await
             .map_err(problem)?;
-        let name = kind.as_str().to_owned();
+        let name = kind.to_string();
         let event = Event::ProviderCreated { provider, slug, kind: name, base_url: None };
         record(conn, author, event).await.map_err(problem)?;
-        for known in self.catalog(kind) {
-            let (model, terms) = (ModelId::generate(), Terms::known(&known));
-            let names = (known.name.as_str(), known.name.as_str());
-            sql::model::insert_model(conn, org, model, provider, names, &terms)
+        for known in self.0.catalogue.of(&kind) {
+            let (model, terms) = (ModelId::generate(), Terms::known(known));
+            sql::model::insert_model(conn, org, model, provider, &known.name, &terms)
                 .await
                 .map_err(problem)?;
-            let (input_price, output_price) = (terms.input_price, terms.output_price);
-            let event = Event::ModelCreated { model, name: known.name, input_price, output_price };
+            sql::price::keep_price(conn, org, model, author.actor_id()).await.map_err(problem)?;
+            let (input_price, output_price) = (terms.prices.input_price, terms.prices.output_price);
+            let name = known.name.clone();
+            let event = Event::ModelCreated { model, name, input_price, output_price };
             record(conn, author, event).await.map_err(problem)?;
         }
         Ok(())

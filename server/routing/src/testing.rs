@@ -59,17 +59,23 @@ impl World {
             upstream_model: format!("upstream-{name}"),
             input_price: dollar,
             output_price: dollar,
-            cache_read_price: None,
-            cache_write_price: None,
             context_window: 1000,
             max_output: 100,
+            ..NewModel::default()
         };
         self.routing.create_model(&self.scope(), new).await
     }
 
     pub async fn key(&self, name: &str, provider: &str) -> SecretInfo {
         let value = Secret::new(format!("sk-{name}"));
-        let new = NewSecret { name: name.parse().unwrap(), provider: provider.to_owned(), value };
+        let new = NewSecret {
+            name: name.parse().unwrap(),
+            provider: provider.to_owned(),
+            value,
+            weight: None,
+            requests_per_minute: None,
+            tokens_per_minute: None,
+        };
         self.vault.create(&self.scope(), new).await.unwrap()
     }
 

@@ -18,6 +18,7 @@ mod cipher;
 mod envelope;
 mod error;
 mod keys;
+mod limits;
 mod origin;
 mod ring;
 mod root;
@@ -39,6 +40,7 @@ use ralex_store::Db;
 
 pub use answers::{Attempt, Known};
 pub use error::OpenError;
+pub use limits::Limits;
 pub use origin::origin_of;
 pub use ring::KeyRef;
 pub use seal::Seal;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::envelope::{self, Place};
 use crate::error::{broken_key, broken_secret};
 use crate::keys::OrgKey;
+use crate::limits::Limits;
 use crate::{Inner, Vault, sql};
 
 /// Together with the time between two sweeps, a minute.
@@ -38,6 +39,8 @@ pub struct KeyRef {
     pub version: u32,
     /// The only place that the key may be sent to.
     pub origin: Arc<str>,
+    /// Its share beside the provider's other keys.
+    pub limits: Limits,
     ring: Arc<Ring>,
 }
 
@@ -62,11 +65,39 @@ impl Vault {
             if secret.origin.as_ref() == origin {
                 let (id, version) = (secret.id, secret.version);
                 let origin = secret.origin.clone();
-                return Ok(Some(KeyRef { org, secret: id, version, origin, ring }));
+                let limits = secret.limits;
+                return Ok(Some(KeyRef { org, secret: id, version, origin, limits, ring }));
             }
             detached = true;
         }
         if detached { Err(detached_key(origin)) } else { Ok(None) }
+    }
+
+    /// Every key for a provider that was entered for `origin`, the newest first; none where the
+    /// provider has no key at all. Keys for other origins are never considered.
+    pub async fn locate_all(
+        &self,
+        org: OrgId,
+        provider: ProviderId,
+        origin: &str,
+    ) -> Result<Vec<KeyRef>, Problem> {
+        let ring = self.0.ring(org).await?;
+        let of_provider = || ring.secrets.iter().filter(|secret| secret.provider == provider);
+        let usable = of_provider().filter(|secret| secret.origin.as_ref() == origin);
+        let keys: Vec<KeyRef> = usable
+            .map(|secret| KeyRef {
+                org,
+                secret: secret.id,
+                version: secret.version,
+                origin: secret.origin.clone(),
+                limits: secret.limits,
+                ring: ring.clone(),
+            })
+            .collect();
+        if keys.is_empty() && of_provider().next().is_some() {
+            return Err(detached_key(origin));
+        }
+        Ok(keys)
     }
 
     /// Decrypts a located key for one outgoing request to its origin.

@@ -1,7 +1,7 @@
 //! Provider keys: entered, replaced, listed by what may be known of them, and shredded.
 
 use ralex_access::Scope;
-use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo};
+use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo, UpdateSecret};
 use ralex_api::{Page, page::PageQuery};
 use ralex_audit::{Event, record};
 use ralex_kernel::{Code, Problem, SecretId};
@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use crate::envelope::{self, Place};
 use crate::error::broken_secret;
 use crate::keys::OrgKey;
+use crate::limits::Limits;
 use crate::origin::origin_of;
 use crate::sql::secret as sql;
 use crate::{Vault, value};
@@ -19,6 +20,7 @@ impl Vault {
     /// Stores a key for a provider, bound to the provider's origin of now.
     pub async fn create(&self, scope: &Scope, new: NewSecret) -> Result<SecretInfo, Problem> {
         let value = value::check(&new.value)?;
+        let limits = Limits::of(&new)?;
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
         let provider = sql::lock_provider(&mut tx, org, &new.provider).await.map_err(problem)?;
@@ -34,7 +36,7 @@ impl Vault {
             Code::AlreadyExists,
             format!("There is already a key named \u{201c}{}\u{201d}.", new.name),
         );
-        sql::insert_secret(&mut tx, org, id, &new.name, provider.id, &origin)
+        sql::insert_secret(&mut tx, org, id, &new.name, provider.id, &origin, limits)
             .await
             .or_problem([("secret_name_taken", taken)])?;
         let version = seal(&key, &self.place(scope, id, 1), &origin, value)?;
@@ -82,6 +84,31 @@ impl Vault {
         sql::insert_version(&mut tx, &version, &fingerprint).await.map_err(problem)?;
         sql::attach(&mut tx, org, id, &origin).await.map_err(problem)?;
         let event = Event::SecretRotated { secret: id, version: next, fingerprint };
+        self.finish(tx, scope, id, event).await
+    }
+
+    /// Changes how a key is used beside its provider's others, from the next call on.
+    pub async fn update(
+        &self,
+        scope: &Scope,
+        id: SecretId,
+        change: &UpdateSecret,
+    ) -> Result<SecretInfo, Problem> {
+        let org = scope.org();
+        let mut tx = self.0.db.tenant(org).await?;
+        let current = sql::lock_secret(&mut tx, org, id).await.map_err(problem)?;
+        let current = current.ok_or_else(no_such_key)?;
+        let limits = current.limits.changed(change)?;
+        if limits == current.limits {
+            return info(&mut tx, scope, id).await;
+        }
+        sql::limit_secret(&mut tx, org, id, limits).await.map_err(problem)?;
+        let event = Event::SecretUpdated {
+            secret: id,
+            weight: limits.weight,
+            requests_per_minute: limits.requests_per_minute,
+            tokens_per_minute: limits.tokens_per_minute,
+        };
         self.finish(tx, scope, id, event).await
     }
 
@@ -188,7 +215,7 @@ mod tests {
     use ralex_api::vault::SecretState;
 
     use super::*;
-    use crate::testing::{ORIGIN, World, add_org, secret};
+    use crate::testing::{ORIGIN, World, add_org, new_secret, secret};
 
     const CANARY: &str = "sk-canary-77aa01";
 
@@ -273,6 +300,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_key_has_a_share_and_limits_that_calls_see_at_once() {
+        let world = World::new().await;
+        let info = world.enter("main", "sk-1").await.unwrap();
+        assert_eq!(
+            (info.weight, info.requests_per_minute, info.tokens_per_minute),
+            (1, None, None)
+        );
+        let none = UpdateSecret::default;
+        let update = async |change| world.vault.update(&world.scope(), info.id, &change).await;
+        let sixty = Some(Some(60));
+        let more = UpdateSecret { weight: Some(5), requests_per_minute: sixty, ..none() };
+        let limited = update(more).await.unwrap();
+        assert_eq!((limited.weight, limited.requests_per_minute), (5, Some(60)));
+        let keys = world.vault.locate_all(world.org, world.provider, ORIGIN).await.unwrap();
+        assert_eq!((keys[0].limits.weight, keys[0].limits.requests_per_minute), (5, Some(60)));
+        let free = UpdateSecret { requests_per_minute: Some(None), ..none() };
+        let free = update(free).await.unwrap();
+        assert_eq!((free.weight, free.requests_per_minute), (5, None));
+        update(none()).await.unwrap();
+        for (wrong, path) in [
+            (UpdateSecret { weight: Some(101), ..none() }, "weight"),
+            (UpdateSecret { requests_per_minute: Some(Some(0)), ..none() }, "requests_per_minute"),
+            (
+                UpdateSecret { tokens_per_minute: Some(Some(u32::MAX)), ..none() },
+                "tokens_per_minute",
+            ),
+        ] {
+            assert_eq!(update(wrong).await.unwrap_err().errors[0].path, path);
+        }
+        let events = ["secret.created", "secret.updated", "secret.updated"];
+        assert_eq!(world.actions().await, events, "what changes nothing is no event");
+    }
+
+    #[tokio::test]
     async fn a_deleted_key_leaves_no_ciphertext_behind() {
         let world = World::new().await;
         let id = world.enter("main", "sk-1").await.unwrap().id;
@@ -313,7 +374,7 @@ mod tests {
         assert_eq!(world.enter("main", "sk-other").await.unwrap_err().code, Code::AlreadyExists);
         assert_eq!(world.enter("x", " sk").await.unwrap_err().code, Code::InvalidRequest);
         let name = "y".parse().unwrap();
-        let new = NewSecret { name, provider: "nowhere".to_owned(), value: secret("sk") };
+        let new = new_secret(name, "nowhere", "sk");
         let refused = world.vault.create(&world.scope(), new).await.unwrap_err();
         assert_eq!(refused.errors[0].path, "provider");
         assert_eq!(world.actions().await, before);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ralex_access::{Access, Policies, Scope};
 use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo};
-use ralex_kernel::{Clock, DeploymentId, OrgId, Problem, ProviderId, Secret, SecretId};
+use ralex_kernel::{Clock, DeploymentId, Name, OrgId, Problem, ProviderId, Secret, SecretId};
 use ralex_store::testing::Database;
 use tempfile::TempDir;
 
@@ -46,7 +46,7 @@ impl World {
 
     pub async fn enter(&self, name: &str, value: &str) -> Result<SecretInfo, Problem> {
         let name = name.parse().unwrap();
-        let new = NewSecret { name, provider: "upstream".to_owned(), value: secret(value) };
+        let new = new_secret(name, "upstream", value);
         self.vault.create(&self.scope(), new).await
     }
 
@@ -81,6 +81,17 @@ impl World {
             .fetch_all(&mut self.database.owner().await)
             .await
             .unwrap()
+    }
+}
+
+pub(crate) fn new_secret(name: Name, provider: &str, value: &str) -> NewSecret {
+    NewSecret {
+        name,
+        provider: provider.to_owned(),
+        value: secret(value),
+        weight: None,
+        requests_per_minute: None,
+        tokens_per_minute: None,
     }
 }
 

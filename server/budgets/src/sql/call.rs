@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use crate::call::{Decision, OpenCall};
 use crate::charge::HeldPeriod;
+use crate::hold::Extension;
+use crate::settle::{Answerer, Told};
 
 /// A call's row as a settlement needs it, locked.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Locked {
 
 /// What a call's row becomes.
 #[derive(Debug)]
-pub(crate) struct Closing {
+pub(crate) struct Closing<'a> {
     pub org: OrgId,
     pub id: CallId,
     pub state: &'static str,
@@ -47,6 +49,16 @@ pub(crate) struct Closing {
     pub estimated: bool,
     pub first_byte_ms: Option<i32>,
     pub duration_ms: Option<i32>,
+    pub reasoning_tokens: i64,
+    pub tries: i32,
+    /// Nothing of a call that nobody could settle.
+    pub told: Option<&'a Told>,
+}
+
+impl<'a> Closing<'a> {
+    fn answered(&self) -> Option<&'a Answerer> {
+        self.told?.answered.as_deref()
+    }
 }
 
 pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Result<(), sqlx::Error> {
@@ -55,22 +67,27 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
         r#"insert into call (org_id, id, node_id, user_id, token_id, team_id, project_id, model,
                model_id, provider_id, provider, upstream_model, dialect, streamed, state, problem,
                input_price, output_price, cache_read_price, cache_write_price, held, budget_ids,
-               budget_starts, started_at, settled_at)
+               budget_starts, started_at, settled_at, asked_model, route, task_type, difficulty,
+               choice, priority, queued_ms)
            select k.org_id, k.id, k.node_id, k.user_id, k.token_id, k.team_id, k.project_id,
                k.model, k.model_id, k.provider_id, k.provider, k.upstream_model, k.dialect,
                k.streamed, case when k.problem is null then 'open' else 'refused' end, k.problem,
                k.input_price, k.output_price, k.cache_read_price, k.cache_write_price, k.held,
                -- An array of arrays would have to be rectangular, so each comes as its text.
                k.budget_ids::uuid[], k.budget_starts::timestamptz[], k.started_at,
-               case when k.problem is null then null else k.started_at end
+               case when k.problem is null then null else k.started_at end, k.asked_model, k.route,
+               k.task_type, k.difficulty, k.choice::jsonb, k.priority, k.queued_ms
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
                $7::uuid[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::text[],
                $13::text[], $14::bool[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[],
-               $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::timestamptz[])
+               $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::timestamptz[],
+               $24::text[], $25::text[], $26::text[], $27::smallint[], $28::text[], $29::text[],
+               $30::int[])
                as k (org_id, id, node_id, user_id, token_id, team_id, project_id, model, model_id,
                provider_id, provider, upstream_model, dialect, streamed, problem, input_price,
                output_price, cache_read_price, cache_write_price, held, budget_ids, budget_starts,
-               started_at)"#,
+               started_at, asked_model, route, task_type, difficulty, choice, priority,
+               queued_ms)"#,
         &opened.org,
         &opened.id,
         &opened.node,
@@ -94,6 +111,13 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
         &opened.budget_ids,
         &opened.budget_starts,
         &opened.started_at,
+        &opened.asked as _,
+        &opened.route as _,
+        &opened.task_type as _,
+        &opened.difficulty as _,
+        &opened.choice as _,
+        &opened.priority as _,
+        &opened.queued_ms as _,
     )
     .execute(conn)
     .await?;
@@ -126,6 +150,13 @@ struct Opened<'a> {
     budget_ids: Vec<String>,
     budget_starts: Vec<String>,
     started_at: Vec<DateTime<Utc>>,
+    asked: Vec<&'a str>,
+    route: Vec<Option<&'a str>>,
+    task_type: Vec<Option<&'a str>>,
+    difficulty: Vec<Option<i16>>,
+    choice: Vec<Option<&'a str>>,
+    priority: Vec<Option<&'a str>>,
+    queued_ms: Vec<Option<i32>>,
 }
 
 impl<'a> Opened<'a> {
@@ -157,6 +188,13 @@ impl<'a> Opened<'a> {
         self.cache_read_price.push(call.prices.cache_read.as_nanos_per_million());
         self.cache_write_price.push(call.prices.cache_write.as_nanos_per_million());
         self.started_at.push(call.started_at);
+        self.asked.push(&call.asked);
+        self.route.push(call.why.route.as_deref());
+        self.task_type.push(call.why.task_type.as_deref());
+        self.difficulty.push(call.why.difficulty.map(i16::from));
+        self.choice.push(call.why.choice.as_deref());
+        self.priority.push(call.why.priority);
+        self.queued_ms.push(call.why.queued_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX)));
         let (held, periods, problem) = match &call.decision {
             Decision::Open { held, periods } => (*held, periods.as_slice(), None),
             Decision::Refused { problem } => (Money::ZERO, &[][..], Some(problem.as_str())),
@@ -227,21 +265,65 @@ pub(crate) async fn lock_lost(
     .await
 }
 
+/// Adds to what calls hold; each has been found open under its lock.
+pub(crate) async fn extend(
+    conn: &mut PgConnection,
+    extensions: &[Extension],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update call c set held = c.held + k.amount
+         from (select org_id, id, sum(amount)::bigint as amount
+               from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as k (org_id, id, amount)
+               group by org_id, id) as k
+         where c.org_id = k.org_id and c.id = k.id",
+        &extensions.iter().map(|it| it.org.uuid()).collect::<Vec<_>>(),
+        &extensions.iter().map(|it| it.call.uuid()).collect::<Vec<_>>(),
+        &extensions.iter().map(|it| it.amount.max(Money::ZERO).as_nanos()).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Closes calls. Where another model answered than the one that the call was opened for, its
+/// names and prices take the place of the first one's.
 pub(crate) async fn close(
     conn: &mut PgConnection,
-    closings: &[Closing],
+    closings: &[Closing<'_>],
 ) -> Result<(), sqlx::Error> {
-    let column = |value: fn(&Closing) -> i64| closings.iter().map(value).collect::<Vec<_>>();
+    let column = |value: fn(&Closing<'_>) -> i64| closings.iter().map(value).collect::<Vec<_>>();
+    let price = |value: fn(&Answerer) -> i64| {
+        closings.iter().map(|call| call.answered().map(value)).collect::<Vec<_>>()
+    };
+    let told = || closings.iter().map(|call| call.told);
+    let answered = || closings.iter().map(Closing::answered);
     let closed = sqlx::query!(
         r#"update call c
            set state = k.state, problem = k.problem, cost = k.cost, input_tokens = k.input_tokens,
                output_tokens = k.output_tokens, cache_read_tokens = k.cache_read_tokens,
                cache_write_tokens = k.cache_write_tokens, estimated = k.estimated,
-               first_byte_ms = k.first_byte_ms, duration_ms = k.duration_ms, settled_at = now()
+               first_byte_ms = k.first_byte_ms, duration_ms = k.duration_ms, settled_at = now(),
+               model = coalesce(k.model, c.model), model_id = coalesce(k.model_id, c.model_id),
+               provider_id = coalesce(k.provider_id, c.provider_id),
+               provider = coalesce(k.provider, c.provider),
+               upstream_model = coalesce(k.upstream_model, c.upstream_model),
+               input_price = coalesce(k.input_price, c.input_price),
+               output_price = coalesce(k.output_price, c.output_price),
+               cache_read_price = coalesce(k.cache_read_price, c.cache_read_price),
+               cache_write_price = coalesce(k.cache_write_price, c.cache_write_price),
+               secret_id = k.secret_id, attempts = k.attempts,
+               reasoning_tokens = k.reasoning_tokens, guardrails = k.guardrails::jsonb,
+               cached = k.cached, cost_saved = coalesce(k.cost_saved, 0)
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
-               $7::bigint[], $8::bigint[], $9::bigint[], $10::bool[], $11::int[], $12::int[])
+               $7::bigint[], $8::bigint[], $9::bigint[], $10::bool[], $11::int[], $12::int[],
+               $13::text[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::bigint[],
+               $19::bigint[], $20::bigint[], $21::bigint[], $22::uuid[], $23::int[], $24::bigint[],
+               $25::text[], $26::text[], $27::bigint[])
                as k (org_id, id, state, problem, cost, input_tokens, output_tokens,
-               cache_read_tokens, cache_write_tokens, estimated, first_byte_ms, duration_ms)
+               cache_read_tokens, cache_write_tokens, estimated, first_byte_ms, duration_ms, model,
+               model_id, provider_id, provider, upstream_model, input_price, output_price,
+               cache_read_price, cache_write_price, secret_id, attempts, reasoning_tokens,
+               guardrails, cached, cost_saved)
            where c.org_id = k.org_id and c.id = k.id and c.state in ('open', 'lost')"#,
         &closings.iter().map(|call| call.org.uuid()).collect::<Vec<_>>(),
         &closings.iter().map(|call| call.id.uuid()).collect::<Vec<_>>(),
@@ -255,6 +337,21 @@ pub(crate) async fn close(
         &closings.iter().map(|call| call.estimated).collect::<Vec<_>>(),
         &closings.iter().map(|call| call.first_byte_ms).collect::<Vec<_>>() as _,
         &closings.iter().map(|call| call.duration_ms).collect::<Vec<_>>() as _,
+        &answered().map(|it| it.map(|it| it.model.as_str())).collect::<Vec<_>>() as _,
+        &answered().map(|it| it.map(|it| it.model_id.uuid())).collect::<Vec<_>>() as _,
+        &answered().map(|it| it.map(|it| it.provider_id.uuid())).collect::<Vec<_>>() as _,
+        &answered().map(|it| it.map(|it| it.provider.as_str())).collect::<Vec<_>>() as _,
+        &answered().map(|it| it.map(|it| it.upstream_model.as_str())).collect::<Vec<_>>() as _,
+        &price(|it| it.prices.input.as_nanos_per_million()) as _,
+        &price(|it| it.prices.output.as_nanos_per_million()) as _,
+        &price(|it| it.prices.cache_read.as_nanos_per_million()) as _,
+        &price(|it| it.prices.cache_write.as_nanos_per_million()) as _,
+        &told().map(|it| it?.secret.map(|id| id.uuid())).collect::<Vec<Option<Uuid>>>() as _,
+        &closings.iter().map(|call| call.tries).collect::<Vec<_>>(),
+        &column(|call| call.reasoning_tokens),
+        &told().map(|it| it?.guardrails.as_deref()).collect::<Vec<_>>() as _,
+        &told().map(|it| it?.cached.map(|it| it.0)).collect::<Vec<_>>() as _,
+        &told().map(|it| it?.cached.map(|it| it.1.as_nanos())).collect::<Vec<_>>() as _,
     )
     .execute(conn)
     .await?;

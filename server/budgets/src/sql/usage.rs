@@ -1,7 +1,7 @@
 //! Queries that sum up and list calls, within one organisation or a part of it.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{CallId, Money, OrgId, ScopePath};
+use ralex_kernel::{CallId, Money, OrgId, Price, ScopePath};
 use sqlx::PgConnection;
 
 /// Sums over calls that went out and ended, by one key.
@@ -87,6 +87,10 @@ pub(crate) struct Listed {
     pub first_byte_ms: Option<i32>,
     pub duration_ms: Option<i32>,
     pub problem: Option<String>,
+    pub asked_model: Option<String>,
+    pub route: Option<String>,
+    pub attempts: i32,
+    pub cached: Option<String>,
 }
 
 /// Which calls to list, the newest first: one, or those before one.
@@ -113,7 +117,7 @@ pub(crate) async fn calls(
                c.dialect,
                c.input_tokens + c.cache_read_tokens + c.cache_write_tokens as "input_tokens!",
                c.output_tokens, c.estimated, c.held as "held: Money", c.cost as "cost: Money",
-               c.first_byte_ms, c.duration_ms, c.problem
+               c.first_byte_ms, c.duration_ms, c.problem, c.asked_model, c.route, c.attempts, c.cached
            from call c
            left join team t on t.org_id = c.org_id and t.id = c.team_id
            left join token k on k.org_id = c.org_id and k.id = c.token_id
@@ -134,6 +138,91 @@ pub(crate) async fn calls(
         filter.model,
         filter.state,
         filter.at_most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What else is known of one call.
+#[derive(Debug)]
+pub(crate) struct Story {
+    pub upstream_model: String,
+    pub input_price: Price,
+    pub output_price: Price,
+    pub cache_read_price: Price,
+    pub cache_write_price: Price,
+    pub cache_read_tokens: i64,
+    pub cache_write_tokens: i64,
+    pub reasoning_tokens: i64,
+    pub key: Option<String>,
+    pub task_type: Option<String>,
+    pub difficulty: Option<i16>,
+    pub choice: Option<serde_json::Value>,
+    pub guardrails: Option<serde_json::Value>,
+    pub cost_saved: Money,
+    pub priority: Option<String>,
+    pub queued_ms: Option<i32>,
+}
+
+pub(crate) async fn story(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: CallId,
+) -> Result<Story, sqlx::Error> {
+    sqlx::query_as!(
+        Story,
+        r#"select c.upstream_model, c.input_price as "input_price: Price",
+               c.output_price as "output_price: Price",
+               c.cache_read_price as "cache_read_price: Price",
+               c.cache_write_price as "cache_write_price: Price",
+               c.cache_read_tokens, c.cache_write_tokens, c.reasoning_tokens,
+               coalesce(s.name, c.secret_id::text) as key, c.task_type, c.difficulty, c.choice,
+               c.guardrails, c.cost_saved as "cost_saved: Money", c.priority, c.queued_ms
+           from call c
+           left join secret s on s.org_id = c.org_id and s.id = c.secret_id
+           where c.org_id = $1 and c.id = $2"#,
+        org as _,
+        id as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// One try of a call, with its key's name.
+#[derive(Debug)]
+pub(crate) struct TryRow {
+    pub n: i32,
+    pub model: String,
+    pub provider: String,
+    pub upstream_model: String,
+    pub key: Option<String>,
+    pub cause: String,
+    pub outcome: String,
+    pub status: Option<i32>,
+    pub input_tokens: i64,
+    pub output_tokens: i64,
+    pub cost: Money,
+    pub started_at: DateTime<Utc>,
+    pub duration_ms: i32,
+}
+
+pub(crate) async fn tries(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: CallId,
+) -> Result<Vec<TryRow>, sqlx::Error> {
+    sqlx::query_as!(
+        TryRow,
+        r#"select a.n, a.model, a.provider, a.upstream_model,
+               coalesce(s.name, a.secret_id::text) as key, a.cause, a.outcome, a.status,
+               a.input_tokens, a.output_tokens, a.cost as "cost: Money", a.started_at,
+               a.duration_ms
+           from call_attempt a
+           left join secret s on s.org_id = a.org_id and s.id = a.secret_id
+           where a.org_id = $1 and a.call_id = $2
+           order by a.n"#,
+        org as _,
+        id as _,
     )
     .fetch_all(conn)
     .await

@@ -8,7 +8,7 @@ use ralex_api::budgets::UpdateBudget;
 use ralex_kernel::{Clock, Money};
 
 use super::world::{World, pick};
-use crate::{Charge, HoldOutcome, OpenCall, hold_all, open_calls, settle_and_hold, sweep, verify};
+use crate::{Charge, HoldOutcome, OpenCall, commit, hold_all, open_calls, sweep, verify};
 
 const RACERS: u64 = 200;
 const ROUNDS: u64 = 4;
@@ -24,7 +24,7 @@ async fn tree(world: &World) -> Vec<Charge> {
     ]
 }
 
-/// Holds, and then settles, settles late, settles twice, or forgets the call.
+/// Holds, holds more at times, and then settles, settles late, settles twice, or forgets the call.
 async fn race(world: Arc<World>, charges: Arc<Vec<Charge>>, racer: u64) {
     for round in 0..ROUNDS {
         let seed = racer * 1_000 + round;
@@ -39,6 +39,10 @@ async fn race(world: Arc<World>, charges: Arc<Vec<Charge>>, racer: u64) {
         let HoldOutcome::Held { .. } = &world.open(std::slice::from_ref(&hold)).await[0] else {
             continue;
         };
+        if pick(seed + 5, 3) == 0 {
+            // Tried again: the call holds more now, or as much as before.
+            world.extend(hold.call, 1 + pick(seed + 6, 300)).await;
+        }
         let cost = pick(seed + 3, amount + amount / 4 + 1);
         match pick(seed + 4, 4) {
             0 => {}
@@ -54,10 +58,8 @@ async fn race(world: Arc<World>, charges: Arc<Vec<Charge>>, racer: u64) {
                 let next = world.hold(amount, &on);
                 let mut tx = world.db.system("settle and hold in a test").await.unwrap();
                 let settlements = [world.settlement(hold.call, cost)];
-                let (_, held) = settle_and_hold(&mut tx, &settlements, std::slice::from_ref(&next))
-                    .await
-                    .unwrap();
-                let row: OpenCall = world.row(&next, &held[0]);
+                let done = commit(&mut tx, &settlements, &[], std::slice::from_ref(&next));
+                let row: OpenCall = world.row(&next, &done.await.unwrap().held[0]);
                 open_calls(&mut tx, &[row]).await.unwrap();
                 tx.commit().await.unwrap();
             }

@@ -1,10 +1,10 @@
 //! Holds and settlements, one rule at a time.
 
 use chrono::TimeDelta;
-use ralex_kernel::{Code, Money, OrgId, Period};
+use ralex_kernel::{CallId, Code, Money, OrgId, Period};
 
 use super::world::{Counts, World};
-use crate::{Charge, Counted, HoldOutcome, Overrun, hold_all, sweep};
+use crate::{Charge, Counted, Extended, HoldOutcome, Overrun, hold_all, sweep};
 
 fn counts(spent: i64, held: i64, overrun: i64, refused: i64) -> Counts {
     Counts { spent, held, overrun, refused }
@@ -167,6 +167,23 @@ async fn a_budget_that_is_deleted_meanwhile_no_longer_counts() {
     let late = world.opened(50, &[kept.clone(), deleted]).await;
     world.settle(late, 50).await;
     assert_eq!(world.counts(&kept).await, counts(51, 0, 0, 0));
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn more_is_held_for_a_call_while_it_fits_and_only_while_the_call_is_open() {
+    let world = World::new().await;
+    let (wide, narrow) = (world.daily(1_000, true).await, world.daily(100, true).await);
+    let call = world.opened(60, &[wide.clone(), narrow.clone()]).await;
+    assert_eq!(world.extend(call, 41).await, Extended::Refused, "one of two has no room");
+    assert_eq!(world.counts(&wide).await, counts(0, 60, 0, 0));
+    assert_eq!(world.extend(call, 40).await, Extended::Held { held: Money::nanos(100) });
+    assert_eq!(world.counts(&narrow).await, counts(0, 100, 0, 0));
+    world.assert_consistent().await;
+    world.settle(call, 70).await;
+    assert_eq!(world.counts(&narrow).await, counts(70, 0, 0, 0));
+    assert_eq!(world.extend(call, 1).await, Extended::Refused, "it has ended");
+    assert_eq!(world.extend(CallId::generate(), 1).await, Extended::Refused, "there is none");
     world.assert_consistent().await;
 }
 

@@ -12,8 +12,8 @@ use ralex_store::Db;
 use ralex_store::testing::Database;
 
 use crate::{
-    Budgets, Charge, Decision, Ending, Hold, HoldOutcome, OpenCall, Prices, SettleOutcome,
-    Settlement, Tokens, hold_all, open_calls, settle_all,
+    Budgets, Charge, Decision, Ending, Extended, Extension, Hold, HoldOutcome, OpenCall, Prices,
+    SettleOutcome, Settlement, Tokens, Told, Why, commit, hold_all, open_calls, settle_all,
 };
 
 pub(super) struct World {
@@ -231,6 +231,7 @@ impl World {
             user: None,
             token: Some(self.token),
             at: ScopePath::Project { team: self.team, project: self.project },
+            asked: "auto".into(),
             model: "gpt-test".into(),
             model_id: None,
             provider_id: None,
@@ -247,6 +248,7 @@ impl World {
             },
             // Long enough ago for the sweeper, whose nodes here never beat.
             started_at: Utc::now() - chrono::TimeDelta::minutes(2),
+            why: Why::default(),
         }
     }
 
@@ -279,7 +281,16 @@ impl World {
             problem: None,
             first_byte_ms: Some(7),
             duration_ms: 11,
+            told: Told { tries: 1, ..Told::default() },
         }
+    }
+
+    pub async fn extend(&self, call: CallId, amount: i64) -> Extended {
+        let mut tx = self.db.system("extend a hold in a test").await.unwrap();
+        let extension = Extension { org: self.org, call, amount: Money::nanos(amount) };
+        let done = commit(&mut tx, &[], &[extension], &[]).await.unwrap();
+        tx.commit().await.unwrap();
+        done.extended[0]
     }
 
     pub async fn settle_all(&self, settlements: &[Settlement]) -> Vec<SettleOutcome> {

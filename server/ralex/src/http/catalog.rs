@@ -5,11 +5,11 @@ use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::catalog::{
-    CatalogModel, Model, NewModel, NewProvider, Provider, ProviderKind, UpdateModel, UpdateProvider,
+    CatalogModel, CatalogQuery, Model, ModelPrice, ModelQuery, NewModel, NewProvider, Provider,
+    ProviderKindInfo, UpdateModel, UpdateProvider,
 };
 use ralex_api::page::PageQuery;
 use ralex_routing::Routing;
-use serde::Deserialize;
 
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
@@ -76,16 +76,41 @@ pub async fn delete_provider(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// List models.
-#[utoipa::path(tag = "models", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<Model>)))]
+/// List models, those that are looked for.
+#[utoipa::path(tag = "models", params(("org" = String, Path), ModelQuery), responses((status = 200, body = Page<Model>)))]
 #[get("/models")]
 pub async fn list_models(
     who: OrgCaller,
     routing: Data<Routing>,
+    query: Query<ModelQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ModelRead).await?;
+    Ok(HttpResponse::Ok().json(routing.list_models(&scope, &query.0).await?))
+}
+
+/// Show one model.
+#[utoipa::path(tag = "models", params(("org" = String, Path), ("model" = String, Path)), responses((status = 200, body = Model)))]
+#[get("/models/{model}")]
+pub async fn find_model(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::ModelRead).await?;
+    Ok(HttpResponse::Ok().json(routing.find_model(&scope, &path.1).await?))
+}
+
+/// List the prices that a model has and had, the newest first.
+#[utoipa::path(tag = "models", params(("org" = String, Path), ("model" = String, Path), PageQuery), responses((status = 200, body = Page<ModelPrice>)))]
+#[get("/models/{model}/prices")]
+pub async fn list_model_prices(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    path: Path<(String, String)>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::ModelRead).await?;
-    Ok(HttpResponse::Ok().json(routing.list_models(&scope, &page.0).await?))
+    Ok(HttpResponse::Ok().json(routing.list_prices(&scope, &path.1, &page.0).await?))
 }
 
 /// Add a model with its prices.
@@ -100,7 +125,7 @@ pub async fn create_model(
     Ok(HttpResponse::Created().json(routing.create_model(&scope, new.0).await?))
 }
 
-/// Change a model's prices or limits for calls from now on.
+/// Change what a model is and costs, for calls from now on.
 #[utoipa::path(tag = "models", params(("org" = String, Path), ("model" = String, Path)), request_body = UpdateModel, responses((status = 200, body = Model)))]
 #[patch("/models/{model}")]
 pub async fn update_model(
@@ -126,15 +151,7 @@ pub async fn delete_model(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Which known models.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct CatalogQuery {
-    /// Only those of this kind of provider.
-    kind: Option<ProviderKind>,
-}
-
-/// List models that Ralex knows the prices of.
+/// List models that Ralex knows the prices of, those that are looked for.
 #[utoipa::path(tag = "models", params(("org" = String, Path), CatalogQuery), responses((status = 200, body = Page<CatalogModel>)))]
 #[get("/catalog")]
 pub async fn list_catalog(
@@ -143,7 +160,14 @@ pub async fn list_catalog(
     query: Query<CatalogQuery>,
 ) -> Result<HttpResponse> {
     who.allow(Permission::ModelRead).await?;
-    let kinds = query.0.kind.map_or_else(|| ProviderKind::ALL.to_vec(), |kind| vec![kind]);
-    let items = kinds.into_iter().flat_map(|kind| routing.catalog(kind)).collect();
+    let items = routing.catalog(&query.0);
     Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
+}
+
+/// List the kinds of providers that can be added.
+#[utoipa::path(tag = "providers", params(("org" = String, Path)), responses((status = 200, body = Page<ProviderKindInfo>)))]
+#[get("/catalog/providers")]
+pub async fn list_provider_kinds(who: OrgCaller, routing: Data<Routing>) -> Result<HttpResponse> {
+    who.allow(Permission::ProviderRead).await?;
+    Ok(HttpResponse::Ok().json(Page { items: routing.kinds(), next_cursor: None }))
 }

@@ -1,18 +1,17 @@
 //! The model routes: what SDKs call. Errors are in the caller's own dialect.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
 use actix_web::web::{Bytes, Data};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, get, post};
-use ralex_access::{Access, Permission};
-use ralex_broker::{Answered, Broker, CallRequest, Failure};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
+use ralex_access::Access;
+use ralex_broker::{About, Answered, Broker, CallRequest, Failure, Wishes};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
-use ralex_providers::{Dialect, Inbound, error_body};
-use ralex_routing::Routing;
-use serde_json::{Value, json};
+use ralex_providers::{Dialect, InPath, Inbound, error_body};
 
 use super::extract::sign_in;
+use super::middleware::Deployment;
 
 /// Answer a chat completion (OpenAI's dialect).
 #[utoipa::path(tag = "model calls", request_body = Object, responses((status = 200, body = Object)))]
@@ -21,83 +20,59 @@ pub async fn chat_completions(
     request: HttpRequest,
     body: Result<Bytes, actix_web::Error>,
 ) -> HttpResponse {
-    answer(Dialect::OpenaiChat, &request, body).await
+    answer(Dialect::OpenaiChat, &request, body, InPath::default()).await
+}
+
+/// Answer a response request (OpenAI's newer dialect).
+#[utoipa::path(tag = "model calls", request_body = Object, responses((status = 200, body = Object)))]
+#[post("/v1/responses")]
+pub async fn responses(
+    request: HttpRequest,
+    body: Result<Bytes, actix_web::Error>,
+) -> HttpResponse {
+    answer(Dialect::OpenaiResponses, &request, body, InPath::default()).await
+}
+
+/// Refuse the WebSocket that some clients try first, so that they go on with a POST.
+pub async fn no_websocket() -> HttpResponse {
+    let detail = "Responses are answered to POST; WebSockets are not served here.";
+    let problem = Problem::new(Code::InvalidRequest, detail);
+    HttpResponse::MethodNotAllowed()
+        .insert_header((ALLOW, "POST"))
+        .json(error_body(Dialect::OpenaiResponses, &problem))
 }
 
 /// Answer a message (Anthropic's dialect).
 #[utoipa::path(tag = "model calls", request_body = Object, responses((status = 200, body = Object)))]
 #[post("/v1/messages")]
 pub async fn messages(request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> HttpResponse {
-    answer(Dialect::AnthropicMessages, &request, body).await
+    answer(Dialect::AnthropicMessages, &request, body, InPath::default()).await
 }
 
-/// List the models that the caller may use, in the dialect that the caller's headers tell.
-#[utoipa::path(tag = "model calls", responses((status = 200, body = Object)))]
-#[get("/v1/models")]
-pub async fn list(request: HttpRequest) -> HttpResponse {
-    let dialect = if request.headers().contains_key("anthropic-version") {
-        Dialect::AnthropicMessages
-    } else {
-        Dialect::OpenaiChat
-    };
-    match listed(&request, dialect).await {
-        Ok(body) => HttpResponse::Ok().json(body),
-        Err(problem) => refused(dialect, &request, problem.into()),
-    }
-}
-
-async fn listed(request: &HttpRequest, dialect: Dialect) -> Result<Value, Problem> {
-    let signed_in = signed_in(request).await?;
-    let (org, at) = place(request, &signed_in).await?;
-    let access = part::<Access>(request)?;
-    access.allow(&signed_in.caller, org, Permission::LlmInvoke, at).await?;
-    let models = part::<Routing>(request)?.available(org).await?;
-    let allowed =
-        |name: &str| signed_in.models.as_ref().is_none_or(|names| names.iter().any(|n| n == name));
-    let rows = models.iter().filter(|plan| allowed(&plan.name));
-    let data: Vec<_> = rows
-        .map(|plan| match dialect {
-            Dialect::OpenaiChat => json!({
-                "id": plan.name,
-                "object": "model",
-                "created": plan.created_at.timestamp(),
-                "owned_by": plan.provider_slug,
-            }),
-            Dialect::AnthropicMessages => json!({
-                "id": plan.name,
-                "type": "model",
-                "display_name": plan.name,
-                "created_at": plan.created_at,
-            }),
-        })
-        .collect();
-    Ok(match dialect {
-        Dialect::OpenaiChat => json!({ "object": "list", "data": data }),
-        Dialect::AnthropicMessages => {
-            let id = |row: Option<&Value>| row.and_then(|row| row.get("id")).cloned();
-            json!({ "first_id": id(data.first()), "last_id": id(data.last()), "has_more": false, "data": data })
-        }
-    })
-}
-
-async fn answer(
+/// Answers a call in the caller's dialect, whatever comes of it.
+pub(super) async fn answer(
     dialect: Dialect,
     request: &HttpRequest,
     body: Result<Bytes, actix_web::Error>,
+    path: InPath,
 ) -> HttpResponse {
-    match call(dialect, request, body).await {
-        Ok(Answered::Whole { call, body, cost }) => started(HttpResponse::Ok(), call)
-            .insert_header(("x-ralex-cost", cost.to_string()))
-            .content_type("application/json")
-            .body(body),
-        Ok(Answered::Stream { call, held, stream }) => started(HttpResponse::Ok(), call)
-            // The cost follows as a comment at the stream's end, when it is known.
-            .insert_header(("x-ralex-cost-limit", held.to_string()))
-            .insert_header(("cache-control", "no-cache"))
-            .insert_header(("x-accel-buffering", "no"))
-            .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
-            .content_type("text/event-stream; charset=utf-8")
-            .streaming(stream),
+    match call(dialect, request, body, path).await {
+        Ok(Answered::Whole { call, about, body, cost }) => {
+            started(HttpResponse::Ok(), call, &about)
+                .insert_header(("x-ralex-cost", cost.to_string()))
+                .content_type("application/json")
+                .body(body)
+        }
+        Ok(Answered::Stream { call, about, held, stream }) => {
+            started(HttpResponse::Ok(), call, &about)
+                // The cost follows as a comment at the stream's end, when it is known.
+                .insert_header(("x-ralex-cost-limit", held.to_string()))
+                .insert_header(("cache-control", "no-cache"))
+                .insert_header(("x-accel-buffering", "no"))
+                .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
+                .content_type("text/event-stream; charset=utf-8")
+                .streaming(stream)
+        }
         Err(failure) => refused(dialect, request, failure),
     }
 }
@@ -106,18 +81,52 @@ async fn call(
     dialect: Dialect,
     request: &HttpRequest,
     body: Result<Bytes, actix_web::Error>,
+    path: InPath,
 ) -> Result<Answered, Failure> {
     let signed_in = signed_in(request).await?;
     let body = body.map_err(|error| super::extract::too_large_or(&error).0)?;
     let (org, at) = place(request, &signed_in).await?;
     let headers = request.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let inbound = Inbound::parse(dialect, body.clone())?.with_headers(headers);
+    let named = request.extensions().get::<Deployment>().map(|Deployment(model)| model.clone());
+    let path = InPath { model: path.model.or(named), ..path };
+    let inbound = Inbound::parse_at(dialect, body.clone(), path)?.with_headers(headers);
     let broker = part::<Broker>(request)?;
-    broker.call(CallRequest { signed_in, org, at, inbound, body }).await
+    let wishes = wishes(request);
+    broker.call(CallRequest { signed_in, org, at, inbound, body, wishes }).await
 }
 
-async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
+/// Headers that no condition of a route may read.
+const CREDENTIALS: [&str; 6] =
+    ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+
+/// What the headers ask for beside the request itself.
+fn wishes(request: &HttpRequest) -> Wishes {
+    let text = |name: &str| {
+        let value = request.headers().get(name)?.to_str().ok()?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let labels = text("x-ralex-labels").unwrap_or_default();
+    let open = request.headers().iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
+    let open = open.filter_map(|(name, value)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    });
+    Wishes {
+        model: text("x-ralex-model"),
+        route: text("x-ralex-route"),
+        labels: labels
+            .split(',')
+            .map(str::trim)
+            .filter(|it| !it.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        residency: text("x-ralex-residency"),
+        session: text("x-ralex-session"),
+        headers: open.collect(),
+    }
+}
+
+pub(super) async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
     let signed_in = sign_in(request).await?;
     if signed_in.must_change_password {
         let detail = "Log in to the console and replace the one-time password first.";
@@ -128,7 +137,10 @@ async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
 
 /// The organisation, team and project that a call counts against: a team token's own, or for a
 /// person what the headers `x-ralex-org`, `x-ralex-team` and `x-ralex-project` name.
-async fn place(request: &HttpRequest, signed_in: &SignedIn) -> Result<(OrgId, ScopePath), Problem> {
+pub(super) async fn place(
+    request: &HttpRequest,
+    signed_in: &SignedIn,
+) -> Result<(OrgId, ScopePath), Problem> {
     if let Subject::Token { org, scope, .. } = signed_in.caller.subject {
         return Ok((org, scope));
     }
@@ -159,7 +171,7 @@ async fn place(request: &HttpRequest, signed_in: &SignedIn) -> Result<(OrgId, Sc
     Ok((org, at))
 }
 
-fn refused(dialect: Dialect, request: &HttpRequest, failure: Failure) -> HttpResponse {
+pub(super) fn refused(dialect: Dialect, request: &HttpRequest, failure: Failure) -> HttpResponse {
     let mut problem = failure.problem;
     problem.request_id = request.extensions().get::<RequestId>().map(ToString::to_string);
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -173,7 +185,7 @@ fn refused(dialect: Dialect, request: &HttpRequest, failure: Failure) -> HttpRes
     }
     if let Some(call) = failure.call {
         response.insert_header(("x-ralex-call-id", call.to_string()));
-        response.insert_header(("x-ralex-cost", "0"));
+        response.insert_header(("x-ralex-cost", failure.cost.to_string()));
     }
     let body = match &failure.upstream {
         Some(upstream) => upstream.body(dialect, &problem),
@@ -182,12 +194,29 @@ fn refused(dialect: Dialect, request: &HttpRequest, failure: Failure) -> HttpRes
     response.json(body)
 }
 
-fn started(mut response: HttpResponseBuilder, call: CallId) -> HttpResponseBuilder {
-    response.insert_header(("x-ralex-call-id", call.to_string()));
+/// What every answer says about itself.
+fn started(mut response: HttpResponseBuilder, call: CallId, about: &About) -> HttpResponseBuilder {
+    response
+        .insert_header(("x-ralex-call-id", call.to_string()))
+        .insert_header(("x-ralex-provider", about.provider.as_str()))
+        .insert_header(("x-ralex-attempts", about.attempts.to_string()))
+        .insert_header(("x-ralex-model", header_text(&about.model)))
+        .insert_header(("x-ralex-reason", header_text(&about.reason)));
+    if let Some(routing) = &about.routing {
+        response.insert_header(("x-ralex-routing", header_text(routing)));
+    }
+    if let Some(route) = &about.route {
+        response.insert_header(("x-ralex-route", header_text(route)));
+    }
     response
 }
 
-fn part<T: 'static>(request: &HttpRequest) -> Result<&T, Problem> {
+/// A header line is visible ASCII; what a name or sentence has beyond that is left out.
+fn header_text(text: &str) -> String {
+    text.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).take(500).collect()
+}
+
+pub(super) fn part<T: 'static>(request: &HttpRequest) -> Result<&T, Problem> {
     request
         .app_data::<Data<T>>()
         .map(Data::get_ref)

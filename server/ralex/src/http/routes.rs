@@ -6,7 +6,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    audit, auth, budgets, catalog, health, members, models, secrets, teams, tokens, usage,
+    audit, auth, budgets, catalog, gemini, health, members, model_list, models, routing, secrets, teams,
+    tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -17,7 +18,13 @@ pub fn all(config: &mut ServiceConfig<'_>) {
         .service(health::metrics)
         .service(models::chat_completions)
         .service(models::messages)
-        .service(models::list)
+        .service(models::responses)
+        .service(gemini::generate)
+        .service(gemini::stream)
+        .service(model_list::list)
+        .service(model_list::list_gemini)
+        .service(model_list::find)
+        .service(model_list::find_gemini)
         .service(
             scope("/api/v1")
                 .wrap(from_fn(idempotent))
@@ -66,12 +73,30 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(catalog::delete_provider)
         .service(catalog::list_models)
         .service(catalog::create_model)
+        .service(catalog::find_model)
+        .service(catalog::list_model_prices)
         .service(catalog::update_model)
         .service(catalog::delete_model)
         .service(catalog::list_catalog)
+        .service(catalog::list_provider_kinds)
+        .service(routing::list_routes)
+        .service(routing::create_route)
+        .service(routing::find_route)
+        .service(routing::update_route)
+        .service(routing::delete_route)
+        .service(routing::list_aliases)
+        .service(routing::create_alias)
+        .service(routing::update_alias)
+        .service(routing::delete_alias)
+        .service(routing::list_preferences)
+        .service(routing::set_preference)
+        .service(routing::find_routing)
+        .service(routing::set_routing)
+        .service(routing::preview)
         .service(secrets::list_secrets)
         .service(secrets::create_secret)
         .service(secrets::rotate_secret)
+        .service(secrets::update_secret)
         .service(secrets::delete_secret)
         .service(budgets::list_budgets)
         .service(budgets::create_budget)

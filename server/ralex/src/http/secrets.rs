@@ -1,11 +1,11 @@
 //! Provider keys: they go in, and what comes out says only that they are there.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, delete, get, post};
+use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::page::PageQuery;
-use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo};
+use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo, UpdateSecret};
 use ralex_kernel::SecretId;
 use ralex_vault::Vault;
 
@@ -47,6 +47,19 @@ pub async fn rotate_secret(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SecretRotate).await?;
     Ok(HttpResponse::Created().json(vault.rotate(&scope, path.1, new.0).await?))
+}
+
+/// Change a key's share of the calls and its limits.
+#[utoipa::path(tag = "keys", params(("org" = String, Path), ("secret" = SecretId, Path)), request_body = UpdateSecret, responses((status = 200, body = SecretInfo)))]
+#[patch("/secrets/{secret}")]
+pub async fn update_secret(
+    who: OrgCaller,
+    vault: Data<Vault>,
+    path: Path<(String, SecretId)>,
+    change: Body<UpdateSecret>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SecretRotate).await?;
+    Ok(HttpResponse::Ok().json(vault.update(&scope, path.1, &change.0).await?))
 }
 
 /// Destroy a key with all of its versions.

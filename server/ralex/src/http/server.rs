@@ -23,8 +23,8 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
-use super::middleware::{per_request, security_headers};
-use super::{assets, openapi, routes};
+use super::middleware::{aliases, per_request, security_headers};
+use super::{assets, models, openapi, routes};
 use crate::overview::Health;
 
 /// What the edge knows of how it is reached.
@@ -105,6 +105,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
                     async move { HttpResponse::Ok().content_type("application/json").body(json) }
                 }),
             )
+            .route("/v1/responses", get().to(models::no_websocket))
             .service(web::redirect("/docs", "/docs/"))
             .service(
                 SwaggerUi::new("/docs/{_:.*}")
@@ -112,6 +113,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             )
             .default_service(web::route().to(assets::console))
             .wrap(from_fn(per_request))
+            .wrap(from_fn(aliases))
             // The last one wraps all before it, so that no answer goes without these headers.
             .wrap(security_headers())
     });

@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, get};
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::overview::Overview;
-use ralex_api::usage::{Call, CallsQuery, Usage, UsageQuery};
+use ralex_api::usage::{Call, CallDetail, CallsQuery, Usage, UsageQuery};
 use ralex_broker::Broker;
 use ralex_budgets::Budgets;
 use ralex_kernel::CallId;
@@ -43,7 +43,7 @@ pub async fn list_calls(
 }
 
 /// Show one call.
-#[utoipa::path(tag = "usage", params(("org" = String, Path), ("call" = CallId, Path)), responses((status = 200, body = Call)))]
+#[utoipa::path(tag = "usage", params(("org" = String, Path), ("call" = CallId, Path)), responses((status = 200, body = CallDetail)))]
 #[get("/calls/{call}")]
 pub async fn find_call(
     who: OrgCaller,

@@ -31,7 +31,7 @@ pub(crate) async fn insert_provider(
     org: OrgId,
     id: ProviderId,
     slug: &Slug,
-    kind: ProviderKind,
+    kind: &ProviderKind,
     base_url: Option<&str>,
 ) -> Result<()> {
     sqlx::query!(

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Result, stored, version};
+use crate::limits::Limits;
 use crate::origin::origin_of;
 
 /// As much of a provider as a key is bound to; providers themselves are `routing`'s.
@@ -61,14 +62,40 @@ pub(crate) async fn insert_secret(
     name: &Name,
     provider: ProviderId,
     origin: &str,
+    limits: Limits,
 ) -> Result<()> {
     sqlx::query!(
-        "insert into secret (org_id, id, name, provider_id, origin) values ($1, $2, $3, $4, $5)",
+        "insert into secret (org_id, id, name, provider_id, origin, weight, requests_per_minute,
+             tokens_per_minute)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         org as _,
         id as _,
         name as _,
         provider as _,
         origin,
+        i16::from(limits.weight),
+        limits.requests_per_minute.map(stored).transpose()?,
+        limits.tokens_per_minute.map(stored).transpose()?,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn limit_secret(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: SecretId,
+    limits: Limits,
+) -> Result<()> {
+    sqlx::query!(
+        "update secret set weight = $3, requests_per_minute = $4, tokens_per_minute = $5
+         where org_id = $1 and id = $2",
+        org as _,
+        id as _,
+        i16::from(limits.weight),
+        limits.requests_per_minute.map(stored).transpose()?,
+        limits.tokens_per_minute.map(stored).transpose()?,
     )
     .execute(conn)
     .await?;
@@ -111,6 +138,7 @@ pub(crate) struct Current {
     pub version: u32,
     pub origin: String,
     pub fingerprint: String,
+    pub limits: Limits,
 }
 
 pub(crate) async fn lock_secret(
@@ -119,7 +147,8 @@ pub(crate) async fn lock_secret(
     id: SecretId,
 ) -> Result<Option<Current>> {
     let row = sqlx::query!(
-        r#"select s.name as "name: Name", s.origin, v.version, v.fingerprint
+        r#"select s.name as "name: Name", s.origin, s.weight, s.requests_per_minute,
+                  s.tokens_per_minute, v.version, v.fingerprint
            from secret s
            join secret_version v on v.org_id = s.org_id and v.secret_id = s.id and v.state = 'active'
            where s.org_id = $1 and s.id = $2
@@ -134,6 +163,7 @@ pub(crate) async fn lock_secret(
         version: version(row.version),
         origin: row.origin,
         fingerprint: row.fingerprint,
+        limits: Limits::stored(row.weight, row.requests_per_minute, row.tokens_per_minute),
     }))
 }
 
@@ -225,12 +255,14 @@ pub(crate) struct Usable {
     pub version: u32,
     pub org_key: u32,
     pub blob: Vec<u8>,
+    pub limits: Limits,
 }
 
 pub(crate) async fn usable(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Usable>> {
     let rows = sqlx::query!(
         r#"select s.id as "id: SecretId", s.provider_id as "provider: ProviderId", s.origin,
-                  v.version, v.org_key_version, v.blob
+                  v.version, v.org_key_version, v.blob, s.weight, s.requests_per_minute,
+                  s.tokens_per_minute
            from secret s
            join secret_version v on v.org_id = s.org_id and v.secret_id = s.id and v.state = 'active'
            where s.org_id = $1
@@ -248,6 +280,7 @@ pub(crate) async fn usable(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Us
             version: version(row.version),
             org_key: version(row.org_key_version),
             blob: row.blob,
+            limits: Limits::stored(row.weight, row.requests_per_minute, row.tokens_per_minute),
         })
         .collect())
 }
@@ -262,6 +295,9 @@ pub(crate) struct InfoRow {
     version: i32,
     origin: String,
     fingerprint: String,
+    weight: i16,
+    requests_per_minute: Option<i32>,
+    tokens_per_minute: Option<i32>,
     created_at: DateTime<Utc>,
     rotated_at: DateTime<Utc>,
 }
@@ -270,6 +306,7 @@ impl InfoRow {
     pub fn info(self) -> SecretInfo {
         let now = self.base_url.as_deref().and_then(origin_of);
         let attached = now.as_deref() == Some(self.origin.as_str());
+        let limits = Limits::stored(self.weight, self.requests_per_minute, self.tokens_per_minute);
         SecretInfo {
             id: self.id,
             name: self.name,
@@ -279,6 +316,9 @@ impl InfoRow {
             version: version(self.version),
             origin: self.origin,
             fingerprint: self.fingerprint,
+            weight: limits.weight,
+            requests_per_minute: limits.requests_per_minute,
+            tokens_per_minute: limits.tokens_per_minute,
             created_at: self.created_at,
             rotated_at: self.rotated_at,
         }
@@ -295,7 +335,8 @@ pub(crate) async fn list(
         InfoRow,
         r#"select s.id as "id: SecretId", s.name as "name: Name",
                   s.provider_id as "provider: ProviderId", p.slug as "provider_slug: Slug",
-                  p.base_url, v.version, s.origin, v.fingerprint, s.created_at,
+                  p.base_url, v.version, s.origin, v.fingerprint, s.weight, s.requests_per_minute,
+                  s.tokens_per_minute, s.created_at,
                   v.created_at as rotated_at
            from secret s
            join secret_version v on v.org_id = s.org_id and v.secret_id = s.id and v.state = 'active'
@@ -319,7 +360,8 @@ pub(crate) async fn find(
         InfoRow,
         r#"select s.id as "id: SecretId", s.name as "name: Name",
                   s.provider_id as "provider: ProviderId", p.slug as "provider_slug: Slug",
-                  p.base_url, v.version, s.origin, v.fingerprint, s.created_at,
+                  p.base_url, v.version, s.origin, v.fingerprint, s.weight, s.requests_per_minute,
+                  s.tokens_per_minute, s.created_at,
                   v.created_at as rotated_at
            from secret s
            join secret_version v on v.org_id = s.org_id and v.secret_id = s.id and v.state = 'active'

@@ -146,7 +146,8 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
         let (scheme, token) = text.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    bearer.or_else(|| header("x-api-key")).or_else(|| header("api-key"))
+    let own = ["x-api-key", "api-key", "x-goog-api-key"];
+    bearer.or_else(|| own.into_iter().find_map(header))
 }
 
 /// The text of whatever credential a request carries, resolved or not.

@@ -1,127 +1,14 @@
-//! What the broker promises, on a real PostgreSQL and with the simulated provider.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Calls of one model: dropped, racing, and while the database does not answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
-use ralex_access::{Access, Policies, Scope};
-use ralex_api::budgets::{Budget, NewBudget};
-use ralex_api::page::PageQuery;
-use ralex_api::usage::{CallState, CallsQuery};
-use ralex_audit::Author;
-use ralex_broker::{Answered, Broker, CallRequest, Failure, Parts};
-use ralex_budgets::Budgets;
-use ralex_identity::{Identity, SignedIn};
-use ralex_kernel::{
-    Caller, Clock, Code, Credential, DeploymentId, Money, NodeId, OrgId, Period, RequestId,
-    ScopePath, SessionId, Subject, UserId,
-};
-use ralex_providers::{Client, Dialect, EgressPolicy, Inbound, Timeouts};
-use ralex_routing::{Catalogue, Routing};
-use ralex_store::testing::Database;
-use ralex_vault::{Seal, Vault};
-use zeroize::Zeroizing;
+use ralex_api::usage::CallState;
+use ralex_broker::Answered;
+use ralex_kernel::{Code, Money};
 
-struct World {
-    broker: Broker,
-    budgets: Arc<Budgets>,
-    org: OrgId,
-    owner: UserId,
-    scope: Scope,
-    database: Database,
-}
-
-impl World {
-    async fn new() -> Self {
-        let database = Database::fresh().await;
-        let (db, clock) = (database.db(), Clock::system());
-        let policies = Policies::load(None).unwrap();
-        let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await.unwrap());
-        let folder = tempfile::tempdir().unwrap();
-        let seal = Seal::in_folder(folder.path());
-        let deployment = DeploymentId::generate();
-        let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await.unwrap();
-        let egress = EgressPolicy::new([]);
-        let catalogue = Catalogue::built_in().unwrap();
-        let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
-        let pepper = Zeroizing::new([7; 32]);
-        let identity =
-            Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper).unwrap();
-        let (slug, email) = ("acme".parse().unwrap(), "ann@example.com".parse().unwrap());
-        let first = identity
-            .create_first_org(&slug, &email, None, async |tx, org| {
-                routing.seed_simulated(tx, &Author::system(org)).await
-            })
-            .await
-            .unwrap();
-        let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
-        let parts = Parts {
-            access,
-            routing,
-            budgets: Arc::clone(&budgets),
-            vault,
-            client: Client::new(egress, Timeouts::default()).unwrap(),
-            clock,
-            node: NodeId::generate(),
-            default_max_output: 64,
-        };
-        let (broker, _) = Broker::start(db, parts);
-        let scope = Access::internal(first.org);
-        Self { broker, budgets, org: first.org, owner: first.user, scope, database }
-    }
-
-    async fn budget(&self, limit: &str) {
-        let new = NewBudget {
-            scope: "org".to_owned(),
-            period: Period::Total,
-            limit: limit.parse().unwrap(),
-            hard: true,
-            time_zone: None,
-        };
-        self.budgets.create(&self.scope, new).await.unwrap();
-    }
-
-    async fn call(&self, streamed: bool) -> Result<Answered, Failure> {
-        let body = format!(
-            r#"{{"model":"simulated","stream":{streamed},"max_tokens":16,"messages":[{{"role":"user","content":"hello"}}]}}"#
-        );
-        let body = Bytes::from(body);
-        let caller = Caller {
-            subject: Subject::User(self.owner),
-            credential: Credential::Session(SessionId::generate()),
-            request: RequestId::generate(),
-            address: None,
-        };
-        let request = CallRequest {
-            signed_in: SignedIn { caller, models: None, must_change_password: false },
-            org: self.org,
-            at: ScopePath::Org,
-            inbound: Inbound::parse(Dialect::OpenaiChat, body.clone()).unwrap(),
-            body,
-        };
-        self.broker.call(request).await
-    }
-
-    async fn only_budget(&self) -> Budget {
-        self.broker.settle_before_reading().await;
-        let page = self.budgets.list(&self.scope, &PageQuery::default()).await.unwrap();
-        page.items.into_iter().next().unwrap()
-    }
-
-    async fn states(&self) -> Vec<CallState> {
-        let query = CallsQuery { limit: Some(500), ..CallsQuery::default() };
-        let page = self.budgets.calls(&self.scope, &query).await.unwrap();
-        page.items.into_iter().map(|call| call.state).collect()
-    }
-
-    async fn adds_up(&self) {
-        let found = ralex_budgets::verify(&self.database.db(), None).await.unwrap();
-        assert!(found.differences.is_empty(), "{:?}", found.differences);
-    }
-}
+use crate::world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_dropped_at_any_moment_leaves_nothing_held() {

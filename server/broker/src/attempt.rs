@@ -1,0 +1,238 @@
+//! The tries of a call: sent one after another, or two at a time, until one is answered.
+//!
+//! A try goes out only when the call holds for its worst case beside all that the tries before it
+//! may have cost. Where another try needs more, that is held and recorded first; where it does not
+//! fit, the try is not made. So a call never costs more than it holds, and no call is turned away
+//! for what a second try might have needed.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use ralex_budgets::{Extended, Extension};
+use ralex_kernel::{Money, Problem, Secret};
+use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
+
+use crate::Broker;
+use crate::call::{About, Answered, CallRequest, Decided, Failure};
+use crate::course::{Try, class};
+use crate::first;
+use crate::in_flight::{Attempt, Gauge, InFlight};
+use crate::ready::Ready;
+use crate::stream::CallStream;
+use crate::writer::Extending;
+
+/// What a provider gave, with the beginning of a stream that has begun.
+enum Given {
+    Whole { body: Bytes, usage: Usage },
+    Stream { stream: AnswerStream, opening: Vec<Chunk> },
+}
+
+/// A try that is ready to go out.
+struct Sending {
+    index: usize,
+    tried: Try,
+    ready: Arc<Ready>,
+    gauge: Gauge,
+    secret: Option<Secret>,
+}
+
+type Sent = Result<Given, UpstreamError>;
+
+impl Broker {
+    /// Tries until one is answered, or none is left.
+    pub(crate) async fn attempt(
+        &self,
+        request: &CallRequest,
+        mut decided: Decided,
+        mut in_flight: InFlight,
+    ) -> Result<Answered, Failure> {
+        let until = Instant::now() + self.parts.resilience.deadline;
+        let (mut next, mut last) = (Some(decided.first), None);
+        while let Some(tried) = next {
+            if Instant::now() + tried.pause >= until {
+                break;
+            }
+            tokio::time::sleep(tried.pause).await;
+            let ready = decided.ready.clone();
+            if !self.afford(&mut in_flight, ready.get(tried.candidate)).await {
+                next = decided.course.without(&tried, self.admits(request.org, &ready));
+                continue;
+            }
+            let sending = match self.begin(request, &decided, &mut in_flight, tried) {
+                Ok(sending) => sending,
+                Err(problem) => return Err(failure(in_flight, problem, None)),
+            };
+            let (sending, sent) =
+                self.send_or_hedge(request, &mut decided, &mut in_flight, sending, until).await;
+            match sent {
+                Ok(given) => return Ok(answered(request, &decided, in_flight, &sending, given)),
+                Err(error) => {
+                    in_flight.failed(sending.index, &error, false);
+                    let admits = self.admits(request.org, &ready);
+                    next = decided.course.after(&sending.tried, class(&error), admits);
+                    last = Some(error);
+                }
+            }
+        }
+        let error = last.unwrap_or(UpstreamError::Timeout);
+        let problem = error.to_problem();
+        Err(failure(in_flight, problem, Some(error)))
+    }
+
+    /// Holds what a further try needs beyond what is held already.
+    async fn afford(&self, in_flight: &mut InFlight, ready: Option<&Arc<Ready>>) -> bool {
+        let worst_case = ready.map_or(Money::ZERO, |ready| ready.worst_case);
+        let amount = in_flight.missing(worst_case);
+        if !amount.is_positive() {
+            return true;
+        }
+        let extension = Extension { org: in_flight.org, call: in_flight.call, amount };
+        let extending = Extending { extension, author: in_flight.author.clone() };
+        match self.writer.extend(extending).await {
+            Extended::Held { held } => {
+                in_flight.held = held;
+                true
+            }
+            Extended::Refused => false,
+        }
+    }
+
+    fn begin(
+        &self,
+        request: &CallRequest,
+        decided: &Decided,
+        in_flight: &mut InFlight,
+        tried: Try,
+    ) -> Result<Arc<Sending>, Problem> {
+        let missing = || Problem::new(ralex_kernel::Code::Internal, "A candidate is missing.");
+        let ready = Arc::clone(decided.ready.get(tried.candidate).ok_or_else(missing)?);
+        let key = ready.key(tried.key);
+        let secret = key.map(|key| self.parts.vault.open_key(key)).transpose()?;
+        let gauge = Gauge::new(&request.inbound);
+        let index = in_flight.begin(Attempt {
+            ready: Arc::clone(&ready),
+            place: ready.place(request.org, tried.key),
+            cause: tried.cause,
+            gauge: gauge.clone(),
+            started_at: self.parts.clock.now(),
+            began: Instant::now(),
+            in_use: key.map(|key| self.keys.begin(key.secret)),
+            ended: None,
+        });
+        Ok(Arc::new(Sending { index, tried, ready, gauge, secret }))
+    }
+
+    /// Sends, and where hedging is on and the first byte is late, sends to another candidate too:
+    /// the first to answer is taken, and the other ended and paid for what it used.
+    async fn send_or_hedge(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+        in_flight: &mut InFlight,
+        sending: Arc<Sending>,
+        until: Instant,
+    ) -> (Arc<Sending>, Sent) {
+        let first = self.send(Arc::clone(&sending), until);
+        let Some(patience) = self.parts.resilience.hedge_after else {
+            return (sending, first.await);
+        };
+        let first = pin!(first);
+        let first = match select(first, pin!(tokio::time::sleep(patience))).await {
+            Either::Left((sent, _)) => return (sending, sent),
+            Either::Right(((), first)) => first,
+        };
+        let Some(second) = self.hedge(request, decided, in_flight, &sending.tried).await else {
+            return (sending, first.await);
+        };
+        metrics::counter!("ralex_hedges_total").increment(1);
+        let other = pin!(self.send(Arc::clone(&second), until));
+        match select(first, other).await {
+            Either::Left((Err(error), other)) => {
+                in_flight.failed(sending.index, &error, false);
+                (second, other.await)
+            }
+            Either::Right((Err(error), first)) => {
+                in_flight.failed(second.index, &error, false);
+                (sending, first.await)
+            }
+            Either::Left((Ok(given), _)) => {
+                in_flight.abandoned(second.index);
+                (sending, Ok(given))
+            }
+            Either::Right((Ok(given), _)) => {
+                in_flight.abandoned(sending.index);
+                (second, Ok(given))
+            }
+        }
+    }
+
+    async fn hedge(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+        in_flight: &mut InFlight,
+        tried: &Try,
+    ) -> Option<Arc<Sending>> {
+        let ready = decided.ready.clone();
+        let second = decided.course.beside(tried, self.admits(request.org, &ready))?;
+        if !self.afford(in_flight, ready.get(second.candidate)).await {
+            return None;
+        }
+        self.begin(request, decided, in_flight, second).ok()
+    }
+
+    /// Sends one try, and waits until its answer is there or its stream has begun.
+    async fn send(&self, sending: Arc<Sending>, until: Instant) -> Sent {
+        let work = async {
+            let prepared = &sending.ready.prepared;
+            match self.parts.client.send(prepared, sending.secret.as_ref()).await? {
+                Answer::Whole { body, usage } => Ok(Given::Whole { body, usage }),
+                Answer::Stream(mut stream) => {
+                    sending.gauge.set(stream.meter());
+                    let opening = first::begun(&mut stream).await?;
+                    Ok(Given::Stream { stream, opening })
+                }
+            }
+        };
+        tokio::time::timeout_at(until.into(), work).await.unwrap_or(Err(UpstreamError::Timeout))
+    }
+}
+
+fn answered(
+    request: &CallRequest,
+    decided: &Decided,
+    mut in_flight: InFlight,
+    sending: &Sending,
+    given: Given,
+) -> Answered {
+    let call = in_flight.call;
+    let about = About {
+        model: sending.ready.plan.name.clone(),
+        provider: sending.ready.plan.provider_slug.to_string(),
+        route: decided.why.route.clone(),
+        reason: sending.ready.reason.clone(),
+        routing: decided.header.clone(),
+        attempts: u32::try_from(in_flight.attempts.len()).unwrap_or(u32::MAX),
+    };
+    in_flight.note_first_byte();
+    match given {
+        Given::Whole { body, usage } => {
+            let cost = in_flight.succeed(sending.index, usage);
+            Answered::Whole { call, about, body, cost }
+        }
+        Given::Stream { stream, opening } => {
+            let (held, dialect) = (in_flight.held, request.inbound.dialect());
+            let stream = CallStream::new(stream, opening, in_flight, sending.index, dialect);
+            Answered::Stream { call, about, held, stream: Box::new(stream) }
+        }
+    }
+}
+
+fn failure(in_flight: InFlight, problem: Problem, upstream: Option<UpstreamError>) -> Failure {
+    let call = Some(in_flight.call);
+    let cost = in_flight.fail(problem.code);
+    Failure { problem, call, cost, upstream }
+}

@@ -1,0 +1,151 @@
+//! Where a call may go, in order, and why: what the caller wishes and what routing chose.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use ralex_api::catalog::ModelOperation;
+use ralex_api::routing::Via;
+use ralex_budgets::Why;
+use ralex_kernel::Problem;
+use ralex_providers::{Operation, Outline};
+use ralex_routing::classify::Sample;
+use ralex_routing::{Choice, Plan, Question};
+
+use crate::Broker;
+use crate::call::{CallRequest, Measured};
+
+/// What a caller asks for beside the request itself.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// `x-ralex-model`: whatever the body names.
+    pub model: Option<String>,
+    /// `x-ralex-route`.
+    pub route: Option<String>,
+    /// `x-ralex-labels`: what the data is.
+    pub labels: Vec<String>,
+    /// `x-ralex-residency`: where it must stay.
+    pub residency: Option<String>,
+    /// Calls of one session stay with one model where a route says so.
+    pub session: Option<String>,
+    /// Headers that a route's conditions may read; never a credential.
+    pub headers: BTreeMap<String, String>,
+}
+
+/// The models that may answer a call, the preferred one first; never empty.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub candidates: Vec<Candidate>,
+    /// What the call's record says about it.
+    pub why: Why,
+    /// The choice in one header line.
+    pub header: Option<String>,
+    /// Gets a copy of the call, whose answer nobody sees.
+    pub shadow: Option<Arc<Plan>>,
+}
+
+/// One of them, and why it stands where it stands.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub plan: Arc<Plan>,
+    pub reason: String,
+}
+
+impl Chosen {
+    /// These and no others.
+    pub fn of(candidates: Vec<Candidate>) -> Self {
+        Self { candidates, why: Why::default(), header: None, shadow: None }
+    }
+
+    /// The one model that gets a copy of a call of this route.
+    pub(crate) fn shadow(plan: Arc<Plan>, route: Option<&str>) -> Self {
+        let candidate = Candidate { plan, reason: "a copy, as the route says".to_owned() };
+        let route = Some(format!("{} (shadow)", route.unwrap_or_default()));
+        Self { why: Why { route, ..Why::default() }, ..Self::of(vec![candidate]) }
+    }
+
+    fn from_choice(choice: Choice) -> Self {
+        let header = Some(choice.header());
+        // A call of one named model explains itself; all others keep the whole explanation.
+        let alone = choice.candidates.len() == 1
+            && matches!(choice.explanation.via, Via::Model | Via::Forced);
+        let explanation = || serde_json::to_string(&choice.explanation).ok();
+        let why = Why {
+            route: choice.route.clone(),
+            task_type: Some(choice.task.kind.as_str().to_owned()),
+            difficulty: Some(choice.task.difficulty),
+            choice: if alone { None } else { explanation() },
+            ..Why::default()
+        };
+        let candidates = choice.candidates.into_iter();
+        let candidates =
+            candidates.map(|one| Candidate { plan: one.plan, reason: one.reason }).collect();
+        Self { candidates, why, header, shadow: choice.shadow }
+    }
+}
+
+impl Broker {
+    /// Asks routing who may answer.
+    pub(crate) async fn choose(
+        &self,
+        request: &CallRequest,
+        measured: &Measured,
+        now: DateTime<Utc>,
+    ) -> Result<Chosen, Problem> {
+        let (inbound, wishes) = (&request.inbound, &request.wishes);
+        let sample = sample(&measured.outline, measured.input);
+        let question = Question {
+            force_model: wishes.model.as_deref(),
+            route: wishes.route.as_deref(),
+            labels: &wishes.labels,
+            residency: wishes.residency.as_deref(),
+            allowed: request.signed_in.models.as_deref(),
+            input_tokens: measured.input,
+            session: wishes.session.as_deref(),
+            operation: operation(inbound.operation()),
+            dialect: inbound.dialect().as_str(),
+            headers: &wishes.headers,
+            now,
+            ..Question::new(inbound.model(), request.at, sample)
+        };
+        let choice = self.parts.routing.choose(request.org, &question).await?;
+        Ok(Chosen::from_choice(choice))
+    }
+}
+
+fn sample(outline: &Outline, input_tokens: u64) -> Sample<'_> {
+    Sample {
+        system: &outline.system,
+        last_user: &outline.last_user,
+        conversation_chars: outline.characters,
+        turns: outline.turns,
+        tools: &outline.tools,
+        tool_results: outline.tool_results,
+        images: outline.images,
+        documents: outline.documents,
+        audio: outline.audio,
+        structured: outline.structured,
+        reasoning: outline.reasoning,
+        streamed: outline.streamed,
+        max_output: outline.max_output,
+        input_tokens,
+    }
+}
+
+/// What a model must do for a call; what is no work of a model counts as answering.
+const fn operation(operation: Operation) -> ModelOperation {
+    match operation {
+        Operation::Embeddings => ModelOperation::Embeddings,
+        Operation::Moderations => ModelOperation::Moderations,
+        Operation::Images => ModelOperation::Images,
+        Operation::Speech => ModelOperation::Speech,
+        Operation::Transcriptions => ModelOperation::Transcriptions,
+        Operation::Translations => ModelOperation::Translations,
+        Operation::Rerank => ModelOperation::Rerank,
+        Operation::Generate
+        | Operation::CountTokens
+        | Operation::Files
+        | Operation::Batches
+        | Operation::Models => ModelOperation::Generate,
+    }
+}

@@ -1,0 +1,87 @@
+//! A candidate made ready: its request written, its keys found, its worst case known.
+
+use std::sync::Arc;
+
+use ralex_kernel::{Code, Money, OrgId, Problem};
+use ralex_providers::{Inbound, Prepared, prepare};
+use ralex_routing::Plan;
+use ralex_routing::breaker::Place;
+use ralex_vault::KeyRef;
+
+use crate::Parts;
+use crate::choice::{Candidate, Chosen};
+use crate::keys::Keys;
+
+/// Everything that a try needs but the key's value.
+pub(crate) struct Ready {
+    pub plan: Arc<Plan>,
+    /// In the order in which to use them; none where none is needed.
+    pub keys: Vec<KeyRef>,
+    pub prepared: Prepared,
+    pub worst_case: Money,
+    pub reason: String,
+}
+
+impl Ready {
+    pub fn key(&self, index: Option<usize>) -> Option<&KeyRef> {
+        self.keys.get(index?)
+    }
+
+    pub fn place(&self, org: OrgId, key: Option<usize>) -> Place {
+        let key = self.key(key).map(|key| key.secret);
+        Place { org, provider: self.plan.provider, model: self.plan.model, key }
+    }
+}
+
+/// Makes all candidates ready that can be; where none can, says why of the first.
+pub(crate) async fn all(
+    parts: &Parts,
+    keys: &Keys,
+    org: OrgId,
+    inbound: &Inbound,
+    input: u64,
+    chosen: &Chosen,
+) -> Result<Vec<Arc<Ready>>, Problem> {
+    let (mut ready, mut refused) = (Vec::with_capacity(chosen.candidates.len()), None);
+    for candidate in &chosen.candidates {
+        match one(parts, keys, org, inbound, input, candidate).await {
+            Ok(one) => ready.push(Arc::new(one)),
+            Err(problem) => drop(refused.get_or_insert(problem)),
+        }
+    }
+    match refused {
+        Some(problem) if ready.is_empty() => Err(problem),
+        Some(_) | None if !ready.is_empty() => Ok(ready),
+        Some(_) | None => Err(Problem::new(Code::Internal, "No model was chosen.")),
+    }
+}
+
+async fn one(
+    parts: &Parts,
+    keys: &Keys,
+    org: OrgId,
+    inbound: &Inbound,
+    input: u64,
+    candidate: &Candidate,
+) -> Result<Ready, Problem> {
+    let plan = &candidate.plan;
+    let located = match &plan.origin {
+        Some(origin) => parts.vault.locate_all(org, plan.provider, origin).await?,
+        None => Vec::new(),
+    };
+    if located.is_empty() && plan.needs_key {
+        return Err(plan.key_missing());
+    }
+    let prepared = prepare(inbound, &plan.target, parts.default_max_output)?;
+    // A provider refuses more input than the window, so no more can be billed.
+    let input = input.min(u64::from(plan.context_window));
+    let output = prepared.max_output().min(u64::from(plan.max_output).max(1));
+    let output = output.saturating_mul(inbound.answers());
+    Ok(Ready {
+        plan: Arc::clone(plan),
+        keys: keys.order(located),
+        worst_case: plan.worst_case(input, output),
+        prepared,
+        reason: candidate.reason.clone(),
+    })
+}

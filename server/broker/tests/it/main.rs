@@ -1,0 +1,7 @@
+//! What the broker promises, on a real PostgreSQL, with the simulated and the scripted provider.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod attempts;
+mod settling;
+mod world;

@@ -1,0 +1,194 @@
+//! An organisation with a broker of its own, and providers that do as they are told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ralex_access::{Access, Policies, Scope};
+use ralex_api::budgets::{Budget, NewBudget};
+use ralex_api::page::PageQuery;
+use ralex_api::usage::{CallState, CallsQuery};
+use ralex_audit::Author;
+use ralex_broker::{
+    Answered, Broker, CallRequest, Candidate, Chosen, Failure, Parts, Resilience, Wishes,
+};
+use ralex_budgets::Budgets;
+use ralex_identity::{Identity, SignedIn};
+use ralex_kernel::{
+    Caller, Clock, Credential, DeploymentId, NodeId, OrgId, Period, RequestId, ScopePath,
+    SessionId, Subject, UserId,
+};
+use ralex_providers::{Client, Dialect, EgressPolicy, Inbound, Timeouts};
+use ralex_routing::{Catalogue, Routing};
+use ralex_store::testing::Database;
+use ralex_tests::upstream::Upstream;
+use ralex_vault::{Seal, Vault};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+/// Short, since a test waits for them.
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: Duration::from_secs(1),
+    first_byte: Duration::from_secs(1),
+    whole: Duration::from_secs(1),
+    idle: Duration::from_secs(1),
+};
+
+pub struct World {
+    pub broker: Broker,
+    pub budgets: Arc<Budgets>,
+    pub org: OrgId,
+    owner: UserId,
+    pub scope: Scope,
+    pub database: Database,
+    routing: Routing,
+    vault: Vault,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Resilience::default()).await
+    }
+
+    pub async fn with(resilience: Resilience) -> Self {
+        let database = Database::fresh().await;
+        let (db, clock) = (database.db(), Clock::system());
+        let policies = Policies::load(None).unwrap();
+        let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await.unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let seal = Seal::in_folder(folder.path());
+        let deployment = DeploymentId::generate();
+        let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await.unwrap();
+        let egress = EgressPolicy::new(["127.0.0.0/8".parse().unwrap()]);
+        let catalogue = Catalogue::built_in().unwrap();
+        let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
+        let pepper = Zeroizing::new([7; 32]);
+        let identity =
+            Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper).unwrap();
+        let (slug, email) = ("acme".parse().unwrap(), "ann@example.com".parse().unwrap());
+        let first = identity
+            .create_first_org(&slug, &email, None, async |tx, org| {
+                routing.seed_simulated(tx, &Author::system(org)).await
+            })
+            .await
+            .unwrap();
+        let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
+        let parts = Parts {
+            access,
+            routing: routing.clone(),
+            budgets: Arc::clone(&budgets),
+            vault: vault.clone(),
+            client: Client::new(egress, TIMEOUTS).unwrap(),
+            clock,
+            node: NodeId::generate(),
+            default_max_output: 64,
+            resilience,
+        };
+        let (broker, _) = Broker::start(db, parts);
+        let scope = Access::internal(first.org);
+        Self { broker, budgets, org: first.org, owner: first.user, scope, database, routing, vault }
+    }
+
+    pub async fn budget(&self, limit: &str) {
+        let new = NewBudget {
+            scope: "org".to_owned(),
+            period: Period::Total,
+            limit: limit.parse().unwrap(),
+            hard: true,
+            time_zone: None,
+        };
+        self.budgets.create(&self.scope, new).await.unwrap();
+    }
+
+    /// A provider of this slug at the scripted one, with these keys and a model of its own name.
+    pub async fn provider(&self, slug: &str, upstream: &Upstream, keys: &[&str]) {
+        let base = format!("{}/v1", upstream.url());
+        let new = json!({ "slug": slug, "kind": "openai_compatible", "base_url": base });
+        let new = serde_json::from_value(new).unwrap();
+        self.routing.create_provider(&self.scope, new).await.unwrap();
+        for key in keys {
+            let new = json!({ "name": key, "provider": slug, "value": key });
+            self.vault.create(&self.scope, serde_json::from_value(new).unwrap()).await.unwrap();
+        }
+        let new = json!({
+            "name": slug, "provider": slug, "upstream_model": slug, "input_price": "3",
+            "output_price": "15", "context_window": 1000, "max_output": 100,
+        });
+        let new = serde_json::from_value(new).unwrap();
+        self.routing.create_model(&self.scope, new).await.unwrap();
+    }
+
+    pub async fn call(&self, streamed: bool) -> Result<Answered, Failure> {
+        self.broker.call(self.request("simulated", streamed)).await
+    }
+
+    /// A call that may go to any of these models, in this order.
+    pub async fn call_among(&self, models: &[&str], streamed: bool) -> Result<Answered, Failure> {
+        let mut candidates = Vec::new();
+        for model in models {
+            let plan = self.routing.plan(self.org, model).await.unwrap();
+            candidates.push(Candidate { plan, reason: "as the test says".to_owned() });
+        }
+        self.broker.call_among(self.request("auto", streamed), Chosen::of(candidates)).await
+    }
+
+    fn request(&self, model: &str, streamed: bool) -> CallRequest {
+        let body = format!(
+            r#"{{"model":"{model}","stream":{streamed},"max_tokens":16,"messages":[{{"role":"user","content":"hello"}}]}}"#
+        );
+        let body = Bytes::from(body);
+        let caller = Caller {
+            subject: Subject::User(self.owner),
+            credential: Credential::Session(SessionId::generate()),
+            request: RequestId::generate(),
+            address: None,
+        };
+        CallRequest {
+            signed_in: SignedIn { caller, models: None, must_change_password: false },
+            org: self.org,
+            at: ScopePath::Org,
+            inbound: Inbound::parse(Dialect::OpenaiChat, body.clone()).unwrap(),
+            body,
+            wishes: Wishes::default(),
+        }
+    }
+
+    pub async fn only_budget(&self) -> Budget {
+        self.broker.settle_before_reading().await;
+        let page = self.budgets.list(&self.scope, &PageQuery::default()).await.unwrap();
+        page.items.into_iter().next().unwrap()
+    }
+
+    pub async fn states(&self) -> Vec<CallState> {
+        let query = CallsQuery { limit: Some(500), ..CallsQuery::default() };
+        let page = self.budgets.calls(&self.scope, &query).await.unwrap();
+        page.items.into_iter().map(|call| call.state).collect()
+    }
+
+    pub async fn adds_up(&self) {
+        let found = ralex_budgets::verify(&self.database.db(), None).await.unwrap();
+        assert!(found.differences.is_empty(), "{:?}", found.differences);
+    }
+
+    /// The tries on record: model, cause and outcome.
+    pub async fn tries(&self) -> Vec<(String, String, String)> {
+        self.broker.settle_before_reading().await;
+        sqlx::query_as("select model, cause, outcome from call_attempt order by call_id, n")
+            .fetch_all(&mut self.database.owner().await)
+            .await
+            .unwrap()
+    }
+
+    /// What the log says of an action, the oldest first.
+    pub async fn log(&self, action: &str) -> Vec<Value> {
+        self.broker.settle_before_reading().await;
+        sqlx::query_scalar(
+            "select convert_from(leaf, 'utf8')::jsonb -> 'detail' from audit_event
+             where action = $1 order by id",
+        )
+        .bind(action)
+        .fetch_all(&mut self.database.owner().await)
+        .await
+        .unwrap()
+    }
+}

@@ -1,0 +1,123 @@
+//! What a call is about: its kind, how hard it is, how large, in which languages.
+//!
+//! A pure function over text, without a network, a clock or chance: the same call is always read
+//! the same way. Kinds come from a linear model over words and concepts, which was trained on
+//! `policies/routing/labelled.jsonl`; concepts are word lists in `policies/routing/lexicon.toml`,
+//! so an operator's words can be added without training. Nothing of the text leaves but counts
+//! and names of languages.
+
+mod difficulty;
+mod features;
+mod language;
+mod lexicon;
+mod text;
+mod weights;
+
+use ralex_api::routing::{SizeClass, Task, TaskKind};
+
+use features::Shape;
+pub(crate) use features::hash;
+use text::Parts;
+use weights::{KINDS, Weights};
+
+/// What the classifier reads of a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample<'a> {
+    pub system: &'a str,
+    pub last_user: &'a str,
+    pub conversation_chars: usize,
+    pub turns: usize,
+    /// Names of the tools that the model may call.
+    pub tools: &'a [String],
+    pub tool_results: usize,
+    pub images: usize,
+    pub documents: usize,
+    pub audio: usize,
+    /// A schema or JSON is asked for.
+    pub structured: bool,
+    pub reasoning: bool,
+    pub streamed: bool,
+    pub max_output: Option<u64>,
+    /// Counted tokens of the whole input; 0: estimated from the characters.
+    pub input_tokens: u64,
+}
+
+impl<'a> Sample<'a> {
+    /// A prompt and nothing else.
+    pub fn of(prompt: &'a str) -> Self {
+        Self { last_user: prompt, turns: 1, ..Self::default() }
+    }
+}
+
+/// A system prompt longer than this describes a product and not the task.
+const TELLING_SYSTEM: usize = 2_000;
+/// How much the system prompt's words count beside the user's.
+const SYSTEM_SHARE: f32 = 0.8;
+
+/// Reads a call.
+pub fn classify(sample: &Sample<'_>) -> Task {
+    let parts = Parts::of(sample.last_user);
+    let shape = Shape::of(&parts, sample);
+    let weights = Weights::built_in();
+    let scores = scores(weights, sample, &parts, &shape);
+    let (kind, confidence) = best(&scores);
+    let (language, programming) = language::of(&parts);
+    let input_tokens = tokens(sample);
+    Task {
+        kind,
+        family: kind.family(),
+        difficulty: difficulty::of(weights, kind, &parts, &shape),
+        confidence: f64::from((confidence * 1000.0).round()) / 1000.0,
+        size: size(input_tokens),
+        input_tokens,
+        language: language.map(str::to_owned),
+        programming,
+        file_types: language::file_types(&parts),
+        tools: u32::try_from(sample.tools.len()).unwrap_or(u32::MAX),
+        multi_step: shape.steps > 1 || sample.tool_results > 0,
+    }
+}
+
+fn scores(
+    weights: &Weights,
+    sample: &Sample<'_>,
+    parts: &Parts<'_>,
+    shape: &Shape,
+) -> [f32; KINDS] {
+    let mut scores = weights.score(|sink| features::user(parts, shape, sink));
+    if !sample.system.trim().is_empty() && sample.system.len() <= TELLING_SYSTEM {
+        let system = Parts::of(sample.system);
+        let told = weights.score(|sink| features::words(&system, sink));
+        for (score, told) in scores.iter_mut().zip(told) {
+            *score += SYSTEM_SHARE * told;
+        }
+    }
+    scores
+}
+
+/// The kind with the highest score, and its share of all.
+fn best(scores: &[f32; KINDS]) -> (TaskKind, f32) {
+    let top = scores.iter().copied().fold(f32::MIN, f32::max);
+    let sum: f32 = scores.iter().map(|score| (score - top).exp()).sum();
+    let at = scores.iter().position(|score| *score >= top).unwrap_or(0);
+    let kind = TaskKind::ALL.get(at).copied().unwrap_or(TaskKind::QuestionAnswering);
+    (kind, 1.0 / sum.max(1.0))
+}
+
+/// Four characters a token, where nobody counted.
+fn tokens(sample: &Sample<'_>) -> u64 {
+    if sample.input_tokens > 0 {
+        return sample.input_tokens;
+    }
+    let chars = sample.conversation_chars.max(sample.last_user.len() + sample.system.len());
+    (chars as u64).div_ceil(4)
+}
+
+const fn size(tokens: u64) -> SizeClass {
+    match tokens {
+        0..=500 => SizeClass::Small,
+        501..=4_000 => SizeClass::Medium,
+        4_001..=32_000 => SizeClass::Large,
+        _ => SizeClass::Huge,
+    }
+}

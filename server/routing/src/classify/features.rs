@@ -1,0 +1,228 @@
+//! Features: what the linear model sees of a prompt, as hashes of names with a value each.
+
+use super::Sample;
+use super::lexicon::Lexicon;
+use super::text::Parts;
+
+/// Words of the start and the end of a request, which say what is wanted.
+const EDGE_WORDS: usize = 14;
+/// A word is known by so many letters too, so that its forms and some typing errors meet.
+const STEM: usize = 5;
+
+/// The form of a prompt, apart from its words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shape {
+    pub code: bool,
+    pub code_lines: usize,
+    pub trace: bool,
+    pub diff: bool,
+    pub question: bool,
+    pub command: bool,
+    pub images: bool,
+    pub documents: bool,
+    pub structured: bool,
+    pub tools: usize,
+    pub tool_results: usize,
+    pub turns: usize,
+    /// Things asked for, one after the other.
+    pub steps: usize,
+    /// Conditions that the answer must keep.
+    pub demands: usize,
+    pub numbers: usize,
+    pub words: usize,
+    pub chars: usize,
+    pub hard: usize,
+    pub easy: usize,
+    pub concepts: usize,
+}
+
+impl Shape {
+    pub fn of(parts: &Parts<'_>, sample: &Sample<'_>) -> Self {
+        let asking = parts.asking.as_str();
+        let lines = || asking.lines().map(str::trim_start);
+        let listed = lines().filter(|line| is_listed(line)).count();
+        let count = |name: &str| counted(asking, name);
+        let concepts: std::collections::BTreeSet<&str> =
+            Lexicon::built_in().find(asking).map(|found| found.concept).collect();
+        Self {
+            code: parts.code_lines > 0 || looks_like_code(&parts.prose),
+            code_lines: parts.code_lines,
+            trace: is_trace(&parts.prose) || is_trace(&parts.code),
+            diff: parts.code.contains("\n@@ ")
+                || parts.prose.contains("\n@@ ")
+                || parts.prose.contains("diff --git")
+                || parts.code.contains("diff --git"),
+            question: asking.trim_end().ends_with('?') || asking.contains('？'),
+            command: asking.starts_with("$ ") || asking.contains("\n$ "),
+            images: sample.images > 0,
+            documents: sample.documents > 0,
+            structured: sample.structured,
+            tools: sample.tools.len(),
+            tool_results: sample.tool_results,
+            turns: sample.turns,
+            steps: 1 + count("then").max(listed.saturating_sub(1)),
+            demands: count("demand") + listed,
+            numbers: asking.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).count(),
+            words: asking.split_whitespace().count(),
+            chars: parts.chars,
+            hard: count("hard"),
+            easy: count("easy"),
+            concepts: concepts.len(),
+        }
+    }
+}
+
+fn counted(asking: &str, concept: &str) -> usize {
+    Lexicon::built_in().find(asking).filter(|found| found.concept == concept).count()
+}
+
+/// `- x`, `* x`, `1. x`, `2) x`.
+fn is_listed(line: &str) -> bool {
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let numbered = rest.len() < line.len() && (rest.starts_with(". ") || rest.starts_with(") "));
+    numbered || line.starts_with("- ") || line.starts_with("* ") || line.starts_with("• ")
+}
+
+fn is_trace(text: &str) -> bool {
+    const SIGNS: [&str; 18] = [
+        "Traceback (most recent",
+        "\n    at ",
+        "\n\tat ",
+        "panicked at",
+        "Exception in thread",
+        "Segmentation fault",
+        "error[E",
+        "SyntaxError:",
+        "TypeError:",
+        "NullPointerException",
+        "AttributeError:",
+        "ReferenceError:",
+        "KeyError:",
+        "ValueError:",
+        "npm ERR!",
+        "undefined reference to",
+        "exit code 1",
+        "ECONNREFUSED",
+    ];
+    SIGNS.iter().any(|sign| text.contains(sign))
+}
+
+/// Code that nobody put between fences.
+fn looks_like_code(prose: &str) -> bool {
+    const SIGNS: [&str; 20] = [
+        "();",
+        ") {",
+        "=> {",
+        "def ",
+        "fn ",
+        "function ",
+        "return ",
+        "import ",
+        "#include",
+        "const ",
+        "public class",
+        "public static",
+        " = (",
+        "</",
+        "self.",
+        "};",
+        "SELECT ",
+        "let ",
+        "var ",
+        "->",
+    ];
+    SIGNS.iter().filter(|sign| prose.contains(**sign)).count() >= 3
+}
+
+/// A name's hash (FNV-1a), the same on every machine.
+pub(crate) fn hash(parts: &[&str]) -> u64 {
+    let bytes = parts.iter().flat_map(|part| part.bytes());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// All features of what a person wrote.
+pub(crate) fn user(parts: &Parts<'_>, shape: &Shape, sink: &mut dyn FnMut(&[&str], f32)) {
+    words(parts, sink);
+    let mut flag = |name: &str, on: bool| {
+        if on {
+            sink(&["s:", name], 1.0);
+        }
+    };
+    flag("code", shape.code);
+    flag("long-code", shape.code_lines > 15);
+    flag("trace", shape.trace);
+    flag("diff", shape.diff);
+    flag("question", shape.question);
+    flag("command", shape.command);
+    flag("images", shape.images);
+    flag("documents", shape.documents);
+    flag("structured", shape.structured);
+    flag("tools", shape.tools > 0);
+    flag("many-tools", shape.tools > 4);
+    flag("tool-results", shape.tool_results > 0);
+    flag("turns", shape.turns > 2);
+    flag("short", shape.words <= 4);
+    flag("long", shape.words > 120);
+    flag("numbers", shape.numbers >= 2);
+    flag("many-numbers", shape.numbers >= 8);
+    flag("steps", shape.steps > 2);
+    flag("demands", shape.demands > 2);
+    for tag in &parts.tags {
+        sink(&["t:", &tag.to_lowercase()], 1.0);
+    }
+}
+
+/// The features of the words alone.
+pub(crate) fn words(parts: &Parts<'_>, sink: &mut dyn FnMut(&[&str], f32)) {
+    let asking = parts.asking.as_str();
+    concepts(asking, sink);
+    let letters = |c: char| !c.is_alphanumeric() && c != '\'' && c != '#' && c != '+';
+    let all: Vec<&str> = asking.split(letters).filter(|word| !word.is_empty()).collect();
+    // So that a long prompt does not shout: what counts is what share a word has.
+    let share = 1.0 / (all.len() as f32).sqrt().max(2.0);
+    let mut before = "^";
+    for (at, word) in all.iter().enumerate() {
+        let edge = at < EDGE_WORDS || at + EDGE_WORDS >= all.len();
+        let value = if edge { 2.0 * share } else { share };
+        sink(&["w:", word], value);
+        sink(&["p:", prefix(word)], value);
+        if edge {
+            sink(&["b:", before, " ", word], value);
+        }
+        if at < 3 {
+            sink(&["f:", prefix(word)], 0.5);
+        }
+        before = word;
+    }
+}
+
+/// Concepts count once, and once more where they stand first.
+fn concepts(asking: &str, sink: &mut dyn FnMut(&[&str], f32)) {
+    let mut seen: Vec<&str> = Vec::new();
+    for found in Lexicon::built_in().find(asking) {
+        if seen.contains(&found.concept) {
+            continue;
+        }
+        if seen.is_empty() {
+            sink(&["k1:", found.concept], 1.0);
+        }
+        if found.at < 60 {
+            sink(&["ks:", found.concept], 1.0);
+        }
+        sink(&["k:", found.concept], 1.0);
+        seen.push(found.concept);
+    }
+    // Two concepts together often say what neither does: a verb and what it is done to.
+    for (at, one) in seen.iter().enumerate().take(6) {
+        for other in seen.iter().skip(at + 1).take(6) {
+            let (low, high) = if one < other { (one, other) } else { (other, one) };
+            sink(&["kk:", low, " ", high], 0.5);
+        }
+    }
+}
+
+fn prefix(word: &str) -> &str {
+    word.char_indices().nth(STEM).map_or(word, |(end, _)| &word[..end])
+}

@@ -1,0 +1,152 @@
+"""OpenAI's Python SDK: chat completions, responses, and what stands beside; also as Azure's client."""
+
+import io
+import json
+
+import openai
+
+from driver import MAX_OUTPUT, QUESTION, RESULT, SCHEMA, SYSTEM, WAV, serve
+
+MESSAGES = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
+TOOLS = [{"type": "function", "function": {"name": "weather", "description": "Now", "parameters": SCHEMA}}]
+RESPONSE_TOOLS = [{"type": "function", "name": "weather", "description": "Now", "parameters": SCHEMA, "strict": False}]
+
+
+def client(job):
+    return openai.OpenAI(base_url=job.base + "/v1", api_key=job.key, max_retries=0, timeout=30)
+
+
+def azure(job):
+    return openai.AzureOpenAI(
+        azure_endpoint=job.base, api_key=job.key, api_version="2025-04-01-preview", max_retries=0, timeout=30
+    )
+
+
+def told(done):
+    choice = done.choices[0]
+    return {
+        "text": choice.message.content or "",
+        "stop": choice.finish_reason,
+        "usage": [done.usage.prompt_tokens, done.usage.completion_tokens],
+    }
+
+
+def plain(of):
+    def run(job):
+        return told(of(job).chat.completions.create(model=job.model, messages=MESSAGES, max_completion_tokens=MAX_OUTPUT))
+    return run
+
+
+def stream(of):
+    def run(job):
+        chunks = list(of(job).chat.completions.create(
+            model=job.model, messages=MESSAGES, max_completion_tokens=MAX_OUTPUT, stream=True,
+            stream_options={"include_usage": True},
+        ))
+        pieces = [c.choices[0].delta.content for c in chunks if c.choices and c.choices[0].delta.content]
+        stops = [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason]
+        usage = chunks[-1].usage
+        return {
+            "text": "".join(pieces), "pieces": len(pieces), "stop": stops[-1],
+            "usage": [usage.prompt_tokens, usage.completion_tokens],
+        }
+    return run
+
+
+def tools(job, streamed=False):
+    messages = list(MESSAGES)
+    def ask():
+        more = {"model": job.model, "messages": messages, "tools": TOOLS, "max_completion_tokens": MAX_OUTPUT}
+        if streamed:
+            with client(job).chat.completions.stream(**more) as events:
+                for _ in events:
+                    pass
+                return events.get_final_completion()
+        return client(job).chat.completions.create(**more)
+    first = ask().choices[0].message
+    messages.append(first.model_dump(include={"role", "content", "tool_calls"}, exclude_none=True))
+    for call in first.tool_calls:
+        call_fields = messages[-1]["tool_calls"]
+        for one in call_fields:
+            one["function"] = {name: one["function"][name] for name in ("name", "arguments")}
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": RESULT})
+    calls = [[c.function.name, json.loads(c.function.arguments)] for c in first.tool_calls]
+    return {"calls": calls, "text": ask().choices[0].message.content}
+
+
+def response_told(done):
+    return {
+        "text": done.output_text, "stop": done.status,
+        "usage": [done.usage.input_tokens, done.usage.output_tokens],
+    }
+
+
+def response(job):
+    return response_told(client(job).responses.create(
+        model=job.model, instructions=SYSTEM, input=QUESTION, max_output_tokens=MAX_OUTPUT, store=False
+    ))
+
+
+def response_stream(job):
+    with client(job).responses.stream(
+        model=job.model, instructions=SYSTEM, input=QUESTION, max_output_tokens=MAX_OUTPUT, store=False
+    ) as events:
+        kinds = [event.type for event in events]
+        done = events.get_final_response()
+    return {**response_told(done), "pieces": kinds.count("response.output_text.delta"), "first": kinds[0], "last": kinds[-1]}
+
+
+def response_tools(job):
+    turns = [{"role": "user", "content": QUESTION}]
+    def ask():
+        with client(job).responses.stream(
+            model=job.model, instructions=SYSTEM, input=turns, tools=RESPONSE_TOOLS, max_output_tokens=MAX_OUTPUT, store=False
+        ) as events:
+            for _ in events:
+                pass
+            return events.get_final_response()
+    first = ask()
+    calls = [item for item in first.output if item.type == "function_call"]
+    for call in calls:
+        turns.append({"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments})
+        turns.append({"type": "function_call_output", "call_id": call.call_id, "output": RESULT})
+    return {"calls": [[c.name, json.loads(c.arguments)] for c in calls], "text": ask().output_text}
+
+
+def embed(job):
+    done = client(job).embeddings.create(model=job.model, input=["weather in Oslo", "the weather in Oslo"])
+    return {"vectors": [[round(x, 4) for x in one.embedding] for one in done.data], "usage": [done.usage.prompt_tokens, 0]}
+
+
+def moderate(job):
+    done = client(job).moderations.create(model=job.model, input="a scene of violence")
+    return {"flagged": done.results[0].flagged}
+
+
+def image(job):
+    done = client(job).images.generate(model=job.model, prompt="a coat in the rain", n=2)
+    return {"images": [len(one.b64_json) for one in done.data]}
+
+
+def speech(job):
+    audio = client(job).audio.speech.create(model=job.model, input="bring a coat", voice="alloy", response_format="wav")
+    return {"bytes": len(audio.read())}
+
+
+def transcribe(job):
+    sound = io.BytesIO(WAV)
+    sound.name = "sound.wav"
+    return {"text": client(job).audio.transcriptions.create(model=job.model, file=sound).text}
+
+
+def models(job):
+    return {"models": sorted(model.id for model in client(job).models.list())}
+
+
+serve({
+    "plain": plain(client), "stream": stream(client), "tools": tools,
+    "tools_stream": lambda job: tools(job, streamed=True),
+    "azure_plain": plain(azure), "azure_stream": stream(azure),
+    "response": response, "response_stream": response_stream, "response_tools": response_tools,
+    "embed": embed, "moderate": moderate, "image": image, "speech": speech, "transcribe": transcribe, "models": models,
+})

@@ -1,0 +1,65 @@
+"""Pydantic AI, an agent that runs its tools itself, over chat completions, responses and messages."""
+
+import asyncio
+
+from pydantic_ai import Agent
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.providers.openai import OpenAIProvider
+
+from driver import MAX_OUTPUT, QUESTION, RESULT, SYSTEM, serve
+
+
+def openai(job):
+    return OpenAIChatModel(job.model, provider=OpenAIProvider(base_url=job.base + "/v1", api_key=job.key))
+
+
+def responses(job):
+    return OpenAIResponsesModel(job.model, provider=OpenAIProvider(base_url=job.base + "/v1", api_key=job.key))
+
+
+def anthropic(job):
+    return AnthropicModel(job.model, provider=AnthropicProvider(base_url=job.base, api_key=job.key))
+
+
+def agent(of, job):
+    return Agent(of(job), system_prompt=SYSTEM, model_settings={"max_tokens": MAX_OUTPUT}, retries=0)
+
+
+def plain(of):
+    def run(job):
+        done = agent(of, job).run_sync(QUESTION)
+        usage = done.usage() if callable(done.usage) else done.usage
+        return {"text": done.output, "usage": [usage.input_tokens, usage.output_tokens]}
+    return run
+
+
+def stream(of):
+    async def pieces(job):
+        async with agent(of, job).run_stream(QUESTION) as events:
+            return [piece async for piece in events.stream_text(delta=True, debounce_by=None)]
+    def run(job):
+        found = asyncio.run(pieces(job))
+        return {"text": "".join(found), "pieces": len(found)}
+    return run
+
+
+def tools(of):
+    def run(job):
+        calls, able = [], agent(of, job)
+        @able.tool_plain
+        def weather(city: str) -> str:
+            """Now"""
+            calls.append(["weather", {"city": city}])
+            return RESULT
+        text = able.run_sync(QUESTION).output
+        return {"calls": calls, "text": text}
+    return run
+
+
+serve({
+    f"{name}_{scenario.__name__}": scenario(of)
+    for name, of in (("chat", openai), ("responses", responses), ("messages", anthropic))
+    for scenario in (plain, stream, tools)
+})

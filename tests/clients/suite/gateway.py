@@ -1,0 +1,108 @@
+"""A running Ralex for clients: one provider for each wire format, one model and one token for each check."""
+
+import pathlib
+import sys
+import time
+from decimal import Decimal
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "sdk"))
+
+from stack import EMAIL, INPUT_PRICE, KEY, OUTPUT_PRICE, PASSWORD, Refused, Stack  # noqa: E402
+from upstream import Upstream  # noqa: E402
+
+AMAZON_KEY = "AKIDSCRIPTED:c2NyaXB0ZWQ:us-east-1"
+# For each wire format a kind of provider that prefers it, and what its base URL ends with.
+PROVIDERS = {
+    "chat": ("openai_compatible", "/v1", KEY),
+    "responses": ("openai", "/v1", KEY),
+    "messages": ("anthropic", "", KEY),
+    "gemini": ("gemini", "/v1beta", KEY),
+    "converse": ("bedrock", "", AMAZON_KEY),
+}
+
+
+class Gateway(Stack):
+    """The stack of the SDK tests, with other providers."""
+
+    def provision(self):
+        self.call("POST", "/api/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
+        cookie = self.cookie.split(";")[0]
+        self.admin = self.call("POST", "/api/v1/me/tokens", {"name": "client tests"}, {"Cookie": cookie})["token"]
+        self.org("POST", "/teams", {"slug": "sdk", "name": "Clients"})
+        self.scripted = Upstream(self.upstream)
+        # Why there is no provider of a format, where there is none.
+        self.absent = {}
+        for wire, (kind, path, key) in PROVIDERS.items():
+            try:
+                self.org("POST", "/providers", {"slug": f"up-{wire}", "kind": kind, "base_url": self.upstream + path})
+                self.org("POST", "/secrets", {"name": f"up-{wire} key", "provider": f"up-{wire}", "value": key})
+            except Refused as refused:
+                self.absent[wire] = str(refused)
+
+    def place(self, name, wire):
+        return Place(self, name, wire)
+
+
+class Place:
+    """Where one check happens: a model that only it calls, and a token that only it has."""
+
+    def __init__(self, gateway, name, wire):
+        self.gateway, self.wire, self.model = gateway, wire, name
+        self.upstream_model = f"up-{name}"
+        model = gateway.model(name, f"up-{wire}")
+        gateway.org("POST", "/models", {**model, "upstream_model": self.upstream_model, "context_window": 1_000_000})
+        self.token = gateway.new_token(name)["token"]
+        self.url = gateway.url
+
+    def script(self, what):
+        self.gateway.scripted.script(self.upstream_model, what)
+
+    def requests(self):
+        return self.gateway.scripted.requests(self.upstream_model)
+
+    def calls(self, wanted):
+        """The calls that Ralex recorded, oldest first, once so many have ended; a call settles after its answer."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = self.gateway.org("GET", f"/calls?limit=200&model={self.model}")["items"]
+            ended = all(Decimal(call["cost"]) or call["state"] not in ("open", "held", "running") for call in found)
+            if (len(found) >= wanted and ended) or time.monotonic() > deadline:
+                return found[::-1]
+            time.sleep(0.02)
+
+    def audit(self, count=None, usage=None):
+        """What always holds of a check's calls; a list of what does not.
+
+        The provider saw its own key, its own name of the model, and nothing of the caller's token; Ralex recorded
+        every call with the tokens that the provider counted, at their exact price.
+        """
+        wrong = []
+        requests = self.requests()
+        if count is not None and len(requests) != count:
+            wrong.append(f"{len(requests)} requests reached the provider instead of {count}")
+        for request in requests:
+            if self.token in request["raw"] or self.token in str(request["headers"]):
+                wrong.append("the provider saw the caller's token")
+            if not shows_key(request, PROVIDERS[self.wire][2]):
+                wrong.append(f"the provider did not see its key: {request['headers']}")
+        calls = self.calls(len(requests))
+        if len(calls) != len(requests):
+            wrong.append(f"{len(calls)} calls are recorded for {len(requests)} requests")
+        for call in calls:
+            if call["estimated"]:
+                wrong.append(f"a call's tokens are estimated: {call}")
+            if usage and [call["input_tokens"], call["output_tokens"]] != usage:
+                wrong.append(f"recorded {call['input_tokens']} + {call['output_tokens']} tokens instead of {usage}")
+            cost = (Decimal(INPUT_PRICE) * call["input_tokens"] + Decimal(OUTPUT_PRICE) * call["output_tokens"]) / 1_000_000
+            if Decimal(call["cost"]) != cost or not cost:
+                wrong.append(f"a call of {call['input_tokens']} + {call['output_tokens']} tokens cost {call['cost']}")
+        return wrong
+
+
+def shows_key(request, key):
+    headers = request["headers"]
+    if ":" in key:
+        return f"Credential={key.split(':')[0]}/" in headers.get("authorization", "")
+    shown = [headers.get(name) for name in ("x-api-key", "api-key", "x-goog-api-key")]
+    shown.append(headers.get("authorization", "").removeprefix("Bearer "))
+    return key in shown or f"key={key}" in request.get("query", "")
