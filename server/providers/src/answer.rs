@@ -11,7 +11,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use serde_json::Value;
 
 use crate::codec::{self, chat};
-use crate::error::{Refusal, UpstreamError};
+use crate::error::{Refusal, Stop, UpstreamError};
 use crate::filter::{self, TextFilter};
 use crate::framing::Framing;
 use crate::ir::{Content, Reply};
@@ -113,7 +113,9 @@ pub(crate) fn whole(
     let changed = match filter {
         None => false,
         Some(mut filter) => filter::whole(&mut said, filter.as_mut())
-            .map_err(|problem| UpstreamError::Stopped(Box::new(problem)))?,
+            .map_err(|problem| {
+                UpstreamError::Stopped(Box::new(Stop { problem, usage: Some(usage) }))
+            })?,
     };
     let same = upstream == caller && !changed;
     let body = if same { body } else { Value::Object(said).to_string().into() };

@@ -15,12 +15,12 @@ use crate::answer::{self, Answer};
 use crate::auth;
 use crate::dialect::Dialect;
 use crate::egress::{EgressPolicy, Refused};
-use crate::error::{Refusal, UpstreamError};
+use crate::error::{Refusal, Stop, UpstreamError};
 use crate::filter::TextFilter;
 use crate::prepare::Prepared;
 use crate::simulated;
 use crate::spec::Scheme;
-use crate::usage::Meter;
+use crate::usage::{Meter, Usage};
 
 /// How long Ralex waits for an upstream.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,8 @@ impl Client {
             let detail = "A guardrail looks at this answer, and can look at one stream only. Leave \
                           out `n`, or ask without a stream.";
             let problem = Problem::new(Code::Unsupported, detail);
-            return Err(UpstreamError::Stopped(Box::new(problem)));
+            let usage = Some(Usage::default());
+            return Err(UpstreamError::Stopped(Box::new(Stop { problem, usage })));
         }
         let Some(url) = &prepared.url else { return simulated::answer(prepared, filter) };
         self.policy.check_url(url).map_err(|problem| UpstreamError::Egress(problem.detail))?;

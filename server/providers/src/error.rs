@@ -29,8 +29,16 @@ pub enum UpstreamError {
     #[error("{0}")]
     Egress(String),
     /// A [`crate::TextFilter`] ended the answer.
-    #[error("the answer was stopped: {}", .0.detail)]
-    Stopped(Box<Problem>),
+    #[error("the answer was stopped: {}", .0.problem.detail)]
+    Stopped(Box<Stop>),
+}
+
+/// Why an answer was ended here, and what it used where that is known: a provider that has
+/// answered is paid, whoever reads the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    pub problem: Problem,
+    pub usage: Option<Usage>,
 }
 
 /// What a provider said when it refused.
@@ -186,7 +194,7 @@ impl UpstreamError {
             Self::Timeout => Code::UpstreamTimeout,
             Self::Malformed(_) => Code::UpstreamMalformed,
             Self::Egress(_) => Code::EgressRefused,
-            Self::Stopped(problem) => problem.code,
+            Self::Stopped(stop) => stop.problem.code,
         }
     }
 
@@ -201,8 +209,8 @@ impl UpstreamError {
 
     /// As the caller sees it. The status is the provider's own where the request is at fault.
     pub fn to_problem(&self) -> Problem {
-        if let Self::Stopped(problem) = self {
-            return problem.as_ref().clone();
+        if let Self::Stopped(stop) = self {
+            return stop.problem.clone();
         }
         let detail = match self {
             Self::Status(refusal) => refusal.detail(),
@@ -211,7 +219,7 @@ impl UpstreamError {
             Self::Cut => "The provider ended its answer before it was complete.".to_owned(),
             Self::Malformed(what) => format!("The provider's answer made no sense: {what}."),
             Self::Egress(why) => why.clone(),
-            Self::Stopped(problem) => problem.detail.clone(),
+            Self::Stopped(stop) => stop.problem.detail.clone(),
         };
         let mut problem = Problem::new(self.code(), detail);
         if let Self::Status(refusal) = self {

@@ -40,7 +40,7 @@ pub use client::{Client, Timeouts};
 pub use codec::gemini::JsonArray;
 pub use dialect::{Dialect, Operation};
 pub use egress::EgressPolicy;
-pub use error::{UpstreamError, error_body, error_event};
+pub use error::{Stop, UpstreamError, error_body, error_event};
 pub use filter::{Channel, TextFilter};
 pub use inbound::{InPath, Inbound};
 pub use outline::Outline;

@@ -4,7 +4,7 @@
 //! and a failure. Between different ones it is decoded and encoded anew.
 
 use crate::codec::{self, Decode, Encode};
-use crate::error::UpstreamError;
+use crate::error::{Stop, UpstreamError};
 use crate::filter::{Filtered, TextFilter};
 use crate::ir::Delta;
 use crate::json::Object;
@@ -82,7 +82,7 @@ impl Translation {
         let Some(filter) = &mut self.filter else { return Ok(deltas) };
         let mut passed = Vec::with_capacity(deltas.len());
         for delta in deltas {
-            let stopped = |problem| UpstreamError::Stopped(Box::new(problem));
+            let stopped = |problem| UpstreamError::Stopped(Box::new(Stop { problem, usage: None }));
             filter.step(delta, &mut passed).map_err(stopped)?;
         }
         Ok(passed)

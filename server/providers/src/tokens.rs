@@ -74,10 +74,20 @@ impl Input {
                 "messages" | "contents" => input.messages(value),
                 "system" => input.content(value),
                 "systemInstruction" | "system_instruction" => input.system(value),
-                "cachedContent" | "cached_content" if !value.is_null() => input.unknown(),
                 "tools" | "functions" => input.tools(value),
-                // Server-side search reads pages that nobody here has seen.
-                "web_search_options" | "mcp_servers" if !value.is_null() => input.unknown(),
+                "input" => input.items(value),
+                // What the provider kept of earlier answers and prompts.
+                "previous_response_id" | "conversation" if !value.is_null() => input.unknown(),
+                "prompt" if value.is_object() => input.unknown(),
+                // Bookkeeping, which no model sees.
+                "client_metadata" | "include" | "metadata" | "prompt_cache_key" => {}
+                // Server-side search reads pages that nobody here has seen, and a prompt in a
+                // cache is only named.
+                "web_search_options" | "mcp_servers" | "cachedContent" | "cached_content"
+                    if !value.is_null() =>
+                {
+                    input.unknown();
+                }
                 // Schemas, predictions, and whatever a compatible server puts into its prompt.
                 _ => input.json(value),
             }
@@ -121,6 +131,44 @@ impl Input {
         }
     }
 
+    /// A text, or the items of a response's input.
+    fn items(&mut self, input: &Value) {
+        match input {
+            Value::Array(items) => items.iter().for_each(|item| match item.as_object() {
+                Some(item) => self.item(item),
+                None => self.json(item),
+            }),
+            _ => self.json(input),
+        }
+    }
+
+    fn item(&mut self, item: &Object) {
+        self.add(MESSAGE_OVERHEAD, MESSAGE_OVERHEAD);
+        let kind = text(item, "type");
+        if kind == Some("item_reference") {
+            return self.unknown();
+        }
+        for (key, value) in item {
+            match (key.as_str(), value) {
+                ("type" | "role" | "id" | "status" | "phase", _) | (_, Value::Null) => {}
+                ("encrypted_content", Value::String(sealed)) => self.sealed(sealed.len()),
+                // An image that a tool of the provider's made.
+                ("result", Value::String(_)) if kind == Some("image_generation_call") => {
+                    self.add(IMAGE_TOKENS, IMAGE_TOKENS);
+                }
+                ("output", Value::Object(_)) => self.part(value),
+                ("content" | "output" | "summary", _) => self.content(value),
+                _ => self.json(value),
+            }
+        }
+    }
+
+    /// Thoughts that only their vendor can read have no more tokens than bytes.
+    fn sealed(&mut self, length: usize) {
+        let bytes = u64::try_from(length).unwrap_or(u64::MAX) / 4 * 3;
+        self.add(bytes / 4, bytes);
+    }
+
     /// Google's instructions: a text, or an object of parts.
     fn system(&mut self, system: &Value) {
         self.content(system.get("parts").unwrap_or(system));
@@ -142,14 +190,18 @@ impl Input {
             return;
         }
         match text(object, "type") {
-            Some("text") => self.text(text(object, "text").unwrap_or_default()),
-            Some("image" | "image_url") => self.add(IMAGE_TOKENS, IMAGE_TOKENS),
+            Some("text" | "input_text" | "output_text" | "reasoning_text" | "summary_text") => {
+                self.text(text(object, "text").unwrap_or_default())
+            }
+            Some("image" | "image_url" | "input_image" | "computer_screenshot") => {
+                self.add(IMAGE_TOKENS, IMAGE_TOKENS);
+            }
             Some("tool_result") => {
                 self.add(MESSAGE_OVERHEAD, MESSAGE_OVERHEAD);
                 self.json(object.get("tool_use_id").unwrap_or(&Value::Null));
                 self.content(object.get("content").unwrap_or(&Value::Null));
             }
-            Some("input_audio" | "file" | "document") => self.attachment(object),
+            Some("input_audio" | "input_file" | "file" | "document") => self.attachment(object),
             _ => self.json(part),
         }
     }
@@ -194,6 +246,7 @@ impl Input {
         let enclosed = match text(part, "type") {
             Some("input_audio") => source("input_audio").and_then(|it| data(it, "data")),
             Some("file") => source("file").and_then(|it| data(it, "file_data")),
+            Some("input_file") => data(part, "file_data"),
             _ => match source("source") {
                 Some(it) if text(it, "type") == Some("content") => {
                     return self.content(it.get("content").unwrap_or(&Value::Null));
@@ -222,7 +275,8 @@ impl Input {
         // A tool that the provider runs itself brings its own input: pages, files, results.
         let own = |tool: &Object| match text(tool, "type") {
             None => DECLARED.iter().any(|key| tool.contains_key(*key)) || tool.is_empty(),
-            Some(kind) => matches!(kind, "function" | "custom"),
+            Some("tool_search") => text(tool, "execution") == Some("client"),
+            Some(kind) => matches!(kind, "function" | "custom" | "namespace"),
         };
         if objects(Some(tools)).any(|tool| !own(tool)) {
             self.unknown();
@@ -292,12 +346,58 @@ mod tests {
     }
 
     #[test]
+    fn the_items_of_a_response_count_as_what_they_hold() {
+        let data = "A".repeat(100_000);
+        let image =
+            json!({ "type": "input_image", "image_url": format!("data:image/png;base64,{data}") });
+        let (words, sealed) = ("word ".repeat(1000), "A".repeat(8000));
+        for (item, least, most) in [
+            (json!({ "role": "user", "content": words }), 1000, 1600),
+            (
+                json!({ "role": "user", "content": [{ "type": "input_text", "text": words }] }),
+                1000,
+                1600,
+            ),
+            (json!({ "role": "user", "content": [image] }), IMAGE_TOKENS, IMAGE_TOKENS + 100),
+            (
+                json!({ "type": "function_call_output", "call_id": "c", "output": [image] }),
+                IMAGE_TOKENS,
+                IMAGE_TOKENS + 100,
+            ),
+            (
+                json!({ "type": "function_call", "call_id": "c", "name": "f", "arguments": words }),
+                1000,
+                1600,
+            ),
+            (
+                json!({ "type": "custom_tool_call_output", "call_id": "c", "output": words }),
+                1000,
+                1600,
+            ),
+            (
+                json!({ "type": "reasoning", "id": "rs", "summary": [], "encrypted_content": sealed }),
+                6000,
+                6100,
+            ),
+        ] {
+            let input = input(json!({ "input": [item], "metadata": { "a": words } }));
+            assert!((least..most).contains(&input.worst), "{item} {input:?}");
+            assert!(input.counted <= input.worst);
+        }
+    }
+
+    #[test]
     fn what_a_request_only_names_counts_as_unknown() {
         for body in [
             json!({ "messages": [{ "role": "user", "content": [
                 { "type": "file", "file": { "file_id": "file-1" } }] }] }),
             json!({ "messages": [], "tools": [{ "type": "web_search_20250305", "name": "s" }] }),
             json!({ "messages": [], "web_search_options": {} }),
+            json!({ "input": "go on", "previous_response_id": "resp_1" }),
+            json!({ "input": [{ "type": "item_reference", "id": "msg_1" }] }),
+            json!({ "input": [{ "role": "user", "content": [
+                { "type": "input_file", "file_url": "https://x.test/a.pdf" }] }] }),
+            json!({ "input": "hi", "tools": [{ "type": "web_search" }] }),
             json!({ "contents": [{ "parts": [{ "fileData": { "fileUri": "https://y.test/v" } }] }] }),
             json!({ "contents": [], "tools": [{ "googleSearch": {} }] }),
             json!({ "contents": [], "cachedContent": "cachedContents/1" }),
