@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::codec;
 use crate::dialect::Dialect;
 use crate::json::{Object, given, objects, text};
+use crate::usage::Usage;
 
 /// Why there is no answer, or not the whole of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
