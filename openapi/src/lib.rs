@@ -44,6 +44,7 @@ macro_rules! request {
 pub(crate) use {answer, request};
 
 /// Reads a field of a change that may be null: absent is `None`, null is `Some(None)`.
+#[expect(clippy::option_option, reason = "a change tells absent, null and a value apart")]
 pub(crate) fn given<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: serde::Deserialize<'de>,
