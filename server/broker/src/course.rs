@@ -73,6 +73,8 @@ pub(crate) fn class(error: &UpstreamError) -> Class {
         }
         UpstreamError::Timeout => Class::Slow,
         UpstreamError::Egress(_) => Class::Absent,
+        // What a guardrail ended here it would end elsewhere.
+        UpstreamError::Stopped(_) => Class::Final,
     }
 }
 

@@ -13,13 +13,14 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use ralex_audit::Author;
 use ralex_budgets::{Answerer, Ending, Prices, Settlement, Tokens, Told};
-use ralex_kernel::{CallId, Code, ModelId, Money, OrgId};
+use ralex_kernel::{CallId, Code, ModelId, Money, OrgId, ProviderId};
 use ralex_providers::{Inbound, Meter, UpstreamError, Usage};
 use ralex_routing::Plan;
 use ralex_routing::breaker::{Breakers, Place, Verdict};
 
 use crate::course::{Cause, verdict};
 use crate::keys::InUse;
+use crate::queue::Permit;
 use crate::ready::Ready;
 use crate::writer::{Closing, Writer};
 
@@ -37,6 +38,8 @@ pub(crate) struct InFlight {
     /// The model that its row names.
     pub opened_for: ModelId,
     pub attempts: Vec<Attempt>,
+    /// Its places at providers, given back when it ends.
+    pub permits: Vec<(ProviderId, Permit)>,
     pub first_byte: Option<Instant>,
     pub closed: bool,
 }
@@ -250,6 +253,7 @@ fn used_by(error: &UpstreamError, gauge: &Gauge, flowing: bool) -> Usage {
         | UpstreamError::Timeout
         | UpstreamError::Cut
         | UpstreamError::Malformed(_) => gauge.usage(),
+        UpstreamError::Stopped(stop) => stop.usage.unwrap_or_else(|| gauge.usage()),
     }
 }
 
@@ -260,7 +264,8 @@ fn status(error: &UpstreamError) -> Option<u16> {
         | UpstreamError::Timeout
         | UpstreamError::Cut
         | UpstreamError::Malformed(_)
-        | UpstreamError::Egress(_) => None,
+        | UpstreamError::Egress(_)
+        | UpstreamError::Stopped(_) => None,
     }
 }
 
