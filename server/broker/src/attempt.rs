@@ -57,7 +57,7 @@ impl Broker {
             }
             tokio::time::sleep(tried.pause).await;
             let ready = decided.ready.clone();
-            if !self.afford(&mut in_flight, ready.get(tried.candidate)).await {
+            if !self.make_room(request, &mut in_flight, ready.get(tried.candidate)).await {
                 next = decided.course.without(&tried, self.admits(request.org, &ready));
                 continue;
             }
@@ -82,9 +82,26 @@ impl Broker {
         Err(failure(in_flight, problem, Some(error)))
     }
 
+    /// Gets a place at the provider and holds what the try may cost.
+    async fn make_room(
+        &self,
+        request: &CallRequest,
+        in_flight: &mut InFlight,
+        ready: Option<&Arc<Ready>>,
+    ) -> bool {
+        let Some(ready) = ready else { return false };
+        let provider = ready.plan.provider;
+        if in_flight.permits.iter().all(|(at, _)| *at != provider) {
+            match self.place(request, provider).await {
+                Ok(permit) => in_flight.permits.push((provider, permit)),
+                Err(_) => return false,
+            }
+        }
+        self.afford(in_flight, ready.worst_case).await
+    }
+
     /// Holds what a further try needs beyond what is held already.
-    async fn afford(&self, in_flight: &mut InFlight, ready: Option<&Arc<Ready>>) -> bool {
-        let worst_case = ready.map_or(Money::ZERO, |ready| ready.worst_case);
+    async fn afford(&self, in_flight: &mut InFlight, worst_case: Money) -> bool {
         let amount = in_flight.missing(worst_case);
         if !amount.is_positive() {
             return true;
@@ -178,7 +195,7 @@ impl Broker {
     ) -> Option<Arc<Sending>> {
         let ready = decided.ready.clone();
         let second = decided.course.beside(tried, self.admits(request.org, &ready))?;
-        if !self.afford(in_flight, ready.get(second.candidate)).await {
+        if !self.make_room(request, in_flight, ready.get(second.candidate)).await {
             return None;
         }
         self.begin(request, decided, in_flight, second).ok()

@@ -9,7 +9,7 @@ use ralex_access::{Permission, Scope};
 use ralex_audit::CallOpened;
 use ralex_budgets::{Charge, Decision, Hold, OpenCall, Why};
 use ralex_identity::SignedIn;
-use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ScopePath};
+use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId, ScopePath};
 use ralex_providers::{Inbound, Outline, UpstreamError};
 use ralex_routing::breaker::{Admission, Verdict};
 use ralex_vault::KeyRef;
@@ -19,6 +19,7 @@ use crate::Broker;
 use crate::choice::{Chosen, Wishes};
 use crate::course::{Course, Try};
 use crate::in_flight::{InFlight, prices};
+use crate::queue::Permit;
 use crate::ready::{self, Ready};
 use crate::stream::CallStream;
 use crate::writer::Opening;
@@ -159,10 +160,33 @@ impl Broker {
         chosen: Chosen,
         started: Instant,
     ) -> Result<Answered, Failure> {
-        let decided = self.decide(&request, scope, measured, chosen, started).await?;
-        let in_flight = self.open(&request, &decided).await?;
+        let mut decided = self.decide(&request, scope, measured, chosen, started).await?;
+        // Waited for before anything is held: money is not kept from others by one who waits.
+        let waits = Instant::now();
+        let permit = self.place(&request, decided.first().plan.provider).await;
+        let permit = permit.inspect_err(|_| self.leave(&request, &decided))?;
+        let waited = u32::try_from(waits.elapsed().as_millis()).unwrap_or(u32::MAX);
+        decided.why.priority = Some(request.wishes.priority.as_str());
+        decided.why.queued_ms = (waited > 0).then_some(waited);
+        let mut in_flight = self.open(&request, &decided).await?;
+        in_flight.permits.push((decided.first().plan.provider, permit));
         metrics::histogram!("ralex_call_overhead_seconds").record(started.elapsed());
         self.attempt(&request, decided, in_flight).await
+    }
+
+    /// A place at a provider.
+    pub(crate) async fn place(
+        &self,
+        request: &CallRequest,
+        provider: ProviderId,
+    ) -> Result<Permit, Problem> {
+        self.queue.place(request.org, provider, request.at, request.wishes.priority).await
+    }
+
+    /// A call that was admitted by the circuits does not go out after all.
+    fn leave(&self, request: &CallRequest, decided: &Decided) {
+        let place = decided.first().place(request.org, decided.first.key);
+        self.parts.routing.breakers().report(&place, Verdict::Neutral);
     }
 
     async fn allow(&self, request: &CallRequest) -> Result<Scope, Problem> {
@@ -229,6 +253,7 @@ impl Broker {
             held: first.worst_case,
             opened_for: first.plan.model,
             attempts: Vec::new(),
+            permits: Vec::new(),
             first_byte: None,
             closed: false,
         };
@@ -248,8 +273,7 @@ impl Broker {
             Err(problem) => {
                 // Refused calls are closed from the start, failed ones by the writer.
                 in_flight.closed = true;
-                let place = first.place(request.org, decided.first.key);
-                in_flight.breakers.report(&place, Verdict::Neutral);
+                self.leave(request, decided);
                 metrics::counter!("ralex_calls_refused_total", "code" => problem.code.as_str())
                     .increment(1);
                 let call = (problem.code == Code::BudgetExhausted).then_some(decided.call);

@@ -14,6 +14,7 @@ use ralex_routing::{Choice, Plan, Question};
 
 use crate::Broker;
 use crate::call::{CallRequest, Measured};
+use crate::queue::Priority;
 
 /// What a caller asks for beside the request itself.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Wishes {
     pub residency: Option<String>,
     /// Calls of one session stay with one model where a route says so.
     pub session: Option<String>,
+    /// `x-ralex-priority`: who goes first where calls wait.
+    pub priority: Priority,
     /// Headers that a route's conditions may read; never a credential.
     pub headers: BTreeMap<String, String>,
 }

@@ -90,7 +90,9 @@ impl Attempt {
         let cost = self.ready.plan.cost(&usage);
         let millis = millis(self.began.elapsed());
         self.ended = Some(Ended { outcome, status, usage, cost, millis });
-        self.in_use = None;
+        if let Some(key) = self.in_use.take() {
+            key.used(usage.total_input().saturating_add(usage.total_output()));
+        }
     }
 
     /// A try that was not answered costs no more than was held for it.

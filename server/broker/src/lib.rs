@@ -12,6 +12,7 @@ mod course;
 mod first;
 mod in_flight;
 mod keys;
+mod queue;
 mod ready;
 mod stream;
 mod writer;
@@ -30,6 +31,7 @@ use ralex_vault::Vault;
 pub use call::{About, Answered, CallRequest, Failure};
 pub use choice::{Candidate, Chosen, Wishes};
 pub use course::Resilience;
+pub use queue::{Places, Priority};
 pub use stream::CallStream;
 use writer::Writer;
 
@@ -42,6 +44,7 @@ pub struct Broker {
     parts: Arc<Parts>,
     writer: Writer,
     keys: keys::Keys,
+    queue: queue::Queue,
 }
 
 /// What a call passes on its way.
@@ -56,13 +59,15 @@ pub struct Parts {
     /// Tokens of output that are allowed, and held for, where the caller sets no limit.
     pub default_max_output: u64,
     pub resilience: Resilience,
+    pub places: Places,
 }
 
 impl Broker {
     /// Starts the broker. The task ends when the broker is gone and every call is written.
     pub fn start(db: Db, parts: Parts) -> (Self, tokio::task::JoinHandle<()>) {
         let (writer, task) = Writer::start(db);
-        (Self { parts: Arc::new(parts), writer, keys: keys::Keys::default() }, task)
+        let (keys, queue) = (keys::Keys::default(), queue::Queue::new(parts.places));
+        (Self { parts: Arc::new(parts), writer, keys, queue }, task)
     }
 
     /// Waits until the calls that ended before are written, so that one reads one's own.

@@ -206,6 +206,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         node,
         default_max_output: settings.default_max_output,
         resilience: settings.resilience,
+        places: settings.places,
     };
     let (broker, writer) = Broker::start(db.clone(), parts);
     routing.breakers().configure(settings.breakers);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 use ipnet::IpNet;
-use ralex_broker::Resilience;
+use ralex_broker::{Places, Resilience};
 use ralex_kernel::{Email, Secret, Slug};
 use ralex_providers::Timeouts;
 use ralex_routing::breaker::BreakerSettings;
@@ -135,6 +135,19 @@ pub const SETTINGS: &[Setting] = &[
         "Ask a second candidate beside the first when its first byte is this late; unset never does",
     ),
     setting(
+        "provider_concurrency",
+        "NUMBER",
+        Some("1000"),
+        "Calls of one provider at once on this node; more wait for their turn",
+    ),
+    setting("queue_length", "NUMBER", Some("10000"), "Calls that may wait for one provider"),
+    setting(
+        "queue_wait",
+        "MILLISECONDS",
+        Some("30000"),
+        "How long a call waits for its turn before it is told to come again",
+    ),
+    setting(
         "breaker_failures",
         "NUMBER",
         Some("5"),
@@ -182,6 +195,7 @@ pub struct Settings {
     pub default_max_output: u64,
     pub timeouts: Timeouts,
     pub resilience: Resilience,
+    pub places: Places,
     pub breakers: BreakerSettings,
     pub max_body: usize,
     pub log: String,
@@ -352,6 +366,7 @@ impl Given {
                 .parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
             timeouts,
             resilience: self.resilience(timeouts.whole),
+            places: self.places(),
             breakers: self.breakers(),
             max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
             log: self.parse("log", "info".to_owned(), filter),
@@ -381,6 +396,14 @@ impl Given {
             hedge_after: self.parse("hedge_after", None, |text| {
                 within(text, 1, 600_000).map(|count| Some(Duration::from_millis(count)))
             }),
+        }
+    }
+
+    fn places(&mut self) -> Places {
+        Places {
+            at_once: self.parse("provider_concurrency", 1, |text| within(text, 1, 1_000_000)),
+            waiting: self.parse("queue_length", 0, |text| within(text, 0, 1_000_000)),
+            longest_wait: self.millis("queue_wait", 0, 600_000),
         }
     }
 

@@ -10,7 +10,7 @@ use ralex_api::page::PageQuery;
 use ralex_api::usage::{CallState, CallsQuery};
 use ralex_audit::Author;
 use ralex_broker::{
-    Answered, Broker, CallRequest, Candidate, Chosen, Failure, Parts, Resilience, Wishes,
+    Answered, Broker, CallRequest, Candidate, Chosen, Failure, Parts, Places, Resilience, Wishes,
 };
 use ralex_budgets::Budgets;
 use ralex_identity::{Identity, SignedIn};
@@ -83,6 +83,7 @@ impl World {
             node: NodeId::generate(),
             default_max_output: 64,
             resilience,
+            places: Places::default(),
         };
         let (broker, _) = Broker::start(db, parts);
         let scope = Access::internal(first.org);

@@ -5,7 +5,7 @@ use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER}
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
 use ralex_access::Access;
-use ralex_broker::{About, Answered, Broker, CallRequest, Failure, Wishes};
+use ralex_broker::{About, Answered, Broker, CallRequest, Failure, Priority, Wishes};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
 use ralex_providers::{Dialect, InPath, Inbound, error_body};
@@ -92,7 +92,7 @@ async fn call(
     let path = InPath { model: path.model.or(named), ..path };
     let inbound = Inbound::parse_at(dialect, body.clone(), path)?.with_headers(headers);
     let broker = part::<Broker>(request)?;
-    let wishes = wishes(request);
+    let wishes = wishes(request)?;
     broker.call(CallRequest { signed_in, org, at, inbound, body, wishes }).await
 }
 
@@ -101,17 +101,22 @@ const CREDENTIALS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
 
 /// What the headers ask for beside the request itself.
-fn wishes(request: &HttpRequest) -> Wishes {
+fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
     let text = |name: &str| {
         let value = request.headers().get(name)?.to_str().ok()?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     };
     let labels = text("x-ralex-labels").unwrap_or_default();
+    let priority = match text("x-ralex-priority") {
+        Some(named) => Priority::parse(&named)
+            .ok_or_else(|| Problem::field("x-ralex-priority", "must be high, normal or low"))?,
+        None => Priority::default(),
+    };
     let open = request.headers().iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
     let open = open.filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
     });
-    Wishes {
+    Ok(Wishes {
         model: text("x-ralex-model"),
         route: text("x-ralex-route"),
         labels: labels
@@ -122,8 +127,9 @@ fn wishes(request: &HttpRequest) -> Wishes {
             .collect(),
         residency: text("x-ralex-residency"),
         session: text("x-ralex-session"),
+        priority,
         headers: open.collect(),
-    }
+    })
 }
 
 pub(super) async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem> {
