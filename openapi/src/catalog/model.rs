@@ -15,8 +15,9 @@ macro_rules! words {
     ($($(#[$meta:meta])* pub enum $name:ident { $($(#[$about:meta])* $word:ident = $text:literal,)+ })+) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-        pub enum $name { $($(#[$about])* #[serde(rename = $text)] $word),+ }
+        pub enum $name { $($(#[$about])* $word),+ }
 
         impl $name {
             pub const ALL: &'static [Self] = &[$(Self::$word),+];
@@ -384,6 +385,20 @@ impl NewModel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_written_as_it_is_named() {
+        for word in ModelOperation::ALL {
+            assert_eq!(serde_json::to_value(word).unwrap(), word.as_str());
+        }
+        for word in ModelCapability::ALL {
+            assert_eq!(serde_json::to_value(word).unwrap(), word.as_str());
+        }
+        for word in Modality::ALL {
+            assert_eq!(serde_json::to_value(word).unwrap(), word.as_str());
+        }
+        assert_eq!(ModelCapability::named("json_schema"), Some(ModelCapability::JsonSchema));
+    }
 
     #[test]
     fn a_change_tells_absent_from_null() {
