@@ -141,8 +141,8 @@ impl App {
     /// named after `slug`.
     pub async fn provider(&self, slug: &str, kind: &str, upstream: &Upstream, key: &str) {
         let base = match kind {
-            "anthropic" => upstream.url(),
-            _ => format!("{}/v1", upstream.url()),
+            "openai" | "openai_compatible" => format!("{}/v1", upstream.url()),
+            _ => upstream.url(),
         };
         let new = json!({ "slug": slug, "kind": kind, "base_url": base });
         self.owner.post("providers", &new).await.ok();

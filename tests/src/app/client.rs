@@ -129,14 +129,13 @@ impl Client {
 
     /// A plain call of a model.
     pub async fn call(&self, dialect: Dialect, model: &str, question: &str) -> Answer {
-        self.post(dialect.path(), &dialect.body(model, question)).await
+        self.post(&dialect.path(model, false), &dialect.body(model, question)).await
     }
 
     /// A streamed call of a model, from its first byte on.
     pub async fn stream(&self, dialect: Dialect, model: &str, question: &str) -> Streaming {
-        let mut body = dialect.body(model, question);
-        body["stream"] = json!(true);
-        let request = self.request(Method::POST, dialect.path()).json(&body);
+        let body = dialect.streamed(model, question);
+        let request = self.request(Method::POST, &dialect.path(model, true)).json(&body);
         match request.send().await {
             Ok(response) => Streaming::new(response),
             Err(error) => panic!("no answer: {error:?}"),

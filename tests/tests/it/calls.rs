@@ -6,12 +6,13 @@ use ralex_tests::app::{App, DIALECTS, Dialect, Token, nanos, text, until};
 use ralex_tests::upstream::{Script, ToolCall, Upstream};
 use serde_json::{Value, json};
 
-const KINDS: [&str; 2] = ["openai_compatible", "anthropic"];
+/// One of each wire format.
+const KINDS: [&str; 5] = ["openai_compatible", "anthropic", "gemini", "bedrock", "openai"];
 const KEY: &str = "sk-canary-0123456789abcdef";
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(10);
 
-/// An app with both kinds of provider, each with a model of the kind's name, and a team's token.
+/// An app with each kind of provider, each with a model of the kind's name, and a team's token.
 async fn app() -> (App, Upstream, Token) {
     let app = App::start().await;
     let upstream = Upstream::start("127.0.0.1:0").unwrap();
@@ -24,7 +25,13 @@ async fn app() -> (App, Upstream, Token) {
 }
 
 fn model(kind: &str) -> &'static str {
-    if kind == "anthropic" { "claude" } else { "compatible" }
+    match kind {
+        "anthropic" => "claude",
+        "gemini" => "gemini",
+        "bedrock" => "nova",
+        "openai" => "gpt",
+        _ => "compatible",
+    }
 }
 
 /// The newest call as the API shows it.
@@ -37,7 +44,7 @@ async fn held(app: &App) -> i64 {
 }
 
 #[tokio::test]
-async fn the_simulated_provider_answers_in_both_dialects_plain_and_streamed() {
+async fn the_simulated_provider_answers_in_every_dialect_plain_and_streamed() {
     let app = App::start().await;
     let token = app.token("blue").await;
     for dialect in DIALECTS {
@@ -51,7 +58,7 @@ async fn the_simulated_provider_answers_in_both_dialects_plain_and_streamed() {
 }
 
 #[tokio::test]
-async fn both_kinds_of_provider_answer_both_dialects_plain_and_streamed() {
+async fn every_kind_of_provider_answers_every_dialect_plain_and_streamed() {
     let (_app, _upstream, token) = app().await;
     for dialect in DIALECTS {
         for kind in KINDS {
@@ -73,28 +80,57 @@ async fn a_tool_call_passes_through_every_pair_of_dialects() {
     upstream.script(Script { tool_call: Some(call), ..Script::default() });
     let schema = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
     for kind in KINDS {
-        let mut chat = Dialect::Chat.body(model(kind), "How is the weather?");
-        chat["tools"] = json!([{ "type": "function",
-            "function": { "name": "weather", "parameters": schema } }]);
-        let answer = token.client.post(Dialect::Chat.path(), &chat).await.ok();
-        let made = &answer["choices"][0]["message"]["tool_calls"][0]["function"];
-        let arguments: Value = serde_json::from_str(made["arguments"].as_str().unwrap()).unwrap();
-        assert_eq!(
-            (made["name"].as_str(), &arguments),
-            (Some("weather"), &json!({ "city": "Oslo" }))
-        );
-
-        let mut message = Dialect::Messages.body(model(kind), "How is the weather?");
-        message["tools"] = json!([{ "name": "weather", "input_schema": schema }]);
-        let answer = token.client.post(Dialect::Messages.path(), &message).await.ok();
-        let blocks = answer["content"].as_array().unwrap();
-        let used = blocks.iter().find(|block| block["type"] == "tool_use").unwrap();
-        assert_eq!(
-            (&used["name"], &used["input"]),
-            (&json!("weather"), &json!({ "city": "Oslo" }))
-        );
-        assert_eq!(answer["stop_reason"], "tool_use");
+        for dialect in DIALECTS {
+            let mut body = dialect.body(model(kind), "How is the weather?");
+            body["tools"] = match dialect {
+                Dialect::Chat => json!([{ "type": "function",
+                    "function": { "name": "weather", "parameters": schema } }]),
+                Dialect::Responses => {
+                    json!([{ "type": "function", "name": "weather", "parameters": schema }])
+                }
+                Dialect::Messages => json!([{ "name": "weather", "input_schema": schema }]),
+                Dialect::Gemini => json!([{ "functionDeclarations":
+                    [{ "name": "weather", "parametersJsonSchema": schema }] }]),
+            };
+            let path = dialect.path(model(kind), false);
+            let answer = token.client.post(&path, &body).await.ok();
+            let called = called(dialect, &answer);
+            let asked = ("weather".to_owned(), json!({ "city": "Oslo" }));
+            assert_eq!(called, asked, "{dialect:?} {kind}: {answer}");
+        }
     }
+}
+
+/// The tool that an answer calls, and its arguments.
+fn called(dialect: Dialect, answer: &Value) -> (String, Value) {
+    let found = |list: &Value, key: &str, kind: &str| {
+        let items = list.as_array().into_iter().flatten();
+        { items }.find(|item| item["type"] == kind || item.get(key).is_some()).cloned()
+    };
+    let read = |text: &Value| serde_json::from_str(text.as_str().unwrap()).unwrap();
+    let (name, arguments) = match dialect {
+        Dialect::Chat => {
+            let choice = &answer["choices"][0];
+            assert_eq!(choice["finish_reason"], "tool_calls");
+            let function = choice["message"]["tool_calls"][0]["function"].clone();
+            (function["name"].clone(), read(&function["arguments"]))
+        }
+        Dialect::Responses => {
+            let call = found(&answer["output"], "call_id", "function_call").unwrap();
+            (call["name"].clone(), read(&call["arguments"]))
+        }
+        Dialect::Messages => {
+            assert_eq!(answer["stop_reason"], "tool_use");
+            let used = found(&answer["content"], "input", "tool_use").unwrap();
+            (used["name"].clone(), used["input"].clone())
+        }
+        Dialect::Gemini => {
+            let parts = &answer["candidates"][0]["content"]["parts"];
+            let call = found(parts, "functionCall", "").unwrap()["functionCall"].clone();
+            (call["name"].clone(), call["args"].clone())
+        }
+    };
+    (name.as_str().unwrap().to_owned(), arguments)
 }
 
 #[tokio::test]
@@ -103,9 +139,9 @@ async fn what_calls_say_they_cost_is_what_budgets_usage_and_calls_add_up_to() {
     let budget = app.budget("team:blue", "10", true).await;
     let mut said = 0;
     for (number, dialect) in DIALECTS.into_iter().cycle().take(12).enumerate() {
-        let model = model(KINDS[number % 3 % 2]);
+        let model = model(KINDS[number % KINDS.len()]);
         let question = "word ".repeat(number + 1);
-        let cost = if number % 4 < 2 {
+        let cost = if number / 4 % 2 == 0 {
             let answer = token.client.call(dialect, model, &question).await;
             answer.ok();
             assert!(answer.header("x-ralex-call-id").is_some(), "{answer:?}");

@@ -95,7 +95,7 @@ async fn model_routes_refuse_bad_bodies_in_their_dialect() {
         for body in
             ["", "{", "[]", "{}", r#"{"model":"simulated"}"#, r#"{"model":7,"messages":[]}"#]
         {
-            let answer = raw(&token.client, dialect.path(), "application/json", body).await;
+            let answer = raw(&token.client, &dialect.path("simulated", false), "application/json", body).await;
             assert!([400, 422].contains(&answer.status), "{body}: {answer:?}");
             dialect.refusal(&answer, answer.status);
         }

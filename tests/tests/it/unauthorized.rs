@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ralex_tests::app::{Answer, App, Client, DIALECTS, text, until};
+use ralex_tests::app::{Answer, App, Client, DIALECTS, Dialect, text, until};
 use ralex_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -34,8 +34,14 @@ const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /health/ready", Nothing),
     ("GET /metrics", Nothing),
     ("POST /v1/chat/completions", Call),
+    ("POST /v1/responses", Call),
     ("POST /v1/messages", Call),
+    ("POST /v1beta/models/{model}:generateContent", Call),
+    ("POST /v1beta/models/{model}:streamGenerateContent", Call),
     ("GET /v1/models", Call),
+    ("GET /v1/models/{model}", Call),
+    ("GET /v1beta/models", Call),
+    ("GET /v1beta/models/{model}", Call),
     ("POST /api/v1/auth/login", Nothing),
     ("POST /api/v1/auth/logout", Person),
     ("POST /api/v1/auth/password", Person),
@@ -70,12 +76,16 @@ const OPERATIONS: &[(&str, Needs)] = &[
     ("DELETE /api/v1/orgs/{org}/providers/{provider}", More),
     ("GET /api/v1/orgs/{org}/models", Read),
     ("POST /api/v1/orgs/{org}/models", More),
+    ("GET /api/v1/orgs/{org}/models/{model}", Read),
+    ("GET /api/v1/orgs/{org}/models/{model}/prices", Read),
     ("PATCH /api/v1/orgs/{org}/models/{model}", More),
     ("DELETE /api/v1/orgs/{org}/models/{model}", More),
     ("GET /api/v1/orgs/{org}/catalog", Read),
+    ("GET /api/v1/orgs/{org}/catalog/providers", Read),
     ("GET /api/v1/orgs/{org}/secrets", More),
     ("POST /api/v1/orgs/{org}/secrets", More),
     ("POST /api/v1/orgs/{org}/secrets/{secret}/versions", More),
+    ("PATCH /api/v1/orgs/{org}/secrets/{secret}", More),
     ("DELETE /api/v1/orgs/{org}/secrets/{secret}", More),
     ("GET /api/v1/orgs/{org}/budgets", Read),
     ("POST /api/v1/orgs/{org}/budgets", More),
@@ -143,7 +153,14 @@ impl World {
 /// A body that would be accepted, so that nothing but the right is missing.
 fn body(operation: &str) -> Value {
     match operation {
-        "POST /v1/chat/completions" | "POST /v1/messages" => DIALECTS[0].body("scripted", "Hello"),
+        "POST /v1/chat/completions" | "POST /v1/messages" => {
+            Dialect::Chat.body("scripted", "Hello")
+        }
+        "POST /v1/responses" => Dialect::Responses.body("scripted", "Hello"),
+        "POST /v1beta/models/{model}:generateContent"
+        | "POST /v1beta/models/{model}:streamGenerateContent" => {
+            Dialect::Gemini.body("scripted", "Hello")
+        }
         "POST /api/v1/auth/password" => {
             json!({ "current": "not-my-password", "new": "another-password" })
         }
@@ -169,6 +186,7 @@ fn body(operation: &str) -> Value {
             json!({ "name": "new", "provider": "scripted", "value": "sk-new" })
         }
         "POST /api/v1/orgs/{org}/secrets/{secret}/versions" => json!({ "value": "sk-next" }),
+        "PATCH /api/v1/orgs/{org}/secrets/{secret}" => json!({ "weight": 5 }),
         "POST /api/v1/orgs/{org}/budgets" => {
             json!({ "scope": "org", "period": "day", "limit": "1", "hard": true })
         }
