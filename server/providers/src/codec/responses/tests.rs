@@ -19,6 +19,8 @@ mod round_trip;
 
 const CODEX: &str = include_str!("../../../tests/golden/responses/codex.json");
 
+const AGENT: &str = include_str!("../../../tests/golden/responses/agent.stream.txt");
+
 pub(super) fn inbound(body: &Value) -> Inbound {
     Inbound::parse(Dialect::OpenaiResponses, body.to_string().into()).unwrap()
 }
@@ -314,6 +316,27 @@ fn an_upstream_that_shows_only_whole_items_is_understood() {
             Delta::Text("hi".to_owned()),
             call,
             Delta::Arguments("{}".to_owned()),
+            Delta::Finish(Finish::ToolCalls),
+        ]
+    );
+}
+
+#[test]
+fn paragraphs_of_a_thought_and_a_freeform_call_are_understood() {
+    let deltas = decoded(&data(AGENT.as_bytes())).unwrap();
+    let thinking = deltas.iter().filter_map(|delta| match delta {
+        Delta::Thinking(piece) => Some(piece.as_str()),
+        _ => None,
+    });
+    assert_eq!(thinking.collect::<String>(), "Lyon is near.\n\nOne patch.");
+    let call =
+        Delta::Call { id: "call_c1".to_owned(), name: "apply_patch".to_owned(), signature: None };
+    assert_eq!(
+        deltas[deltas.len() - 4..],
+        [
+            Delta::Signature("openai:rs_c0:gAAAAABpS".to_owned()),
+            call,
+            Delta::Arguments(r#"{"input":"*** Begin Patch\n"}"#.to_owned()),
             Delta::Finish(Finish::ToolCalls),
         ]
     );
