@@ -101,7 +101,11 @@ impl Client {
             return Err(UpstreamError::Stopped(Box::new(Stop { problem, usage })));
         }
         let Some(url) = &prepared.url else { return simulated::answer(prepared, filter) };
-        self.policy.check_url(url).map_err(|problem| UpstreamError::Egress(problem.detail))?;
+        // A dialect may ask for something in the query; an admin's address may not.
+        let mut address = url.clone();
+        address.set_query(None);
+        let refused = |problem: Problem| UpstreamError::Egress(problem.detail);
+        self.policy.check_url(&address).map_err(refused)?;
         let streamed = prepared.inbound.streamed();
         let wait = if streamed { self.timeouts.first_byte } else { self.timeouts.whole };
         let deadline = tokio::time::Instant::now() + wait;

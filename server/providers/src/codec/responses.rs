@@ -157,3 +157,6 @@ fn input(body: &Object) -> Result<(), Problem> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

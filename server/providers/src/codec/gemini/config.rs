@@ -90,13 +90,11 @@ fn reasoning(config: &Fields<'_>) -> Result<Option<Given<Reasoning>>, Problem> {
         None => None,
         // As much as the model finds right.
         Some(value) if value.as_i64() == Some(-1) => Some(None),
-        Some(value) => match value.as_u64() {
-            Some(budget) => Some(Some(budget)),
-            None => {
-                let at = thinking.at("thinkingBudget");
-                return Err(Problem::field(at, "must be a whole number from -1"));
-            }
-        },
+        Some(value) => {
+            let wrong =
+                || Problem::field(thinking.at("thinkingBudget"), "must be a whole number from -1");
+            Some(Some(value.as_u64().ok_or_else(wrong)?))
+        }
     };
     let effort = match thinking.text("thinkingLevel")? {
         None | Some("THINKING_LEVEL_UNSPECIFIED") => None,

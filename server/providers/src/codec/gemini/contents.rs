@@ -190,16 +190,9 @@ fn result(part: &Fields<'_>, calls: &mut Calls) -> Result<Content, Problem> {
     };
     let mut parts: Vec<_> = Part::text(result.at("response"), &text).into_iter().collect();
     for part in result.children("parts")? {
-        let content = match part.get("inlineData") {
-            Some(_) => {
-                part.rest(&["inlineData"], PART)?;
-                enclosed(&part)?
-            }
-            None => {
-                part.rest(&["fileData"], PART)?;
-                named(&part)?
-            }
-        };
+        let is_enclosed = part.get("inlineData").is_some();
+        part.rest(&[if is_enclosed { "inlineData" } else { "fileData" }], PART)?;
+        let content = if is_enclosed { enclosed(&part)? } else { named(&part)? };
         parts.push(Part::new(part.path(), content));
     }
     Ok(Content::ToolResult { call, parts, failed })

@@ -55,12 +55,13 @@ impl Model {
 
     /// The level of an effort, for models that have levels.
     pub fn level(self, effort: &str) -> Option<&'static str> {
-        (self.age == Age::Levels).then(|| match effort {
+        let level = match effort {
             "none" | "minimal" if self.flash => "MINIMAL",
             "none" | "minimal" | "low" => "LOW",
             "medium" => "MEDIUM",
             _ => "HIGH",
-        })
+        };
+        (self.age == Age::Levels).then_some(level)
     }
 
     /// The tokens of an effort, for models that count; Google's own table.

@@ -70,11 +70,9 @@ pub(super) fn decode(answer: &Object) -> Result<Reply, UpstreamError> {
         id,
     };
     let Some(candidate) = objects(answer.get("candidates")).next() else {
-        let Some(refusal) = blocked(answer) else {
-            return Err(UpstreamError::Malformed("it has no answer in it"));
-        };
-        reply.parts.extend(Part::text("", "").or(refusal.map(refused)));
-        reply.finish = Finish::Refused;
+        let end = blocked(answer).ok_or(UpstreamError::Malformed("it has no answer in it"))?;
+        reply.parts.extend(end.refusal.map(refused));
+        reply.finish = end.finish;
         return Ok(reply);
     };
     let mut ids = Ids::of(reply.id.as_deref());
@@ -126,10 +124,11 @@ pub(super) fn arguments(call: &Object) -> Object {
 }
 
 /// The refusal of a prompt, with Google's sentence where there is one.
-pub(super) fn blocked(answer: &Object) -> Option<Option<String>> {
+pub(super) fn blocked(answer: &Object) -> Option<End> {
     let feedback = given(answer, "promptFeedback")?.as_object()?;
     text(feedback, "blockReason")?;
-    Some(text(feedback, "blockReasonMessage").filter(|it| !it.is_empty()).map(str::to_owned))
+    let refusal = text(feedback, "blockReasonMessage").filter(|it| !it.is_empty());
+    Some(End { finish: Finish::Refused, refusal: refusal.map(str::to_owned) })
 }
 
 /// The end of an answer, and what is said of it.
@@ -172,7 +171,7 @@ pub(super) const fn finish_reason(finish: &Finish) -> &'static str {
 }
 
 pub(super) fn encode(reply: &Reply, usage: Usage) -> Object {
-    let parts = reply.parts.iter().flat_map(encode_part).collect();
+    let parts = reply.parts.iter().filter_map(encode_part).collect();
     let mut body = chunk(parts, Some(finish_reason(&reply.finish)), &reply.model);
     body.insert("usageMetadata".to_owned(), usage.to_gemini());
     if let Some(id) = &reply.id {

@@ -128,9 +128,9 @@ impl Decode for Decoder {
             let model = text(&chunk, "modelVersion").unwrap_or_default().to_owned();
             deltas.push(Delta::Start { id, model });
         }
-        if let Some(refusal) = blocked(&chunk) {
-            deltas.extend(refusal.map(Delta::Refusal));
-            self.finish = Finish::Refused;
+        if let Some(end) = blocked(&chunk) {
+            deltas.extend(end.refusal.map(Delta::Refusal));
+            self.finish = end.finish;
         }
         if let Some(candidate) = objects(chunk.get("candidates")).next() {
             for part in said(candidate) {

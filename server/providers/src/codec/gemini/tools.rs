@@ -3,10 +3,10 @@
 use ralex_kernel::Problem;
 use serde_json::{Value, json};
 
-use super::fields::Fields;
+use super::fields::{Fields, spells};
 use super::model::Model;
 use super::schema::to_json_schema;
-use crate::codec::refuse::{Harmless, NOTHING, none, unsupported};
+use crate::codec::refuse::{Harmless, NOTHING, none, under, unsupported};
 use crate::ir::{Given, Request, Tool, ToolChoice};
 use crate::json::object as fields;
 
@@ -20,7 +20,12 @@ const DECLARATION: &[(&str, Harmless)] = &[
 pub(super) fn decode(body: &Fields<'_>, request: &mut Request) -> Result<(), Problem> {
     for tool in body.children("tools")? {
         // Google runs all others itself: its search, its maps, its interpreter.
-        tool.rest(&["functionDeclarations"], NOTHING)?;
+        let others = tool.object().iter().filter(|(_, value)| !value.is_null());
+        let mut others = others.filter(|(key, _)| !spells(key, "functionDeclarations"));
+        if let Some((key, _)) = others.next() {
+            let why = "is a tool of Google's own, which cannot be carried";
+            return Err(unsupported(under(tool.path(), key), why));
+        }
         for declaration in tool.children("functionDeclarations")? {
             request.tools.push(declared(&declaration)?);
         }
