@@ -13,6 +13,7 @@ pub mod health;
 pub mod identity;
 pub mod overview;
 pub mod page;
+pub mod resilience;
 pub mod routing;
 pub mod usage;
 pub mod vault;

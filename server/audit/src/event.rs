@@ -4,7 +4,7 @@
 //! prompts and answers have no field.
 
 use ralex_kernel::{
-    BindingId, BudgetId, CallId, Email, ModelId, Money, Name, OrgId, Period, Price, ProjectId,
+    BindingId, BudgetId, CallId, Email, GuardrailId, ModelId, Money, Name, OrgId, Period, Price, ProjectId,
     ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
 };
 use serde::Serialize;
@@ -128,6 +128,36 @@ pub enum Event {
     /// A provider billed more than the worst case that was held.
     #[serde(rename = "budget.overrun")]
     BudgetOverrun { budget: BudgetId, call: CallId, overrun: Money },
+
+    /// Something is looked for at a scope. Patterns and phrases can be secrets themselves, so only
+    /// their kind is recorded.
+    #[serde(rename = "guardrail.created")]
+    GuardrailCreated {
+        guardrail: GuardrailId,
+        name: Name,
+        scope: String,
+        looks_for: String,
+        action: &'static str,
+        direction: &'static str,
+        enabled: bool,
+    },
+    #[serde(rename = "guardrail.updated")]
+    GuardrailUpdated {
+        guardrail: GuardrailId,
+        name: Name,
+        looks_for: String,
+        action: &'static str,
+        direction: &'static str,
+        enabled: bool,
+    },
+    #[serde(rename = "guardrail.deleted")]
+    GuardrailDeleted { guardrail: GuardrailId, name: Name, scope: String },
+
+    /// Whether answers are kept, and for how long.
+    #[serde(rename = "cache.configured")]
+    CacheConfigured { mode: &'static str, ttl_seconds: u32 },
+    #[serde(rename = "cache.cleared")]
+    CacheCleared { org: OrgId },
 
     /// A call was decided and its worst case held: written before anything is sent.
     #[serde(rename = "call.opened")]
@@ -306,7 +336,12 @@ impl Event {
             | Self::BudgetUpdated { .. }
             | Self::BudgetDeleted { .. }
             | Self::BudgetThresholdCrossed { .. }
+            | Self::GuardrailCreated { .. }
+            | Self::GuardrailUpdated { .. }
+            | Self::GuardrailDeleted { .. }
             | Self::BudgetOverrun { .. }
+            | Self::CacheConfigured { .. }
+            | Self::CacheCleared { .. }
             | Self::AuditExported { .. } => Outcome::Success,
         }
     }
@@ -358,7 +393,12 @@ impl Event {
             | Self::BudgetUpdated { .. }
             | Self::BudgetDeleted { .. }
             | Self::BudgetThresholdCrossed { .. }
+            | Self::GuardrailCreated { .. }
+            | Self::GuardrailUpdated { .. }
+            | Self::GuardrailDeleted { .. }
             | Self::AccessDenied { .. }
+            | Self::CacheConfigured { .. }
+            | Self::CacheCleared { .. }
             | Self::AuditExported { .. } => None,
         }
     }
@@ -410,13 +450,17 @@ impl Event {
             | Self::BudgetDeleted { budget, .. }
             | Self::BudgetThresholdCrossed { budget, .. }
             | Self::BudgetOverrun { budget, .. } => format!("budget:{budget}"),
+            Self::GuardrailCreated { guardrail, .. }
+            | Self::GuardrailUpdated { guardrail, .. }
+            | Self::GuardrailDeleted { guardrail, .. } => format!("guardrail:{guardrail}"),
             Self::CallOpened(opened) => format!("call:{}", opened.call),
             Self::CallClosed(closed) => format!("call:{}", closed.call),
             Self::CallRefused { call, .. } | Self::CallExtended { call, .. } => {
                 format!("call:{call}")
             }
             Self::AccessDenied { scope, .. } => scope.to_string(),
-            Self::AuditExported { .. } => return None,
+            Self::CacheCleared { org } => format!("org:{org}"),
+            Self::AuditExported { .. } | Self::CacheConfigured { .. } => return None,
         };
         Some(target)
     }

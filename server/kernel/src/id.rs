@@ -82,6 +82,8 @@ ids! {
     /// A provider key in the vault, over all of its versions.
     SecretId,
     BudgetId,
+    /// One thing that is looked for in prompts or answers, at one scope.
+    GuardrailId,
     /// One model call, from request to settlement.
     CallId,
     /// One event of the audit log.

@@ -47,6 +47,8 @@ pub enum Code {
     ModelNotFound,
     /// The token may not use this model.
     ModelNotAllowed,
+    /// A guardrail of the organisation refuses this prompt or its answer.
+    GuardrailBlocked,
     /// The model has no provider that could answer.
     ProviderNotReady,
     /// The provider's address is one that Ralex may not reach.
@@ -77,6 +79,8 @@ impl Code {
             | Self::IdempotencyKeyReused
             | Self::Unsupported
             | Self::EgressRefused => 422,
+            // Not 403: clients take that for a bad credential and ask for another.
+            Self::GuardrailBlocked => 400,
             Self::Unauthenticated | Self::InvalidLogin => 401,
             Self::Throttled | Self::UpstreamRateLimited => 429,
             Self::PasswordChangeRequired
@@ -118,6 +122,7 @@ impl Code {
             Self::LimitBelowSpent => "Limit below what is spent",
             Self::ModelNotFound => "Model not found",
             Self::ModelNotAllowed => "Model not allowed",
+            Self::GuardrailBlocked => "Blocked by a guardrail",
             Self::ProviderNotReady => "Provider not ready",
             Self::EgressRefused => "Address not allowed",
             Self::Unsupported => "Not supported by this provider",
@@ -153,6 +158,7 @@ impl Code {
             Self::LimitBelowSpent => "limit_below_spent",
             Self::ModelNotFound => "model_not_found",
             Self::ModelNotAllowed => "model_not_allowed",
+            Self::GuardrailBlocked => "guardrail_blocked",
             Self::ProviderNotReady => "provider_not_ready",
             Self::EgressRefused => "egress_refused",
             Self::Unsupported => "unsupported",

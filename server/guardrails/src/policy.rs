@@ -1,0 +1,257 @@
+//! A policy: all that is looked for at one place of an organisation, compiled and immutable.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use ralex_api::guardrails::{Action, Direction};
+use ralex_kernel::{Code, GuardrailId, Problem};
+use regex_automata::Span;
+
+use crate::decode;
+use crate::output::Output;
+use crate::partial::Partial;
+use crate::placeholder::{Placeholders, Restorer};
+use crate::rule::Rule;
+use crate::scan::{Hit, Scanner};
+use crate::verdict::{Finding, Found, Outcome, Role, Text, Verdict, refusal, settle};
+
+/// All that is looked for at one place, in both directions. Cheap to share, and never changed.
+#[derive(Debug)]
+pub struct Policy {
+    pub(crate) inward: Side,
+    pub(crate) outward: Side,
+    /// What a stream holds back; none where nothing is looked for in answers.
+    pub(crate) partial: Option<Partial>,
+}
+
+/// One direction.
+#[derive(Debug)]
+pub(crate) struct Side {
+    pub scanner: Scanner,
+    /// What is done about each rule of the scanner, where it acts by itself.
+    direct: Vec<Option<Ask>>,
+    /// Rules that act together.
+    groups: Vec<Group>,
+}
+
+/// What is done, and who asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub action: Action,
+    pub guardrail: Option<GuardrailId>,
+}
+
+/// Rules whose weights are added: they act from a sum on.
+#[derive(Debug)]
+struct Group {
+    threshold: u32,
+    members: HashMap<usize, Ask>,
+}
+
+/// Rules to look for, with what is done about them.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub direction: Direction,
+    /// The sum from which they act together; none where each acts by itself.
+    pub threshold: Option<u32>,
+    pub rules: Vec<(Arc<Rule>, Ask)>,
+}
+
+/// What one text, or one stream, has added up to in each group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally(Vec<Sum>);
+
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    seen: Vec<usize>,
+    total: u32,
+    /// Rules and places that act when the sum is reached.
+    waiting: Vec<(usize, Span)>,
+}
+
+impl Policy {
+    pub(crate) fn new(requests: &[Request]) -> Result<Self, Problem> {
+        let inward = Side::new(requests, Direction::covers_in)?;
+        let outward = Side::new(requests, Direction::covers_out)?;
+        let partial = if outward.scanner.is_empty() {
+            None
+        } else {
+            let rules = outward.scanner.rules.iter().map(|rule| &**rule);
+            Some(Partial::new(rules).map_err(broken)?)
+        };
+        Ok(Self { inward, outward, partial })
+    }
+
+    /// True where nothing at all is looked for, and a call need not be read.
+    pub fn is_empty(&self) -> bool {
+        self.inward.scanner.is_empty() && self.outward.scanner.is_empty()
+    }
+
+    /// Judges the texts of a request before it goes out.
+    pub fn inspect_input(&self, texts: &[Text<'_>]) -> Result<Verdict, Problem> {
+        if self.inward.scanner.is_empty() {
+            return Ok(Verdict { findings: Vec::new(), outcome: Outcome::Allow });
+        }
+        let found: Vec<Vec<Found>> =
+            texts.iter().map(|text| self.inward.inspect(text.text, text.role)).collect();
+        let mut findings = Vec::new();
+        for (text, found) in texts.iter().zip(&found) {
+            let path: Arc<str> = text.path.into();
+            findings.extend(found.iter().map(|found| self.inward.finding(found, &path)));
+        }
+        let outcome = match strictest(&findings) {
+            None | Some(Action::Flag) => Outcome::Allow,
+            Some(Action::Redact) => self.redact(texts, &found)?,
+            Some(Action::Block) => Outcome::Block(refusal(&findings, Direction::In)),
+        };
+        Ok(Verdict { findings, outcome })
+    }
+
+    /// What watches the answer: none where nothing is to be looked for or put back in it.
+    pub fn output(self: &Arc<Self>, restorer: Option<&Arc<Restorer>>) -> Option<Output> {
+        let idle = self.outward.scanner.is_empty() && restorer.is_none();
+        (!idle).then(|| Output::new(self.clone(), restorer.cloned()))
+    }
+
+    fn redact(&self, texts: &[Text<'_>], found: &[Vec<Found>]) -> Result<Outcome, Problem> {
+        let mut placeholders = Placeholders::default();
+        let written: HashSet<&str> = texts.iter().flat_map(|text| bracketed(text.text)).collect();
+        let taken = |candidate: &str| written.contains(candidate);
+        let mut redacted = Vec::new();
+        for (at, (text, found)) in texts.iter().zip(found).enumerate() {
+            let spans: Vec<&Found> =
+                found.iter().filter(|found| found.action == Action::Redact).collect();
+            if spans.is_empty() {
+                continue;
+            }
+            let (mut new, mut copied) = (String::with_capacity(text.text.len()), 0);
+            for found in spans {
+                let Span { start, end } = found.span;
+                let label = &self.inward.scanner.rules[found.rule].label;
+                new.push_str(&text.text[copied..start]);
+                new.push_str(&placeholders.of(label, &text.text[start..end], taken));
+                copied = end;
+            }
+            new.push_str(&text.text[copied..]);
+            redacted.push((at, new));
+        }
+        match placeholders.restorer().map_err(broken)? {
+            Some(restorer) => Ok(Outcome::Redact { texts: redacted, restorer }),
+            None => Ok(Outcome::Allow),
+        }
+    }
+}
+
+pub(crate) fn strictest(findings: &[Finding]) -> Option<Action> {
+    findings.iter().map(|finding| finding.action).max()
+}
+
+/// A policy that cannot be compiled although each of its rules could. Nothing is let through
+/// unguarded for it.
+fn broken(error: String) -> Problem {
+    let detail = format!("The guardrails cannot be put together: {error}.");
+    Problem::new(Code::Internal, detail)
+}
+
+impl Side {
+    fn new(requests: &[Request], covers: fn(Direction) -> bool) -> Result<Self, Problem> {
+        let mut places: HashMap<*const Rule, usize> = HashMap::new();
+        let (mut rules, mut direct, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        for request in requests.iter().filter(|request| covers(request.direction)) {
+            let mut members = HashMap::new();
+            for (rule, ask) in request.rules.iter().filter(|(rule, _)| covers(rule.direction)) {
+                let place = *places.entry(Arc::as_ptr(rule)).or_insert_with(|| {
+                    rules.push(rule.clone());
+                    direct.push(None);
+                    rules.len() - 1
+                });
+                if request.threshold.is_some() {
+                    members.insert(place, *ask);
+                } else {
+                    direct[place] = stricter(direct[place], Some(*ask));
+                }
+            }
+            if let Some(threshold) = request.threshold {
+                groups.push(Group { threshold, members });
+            }
+        }
+        Ok(Self { scanner: Scanner::new(rules).map_err(broken)?, direct, groups })
+    }
+
+    fn inspect(&self, text: &str, role: Role) -> Vec<Found> {
+        let mut hits = self.scanner.scan(text, 0);
+        if !self.groups.is_empty() {
+            hits.extend(decode::hidden(text, &self.scanner));
+        }
+        if role == Role::System {
+            hits.retain(|hit| self.scanner.rules[hit.rule].weight.is_none());
+        }
+        settle(self.judge(&hits, 0, &mut Tally::default()))
+    }
+
+    /// What is done about matches that came to those that were tallied before. The text that they
+    /// were found in begins at `offset` of the whole one.
+    pub fn judge(&self, hits: &[Hit], offset: usize, tally: &mut Tally) -> Vec<Found> {
+        tally.0.resize_with(self.groups.len(), Sum::default);
+        let mut found = Vec::new();
+        for hit in hits {
+            let Span { start, end } = hit.found.meant;
+            let span = Span { start: start + offset, end: end + offset };
+            found.extend(self.direct[hit.rule].map(|ask| self.found(hit.rule, span, ask)));
+            for (group, sum) in self.groups.iter().zip(&mut tally.0) {
+                if !group.members.contains_key(&hit.rule) {
+                    continue;
+                }
+                if !sum.seen.contains(&hit.rule) {
+                    sum.seen.push(hit.rule);
+                    sum.total += self.scanner.rules[hit.rule].weight.unwrap_or(1);
+                }
+                sum.waiting.push((hit.rule, span));
+            }
+        }
+        for (group, sum) in self.groups.iter().zip(&mut tally.0) {
+            if sum.total >= group.threshold {
+                let due = sum.waiting.drain(..);
+                found.extend(due.filter_map(|(rule, span)| {
+                    group.members.get(&rule).map(|ask| self.found(rule, span, *ask))
+                }));
+            }
+        }
+        found
+    }
+
+    fn found(&self, rule: usize, span: Span, ask: Ask) -> Found {
+        let severity = self.scanner.rules[rule].severity;
+        Found { rule, action: ask.action, severity, guardrail: ask.guardrail, span }
+    }
+
+    pub fn finding(&self, found: &Found, path: &Arc<str>) -> Finding {
+        let rule = &self.scanner.rules[found.rule];
+        Finding {
+            rule: rule.id.clone(),
+            name: rule.name.as_str().into(),
+            severity: rule.severity,
+            action: found.action,
+            guardrail: found.guardrail,
+            path: path.clone(),
+            start: found.span.start,
+            end: found.span.end,
+        }
+    }
+}
+
+/// What stands in short brackets, and could be taken for one of our placeholders.
+fn bracketed(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('[').filter_map(|(at, _)| {
+        let end = text.as_bytes()[at..].iter().take(64).position(|byte| *byte == b']')?;
+        text.get(at..=at + end)
+    })
+}
+
+fn stricter(one: Option<Ask>, two: Option<Ask>) -> Option<Ask> {
+    match (one, two) {
+        (Some(one), Some(two)) if two.action > one.action => Some(two),
+        (None, two) => two,
+        (one, _) => one,
+    }
+}
