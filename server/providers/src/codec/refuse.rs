@@ -33,6 +33,8 @@ pub(crate) const CHAT: &[(&str, Harmless)] = &[
 /// Fields of a chat message, of its parts and of its tools.
 pub(crate) const CHAT_MESSAGE: &[(&str, Harmless)] = &[
     ("annotations", Always),
+    // Mistral's mark of a beginning that the model is to go on from.
+    ("prefix", Saying(&["false"])),
     // What the model thought in an earlier turn; only its own vendor could use it.
     ("reasoning", Always),
     ("reasoning_content", Always),

@@ -38,8 +38,16 @@ impl Relay for Pass {
         self.finished |= measure(&chunk, &self.meter)?;
         let only_usage = given(&chunk, "usage").is_some()
             && chunk.get("choices").and_then(Value::as_array).is_some_and(Vec::is_empty);
-        if self.wants_usage || !only_usage {
+        if self.wants_usage {
             out.extend_from_slice(&event.raw);
+        } else if !only_usage {
+            // It is told in every chunk once it is asked for, and strict readers want no null.
+            let asked = chunk.get("usage") == Some(&Value::Null);
+            let less = asked.then(|| without_usage(data)).flatten();
+            match less {
+                Some(data) => out.extend_from_slice(format!("data: {data}\n\n").as_bytes()),
+                None => out.extend_from_slice(&event.raw),
+            }
         }
         Ok(Progress::Going)
     }
@@ -48,6 +56,14 @@ impl Relay for Pass {
     fn end(&mut self, _: &mut Vec<u8>) -> Result<(), UpstreamError> {
         if self.finished { Ok(()) } else { Err(UpstreamError::Cut) }
     }
+}
+
+/// A chunk without its empty usage, and else byte for byte. A quoted name in a text has a backslash
+/// before its last quote, so it is never taken for the field.
+fn without_usage(data: &str) -> Option<String> {
+    let forms = [",\"usage\":null", "\"usage\":null,", ", \"usage\": null", "\"usage\": null, "];
+    let form = forms.iter().find(|form| data.matches(**form).count() == 1)?;
+    Some(data.replace(form, ""))
 }
 
 /// Reads usage, text and failure of a chunk; true when it has a finish reason.
