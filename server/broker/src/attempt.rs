@@ -68,7 +68,9 @@ impl Broker {
             let (sending, sent) =
                 self.send_or_hedge(request, &mut decided, &mut in_flight, sending, until).await;
             match sent {
-                Ok(given) => return Ok(answered(request, &decided, in_flight, &sending, given)),
+                Ok(given) => {
+                    return Ok(self.answered(request, decided, in_flight, &sending, given));
+                }
                 Err(error) => {
                     in_flight.failed(sending.index, &error, false);
                     let admits = self.admits(request.org, &ready);
@@ -98,6 +100,45 @@ impl Broker {
             }
         }
         self.afford(in_flight, ready.worst_case).await
+    }
+
+    fn answered(
+        &self,
+        request: &CallRequest,
+        decided: Decided,
+        mut in_flight: InFlight,
+        sending: &Sending,
+        given: Given,
+    ) -> Answered {
+        let call = in_flight.call;
+        // Only the first choice's answer is kept: a stand-in's is not what was asked for.
+        let slot = decided.slot.filter(|_| sending.tried.candidate == decided.first.candidate);
+        let about = About {
+            model: sending.ready.plan.name.clone(),
+            provider: sending.ready.plan.provider_slug.to_string(),
+            route: decided.why.route,
+            reason: sending.ready.reason.clone(),
+            routing: decided.header,
+            cache: slot.as_ref().map(|_| "miss"),
+            attempts: u32::try_from(in_flight.attempts.len()).unwrap_or(u32::MAX),
+        };
+        in_flight.note_first_byte();
+        match given {
+            Given::Whole { body, usage } => {
+                let cost = in_flight.succeed(sending.index, usage);
+                if let Some(slot) = slot {
+                    self.answers.keep(&slot, body.clone(), cost);
+                }
+                Answered::Whole { call, about, body, cost }
+            }
+            Given::Stream { stream, opening } => {
+                let (held, dialect) = (in_flight.held, request.inbound.dialect());
+                let keep = slot.map(|slot| (self.answers.clone(), slot));
+                let stream =
+                    CallStream::live(stream, opening, in_flight, sending.index, dialect, keep);
+                Answered::Stream { call, about, held, stream: Box::new(stream) }
+            }
+        }
     }
 
     /// Holds what a further try needs beyond what is held already.
@@ -215,36 +256,6 @@ impl Broker {
             }
         };
         tokio::time::timeout_at(until.into(), work).await.unwrap_or(Err(UpstreamError::Timeout))
-    }
-}
-
-fn answered(
-    request: &CallRequest,
-    decided: &Decided,
-    mut in_flight: InFlight,
-    sending: &Sending,
-    given: Given,
-) -> Answered {
-    let call = in_flight.call;
-    let about = About {
-        model: sending.ready.plan.name.clone(),
-        provider: sending.ready.plan.provider_slug.to_string(),
-        route: decided.why.route.clone(),
-        reason: sending.ready.reason.clone(),
-        routing: decided.header.clone(),
-        attempts: u32::try_from(in_flight.attempts.len()).unwrap_or(u32::MAX),
-    };
-    in_flight.note_first_byte();
-    match given {
-        Given::Whole { body, usage } => {
-            let cost = in_flight.succeed(sending.index, usage);
-            Answered::Whole { call, about, body, cost }
-        }
-        Given::Stream { stream, opening } => {
-            let (held, dialect) = (in_flight.held, request.inbound.dialect());
-            let stream = CallStream::new(stream, opening, in_flight, sending.index, dialect);
-            Answered::Stream { call, about, held, stream: Box::new(stream) }
-        }
     }
 }
 

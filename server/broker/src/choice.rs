@@ -31,6 +31,8 @@ pub struct Wishes {
     pub session: Option<String>,
     /// `x-ralex-priority`: who goes first where calls wait.
     pub priority: Priority,
+    /// `x-ralex-cache: no-store`: no kept answer, and nothing kept of this one.
+    pub fresh: bool,
     /// Headers that a route's conditions may read; never a credential.
     pub headers: BTreeMap<String, String>,
 }

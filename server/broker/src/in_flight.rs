@@ -40,6 +40,8 @@ pub(crate) struct InFlight {
     pub attempts: Vec<Attempt>,
     /// Its places at providers, given back when it ends.
     pub permits: Vec<(ProviderId, Permit)>,
+    /// The kind of cache that answered, and what its answer had cost.
+    pub cached: Option<(&'static str, Money)>,
     pub first_byte: Option<Instant>,
     pub closed: bool,
 }
@@ -156,6 +158,12 @@ impl InFlight {
         self.close(Ending::Success, Some(index), None)
     }
 
+    /// Closes a call that a kept answer was given to.
+    pub fn found(mut self, kind: &'static str, saved: Money) {
+        self.cached = Some((kind, saved));
+        self.close(Ending::Success, None, None);
+    }
+
     /// Closes a call that failed, at the cost of what was used.
     pub fn fail(mut self, code: Code) -> Money {
         self.close(Ending::Error, None, Some(code))
@@ -205,7 +213,7 @@ impl InFlight {
             tries,
             attempts,
             guardrails: None,
-            cached: None,
+            cached: self.cached,
         }
     }
 

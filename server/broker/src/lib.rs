@@ -6,14 +6,17 @@
 //! HTTP layer.
 
 mod attempt;
+mod cache;
 mod call;
 mod choice;
 mod course;
 mod first;
+mod health;
 mod in_flight;
 mod keys;
 mod queue;
 mod ready;
+mod sql;
 mod stream;
 mod writer;
 
@@ -45,6 +48,8 @@ pub struct Broker {
     writer: Writer,
     keys: keys::Keys,
     queue: queue::Queue,
+    answers: cache::Answers,
+    db: Db,
 }
 
 /// What a call passes on its way.
@@ -60,14 +65,17 @@ pub struct Parts {
     pub default_max_output: u64,
     pub resilience: Resilience,
     pub places: Places,
+    /// Bytes of memory that kept answers may take.
+    pub cache_bytes: u64,
 }
 
 impl Broker {
     /// Starts the broker. The task ends when the broker is gone and every call is written.
     pub fn start(db: Db, parts: Parts) -> (Self, tokio::task::JoinHandle<()>) {
-        let (writer, task) = Writer::start(db);
+        let (writer, task) = Writer::start(db.clone());
+        let answers = cache::Answers::new(parts.cache_bytes);
         let (keys, queue) = (keys::Keys::default(), queue::Queue::new(parts.places));
-        (Self { parts: Arc::new(parts), writer, keys, queue }, task)
+        (Self { parts: Arc::new(parts), writer, keys, queue, answers, db }, task)
     }
 
     /// Waits until the calls that ended before are written, so that one reads one's own.

@@ -5,18 +5,20 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use ralex_kernel::Money;
 use ralex_providers::{AnswerStream, Chunk, Dialect, UpstreamError, error_event};
 
+use crate::cache::{Answers, Slot};
 use crate::in_flight::InFlight;
 
 /// Server-sent events in the caller's dialect. A failure of the upstream is told in the stream
 /// itself, since the status has gone out long before. Dropping it cancels the upstream and settles
 /// what was produced.
 pub struct CallStream {
-    inner: AnswerStream,
+    /// Nothing of an answer that was kept.
+    inner: Option<AnswerStream>,
     /// What came while it was not sure that the answer would.
     opening: VecDeque<Chunk>,
     /// Gone once the call is closed.
@@ -24,27 +26,57 @@ pub struct CallStream {
     /// Which of its tries this is.
     attempt: usize,
     dialect: Dialect,
+    keep: Option<Keeping>,
 }
 
+/// An answer that is to be kept, as far as it has come.
+struct Keeping {
+    answers: Answers,
+    slot: Slot,
+    said: BytesMut,
+}
+
+/// Longer answers are not kept.
+const KEPT: usize = 1024 * 1024;
+
 impl CallStream {
-    pub(crate) fn new(
+    pub(crate) fn live(
         inner: AnswerStream,
         opening: Vec<Chunk>,
         in_flight: InFlight,
         attempt: usize,
         dialect: Dialect,
+        keep: Option<(Answers, Slot)>,
     ) -> Self {
-        let opening = opening.into();
-        Self { inner, opening, in_flight: Some(in_flight), attempt, dialect }
+        let keep = keep.map(|(answers, slot)| Keeping { answers, slot, said: BytesMut::new() });
+        let (inner, opening) = (Some(inner), opening.into());
+        Self { inner, opening, in_flight: Some(in_flight), attempt, dialect, keep }
+    }
+
+    /// An answer that was given before; its call is closed already.
+    pub(crate) fn kept(body: Bytes, dialect: Dialect) -> Self {
+        let chunk = Chunk { bytes: with_cost(&body, Money::ZERO, dialect), usage: None };
+        let opening = VecDeque::from([chunk]);
+        Self { inner: None, opening, in_flight: None, attempt: 0, dialect, keep: None }
     }
 
     fn chunk(&mut self, chunk: Chunk) -> Bytes {
         if let Some(in_flight) = &mut self.in_flight {
             in_flight.note_first_byte();
         }
+        if let Some(keeping) = &mut self.keep {
+            keeping.said.extend_from_slice(&chunk.bytes);
+            if keeping.said.len() > KEPT {
+                self.keep = None;
+            }
+        }
         let Some(usage) = chunk.usage else { return chunk.bytes };
         let Some(in_flight) = self.in_flight.take() else { return chunk.bytes };
-        with_cost(&chunk.bytes, in_flight.succeed(self.attempt, usage))
+        let cost = in_flight.succeed(self.attempt, usage);
+        if let Some(Keeping { answers, slot, said }) = self.keep.take() {
+            answers.keep(&slot, said.freeze(), cost);
+        }
+        with_cost(&chunk.bytes, cost, self.dialect)
     }
 
     fn failure(&mut self, error: &UpstreamError) -> Bytes {
@@ -63,14 +95,13 @@ impl Stream for CallStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            if self.in_flight.is_none() {
-                return Poll::Ready(None);
-            }
             let item = match self.opening.pop_front() {
                 Some(chunk) => Some(Ok(chunk)),
-                None => match self.inner.poll_next_unpin(cx) {
-                    Poll::Ready(item) => item,
-                    Poll::Pending => return Poll::Pending,
+                None if self.in_flight.is_none() => return Poll::Ready(None),
+                None => match self.inner.as_mut().map(|inner| inner.poll_next_unpin(cx)) {
+                    Some(Poll::Ready(item)) => item,
+                    Some(Poll::Pending) => return Poll::Pending,
+                    None => return Poll::Ready(None),
                 },
             };
             let bytes = match item {
@@ -87,7 +118,11 @@ impl Stream for CallStream {
 
 /// Adds the cost as a comment, which readers of server-sent events pass over: the headers, where
 /// a plain answer has it, went out before it was known.
-fn with_cost(bytes: &Bytes, cost: Money) -> Bytes {
+fn with_cost(bytes: &Bytes, cost: Money, dialect: Dialect) -> Bytes {
+    // Google's own readers take every line for data.
+    if dialect == Dialect::Gemini {
+        return bytes.clone();
+    }
     let comment = format!(": x-ralex-cost {cost}\n\n");
     [bytes.as_ref(), comment.as_bytes()].concat().into()
 }

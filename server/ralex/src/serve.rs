@@ -207,6 +207,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         default_max_output: settings.default_max_output,
         resilience: settings.resilience,
         places: settings.places,
+        cache_bytes: settings.cache_bytes,
     };
     let (broker, writer) = Broker::start(db.clone(), parts);
     routing.breakers().configure(settings.breakers);

@@ -148,6 +148,12 @@ pub const SETTINGS: &[Setting] = &[
         "How long a call waits for its turn before it is told to come again",
     ),
     setting(
+        "cache_bytes",
+        "BYTES",
+        Some("67108864"),
+        "Memory for answers that organisations choose to keep",
+    ),
+    setting(
         "breaker_failures",
         "NUMBER",
         Some("5"),
@@ -196,6 +202,7 @@ pub struct Settings {
     pub timeouts: Timeouts,
     pub resilience: Resilience,
     pub places: Places,
+    pub cache_bytes: u64,
     pub breakers: BreakerSettings,
     pub max_body: usize,
     pub log: String,
@@ -367,6 +374,7 @@ impl Given {
             timeouts,
             resilience: self.resilience(timeouts.whole),
             places: self.places(),
+            cache_bytes: self.parse("cache_bytes", 0, |text| within(text, 0, 1 << 40)),
             breakers: self.breakers(),
             max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
             log: self.parse("log", "info".to_owned(), filter),

@@ -84,6 +84,7 @@ impl World {
             default_max_output: 64,
             resilience,
             places: Places::default(),
+            cache_bytes: 1 << 20,
         };
         let (broker, _) = Broker::start(db, parts);
         let scope = Access::internal(first.org);
@@ -151,6 +152,7 @@ impl World {
             inbound: Inbound::parse(Dialect::OpenaiChat, body.clone()).unwrap(),
             body,
             wishes: Wishes::default(),
+            meaning: String::new(),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod model_list;
 pub mod models;
 pub mod openapi;
 pub mod problem;
+pub mod resilience;
 pub mod routes;
 mod routing;
 pub mod secrets;

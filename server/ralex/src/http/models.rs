@@ -93,12 +93,21 @@ async fn call(
     let inbound = Inbound::parse_at(dialect, body.clone(), path)?.with_headers(headers);
     let broker = part::<Broker>(request)?;
     let wishes = wishes(request)?;
-    broker.call(CallRequest { signed_in, org, at, inbound, body, wishes }).await
+    let meaning = meaning(request);
+    broker.call(CallRequest { signed_in, org, at, inbound, body, wishes, meaning }).await
 }
 
 /// Headers that no condition of a route may read.
 const CREDENTIALS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
+
+/// Headers that change what a body means, as one text.
+fn meaning(request: &HttpRequest) -> String {
+    let meant = ["anthropic-beta", "anthropic-version", "openai-beta", "api-version"];
+    let values = meant.iter().filter_map(|name| request.headers().get(*name)?.to_str().ok());
+    let query = request.query_string();
+    values.chain([query]).collect::<Vec<_>>().join("\n")
+}
 
 /// What the headers ask for beside the request itself.
 fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
@@ -128,6 +137,7 @@ fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
         residency: text("x-ralex-residency"),
         session: text("x-ralex-session"),
         priority,
+        fresh: text("x-ralex-cache").is_some_and(|value| matches!(value.as_str(), "no-store" | "no-cache" | "off")),
         headers: open.collect(),
     })
 }
@@ -208,6 +218,9 @@ fn started(mut response: HttpResponseBuilder, call: CallId, about: &About) -> Ht
         .insert_header(("x-ralex-attempts", about.attempts.to_string()))
         .insert_header(("x-ralex-model", header_text(&about.model)))
         .insert_header(("x-ralex-reason", header_text(&about.reason)));
+    if let Some(cache) = about.cache {
+        response.insert_header(("x-ralex-cache", cache));
+    }
     if let Some(routing) = &about.routing {
         response.insert_header(("x-ralex-routing", header_text(routing)));
     }

@@ -6,7 +6,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    audit, auth, budgets, catalog, gemini, health, members, model_list, models, routing, secrets, teams,
+    audit, auth, budgets, catalog, gemini, health, members, model_list, models, resilience, routing, secrets, teams,
     tokens, usage,
 };
 
@@ -103,6 +103,10 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(budgets::find_budget)
         .service(budgets::update_budget)
         .service(budgets::delete_budget)
+        .service(resilience::provider_health)
+        .service(resilience::find_cache)
+        .service(resilience::set_cache)
+        .service(resilience::clear_cache)
         .service(usage::usage)
         .service(usage::list_calls)
         .service(usage::find_call)

@@ -1,0 +1,120 @@
+//! How providers do, and whether answers are kept to be given again.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::Money;
+use serde::{Deserialize, Serialize};
+
+/// What a circuit guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum CircuitKind {
+    Provider,
+    Model,
+    Key,
+}
+
+/// How a circuit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum CircuitState {
+    /// Calls go elsewhere, or here only as the last resort.
+    Open,
+    /// Its time is over: single calls find out whether it recovered.
+    HalfOpen,
+}
+
+/// Which answers are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum CacheMode {
+    Off,
+    /// Of calls with a temperature of zero.
+    Deterministic,
+    /// Of all conversations.
+    All,
+}
+
+impl CacheMode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Deterministic => "deterministic",
+            Self::All => "all",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Off, Self::Deterministic, Self::All].into_iter().find(|it| it.as_str() == text)
+    }
+}
+
+crate::answer! {
+    /// How the providers of an organisation do.
+    pub struct HealthReport {
+        /// Of how many minutes the numbers are.
+        pub minutes: u32,
+        pub providers: Vec<ProviderHealth>,
+        pub models: Vec<ModelHealth>,
+        /// Providers, models and keys that are left alone for a while, on any node.
+        pub circuits: Vec<Circuit>,
+    }
+
+    pub struct ProviderHealth {
+        pub provider: String,
+        pub enabled: bool,
+        /// Tries, answered or not.
+        pub tries: u64,
+        pub failed: u64,
+        /// The word for the worst of its circuits; nothing where all are closed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub circuit: Option<CircuitState>,
+    }
+
+    pub struct ModelHealth {
+        pub model: String,
+        pub provider: String,
+        pub calls: u64,
+        pub failed: u64,
+        /// Calls that it answered in the place of another, or after a failure of its own.
+        pub rescued: u64,
+        /// Milliseconds to the first byte: half of all calls took no longer, and 95 of a hundred.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub first_byte_p50_ms: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub first_byte_p95_ms: Option<u32>,
+    }
+
+    pub struct Circuit {
+        pub kind: CircuitKind,
+        pub id: String,
+        /// The provider's slug, the model's or the key's name.
+        pub name: String,
+        pub state: CircuitState,
+        /// When the next call may go there.
+        pub until: DateTime<Utc>,
+        /// How often in a row it has opened.
+        pub openings: u32,
+        pub reason: String,
+    }
+
+    /// Whether answers are kept, and what that saved in the last 30 days.
+    pub struct Cache {
+        pub mode: CacheMode,
+        pub ttl_seconds: u32,
+        pub calls: u64,
+        /// Of these, calls that a kept answer was given to.
+        pub hits: u64,
+        pub saved: Money,
+    }
+}
+
+crate::request! {
+    pub struct SetCache {
+        pub mode: CacheMode,
+        /// How long an answer is kept, from a second to a week.
+        pub ttl_seconds: u32,
+    }
+}
