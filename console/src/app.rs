@@ -152,6 +152,7 @@ fn inside(place: Option<Place>, org: &Org) -> Html {
         Place::Teams => html! { <pages::teams::TeamsPage /> },
         Place::People => html! { <pages::people::PeoplePage /> },
         Place::Tokens => html! { <pages::tokens::TokensPage /> },
+        Place::Providers => html! { <pages::providers::ProvidersPage /> },
         Place::Models => html! { <pages::models::ModelsPage /> },
         Place::Audit => html! { <pages::audit::AuditPage /> },
     }

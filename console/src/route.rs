@@ -34,6 +34,7 @@ pub enum Place {
     Teams,
     People,
     Tokens,
+    Providers,
     Models,
     Audit,
 }
@@ -43,12 +44,12 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
     ("", &[Place::Overview, Place::Playground, Place::Calls]),
     ("Spend", &[Place::Usage, Place::Budgets]),
     ("Access", &[Place::Teams, Place::People, Place::Tokens]),
-    ("Gateway", &[Place::Models]),
+    ("Gateway", &[Place::Providers, Place::Models]),
     ("Proof", &[Place::Audit]),
 ];
 
 impl Place {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Overview,
         Self::Playground,
         Self::Calls,
@@ -57,6 +58,7 @@ impl Place {
         Self::Teams,
         Self::People,
         Self::Tokens,
+        Self::Providers,
         Self::Models,
         Self::Audit,
     ];
@@ -71,6 +73,7 @@ impl Place {
             Self::Teams => "teams",
             Self::People => "people",
             Self::Tokens => "tokens",
+            Self::Providers => "providers",
             Self::Models => "models",
             Self::Audit => "audit",
         }
@@ -86,7 +89,8 @@ impl Place {
             Self::Teams => "Teams",
             Self::People => "People",
             Self::Tokens => "Tokens",
-            Self::Models => "Models and keys",
+            Self::Providers => "Providers and keys",
+            Self::Models => "Models",
             Self::Audit => "Audit log",
         }
     }
@@ -101,6 +105,7 @@ impl Place {
             Self::Teams => Icon::Layers,
             Self::People => Icon::People,
             Self::Tokens => Icon::Key,
+            Self::Providers => Icon::Plug,
             Self::Models => Icon::Cube,
             Self::Audit => Icon::Shield,
         }
@@ -117,6 +122,7 @@ impl Place {
             Self::Teams => 't',
             Self::People => 'e',
             Self::Tokens => 'k',
+            Self::Providers => 'v',
             Self::Models => 'm',
             Self::Audit => 'a',
         }
@@ -132,7 +138,8 @@ impl Place {
             Self::Teams => "team.read",
             Self::People => "member.read",
             Self::Tokens => "token.read",
-            Self::Models => "provider.read",
+            Self::Providers => "provider.read",
+            Self::Models => "model.read",
             Self::Audit => "audit.read",
         }
     }

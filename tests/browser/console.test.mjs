@@ -13,7 +13,7 @@ const PASSWORD = 'a calm owl reads at noon';
 const QUESTION = 'Say something about rivers.';
 const PAGES = {
   overview: 'Overview', playground: 'Playground', calls: 'Calls', usage: 'Usage', budgets: 'Budgets',
-  teams: 'Teams', people: 'People', tokens: 'Tokens', models: 'Models and keys', audit: 'Audit log',
+  teams: 'Teams', people: 'People', tokens: 'Tokens', providers: 'Providers and keys', models: 'Models', audit: 'Audit log',
 };
 
 let server, browser, page, secret, signedIn;

@@ -1,14 +1,20 @@
-//! Providers, their models, and the models whose price is known.
+//! Providers, their models and prices, and what the catalogue knows.
 
 use ralex_api::Page;
 use ralex_api::catalog::{
-    CatalogModel, Model, NewModel, NewProvider, Provider, ProviderKind, UpdateModel, UpdateProvider,
+    CatalogModel, Model, ModelPrice, NewModel, NewProvider, Provider, ProviderKind,
+    ProviderKindInfo, UpdateModel, UpdateProvider,
 };
 use ralex_kernel::ModelId;
 
 use super::client::{self, Answer};
-use super::{ALL, page, path};
+use super::{ALL, PAGE, page, path};
 use crate::text::query::Query;
+
+/// The kinds of providers that can be added.
+pub async fn kinds(org: &str) -> Answer<Page<ProviderKindInfo>> {
+    client::find(&path(org, &["catalog", "providers"])).await
+}
 
 pub async fn providers(org: &str) -> Answer<Page<Provider>> {
     client::find(&page(&path(org, &["providers"]), None, ALL, Query::default())).await
@@ -26,8 +32,14 @@ pub async fn delete_provider(org: &str, slug: &str) -> Answer<()> {
     client::delete(&path(org, &["providers", slug])).await
 }
 
+/// All models, for a picker.
 pub async fn models(org: &str) -> Answer<Page<Model>> {
-    client::find(&page(&path(org, &["models"]), None, ALL, Query::default())).await
+    list_models(org, Query::default(), None).await
+}
+
+/// The models that are looked for.
+pub async fn list_models(org: &str, filters: Query, cursor: Option<String>) -> Answer<Page<Model>> {
+    client::find(&page(&path(org, &["models"]), cursor.as_deref(), ALL, filters)).await
 }
 
 pub async fn create_model(org: &str, new: NewModel) -> Answer<Model> {
@@ -42,7 +54,14 @@ pub async fn delete_model(org: &str, id: ModelId) -> Answer<()> {
     client::delete(&path(org, &["models", &id.to_string()])).await
 }
 
-pub async fn catalog(org: &str, kind: ProviderKind) -> Answer<Page<CatalogModel>> {
+/// The prices that a model has and had, the newest first.
+pub async fn prices(org: &str, id: ModelId, cursor: Option<String>) -> Answer<Page<ModelPrice>> {
+    let path = path(org, &["models", &id.to_string(), "prices"]);
+    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default())).await
+}
+
+/// What is known of the models of a kind of provider.
+pub async fn catalog(org: &str, kind: &ProviderKind) -> Answer<Page<CatalogModel>> {
     let filters = Query::default().with("kind", kind.as_str());
     client::find(&format!("{}{filters}", path(org, &["catalog"]))).await
 }

@@ -1,7 +1,7 @@
 //! Provider keys: in, never out.
 
 use ralex_api::Page;
-use ralex_api::vault::SecretInfo;
+use ralex_api::vault::{SecretInfo, UpdateSecret};
 use ralex_kernel::{Name, SecretId};
 use serde_json::json;
 
@@ -13,9 +13,24 @@ pub async fn secrets(org: &str) -> Answer<Page<SecretInfo>> {
     client::find(&page(&path(org, &["secrets"]), None, ALL, Query::default())).await
 }
 
-pub async fn create(org: &str, name: &Name, provider: &str, value: &str) -> Answer<SecretInfo> {
-    let new = json!({ "name": name, "provider": provider, "value": value });
+pub async fn create(
+    org: &str,
+    name: &Name,
+    provider: &str,
+    value: &str,
+    limits: &UpdateSecret,
+) -> Answer<SecretInfo> {
+    let new = json!({
+        "name": name, "provider": provider, "value": value, "weight": limits.weight,
+        "requests_per_minute": limits.requests_per_minute.flatten(),
+        "tokens_per_minute": limits.tokens_per_minute.flatten(),
+    });
     client::create(&path(org, &["secrets"]), &new).await
+}
+
+/// Changes how a key is used beside the provider's others.
+pub async fn limit(org: &str, id: SecretId, change: UpdateSecret) -> Answer<SecretInfo> {
+    client::update(&path(org, &["secrets", &id.to_string()]), &change).await
 }
 
 pub async fn rotate(org: &str, id: SecretId, value: &str) -> Answer<SecretInfo> {

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_few_letters_in_order_find_a_name() {
-        assert!(matches("Models and keys", "mk"));
+        assert!(matches("Providers and keys", "pk"));
         assert!(matches("Audit log", "AUD"));
         assert!(matches("Usage", ""));
         assert!(!matches("Usage", "gu"));

@@ -152,7 +152,7 @@ fn first_call(org: &Org) -> Html {
             <header class="panel-head"><h2>{ Icon::Play.show() }{ "Make the first call" }</h2></header>
             <ol>
                 { step(Place::Playground, ": ask the simulated model, which needs no key.") }
-                { step(Place::Models, ": add a provider and its key to call a real one.") }
+                { step(Place::Providers, ": add a provider and its key to call a real one.") }
                 { step(Place::Tokens, ": make a token and point your OpenAI or Anthropic SDK here.") }
                 { step(Place::Budgets, ": set what may be spent before others join.") }
             </ol>

@@ -1,40 +1,25 @@
-//! One provider with its keys and its models.
+//! One provider with its keys.
 
-use ralex_api::catalog::{Model, Provider, ProviderKind};
+use ralex_api::catalog::{Provider, ProviderKind, ProviderKindInfo};
 use ralex_api::vault::{SecretInfo, SecretState};
-use ralex_kernel::Price;
 use yew::prelude::*;
 
-use super::models::{Doing, Over};
-use crate::components::{Badge, Button, Column, Icon, IconButton, Table, Tone, When};
-use crate::text::number::grouped;
-
-const COLUMNS: [Column; 6] = [
-    Column::text("Model"),
-    Column::text("At the provider").wide(),
-    Column::number("$ in / M"),
-    Column::number("$ out / M"),
-    Column::number("Context").wide(),
-    Column::text(""),
-];
+use super::providers::{Doing, Over};
+use crate::components::{Badge, Button, Icon, IconButton, Tone, When};
+use crate::text::number::{counted, grouped};
 
 /// A provider's kind in words.
-pub const fn kind_name(kind: ProviderKind) -> &'static str {
-    match kind {
-        ProviderKind::Openai => "OpenAI",
-        ProviderKind::Anthropic => "Anthropic",
-        ProviderKind::OpenaiCompatible => "OpenAI-compatible",
-        ProviderKind::Simulated => "Simulated",
-    }
+pub fn kind_name(kinds: &[ProviderKindInfo], kind: &ProviderKind) -> String {
+    let known = kinds.iter().find(|info| info.kind == *kind);
+    known.map_or_else(|| kind.to_string(), |info| info.name.clone())
 }
 
 pub fn provider_card(
     provider: &Provider,
-    models: &[Model],
+    kinds: &[ProviderKindInfo],
     keys: &[SecretInfo],
     doing: &Doing,
 ) -> Html {
-    let models: Vec<&Model> = models.iter().filter(|model| model.provider == provider.id).collect();
     let keys: Vec<&SecretInfo> = keys.iter().filter(|key| key.provider == provider.id).collect();
     let address = provider
         .base_url
@@ -45,13 +30,13 @@ pub fn provider_card(
             <header class="panel-head">
                 <div>
                     <h2>{ provider.slug.to_string() }</h2>
-                    <p class="faint">{ kind_name(provider.kind) }{ " · " }{ address }</p>
+                    <p class="faint">{ kind_name(kinds, &provider.kind) }{ " · " }{ address }</p>
                 </div>
                 { badge(provider) }
                 <div class="panel-actions">{ actions(provider, doing) }</div>
             </header>
-            if provider.kind != ProviderKind::Simulated { { key_list(provider, &keys, doing) } }
-            { model_list(provider, &models, doing) }
+            if provider.kind != ProviderKind::SIMULATED { { key_list(provider, &keys, doing) } }
+            <p class="faint">{ models_of(provider) }</p>
         </section>
     }
 }
@@ -77,7 +62,7 @@ fn actions(provider: &Provider, doing: &Doing) -> Html {
     html! {
         <>
             <Button onclick={switch}>{ if provider.enabled { "Switch off" } else { "Switch on" } }</Button>
-            if provider.kind != ProviderKind::Simulated {
+            if provider.kind != ProviderKind::SIMULATED {
                 <IconButton icon={Icon::Edit} label={format!("Edit {}", provider.slug)} onclick={doing.open.reform(move |()| Over::EditProvider(edit.clone()))} />
             }
             <IconButton icon={Icon::Trash} label={format!("Delete {}", provider.slug)} onclick={doing.open.reform(move |()| Over::DeleteProvider(delete.clone()))} />
@@ -100,78 +85,40 @@ fn key_list(provider: &Provider, keys: &[&SecretInfo], doing: &Doing) -> Html {
 }
 
 fn key_row(key: &SecretInfo, doing: &Doing) -> Html {
-    let (rotate, delete) = (Box::new(key.clone()), Box::new(key.clone()));
+    let (rotate, limit, delete) =
+        (Box::new(key.clone()), Box::new(key.clone()), Box::new(key.clone()));
     html! {
         <li key={key.id.to_string()}>
             <div>
                 <strong>{ key.name.to_string() }</strong>{ " " }<span class="faint">{ format!("version {}", key.version) }</span>
-                <p class="faint">{ "Sent to " }<code>{ key.origin.clone() }</code>{ " only · entered " }<When at={key.rotated_at} /></p>
+                <p class="faint">{ "Sent to " }<code>{ key.origin.clone() }</code>{ " only · entered " }<When at={key.rotated_at} />{ format!(" · {}", share(key)) }</p>
             </div>
             if key.state == SecretState::Detached {
                 <Badge tone={Tone::Warn} title="The provider’s address changed; replace the key to use it there.">{ "Detached" }</Badge>
             }
+            if doing.may.rotate_key { <IconButton icon={Icon::Gauge} label={format!("Share and limits of {}", key.name)} onclick={doing.open.reform(move |()| Over::LimitKey(limit.clone()))} /> }
             if doing.may.rotate_key { <IconButton icon={Icon::Rotate} label={format!("Replace {}", key.name)} onclick={doing.open.reform(move |()| Over::RotateKey(rotate.clone()))} /> }
             if doing.may.delete_key { <IconButton icon={Icon::Trash} label={format!("Delete {}", key.name)} onclick={doing.open.reform(move |()| Over::DeleteKey(delete.clone()))} /> }
         </li>
     }
 }
 
-fn model_list(provider: &Provider, models: &[&Model], doing: &Doing) -> Html {
-    let chosen = Box::new(provider.clone());
-    html! {
-        <div class="part">
-            <header class="panel-head">
-                <h3>{ "Models" }</h3>
-                if doing.may.model { <Button icon={Icon::Plus} onclick={doing.open.reform(move |()| Over::AddModel(chosen.clone()))}>{ "Add model" }</Button> }
-            </header>
-            if models.is_empty() { <p class="faint">{ "None. What is not listed here cannot be called." }</p> }
-            else {
-                <Table caption={format!("Models of {}", provider.slug)} columns={COLUMNS.to_vec()}>
-                    { for models.iter().map(|model| model_row(model, doing)) }
-                </Table>
-            }
-        </div>
+fn models_of(provider: &Provider) -> String {
+    match provider.models {
+        0 => "It has no models yet; add one under Models.".to_owned(),
+        models => format!("It answers for {}.", counted(models.into(), "model")),
     }
 }
 
-fn model_row(model: &Model, doing: &Doing) -> Html {
-    let (edit, delete) = (Box::new(model.clone()), Box::new(model.clone()));
-    html! {
-        <tr key={model.id.to_string()}>
-            <th scope="row"><code>{ model.name.clone() }</code></th>
-            <td class="wide"><code class="faint">{ model.upstream_model.clone() }</code></td>
-            <td class="number">{ price(model.input_price) }</td>
-            <td class="number">{ price(model.output_price) }</td>
-            <td class="number wide" title={format!("{} of output at most", grouped(model.max_output.into()))}>{ grouped(model.context_window.into()) }</td>
-            <td class="number">
-                if doing.may.model {
-                    <IconButton icon={Icon::Edit} label={format!("Edit {}", model.name)} onclick={doing.open.reform(move |()| Over::EditModel(edit.clone()))} />
-                    <IconButton icon={Icon::Trash} label={format!("Delete {}", model.name)} onclick={doing.open.reform(move |()| Over::DeleteModel(delete.clone()))} />
-                }
-            </td>
-        </tr>
-    }
-}
-
-/// A price with the decimals of money, and more where it has more.
-pub fn price(price: Price) -> String {
-    let text = price.to_string();
-    match text.split_once('.') {
-        None => format!("{text}.00"),
-        Some((_, fraction)) if fraction.len() == 1 => format!("{text}0"),
-        Some(_) => text,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_price_keeps_every_digit() {
-        let shown = |text: &str| price(text.parse().unwrap());
-        assert_eq!(shown("3"), "3.00");
-        assert_eq!(shown("0.5"), "0.50");
-        assert_eq!(shown("0.075"), "0.075");
-    }
+/// How a key is used beside the provider's others.
+fn share(key: &SecretInfo) -> String {
+    let mut said = vec![match key.weight {
+        0 => "only when no other is left".to_owned(),
+        weight => format!("share {weight}"),
+    }];
+    said.extend(
+        key.requests_per_minute.map(|most| format!("{} requests/min", grouped(most.into()))),
+    );
+    said.extend(key.tokens_per_minute.map(|most| format!("{} tokens/min", grouped(most.into()))));
+    said.join(" · ")
 }
