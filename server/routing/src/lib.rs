@@ -17,6 +17,8 @@ mod catalogue;
 mod choose;
 pub mod classify;
 mod condition;
+#[cfg(test)]
+mod docs;
 mod escalate;
 mod explain;
 mod health;
