@@ -112,10 +112,9 @@ pub(crate) fn whole(
     };
     let changed = match filter {
         None => false,
-        Some(mut filter) => filter::whole(&mut said, filter.as_mut())
-            .map_err(|problem| {
-                UpstreamError::Stopped(Box::new(Stop { problem, usage: Some(usage) }))
-            })?,
+        Some(mut filter) => filter::whole(&mut said, filter.as_mut()).map_err(|problem| {
+            UpstreamError::Stopped(Box::new(Stop { problem, usage: Some(usage) }))
+        })?,
     };
     let same = upstream == caller && !changed;
     let body = if same { body } else { Value::Object(said).to_string().into() };
