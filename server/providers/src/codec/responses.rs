@@ -29,6 +29,8 @@ use crate::prepare::{Splice, Target};
 use crate::relay::Relay;
 use crate::usage::{Meter, Usage};
 
+pub(super) use thought::is_openais;
+
 /// The codec.
 pub(crate) struct Responses;
 

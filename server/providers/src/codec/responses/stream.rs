@@ -46,7 +46,11 @@ impl Relay for Pass {
 /// Reads usage, text, end and failure of an event.
 fn measure(event: &Object, meter: &Meter) -> Result<Progress, UpstreamError> {
     let response = event.get("response").and_then(Value::as_object);
-    if let Some(usage) = response.and_then(|response| Usage::of_response(response.get("usage"))) {
+    // Before the end no count is the last word.
+    let last = ["response.completed", "response.incomplete", "response.failed"];
+    if text(event, "type").is_some_and(|kind| last.contains(&kind))
+        && let Some(usage) = response.and_then(|it| Usage::of_response(it.get("usage")))
+    {
         meter.settle(usage);
     }
     match text(event, "type") {

@@ -280,6 +280,56 @@ fn a_thought_goes_back_to_its_vendor_and_to_no_other() {
 }
 
 #[test]
+fn a_thought_of_openais_is_not_shown_to_anthropic() {
+    let body = r#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"a"},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"openai:rs:g"},
+            {"type":"redacted_thinking","data":"openai:rs:g"},{"type":"text","text":"b"}]},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":""}]},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"Eq"}]}]}"#;
+    let inbound = Inbound::parse(Dialect::AnthropicMessages, body.into()).unwrap();
+    let sent = prepare(&inbound, &target("anthropic"), 500).unwrap().body;
+    let sent: Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(
+        sent["messages"],
+        json!([
+            { "role": "user", "content": "a" },
+            { "role": "assistant", "content": [{ "type": "text", "text": "b" }] },
+            { "role": "assistant", "content": [
+                { "type": "thinking", "thinking": "hm", "signature": "Eq" }] },
+        ])
+    );
+}
+
+#[test]
+fn the_proof_of_the_thought_behind_a_call_comes_back_with_the_call() {
+    let asked = inbound(&json!({ "model": "m", "input": "hi" }));
+    let called = ToolCall {
+        id: "c:1".to_owned(),
+        name: "f".to_owned(),
+        arguments: Object::new(),
+        signature: Some("Cg==".to_owned()),
+    };
+    let reply = Reply {
+        parts: vec![Part::new("", Content::ToolCall(called.clone()))],
+        finish: Finish::ToolCalls,
+        ..Reply::default()
+    };
+    let (id, name, signature) = (called.id.clone(), called.name.clone(), called.signature.clone());
+    let deltas = [
+        Delta::Start { id: None, model: String::new() },
+        Delta::Call { id, name, signature },
+        Delta::Finish(Finish::ToolCalls),
+    ];
+    let streamed = written(&asked, &deltas).1.pop().unwrap()["response"]["output"].take();
+    for output in [whole(&reply, &asked)["output"].clone(), streamed] {
+        let request = Responses.decode_request(&inbound(&json!({ "model": "m", "input": output })));
+        let parts = &request.unwrap().turns[0].parts;
+        assert_eq!(parts.len(), 1);
+        assert_eq!(parts[0].content, Content::ToolCall(called.clone()));
+    }
+}
+
+#[test]
 fn only_allowed_tools_are_offered() {
     let tool = |name: &str| json!({ "type": "function", "name": name, "parameters": {} });
     let sent = sent(
