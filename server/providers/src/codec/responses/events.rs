@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::reply::{
     call, call_prefix, complete, freeform, item_id, message, output_text, reasoning, refusal, shell,
 };
-use super::thought;
 use super::tools::{Known, Names};
+use super::{thought, write};
 use crate::codec::{Encode, identifier};
 use crate::inbound::Inbound;
 use crate::ir::{Delta, Finish};
@@ -340,14 +340,4 @@ impl Encode for Encoder {
             Delta::Finish(finish) => self.finish(finish, out),
         }
     }
-}
-
-/// One event, whose type stands in its name and in its data.
-pub(super) fn write(out: &mut Vec<u8>, kind: &str, sequence: u64, rest: Object) {
-    let mut data =
-        crate::json::object([("type", json!(kind)), ("sequence_number", json!(sequence))]);
-    data.extend(rest);
-    // A field of the event may have the name of its type.
-    data.insert("type".to_owned(), json!(kind));
-    out.extend_from_slice(format!("event: {kind}\ndata: {}\n\n", Value::Object(data)).as_bytes());
 }

@@ -68,13 +68,18 @@ fn measure(event: &Object, meter: &Meter) -> Result<Progress, UpstreamError> {
             let item = event.get("item").and_then(Value::as_object);
             meter.produced(item.and_then(|item| text(item, "name")).unwrap_or_default());
         }
-        // Texts of all kinds; sound is no text.
-        Some(kind) if kind.ends_with(".delta") && !kind.starts_with("response.audio.") => {
+        Some(kind) if is_text(kind) => {
             meter.produced(text(event, "delta").unwrap_or_default());
         }
         Some(_) | None => {}
     }
     Ok(Progress::Going)
+}
+
+/// Pieces of all kinds of texts; sound is none.
+fn is_text(kind: &str) -> bool {
+    let mut names = kind.rsplit('.');
+    names.next() == Some("delta") && names.next() != Some("audio")
 }
 
 /// Events as steps.
