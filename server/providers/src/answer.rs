@@ -29,6 +29,11 @@ pub enum Answer {
         usage: Usage,
     },
     Stream(AnswerStream),
+    /// What is neither JSON nor events: sound, a file, a transcription as plain text.
+    Raw {
+        content_type: String,
+        body: AnswerStream,
+    },
 }
 
 /// A piece of a streamed answer.
@@ -112,10 +117,9 @@ pub(crate) fn whole(
     };
     let changed = match filter {
         None => false,
-        Some(mut filter) => filter::whole(&mut said, filter.as_mut())
-            .map_err(|problem| {
-                UpstreamError::Stopped(Box::new(Stop { problem, usage: Some(usage) }))
-            })?,
+        Some(mut filter) => filter::whole(&mut said, filter.as_mut()).map_err(|problem| {
+            UpstreamError::Stopped(Box::new(Stop { problem, usage: Some(usage) }))
+        })?,
     };
     let same = upstream == caller && !changed;
     let body = if same { body } else { Value::Object(said).to_string().into() };
