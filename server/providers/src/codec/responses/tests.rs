@@ -22,6 +22,8 @@ mod thoughts;
 
 const CODEX: &str = include_str!("../../../tests/golden/responses/codex.json");
 
+const CODEX_LATER: &str = include_str!("../../../tests/golden/responses/codex_later.json");
+
 const AGENT: &str = include_str!("../../../tests/golden/responses/agent.stream.txt");
 
 pub(super) fn inbound(body: &Value) -> Inbound {

@@ -57,26 +57,37 @@ fn tools_are_called_as_the_caller_declared_them() {
     assert_eq!(answer["output"], expected);
     let tools = answer["tools"].as_array().unwrap();
     assert!(tools.iter().all(|tool| tool["type"] != "web_search"), "nobody could search");
+}
 
-    // What the caller sends back is understood.
-    let mut next = asked;
-    let items = next["input"].as_array_mut().unwrap();
-    items.extend(expected.as_array().unwrap().clone());
-    items.extend(
-        ["c1", "c2", "c3"]
-            .map(|id| json!({ "type": "function_call_output", "call_id": id, "output": "done" })),
-    );
-    items.push(json!({ "type": "tool_search_output", "call_id": "c4", "execution": "client",
-        "status": "completed", "tools": [{ "type": "namespace", "name": "mail", "description": "",
-            "tools": [{ "type": "function", "name": "send", "parameters": {}, "strict": false }] }] }));
-    next["text"] = Value::Null;
-    let sent = sent("anthropic", &next).unwrap();
-    assert_eq!(sent["tools"][5]["name"], "mail__send");
-    let turns = sent["messages"].as_array().unwrap();
-    let calls = turns[3]["content"].as_array().unwrap();
-    assert_eq!(calls[2]["name"], "multi_agent_v1__close_agent");
-    let found = &turns[4]["content"][3]["content"][0]["text"];
-    assert_eq!(found, "These tools can be called now: mail__send");
+#[test]
+fn what_codex_says_of_its_calls_is_understood() {
+    let mut body: Value = serde_json::from_str(CODEX_LATER).unwrap();
+    body["text"] = Value::Null;
+    let request = Responses.decode_request(&inbound(&body)).unwrap();
+    let parts = || request.turns.iter().flat_map(|turn| &turn.parts);
+    let calls = parts().filter_map(|part| match &part.content {
+        Content::ToolCall(call) => Some((call.name.as_str(), call.signature.as_deref())),
+        _ => None,
+    });
+    assert!(calls.eq([
+        ("exec_command", Some("Cg==")),
+        ("apply_patch", Some("Cg==")),
+        ("tool_search", Some("Cg==")),
+        ("multi_agent_v1__close_agent", Some("Cg==")),
+    ]));
+    let thoughts = parts().filter(|part| {
+        matches!(&part.content, Content::Thinking { text, signature }
+            if text == "I think" && signature.as_deref() == Some("Eqx"))
+    });
+    assert_eq!(thoughts.count(), 4);
+    let found = parts().find_map(|part| match &part.content {
+        Content::ToolResult { call, parts, .. } if call == "toolu_tool_search" => Some(parts),
+        _ => None,
+    });
+    let names = "multi_agent_v1__close_agent, multi_agent_v1__resume_agent";
+    let told = format!("These tools can be called now: {names}");
+    assert_eq!(found.unwrap()[0].content, Content::Text(told));
+    assert!(request.tools.iter().any(|tool| tool.name == "multi_agent_v1__resume_agent"));
 }
 
 #[test]
