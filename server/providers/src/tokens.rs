@@ -212,7 +212,7 @@ impl Input {
         }
         match text(object, "type") {
             Some("text" | "input_text" | "output_text" | "reasoning_text" | "summary_text") => {
-                self.text(text(object, "text").unwrap_or_default())
+                self.text(text(object, "text").unwrap_or_default());
             }
             Some("image" | "image_url" | "input_image" | "computer_screenshot") => {
                 self.add(IMAGE_TOKENS, IMAGE_TOKENS);

@@ -19,6 +19,7 @@ mod requests;
 mod round_trip;
 mod streams;
 mod thoughts;
+mod translations;
 
 const CODEX: &str = include_str!("../../../tests/golden/responses/codex.json");
 
