@@ -292,8 +292,9 @@ fn named(inbound: &Inbound, target: &Target) -> Bytes {
 
 fn url(inbound: &Inbound, target: &Target, path: &str) -> Result<Url, Problem> {
     let manner = inbound.manner();
-    // Changes of an image are asked for beside the making of one, in a form of their own.
-    let edits = inbound.operation() == Operation::Images && manner.form.is_some();
+    // Changes of images are asked for beside the making of one: in a form, or with what to change.
+    let changes = manner.form.is_some() || given(inbound.body(), "images").is_some();
+    let edits = inbound.operation() == Operation::Images && changes;
     let path = if edits { path.replace("/generations", "/edits") } else { path.to_owned() };
     let path = match path.split_once('?') {
         Some((path, query)) => format!("{path}{}?{query}", manner.below),
