@@ -29,6 +29,11 @@ pub enum Answer {
         usage: Usage,
     },
     Stream(AnswerStream),
+    /// What is neither JSON nor events: sound, a file, a transcription as plain text.
+    Raw {
+        content_type: String,
+        body: AnswerStream,
+    },
 }
 
 /// A piece of a streamed answer.

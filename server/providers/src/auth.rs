@@ -6,6 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use crate::error::{Refusal, UpstreamError};
+use crate::google;
 use crate::sigv4::{Credential, Request, of_json};
 use crate::spec::{Auth, Scheme};
 
@@ -33,6 +34,10 @@ pub(crate) fn show(auth: &Auth, key: &Secret) -> Result<Shown, UpstreamError> {
         (Scheme::Header, Some(name)) => {
             let name = HeaderName::try_from(name).map_err(|_| unusable())?;
             shown.headers.push((name, secret(key.expose())?));
+        }
+        (Scheme::Google, _) if google::Kind::of(key) == google::Kind::ApiKey => {
+            let name = HeaderName::from_static("x-goog-api-key");
+            shown.headers.push((name, secret(key.expose().trim())?));
         }
         (Scheme::Bearer | Scheme::Header | Scheme::Sigv4 | Scheme::Google, _) => {
             let value = secret(&format!("Bearer {}", key.expose()))?;

@@ -1,6 +1,7 @@
 //! The one way out: sends a prepared request and reads the answer.
 
 use std::error::Error as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
@@ -13,13 +14,15 @@ use url::Url;
 
 use crate::answer::{self, Answer};
 use crate::auth;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Operation};
 use crate::egress::{EgressPolicy, Refused};
 use crate::error::{Refusal, Stop, UpstreamError};
 use crate::filter::TextFilter;
+use crate::google;
+use crate::operation;
 use crate::prepare::Prepared;
 use crate::simulated;
-use crate::spec::Scheme;
+use crate::spec::{ProviderSpec, Scheme};
 use crate::usage::{Meter, Usage};
 
 /// How long Ralex waits for an upstream.
@@ -54,6 +57,7 @@ pub struct Client {
     /// is not told the scheme.
     tls: reqwest::Client,
     plain: reqwest::Client,
+    google: google::Tokens,
 }
 
 /// No plain answer is larger; more would only fill the memory.
@@ -70,6 +74,7 @@ impl Client {
             plain: http(&policy, timeouts, true)?,
             policy,
             timeouts,
+            google: google::Tokens::default(),
         })
     }
 
@@ -100,12 +105,25 @@ impl Client {
             let usage = Some(Usage::default());
             return Err(UpstreamError::Stopped(Box::new(Stop { problem, usage })));
         }
-        let Some(url) = &prepared.url else { return simulated::answer(prepared, filter) };
+        if filter.is_some() {
+            operation::check_readable(&prepared.inbound).map_err(|problem| {
+                let usage = Some(Usage::default());
+                UpstreamError::Stopped(Box::new(Stop { problem, usage }))
+            })?;
+        }
+        let Some(url) = &prepared.url else {
+            return match prepared.inbound.operation() {
+                Operation::CountTokens => Ok(operation::count_here(&prepared.inbound)),
+                _ => simulated::answer(prepared, filter),
+            };
+        };
         // A dialect may ask for something in the query; an admin's address may not.
         let mut address = url.clone();
         address.set_query(None);
         let refused = |problem: Problem| UpstreamError::Egress(problem.detail);
         self.policy.check_url(&address).map_err(refused)?;
+        let token = self.token(&prepared.target.spec, key).await?;
+        let key = token.as_deref().or(key);
         let streamed = prepared.inbound.streamed();
         let wait = if streamed { self.timeouts.first_byte } else { self.timeouts.whole };
         let deadline = tokio::time::Instant::now() + wait;
@@ -119,8 +137,37 @@ impl Client {
         if streamed {
             return self.streamed(prepared, response, filter);
         }
+        let conversation = prepared.inbound.operation() == Operation::Generate;
+        if !conversation && let Some(kind) = kind_beside_json(&response) {
+            return self.raw(prepared, response, kind, filter);
+        }
         let body = tokio::time::timeout_at(deadline, read(response, MAX_ANSWER));
-        answer::whole(prepared, body.await.map_err(timeout)??, filter)
+        let body = body.await.map_err(timeout)??;
+        if conversation {
+            answer::whole(prepared, body, filter)
+        } else {
+            operation::operated(prepared, body, filter)
+        }
+    }
+
+    /// What is shown instead of the key, where a provider takes only what is made from it.
+    async fn token(
+        &self,
+        spec: &ProviderSpec,
+        key: Option<&Secret>,
+    ) -> Result<Option<Arc<Secret>>, UpstreamError> {
+        let is_account = |key: &&Secret| google::Kind::of(key) == google::Kind::Account;
+        match key.filter(is_account) {
+            Some(key) if spec.auth.scheme == Scheme::Google => {
+                let http = |url: &Url| self.http(url).clone();
+                self.google.of(key, &self.policy, http).await.map(Some)
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    fn http(&self, url: &Url) -> &reqwest::Client {
+        if url.scheme() == "http" { &self.plain } else { &self.tls }
     }
 
     fn request(
@@ -129,11 +176,13 @@ impl Client {
         url: &Url,
         key: Option<&Secret>,
     ) -> Result<reqwest::RequestBuilder, UpstreamError> {
-        let http = if url.scheme() == "http" { &self.plain } else { &self.tls };
+        let http = self.http(url);
         let dialect = prepared.upstream_dialect();
         let spec = &prepared.target.spec;
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let manner = prepared.inbound.manner();
+        let kind = manner.content_type.as_deref().and_then(|it| HeaderValue::from_str(it).ok());
+        headers.extend(kind.map(|kind| (CONTENT_TYPE, kind)));
         if dialect == Dialect::AnthropicMessages {
             headers.insert(API_VERSION.0, HeaderValue::from_static(API_VERSION.1));
         }
@@ -159,7 +208,23 @@ impl Client {
             url = auth::with_query(&url, &shown);
             headers.extend(shown.headers.into_iter().map(|(name, value)| (Some(name), value)));
         }
-        Ok(http.post(url).headers(headers).body(prepared.body.clone()))
+        let request = http.request(manner.method.clone(), url).headers(headers);
+        // A request without a body has no length either.
+        let without = prepared.body.is_empty() && manner.content_type.is_none();
+        Ok(if without { request } else { request.body(prepared.body.clone()) })
+    }
+
+    fn raw(
+        &self,
+        prepared: &Prepared,
+        response: Response,
+        content_type: String,
+        filter: Option<Box<dyn TextFilter>>,
+    ) -> Result<Answer, UpstreamError> {
+        let arriving = response.bytes_stream().map(|part| part.map_err(|error| cut(&error)));
+        let arriving = arriving.boxed();
+        let arrived = operation::Arrived { content_type, arriving, idle: self.timeouts.idle };
+        operation::raw(prepared, arrived, filter)
     }
 
     fn streamed(
@@ -182,6 +247,12 @@ impl Client {
             filter,
         )))
     }
+}
+
+/// The type of an answer that is no JSON; one that does not say its type is taken for JSON.
+fn kind_beside_json(response: &Response) -> Option<String> {
+    let kind = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
+    (!kind.to_ascii_lowercase().starts_with("application/json")).then(|| kind.to_owned())
 }
 
 fn http(
@@ -275,7 +346,7 @@ fn whole_seconds(seconds: f64) -> u64 {
     seconds.ceil() as u64
 }
 
-async fn read(response: Response, limit: usize) -> Result<Bytes, UpstreamError> {
+pub(crate) async fn read(response: Response, limit: usize) -> Result<Bytes, UpstreamError> {
     let mut body = BytesMut::new();
     let mut parts = response.bytes_stream();
     while let Some(part) = parts.next().await {

@@ -7,6 +7,7 @@
 
 pub(crate) mod chat;
 mod converse;
+pub(crate) mod embeddings;
 pub(crate) mod gemini;
 mod messages;
 pub(crate) mod refuse;

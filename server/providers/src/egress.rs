@@ -86,6 +86,16 @@ impl EgressPolicy {
         listed || (!plain && is_public(unpacked))
     }
 
+    /// True where the address itself, and not only its name, is one that the operator lists.
+    pub(crate) fn lists(&self, url: &Url) -> bool {
+        let address = match url.host() {
+            Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
+            Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
+            Some(Host::Domain(_)) | None => return false,
+        };
+        self.check_url(url).is_ok() && self.allowed.iter().any(|net| net.contains(&unpack(address)))
+    }
+
     /// The resolver for one of the two HTTP clients.
     pub(crate) fn resolver(&self, plain: bool) -> Arc<GuardedResolver> {
         Arc::new(GuardedResolver { policy: self.clone(), plain })

@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use crate::codec::{self, Asked};
 use crate::dialect::{Dialect, Operation};
 use crate::json::{Object, given};
+use crate::operation::{self, Manner};
 use crate::tokens::Input;
 
 /// A caller's request. Cheap to clone.
@@ -31,6 +32,7 @@ struct Inner {
     max_output: Option<u64>,
     answers: u64,
     headers: Vec<(&'static str, String)>,
+    manner: Manner,
     /// Counted once, when first asked, since it is the dearest step of a small call.
     input: OnceLock<Input>,
 }
@@ -74,17 +76,52 @@ impl Inbound {
             max_output,
             answers,
             headers: Vec::new(),
+            manner: Manner::default(),
             input: OnceLock::new(),
         })))
     }
 
+    /// A request that is no conversation.
+    pub(crate) fn of_operation(
+        dialect: Dialect,
+        operation: Operation,
+        (raw, body, spans): (Bytes, Object, Vec<(String, Range<usize>)>),
+        model: String,
+        (streamed, answers): (bool, u64),
+        manner: Manner,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            dialect,
+            operation,
+            raw,
+            body,
+            spans,
+            model,
+            streamed,
+            max_output: None,
+            answers,
+            headers: Vec::new(),
+            manner,
+            input: OnceLock::new(),
+        }))
+    }
+
     /// The same request with another body.
     pub(crate) fn rewritten(&self, body: &Object) -> Result<Self, Problem> {
-        let raw = serde_json::to_vec(body)
-            .map_err(|error| Problem::new(Code::Internal, format!("no JSON: {error}")))?;
         let path = InPath { model: Some(self.0.model.clone()), streamed: Some(self.0.streamed) };
         let headers = self.0.headers.clone();
-        let inbound = Self::parse_at(self.0.dialect, raw.into(), path)?;
+        let (operation, dialect) = (self.0.operation, self.0.dialect);
+        let kind = self.0.manner.content_type.as_deref();
+        let raw = if self.0.manner.form.is_some() {
+            self.form_with(body)
+        } else {
+            let no_json = |error| Problem::new(Code::Internal, format!("no JSON: {error}"));
+            serde_json::to_vec(body).map_err(no_json)?.into()
+        };
+        let inbound = match operation {
+            Operation::Generate => Self::parse_at(dialect, raw, path)?,
+            _ => Self::parse_operation_at(operation, dialect, raw, kind, path)?,
+        };
         Ok(match Arc::try_unwrap(inbound.0) {
             Ok(inner) => Self(Arc::new(Inner { headers, ..inner })),
             Err(shared) => Self(shared),
@@ -168,8 +205,30 @@ impl Inbound {
         &self.0.headers
     }
 
+    pub(crate) fn manner(&self) -> &Manner {
+        &self.0.manner
+    }
+
+    /// This form with some of its texts changed.
+    fn form_with(&self, body: &Object) -> Bytes {
+        let mut raw = Vec::with_capacity(self.0.raw.len());
+        let mut from = 0;
+        // The texts stand in the order of the form.
+        for (name, span) in &self.0.spans {
+            let (old, new) = (self.0.body.get(name), body.get(name).and_then(Value::as_str));
+            let Some(new) = new.filter(|new| old.and_then(Value::as_str) != Some(new)) else {
+                continue;
+            };
+            raw.extend_from_slice(self.0.raw.get(from..span.start).unwrap_or_default());
+            raw.extend_from_slice(new.as_bytes());
+            from = span.end;
+        }
+        raw.extend_from_slice(self.0.raw.get(from..).unwrap_or_default());
+        raw.into()
+    }
+
     fn input(&self) -> Input {
-        *self.0.input.get_or_init(|| Input::of(&self.0.body))
+        *self.0.input.get_or_init(|| operation::tokens(self))
     }
 }
 

@@ -122,7 +122,7 @@ impl Splice {
         self.replaced.push((range, text));
     }
 
-    fn apply(mut self, raw: &Bytes) -> Bytes {
+    pub fn apply(mut self, raw: &Bytes) -> Bytes {
         self.replaced.sort_by_key(|(span, _)| span.start);
         let end = raw.iter().rposition(|byte| *byte == b'}').unwrap_or(raw.len());
         let mut body = Vec::with_capacity(raw.len() + 128);

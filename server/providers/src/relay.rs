@@ -4,10 +4,12 @@
 //! and a failure. Between different ones it is decoded and encoded anew.
 
 use crate::codec::{self, Decode, Encode};
+use crate::dialect::Operation;
 use crate::error::{Stop, UpstreamError};
 use crate::filter::{Filtered, TextFilter};
 use crate::ir::Delta;
 use crate::json::Object;
+use crate::operation;
 use crate::prepare::Prepared;
 use crate::sse::Event;
 use crate::usage::Meter;
@@ -35,6 +37,9 @@ pub(crate) fn relay(
     meter: Meter,
     filter: Option<Box<dyn TextFilter>>,
 ) -> Box<dyn Relay> {
+    if prepared.inbound.operation() != Operation::Generate {
+        return Box::new(operation::Pass::new(meter, &prepared.inbound));
+    }
     let (upstream, caller) = (prepared.upstream_dialect(), prepared.inbound.dialect());
     if upstream == caller && filter.is_none() {
         return codec::of(caller).pass(meter, &prepared.inbound);

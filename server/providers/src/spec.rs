@@ -98,6 +98,8 @@ pub struct Quirks {
     pub stream_usage: bool,
     /// Knows `top_k` in chat, which OpenAI does not.
     pub top_k: bool,
+    /// How it writes rankings.
+    pub rerank: RerankForm,
     /// Fields of a request that it is known to refuse.
     pub refuses: Vec<String>,
     pub headers: BTreeMap<String, String>,
@@ -109,10 +111,23 @@ impl Default for Quirks {
             max_output_field: "max_tokens".to_owned(),
             stream_usage: true,
             top_k: true,
+            rerank: RerankForm::Jina,
             refuses: Vec::new(),
             headers: BTreeMap::new(),
         }
     }
+}
+
+/// The forms of rankings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RerankForm {
+    /// `top_n`, and documents that are only texts.
+    Cohere,
+    /// The same, and the documents come back where they are asked for. Most servers have this.
+    Jina,
+    /// `top_k`, and an answer of other names.
+    Voyage,
 }
 
 /// Why a file is no provider.

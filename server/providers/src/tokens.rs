@@ -95,6 +95,27 @@ impl Input {
         input
     }
 
+    /// A text's.
+    pub fn of_text(text: &str) -> Self {
+        let mut input = Self::default();
+        input.text(text);
+        input
+    }
+
+    /// A value's, as a text or as JSON.
+    pub fn of_value(value: &Value) -> Self {
+        let mut input = Self::default();
+        input.json(value);
+        input
+    }
+
+    /// Both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.add(other.counted, other.worst);
+        self
+    }
+
     fn add(&mut self, counted: u64, worst: u64) {
         self.counted = self.counted.saturating_add(counted);
         self.worst = self.worst.saturating_add(worst);
@@ -191,7 +212,7 @@ impl Input {
         }
         match text(object, "type") {
             Some("text" | "input_text" | "output_text" | "reasoning_text" | "summary_text") => {
-                self.text(text(object, "text").unwrap_or_default())
+                self.text(text(object, "text").unwrap_or_default());
             }
             Some("image" | "image_url" | "input_image" | "computer_screenshot") => {
                 self.add(IMAGE_TOKENS, IMAGE_TOKENS);

@@ -117,6 +117,23 @@ impl Usage {
         })
     }
 
+    /// Reads the `usage` of an operation, in any of its forms: as chat and responses have it, with
+    /// details under another name (transcriptions), or only a sum (rankings, some embeddings).
+    pub(crate) fn of_operation(usage: Option<&Value>) -> Option<Self> {
+        let told = usage?.as_object()?;
+        let details = Details::of(told, "input_token_details");
+        if let (Some(input), Some(output), Details(Some(_))) =
+            (count(told, "input_tokens"), count(told, "output_tokens"), details)
+        {
+            return Some(Self::parts(input, None, details, output, Details(None)));
+        }
+        let sum = || {
+            let total = count(told, "total_tokens")?;
+            Some(Self { input_tokens: total, ..Self::default() })
+        };
+        Self::of_response(usage).or_else(|| Self::of_chat(usage)).or_else(sum)
+    }
+
     /// Reads Bedrock's `usage`; nothing unless both counts are there.
     pub(crate) fn of_converse(usage: Option<&Value>) -> Option<Self> {
         let usage = usage?.as_object()?;

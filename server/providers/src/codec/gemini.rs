@@ -6,7 +6,8 @@
 mod array;
 mod config;
 mod contents;
-mod fields;
+pub(crate) mod count;
+pub(super) mod fields;
 mod model;
 mod parts;
 mod proof;

@@ -13,6 +13,7 @@ use super::of;
 use crate::dialect::Dialect;
 use crate::framing::Framing;
 use crate::inbound::{InPath, Inbound};
+use crate::ir::Delta;
 use crate::relay::Progress;
 use crate::sse;
 use crate::usage::Meter;
@@ -118,10 +119,17 @@ fn translated(from: Dialect, to: Dialect) -> String {
     let meter = Meter::new(inbound(to));
     let mut decoder = of(from).decoder(meter.clone());
     let mut encoder = of(to).encoder(meter, &inbound(to));
-    let mut out = Vec::new();
+    let (mut out, mut ended) = (Vec::new(), false);
     for event in events(from) {
         let mut deltas = Vec::new();
         decoder.event(&event, &mut deltas).unwrap();
+        deltas.iter().for_each(|delta| encoder.delta(delta, &mut out));
+        ended |= matches!(deltas.last(), Some(Delta::Finish(_)));
+    }
+    // Google's streams have no last event.
+    if !ended {
+        let mut deltas = Vec::new();
+        decoder.end(&mut deltas).unwrap();
         deltas.iter().for_each(|delta| encoder.delta(delta, &mut out));
     }
     // Amazon's frames are no text; what is in them is.

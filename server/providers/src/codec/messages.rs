@@ -8,6 +8,7 @@ use bytes::Bytes;
 use ralex_kernel::Problem;
 use serde_json::{Value, json};
 
+use super::responses::is_openais;
 use super::{Asked, Codec, Decode, Encode};
 use crate::error::UpstreamError;
 use crate::inbound::{Inbound, flag, messages, whole};
@@ -37,6 +38,9 @@ impl Codec for Messages {
         splice.set(inbound, "model", &json!(target.upstream_model));
         if inbound.max_output().is_none() {
             splice.set(inbound, "max_tokens", &json!(max_output));
+        }
+        if let Some(messages) = without_foreign(inbound.body().get("messages")) {
+            splice.set(inbound, "messages", &messages);
         }
         Ok(())
     }
@@ -90,6 +94,39 @@ impl Codec for Messages {
     fn error_event(&self, problem: &Problem) -> Bytes {
         format!("event: error\ndata: {}\n\n", self.error_body(problem)).into()
     }
+}
+
+/// True for a thought without Anthropic's proof, which would be refused.
+fn is_foreign(block: &Value) -> bool {
+    let proof = |key| block.get(key).and_then(Value::as_str).unwrap_or_default();
+    match block.get("type").and_then(Value::as_str) {
+        Some("thinking") => proof("signature").is_empty() || is_openais(proof("signature")),
+        Some("redacted_thinking") => is_openais(proof("data")),
+        Some(_) | None => false,
+    }
+}
+
+/// The messages without other vendors' thoughts, where there are any: a conversation may move from
+/// one model to another.
+fn without_foreign(messages: Option<&Value>) -> Option<Value> {
+    let messages = messages?.as_array()?;
+    let foreign = |message: &Value| {
+        let blocks = message.get("content").and_then(Value::as_array);
+        blocks.is_some_and(|blocks| blocks.iter().any(is_foreign))
+    };
+    if !messages.iter().any(foreign) {
+        return None;
+    }
+    let kept = messages.iter().filter_map(|message| {
+        let mut message = message.clone();
+        let all = message.get_mut("content").and_then(Value::as_array_mut);
+        let emptied = all.is_some_and(|all| {
+            all.retain(|block| !is_foreign(block));
+            all.is_empty()
+        });
+        (!emptied).then_some(message)
+    });
+    Some(kept.collect())
 }
 
 const fn error_type(status: u16) -> &'static str {

@@ -29,6 +29,8 @@ use crate::prepare::{Splice, Target};
 use crate::relay::Relay;
 use crate::usage::{Meter, Usage};
 
+pub(super) use thought::is_openais;
+
 /// The codec.
 pub(crate) struct Responses;
 
@@ -113,10 +115,10 @@ impl Codec for Responses {
         let error = error.get("error").and_then(Value::as_object).cloned().unwrap_or_default();
         let mut data = error.clone();
         data.insert("error".to_owned(), Value::Object(error));
-        events::write(&mut out, "error", 0, data);
+        write(&mut out, "error", 0, data);
         let response = reply::failed(problem);
         let data = crate::json::object([("response", Value::Object(response))]);
-        events::write(&mut out, "response.failed", 1, data);
+        write(&mut out, "response.failed", 1, data);
         out.into()
     }
 }
@@ -156,6 +158,16 @@ fn input(body: &Object) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// One event, whose type stands in its name and in its data.
+fn write(out: &mut Vec<u8>, kind: &str, sequence: u64, rest: Object) {
+    let mut data =
+        crate::json::object([("type", json!(kind)), ("sequence_number", json!(sequence))]);
+    data.extend(rest);
+    // A field of the event may have the name of its type.
+    data.insert("type".to_owned(), json!(kind));
+    out.extend_from_slice(format!("event: {kind}\ndata: {}\n\n", Value::Object(data)).as_bytes());
 }
 
 #[cfg(test)]

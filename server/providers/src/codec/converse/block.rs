@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Family;
 use crate::codec::refuse::{self, object, required, rest, under, unsupported};
+use crate::codec::responses::is_openais;
 use crate::ir::{Content, Part, Source, ToolCall};
 use crate::json::{Object, given, object as fields, text};
 
@@ -203,7 +204,7 @@ impl Writer {
             Content::Thinking { text, signature } => {
                 return Ok(self.thought(text, signature.as_deref()));
             }
-            Content::Sealed(data) if self.family == Family::Anthropic => {
+            Content::Sealed(data) if self.family == Family::Anthropic && !is_openais(data) => {
                 json!({ "reasoningContent": { "redactedContent": data } })
             }
             Content::Sealed(_) => return Ok(None),
@@ -212,7 +213,7 @@ impl Writer {
 
     /// Only a thought that its vendor has proved may be sent back, and only Anthropic proves them.
     fn thought(&self, text: &str, signature: Option<&str>) -> Option<Value> {
-        let signature = signature.filter(|it| !it.is_empty())?;
+        let signature = signature.filter(|it| !it.is_empty() && !is_openais(it))?;
         (self.family == Family::Anthropic).then(|| {
             let said = json!({ "text": text, "signature": signature });
             json!({ "reasoningContent": { "reasoningText": said } })

@@ -5,6 +5,7 @@ use serde_json::{Number, Value, json};
 
 use super::block::{self, Writer};
 use super::{Family, model};
+use crate::codec::chat::effort as effort_of;
 use crate::codec::refuse::{
     self, Harmless, none, none_but, number, object, required, rest, stops, under, unsupported,
 };
@@ -206,7 +207,7 @@ pub(super) fn encode(
         };
         more.insert(key.to_owned(), value);
     }
-    let effort = think(reasoning.as_ref(), target, max_output, &mut more)?;
+    let effort = think(reasoning.as_ref(), target, max_output, &mut more);
     if let Some(output) = output(format.as_ref(), effort)? {
         body.insert("outputConfig".to_owned(), output);
     }
@@ -364,9 +365,8 @@ fn think(
     target: &Target,
     max_output: u64,
     more: &mut Object,
-) -> Result<Option<String>, Problem> {
-    let Some(given) = reasoning else { return Ok(None) };
-    let asked = &given.value;
+) -> Option<String> {
+    let asked = &reasoning?.value;
     let family = Family::of(&target.upstream_model);
     let effort = asked.effort.as_deref();
     match (family, asked.on) {
@@ -377,7 +377,7 @@ fn think(
             let thinking = model::thinking(&target.upstream_model, asked, max_output);
             more.extend(thinking.map(|thinking| ("thinking".to_owned(), thinking)));
             let known = !model::thinks_by_budget(&target.upstream_model);
-            return Ok(effort.filter(|_| known).map(model::effort_of_claude));
+            return effort.filter(|_| known).map(model::effort_of_claude);
         }
         (Family::Nova, true) => {
             let effort = model::effort_of_nova(effort);
@@ -387,11 +387,12 @@ fn think(
         (Family::OpenWeight, true) => {
             more.insert("reasoning_effort".to_owned(), json!(model::effort_of_three(effort)));
         }
-        (Family::Other, true) => return Err(given.unsupported("cannot be carried")),
+        // Converse has a field for efforts, if not every model behind it.
+        (Family::Other, true) => return effort_of(asked).map(model::effort_of_claude),
         // Models that cannot think would refuse to be told not to.
         (Family::Nova | Family::OpenWeight | Family::Other, false) => {}
     }
-    Ok(None)
+    None
 }
 
 fn output(

@@ -140,7 +140,6 @@ fn what_converse_lacks_is_refused_by_name() {
         (CLAUDE, "temperature", json!(1.5)),
         (CLAUDE, "response_format", json!({ "type": "json_object" })),
         (CLAUDE, "verbosity", json!("low")),
-        (other, "reasoning_effort", json!("low")),
         (other, "parallel_tool_calls", json!(false)),
     ] {
         let mut body = json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }],
@@ -157,6 +156,37 @@ fn what_converse_lacks_is_refused_by_name() {
         let problem = prepared(Dialect::OpenaiChat, CLAUDE, &body).unwrap_err();
         assert_eq!(problem.code, Code::Unsupported, "{part}");
     }
+}
+
+#[test]
+fn each_vendors_models_are_made_to_think_in_their_own_way() {
+    let sent = |model: &str, budget: bool| {
+        let mut asked = json!({ "model": "m", "max_tokens": 5000,
+            "messages": [{ "role": "user", "content": "hi" }] });
+        if budget {
+            asked["thinking"] = json!({ "type": "enabled", "budget_tokens": 3000 });
+        } else {
+            asked["output_config"] = json!({ "effort": "high" });
+        }
+        let body = body(&prepared(Dialect::AnthropicMessages, model, &asked).unwrap());
+        let more = body.get("additionalModelRequestFields").cloned().unwrap_or_default();
+        (more, body["outputConfig"]["effort"].as_str().map(str::to_owned))
+    };
+    let high = || Some("high".to_owned());
+    let budget =
+        |tokens: u64| json!({ "thinking": { "type": "enabled", "budget_tokens": tokens } });
+    let adaptive = json!({ "thinking": { "type": "adaptive" } });
+    assert_eq!(sent(CLAUDE, false), (adaptive, high()));
+    assert_eq!(sent(CLAUDE, true), (budget(3000), None));
+    let older = "us.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    assert_eq!(sent(older, false), (budget(4999), None));
+    let nova = json!({ "reasoningConfig": { "type": "enabled", "maxReasoningEffort": "medium" } });
+    assert_eq!(sent("amazon.nova-2-lite-v1:0", false), (nova, None));
+    let open = json!({ "reasoning_effort": "high" });
+    assert_eq!(sent("openai.gpt-oss-120b-1:0", false), (open, None));
+    let other = "arn:aws:bedrock:eu-west-1:1:application-inference-profile/abc";
+    assert_eq!(sent(other, false), (Value::Null, high()));
+    assert_eq!(sent(other, true), (Value::Null, Some("medium".to_owned())));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::json::Object;
 
 /// An object of the request, and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Fields<'a> {
+pub(in crate::codec) struct Fields<'a> {
     object: &'a Object,
     path: String,
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::codec::refuse::{
     self, none, none_but, number, object, required, rest, stops, under, unsupported,
 };
+use crate::codec::responses::is_openais;
 use crate::inbound::Inbound;
 use crate::ir::{
     Content, Format, Given, Part, Reasoning, Request, Role, Source, Tool, ToolCall, ToolChoice,
@@ -379,7 +380,9 @@ fn encode_block(part: &Part) -> Result<Option<Value>, Problem> {
             Value::Object(block)
         }
         // A thought without Anthropic's proof is another vendor's, and would be refused.
-        Content::Thinking { text, signature: Some(signature) } if !signature.is_empty() => {
+        Content::Thinking { text, signature: Some(signature) }
+            if !signature.is_empty() && !is_openais(signature) =>
+        {
             json!({ "type": "thinking", "thinking": text, "signature": signature })
         }
         Content::Thinking { .. } | Content::Sealed(_) => return Ok(None),

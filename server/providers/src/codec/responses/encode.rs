@@ -163,11 +163,12 @@ fn output(parts: &[Part], failed: bool) -> Result<Value, Problem> {
 
 fn part(role: Role, part: &Part) -> Result<Value, Problem> {
     Ok(match (&part.content, role) {
-        (Content::Text(text), Role::User) => json!({ "type": "input_text", "text": text }),
+        (Content::Text(text) | Content::Refusal(text), Role::User) => {
+            json!({ "type": "input_text", "text": text })
+        }
         (Content::Text(text), Role::Assistant) => {
             json!({ "type": "output_text", "text": text, "annotations": [] })
         }
-        (Content::Refusal(text), Role::User) => json!({ "type": "input_text", "text": text }),
         (Content::Refusal(text), Role::Assistant) => json!({ "type": "refusal", "refusal": text }),
         (Content::Image(source), Role::User) => {
             let mut image = fields([("type", json!("input_image")), ("detail", json!("auto"))]);

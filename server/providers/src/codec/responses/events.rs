@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::reply::{
     call, call_prefix, complete, freeform, item_id, message, output_text, reasoning, refusal, shell,
 };
-use super::thought;
 use super::tools::{Known, Names};
+use super::{thought, write};
 use crate::codec::{Encode, identifier};
 use crate::inbound::Inbound;
 use crate::ir::{Delta, Finish};
@@ -209,10 +209,13 @@ impl Encoder {
         self.open = Open::Reasoning { id, text: String::new(), sealed: None };
     }
 
-    /// Ends a thought with its proof.
-    fn seal(&mut self, proof: String, out: &mut Vec<u8>) {
+    /// Ends a thought with its proof. OpenAI's own id of it comes only now, and must be kept.
+    fn seal(&mut self, proof: String, own_id: Option<&str>, out: &mut Vec<u8>) {
         self.open_reasoning(out);
-        if let Open::Reasoning { sealed, .. } = &mut self.open {
+        if let Open::Reasoning { id, sealed, .. } = &mut self.open {
+            if let Some(own) = own_id {
+                own.clone_into(id);
+            }
             *sealed = Some(proof);
         }
         self.close("completed", out);
@@ -316,27 +319,25 @@ impl Encode for Encoder {
             Delta::Text(said) => self.piece(Said::Text, said, out),
             Delta::Refusal(said) => self.piece(Said::Refusal, said, out),
             Delta::Thinking(said) => self.think(said, out),
-            Delta::Signature(signature) => self.seal(thought::signed(signature), out),
+            Delta::Signature(signature) => {
+                self.seal(thought::signed(signature), thought::own_id(signature), out);
+            }
             Delta::Sealed(data) => {
                 // A thought of its own, also right after another.
                 self.close("completed", out);
-                self.seal(thought::sealed(data), out);
+                self.seal(thought::sealed(data), thought::own_id(data), out);
             }
-            Delta::Call { id, name, signature: _ } => self.begin_call(id, name, out),
+            Delta::Call { id, name, signature } => {
+                if let Some(signature) = signature {
+                    self.close("completed", out);
+                    self.seal(thought::called(id, signature), None, out);
+                }
+                self.begin_call(id, name, out);
+            }
             Delta::Arguments(part) => self.arguments(part, out),
             // A comment keeps the connection alive as a ping does.
             Delta::Ping => out.extend_from_slice(b": ping\n\n"),
             Delta::Finish(finish) => self.finish(finish, out),
         }
     }
-}
-
-/// One event, whose type stands in its name and in its data.
-pub(super) fn write(out: &mut Vec<u8>, kind: &str, sequence: u64, rest: Object) {
-    let mut data =
-        crate::json::object([("type", json!(kind)), ("sequence_number", json!(sequence))]);
-    data.extend(rest);
-    // A field of the event may have the name of its type.
-    data.insert("type".to_owned(), json!(kind));
-    out.extend_from_slice(format!("event: {kind}\ndata: {}\n\n", Value::Object(data)).as_bytes());
 }

@@ -1,5 +1,7 @@
 //! The items of a caller's input.
 
+use std::collections::HashMap;
+
 use ralex_kernel::Problem;
 use serde_json::{Value, json};
 
@@ -12,8 +14,17 @@ use crate::json::{Object, given, object as fields, text};
 const ITEM: &[(&str, refuse::Harmless)] = refuse::RESPONSES_ITEM;
 
 /// Adds an item to the request.
-pub(super) fn decode(item: &Object, path: &str, request: &mut Request) -> Result<(), Problem> {
+pub(super) fn decode(
+    item: &Object,
+    path: &str,
+    proofs: &HashMap<&str, &str>,
+    request: &mut Request,
+) -> Result<(), Problem> {
     let carry = |carried: &[&str]| rest(item, path, carried, ITEM);
+    let mut called = |mut call: ToolCall| {
+        call.signature = proofs.get(call.id.as_str()).map(|proof| (*proof).to_owned());
+        request.push(Role::Assistant, vec![Part::new(path, Content::ToolCall(call))]);
+    };
     match text(item, "type") {
         None | Some("message") => message(item, path, request)?,
         Some("reasoning") => {
@@ -23,20 +34,17 @@ pub(super) fn decode(item: &Object, path: &str, request: &mut Request) -> Result
         }
         Some("function_call") => {
             carry(&["type", "call_id", "name", "namespace", "arguments"])?;
-            let call = function_call(item, path)?;
-            request.push(Role::Assistant, vec![Part::new(path, Content::ToolCall(call))]);
+            called(function_call(item, path)?);
         }
         Some("custom_tool_call") => {
             carry(&["type", "call_id", "name", "namespace", "input"])?;
             let arguments = fields([(INPUT, json!(required(item, path, "input")?))]);
-            let call = call(item, path, name(item, path)?, arguments)?;
-            request.push(Role::Assistant, vec![Part::new(path, Content::ToolCall(call))]);
+            called(call(item, path, name(item, path)?, arguments)?);
         }
         Some("tool_search_call") => {
             carry(&["type", "call_id", "execution", "arguments"])?;
             let arguments = item.get("arguments").and_then(Value::as_object).cloned();
-            let call = call(item, path, SEARCH.to_owned(), arguments.unwrap_or_default())?;
-            request.push(Role::Assistant, vec![Part::new(path, Content::ToolCall(call))]);
+            called(call(item, path, SEARCH.to_owned(), arguments.unwrap_or_default())?);
         }
         Some("function_call_output" | "custom_tool_call_output") => {
             carry(&["type", "call_id", "output", "name", "namespace"])?;

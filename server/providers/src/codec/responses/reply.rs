@@ -118,16 +118,26 @@ impl Items {
     }
 
     fn part(&mut self, content: &Content, names: &Names) {
+        if let Content::ToolCall(ToolCall { id, signature: Some(signature), .. }) = content {
+            let proof = item_id("rs_", self.id.as_deref(), self.items.len());
+            self.items.push(reasoning(&proof, "", Some(&thought::called(id, signature))));
+        }
         let index = self.items.len();
         let id = |prefix| item_id(prefix, self.id.as_deref(), index);
         let item = match content {
             Content::Text(said) => return self.say(output_text(said)),
             Content::Refusal(said) => return self.say(refusal(said)),
             Content::Thinking { text, signature } => {
-                let sealed = signature.as_deref().filter(|it| !it.is_empty()).map(thought::signed);
-                reasoning(&id("rs_"), text, sealed.as_deref())
+                let proof = signature.as_deref().filter(|it| !it.is_empty());
+                let own = proof.and_then(thought::own_id).map(str::to_owned);
+                let sealed = proof.map(thought::signed);
+                reasoning(&own.unwrap_or_else(|| id("rs_")), text, sealed.as_deref())
             }
-            Content::Sealed(data) => reasoning(&id("rs_"), "", Some(&thought::sealed(data))),
+            Content::Sealed(data) => {
+                let own = thought::own_id(data).map(str::to_owned);
+                let sealed = thought::sealed(data);
+                reasoning(&own.unwrap_or_else(|| id("rs_")), "", Some(&sealed))
+            }
             Content::ToolCall(called) => {
                 let arguments = Value::Object(called.arguments.clone()).to_string();
                 let known = names.known(&called.name);

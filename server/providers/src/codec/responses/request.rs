@@ -3,7 +3,7 @@
 use ralex_kernel::Problem;
 use serde_json::Value;
 
-use super::{items, tools};
+use super::{items, thought, tools};
 use crate::codec::refuse::{self, number, object, rest, under, unsupported};
 use crate::inbound::Inbound;
 use crate::ir::{Format, Given, Part, Reasoning, Request, Role};
@@ -59,10 +59,11 @@ pub(super) fn decode(inbound: &Inbound) -> Result<Request, Problem> {
             request.push(Role::User, Part::text("input", said).into_iter().collect());
         }
         input => {
+            let proofs = thought::of_calls(input);
             let items = input.and_then(Value::as_array).into_iter().flatten();
             for (index, item) in items.enumerate() {
                 let path = format!("input[{index}]");
-                items::decode(object(item, &path)?, &path, &mut request)?;
+                items::decode(object(item, &path)?, &path, &proofs, &mut request)?;
             }
         }
     }

@@ -46,7 +46,11 @@ impl Relay for Pass {
 /// Reads usage, text, end and failure of an event.
 fn measure(event: &Object, meter: &Meter) -> Result<Progress, UpstreamError> {
     let response = event.get("response").and_then(Value::as_object);
-    if let Some(usage) = response.and_then(|response| Usage::of_response(response.get("usage"))) {
+    // Before the end no count is the last word.
+    let last = ["response.completed", "response.incomplete", "response.failed"];
+    if text(event, "type").is_some_and(|kind| last.contains(&kind))
+        && let Some(usage) = response.and_then(|it| Usage::of_response(it.get("usage")))
+    {
         meter.settle(usage);
     }
     match text(event, "type") {
@@ -64,13 +68,18 @@ fn measure(event: &Object, meter: &Meter) -> Result<Progress, UpstreamError> {
             let item = event.get("item").and_then(Value::as_object);
             meter.produced(item.and_then(|item| text(item, "name")).unwrap_or_default());
         }
-        // Texts of all kinds; sound is no text.
-        Some(kind) if kind.ends_with(".delta") && !kind.starts_with("response.audio.") => {
+        Some(kind) if is_text(kind) => {
             meter.produced(text(event, "delta").unwrap_or_default());
         }
         Some(_) | None => {}
     }
     Ok(Progress::Going)
+}
+
+/// Pieces of all kinds of texts; sound is none.
+fn is_text(kind: &str) -> bool {
+    let mut names = kind.rsplit('.');
+    names.next() == Some("delta") && names.next() != Some("audio")
 }
 
 /// Events as steps.

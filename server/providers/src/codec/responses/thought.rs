@@ -4,6 +4,8 @@
 //! of another. So OpenAI's are marked in other dialects, and other vendors' in this one: a mark
 //! that comes back says whom a thought belongs to.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use crate::ir::Content;
@@ -16,6 +18,14 @@ const OPENAI: &str = "openai:";
 const FOREIGN: &str = "ralex:";
 const SIGNED: &str = "ralex:signed:";
 const SEALED: &str = "ralex:sealed:";
+
+/// Stands before the proof of the thought behind a call, and the call's id.
+const CALLED: &str = "ralex:called:";
+
+/// True for a proof that only OpenAI understands.
+pub(crate) fn is_openais(proof: &str) -> bool {
+    proof.starts_with(OPENAI)
+}
 
 /// A reasoning item of OpenAI's as other dialects carry it; nothing where it says nothing.
 pub(super) fn decode(item: &Object) -> Option<Content> {
@@ -41,6 +51,9 @@ pub(super) fn returned(item: &Object) -> Option<Content> {
     let sealed = text(item, "encrypted_content").unwrap_or_default();
     if let Some(data) = sealed.strip_prefix(SEALED) {
         return Some(Content::Sealed(data.to_owned()));
+    }
+    if sealed.starts_with(CALLED) {
+        return None;
     }
     let signature = sealed.strip_prefix(SIGNED).map(str::to_owned);
     let empty = said.is_empty() && signature.is_none();
@@ -76,6 +89,26 @@ pub(super) fn signed(signature: &str) -> String {
 /// `encrypted_content` for a caller, of a thought that only its vendor can read.
 pub(super) fn sealed(data: &str) -> String {
     bare(data).map_or_else(|| format!("{SEALED}{data}"), str::to_owned)
+}
+
+/// `encrypted_content` for a caller, of the thought behind a call, which has no place in the call.
+pub(super) fn called(call: &str, signature: &str) -> String {
+    format!("{CALLED}{signature}:{call}")
+}
+
+/// The proofs of the thoughts behind the calls of an input, by the calls' ids.
+pub(super) fn of_calls(input: Option<&Value>) -> HashMap<&str, &str> {
+    let proofs = objects(input).filter_map(|item| {
+        let proof = text(item, "encrypted_content")?.strip_prefix(CALLED)?;
+        proof.split_once(':').map(|(signature, call)| (call, signature))
+    });
+    proofs.collect()
+}
+
+/// The id that OpenAI gave to the thought, which must come back with what it sealed.
+pub(super) fn own_id(proof: &str) -> Option<&str> {
+    let (id, _) = proof.strip_prefix(OPENAI)?.split_once(':')?;
+    (!id.is_empty()).then_some(id)
 }
 
 fn bare(proof: &str) -> Option<&str> {

@@ -165,7 +165,9 @@ fn placeless(mut request: Request) -> Request {
         }
     }
     fn bare<T>(given: &mut Option<Given<T>>) {
-        given.iter_mut().for_each(|given| given.at.clear());
+        if let Some(given) = given {
+            given.at.clear();
+        }
     }
     request.system.iter_mut().for_each(strip);
     request.turns.iter_mut().flat_map(|turn| &mut turn.parts).for_each(strip);
