@@ -171,6 +171,35 @@ test('a hard budget refuses what does not fit, and its page says so', async () =
   await picture(page, 'budgets');
 });
 
+test('a known model is added with its price, and a new price leaves its history', async () => {
+  await go('providers');
+  await button('Add provider').click();
+  await field('Kind').selectOption('mistral');
+  await page.getByText('Needs a key.').waitFor();
+  await inDialog('Add provider').click();
+  await page.getByRole('heading', { level: 2, name: 'mistral', exact: true }).waitFor();
+  await go('models');
+  await button('Add model').click();
+  await page.getByRole('dialog').getByLabel('Provider', { exact: true }).selectOption('mistral');
+  await field('Known models').fill('codestral');
+  await inDialog('codestral-2508').click();
+  assert.equal(await field('Input price').inputValue(), '0.3');
+  await inDialog('Add model').click();
+  await page.getByRole('row', { name: /codestral-2508/ }).waitFor();
+  await button('codestral-2508').click();
+  await page.getByText('1 price', { exact: true }).waitFor();
+  await picture(page, 'model');
+  await inDialog('Edit').click();
+  await field('Input price').fill('0.5');
+  await inDialog('Save model').click();
+  await page.getByText('2 prices', { exact: true }).waitFor();
+  const history = page.getByRole('region', { name: 'History of the price' });
+  await eventually(async () => assert.match(await history.textContent(), /0\.50.*0\.30/));
+  await page.goto(`${server.url}/o/default/models?supports=tools&q=codestral`);
+  await page.getByRole('row', { name: /codestral-2508/ }).waitFor();
+  assert.equal(await page.getByRole('row', { name: /^simulated/ }).count(), 0);
+});
+
 test('usage and calls show what was called', async () => {
   await go('usage');
   await page.getByRole('rowheader', { name: 'simulated' }).first().waitFor();

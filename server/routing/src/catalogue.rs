@@ -8,6 +8,7 @@ use ralex_api::catalog::{
     PriceUnit, Prices, ProviderKind, UpdateModel,
 };
 use ralex_kernel::{Money, Price};
+use ralex_providers::{BrokenSpec, Specs};
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 
@@ -26,6 +27,8 @@ pub struct Catalogue(Vec<CatalogModel>);
 /// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokenCatalogue {
+    #[error("{0}")]
+    Providers(&'static BrokenSpec),
     #[error("policies/models/{0}.toml is not valid: {1}")]
     Toml(String, toml::de::Error),
     #[error("policies/models/{0}.toml is not valid: there is no kind of provider of that name")]
@@ -89,6 +92,8 @@ struct Tier {
 impl Catalogue {
     /// The one that is built in.
     pub fn built_in() -> Result<Self, BrokenCatalogue> {
+        // A kind that cannot be read would only be missing here, and nobody would know why.
+        Specs::built_in().map_err(BrokenCatalogue::Providers)?;
         let mut catalogue = Self::default();
         for path in Files::iter() {
             let Some(content) = Files::get(&path) else { continue };
