@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use ralex_budgets::{Extended, Extension};
+use ralex_guardrails::Output;
 use ralex_kernel::{Money, Problem, Secret};
 use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
 
@@ -19,15 +21,28 @@ use crate::Broker;
 use crate::call::{About, Answered, CallRequest, Decided, Failure};
 use crate::course::{Try, class};
 use crate::first;
+use crate::guard::{Guard, Watch};
 use crate::in_flight::{Attempt, Gauge, InFlight};
 use crate::ready::Ready;
-use crate::stream::CallStream;
+use crate::stream::{CallStream, Form};
 use crate::writer::Extending;
 
 /// What a provider gave, with the beginning of a stream that has begun.
 enum Given {
-    Whole { body: Bytes, usage: Usage },
-    Stream { stream: AnswerStream, opening: Vec<Chunk> },
+    Whole {
+        body: Bytes,
+        usage: Usage,
+    },
+    Stream {
+        stream: AnswerStream,
+        opening: Vec<Chunk>,
+    },
+    /// Sound, a file: no events, and so no words of ours in between.
+    Raw {
+        content_type: String,
+        stream: AnswerStream,
+        opening: Vec<Chunk>,
+    },
 }
 
 /// A try that is ready to go out.
@@ -37,6 +52,7 @@ struct Sending {
     ready: Arc<Ready>,
     gauge: Gauge,
     secret: Option<Secret>,
+    output: Option<Output>,
 }
 
 type Sent = Result<Given, UpstreamError>;
@@ -132,10 +148,16 @@ impl Broker {
                 Answered::Whole { call, about, body, cost }
             }
             Given::Stream { stream, opening } => {
-                let (held, dialect) = (in_flight.held, request.inbound.dialect());
+                let (held, form) = (in_flight.held, Form::Events(request.inbound.dialect()));
                 let keep = slot.map(|slot| (self.answers.clone(), slot));
                 let stream =
-                    CallStream::live(stream, opening, in_flight, sending.index, dialect, keep);
+                    CallStream::live(stream, opening, in_flight, sending.index, form, keep);
+                Answered::Stream { call, about, held, stream: Box::new(stream) }
+            }
+            Given::Raw { content_type, stream, opening } => {
+                let (held, form) = (in_flight.held, Form::Raw(content_type));
+                let stream =
+                    CallStream::live(stream, opening, in_flight, sending.index, form, None);
                 Answered::Stream { call, about, held, stream: Box::new(stream) }
             }
         }
@@ -170,17 +192,19 @@ impl Broker {
         let key = ready.key(tried.key);
         let secret = key.map(|key| self.parts.vault.open_key(key)).transpose()?;
         let gauge = Gauge::new(&request.inbound);
+        let output = decided.guard.as_ref().and_then(Guard::output);
         let index = in_flight.begin(Attempt {
             ready: Arc::clone(&ready),
             place: ready.place(request.org, tried.key),
             cause: tried.cause,
             gauge: gauge.clone(),
+            output: output.clone(),
             started_at: self.parts.clock.now(),
             began: Instant::now(),
             in_use: key.map(|key| self.keys.begin(key.secret)),
             ended: None,
         });
-        Ok(Arc::new(Sending { index, tried, ready, gauge, secret }))
+        Ok(Arc::new(Sending { index, tried, ready, gauge, secret, output }))
     }
 
     /// Sends, and where hedging is on and the first byte is late, sends to another candidate too:
@@ -246,12 +270,19 @@ impl Broker {
     async fn send(&self, sending: Arc<Sending>, until: Instant) -> Sent {
         let work = async {
             let prepared = &sending.ready.prepared;
-            match self.parts.client.send(prepared, sending.secret.as_ref()).await? {
+            let (secret, filter) =
+                (sending.secret.as_ref(), sending.output.clone().map(Watch::boxed));
+            match self.parts.client.send_through(prepared, secret, filter).await? {
                 Answer::Whole { body, usage } => Ok(Given::Whole { body, usage }),
                 Answer::Stream(mut stream) => {
                     sending.gauge.set(stream.meter());
                     let opening = first::begun(&mut stream).await?;
                     Ok(Given::Stream { stream, opening })
+                }
+                Answer::Raw { content_type, body: mut stream } => {
+                    sending.gauge.set(stream.meter());
+                    let first = stream.next().await.unwrap_or(Err(UpstreamError::Cut))?;
+                    Ok(Given::Raw { content_type, stream, opening: vec![first] })
                 }
             }
         };

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use ralex_access::{Permission, Scope};
 use ralex_audit::CallOpened;
-use ralex_budgets::{Charge, Decision, Hold, OpenCall, Why};
+use ralex_budgets::{Charge, Decision, Hold, OpenCall, Prices, Why};
 use ralex_identity::SignedIn;
-use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId, ScopePath};
+use ralex_kernel::{CallId, Code, Money, OrgId, Price, Problem, ProviderId, ScopePath};
 use ralex_providers::{Inbound, Outline, UpstreamError};
 use ralex_routing::breaker::{Admission, Verdict};
 use ralex_vault::KeyRef;
@@ -19,6 +19,7 @@ use crate::Broker;
 use crate::cache::{Kept, Slot};
 use crate::choice::{Chosen, Wishes};
 use crate::course::{Course, Try};
+use crate::guard::Guard;
 use crate::in_flight::{InFlight, prices};
 use crate::queue::Permit;
 use crate::ready::{self, Ready};
@@ -93,11 +94,20 @@ impl From<Problem> for Failure {
     }
 }
 
+/// What is known of a call before its candidates are made ready.
+struct Known {
+    scope: Scope,
+    guard: Option<Guard>,
+    measured: Measured,
+    started: Instant,
+}
+
 /// What was decided about a call before anything is held for it.
 pub(crate) struct Decided {
     pub call: CallId,
     pub scope: Scope,
     pub why: Why,
+    pub guard: Option<Guard>,
     pub header: Option<String>,
     /// Where its answer may be kept.
     pub slot: Option<Slot>,
@@ -115,16 +125,18 @@ impl Broker {
     ///
     /// # Errors
     /// What any step refuses; before the intent is durable nothing has been sent.
-    pub async fn call(&self, request: CallRequest) -> Result<Answered, Failure> {
+    pub async fn call(&self, mut request: CallRequest) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
+        let guard = self.guard(&mut request, &scope).await?;
         let measured = measured(&request).await?;
         let chosen = self.choose(&request, &measured, self.parts.clock.now()).await?;
         let shadow = chosen
             .shadow
             .clone()
             .map(|plan| (request.clone(), Chosen::shadow(plan, chosen.why.route.as_deref())));
-        let answered = self.call_chosen(request, scope, measured, chosen, started).await;
+        let about = Known { scope, guard, measured, started };
+        let answered = self.call_chosen(request, about, chosen).await;
         if let (Some((request, chosen)), Ok(_)) = (shadow, &answered) {
             self.send_shadow(request, chosen);
         }
@@ -137,13 +149,55 @@ impl Broker {
     /// As [`Broker::call`].
     pub async fn call_among(
         &self,
-        request: CallRequest,
+        mut request: CallRequest,
         chosen: Chosen,
     ) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
+        let guard = self.guard(&mut request, &scope).await?;
         let measured = measured(&request).await?;
-        self.call_chosen(request, scope, measured, chosen, started).await
+        self.call_chosen(request, Known { scope, guard, measured, started }, chosen).await
+    }
+
+    /// Looks at what is asked, takes out of it what is to be taken out, and refuses it where a
+    /// guardrail does.
+    async fn guard(
+        &self,
+        request: &mut CallRequest,
+        scope: &Scope,
+    ) -> Result<Option<Guard>, Failure> {
+        let Some(looked) = self.look(request).await? else { return Ok(None) };
+        if let Some(problem) = looked.blocked {
+            return Err(self.blocked(request, scope, &looked.guard, problem).await);
+        }
+        if let Some(redacted) = looked.inbound {
+            request.inbound = redacted;
+        }
+        Ok(Some(looked.guard))
+    }
+
+    /// Records that a guardrail refused a call.
+    async fn blocked(
+        &self,
+        request: &CallRequest,
+        scope: &Scope,
+        guard: &Guard,
+        problem: Problem,
+    ) -> Failure {
+        let (id, refused) = (CallId::generate(), Some(problem.code));
+        let mut row = self.asked(request, id);
+        row.why.guardrails = Guard::record(&guard.noted, &[]);
+        let hold = Hold { org: request.org, call: id, amount: Money::ZERO, charges: Vec::new() };
+        let intent = refused_intent(request, scope, id);
+        let author = scope.author().clone();
+        let recorded = self.writer.open(Opening { hold, row, author, intent, refused }).await;
+        metrics::counter!("ralex_calls_refused_total", "code" => problem.code.as_str())
+            .increment(1);
+        match recorded {
+            Ok(()) => Failure { problem, call: Some(id), cost: Money::ZERO, upstream: None },
+            // Refused all the same; only the record has to wait for a database.
+            Err(unrecorded) => unrecorded.into(),
+        }
     }
 
     /// A copy of a call, held, recorded and paid like any other, whose answer is read to its end
@@ -162,12 +216,11 @@ impl Broker {
     async fn call_chosen(
         &self,
         request: CallRequest,
-        scope: Scope,
-        measured: Measured,
+        known: Known,
         chosen: Chosen,
-        started: Instant,
     ) -> Result<Answered, Failure> {
-        let mut decided = self.decide(&request, scope, measured, chosen, started).await?;
+        let started = known.started;
+        let mut decided = self.decide(&request, known, chosen).await?;
         decided.slot = self.slot(&request, &decided.first().plan.model.to_string()).await?;
         if let Some(kept) = decided.slot.as_ref().and_then(|slot| self.answers.find(slot)) {
             self.leave(&request, &decided);
@@ -239,11 +292,10 @@ impl Broker {
     async fn decide(
         &self,
         request: &CallRequest,
-        scope: Scope,
-        measured: Measured,
+        known: Known,
         chosen: Chosen,
-        started: Instant,
     ) -> Result<Decided, Failure> {
+        let Known { scope, guard, measured, started } = known;
         let parts = &self.parts;
         let caller = &request.signed_in.caller;
         let (inbound, input) = (&request.inbound, measured.input);
@@ -260,11 +312,13 @@ impl Broker {
         let first = course.first(self.admits(request.org, &ready));
         let first = first.ok_or_else(|| Problem::new(Code::Internal, "No model was chosen."))?;
         let call = CallId::generate();
-        let (why, header, digest) = (chosen.why, chosen.header, measured.digest);
+        let (mut why, header, digest) = (chosen.why, chosen.header, measured.digest);
+        why.guardrails = guard.as_ref().and_then(|guard| Guard::record(&guard.noted, &[]));
         let slot = None;
         Ok(Decided {
             call,
             scope,
+            guard,
             why,
             header,
             slot,
@@ -315,6 +369,7 @@ impl Broker {
             attempts: Vec::new(),
             permits: Vec::new(),
             cached: None,
+            noted: decided.guard.as_ref().map(|guard| guard.noted.clone()).unwrap_or_default(),
             first_byte: None,
             closed: false,
         };
@@ -328,6 +383,7 @@ impl Broker {
             row: self.row(request, decided),
             author,
             intent: intent(request, decided, amount),
+            refused: None,
         };
         match self.writer.open(opening).await {
             Ok(()) => Ok(in_flight),
@@ -344,27 +400,42 @@ impl Broker {
     }
 
     fn row(&self, request: &CallRequest, decided: &Decided) -> OpenCall {
-        let caller = &request.signed_in.caller;
         let plan = &decided.first().plan;
         OpenCall {
-            org: request.org,
-            id: decided.call,
-            node: self.parts.node,
-            user: caller.subject.user(),
-            token: caller.credential.token(),
-            at: request.at,
-            asked: request.inbound.model().to_owned(),
             model: plan.name.clone(),
             model_id: Some(plan.model),
             provider_id: Some(plan.provider),
             provider: plan.provider_slug.to_string(),
             upstream_model: plan.target.upstream_model.clone(),
+            prices: prices(plan),
+            why: decided.why.clone(),
+            ..self.asked(request, decided.call)
+        }
+    }
+
+    /// The row of a call for which nobody has been chosen.
+    fn asked(&self, request: &CallRequest, id: CallId) -> OpenCall {
+        let caller = &request.signed_in.caller;
+        let model = request.inbound.model().to_owned();
+        OpenCall {
+            org: request.org,
+            id,
+            node: self.parts.node,
+            user: caller.subject.user(),
+            token: caller.credential.token(),
+            at: request.at,
+            asked: model.clone(),
+            model,
+            model_id: None,
+            provider_id: None,
+            provider: String::new(),
+            upstream_model: String::new(),
             dialect: request.inbound.dialect().as_str(),
             streamed: request.inbound.streamed(),
-            prices: prices(plan),
+            prices: Prices::default(),
             decision: Decision::Refused { problem: Code::Unavailable },
             started_at: self.parts.clock.now(),
-            why: decided.why.clone(),
+            why: Why { priority: Some(request.wishes.priority.as_str()), ..Why::default() },
         }
     }
 }
@@ -455,4 +526,28 @@ fn others(decided: &Decided) -> Vec<ralex_audit::Candidate> {
         others.extend(rest.map(|(_, key)| candidate(Some(key))));
     }
     others
+}
+
+/// A refused call sends nothing, and so has no intent of its own but for what was asked.
+fn refused_intent(request: &CallRequest, scope: &Scope, call: CallId) -> CallOpened {
+    CallOpened {
+        call,
+        model: request.inbound.model().to_owned(),
+        provider: String::new(),
+        upstream_model: String::new(),
+        dialect: request.inbound.dialect().as_str(),
+        streamed: request.inbound.streamed(),
+        scope: request.at,
+        token: request.signed_in.caller.credential.token(),
+        allowed_by: scope.by().to_string(),
+        policy_version: scope.policy_version(),
+        secret: None,
+        secret_version: None,
+        held: Money::ZERO,
+        budgets: Vec::new(),
+        input_price: Price::default(),
+        output_price: Price::default(),
+        prompt_digest: String::new(),
+        others: Vec::new(),
+    }
 }

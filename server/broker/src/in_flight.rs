@@ -11,14 +11,17 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
+use ralex_api::guardrails::Noted;
 use ralex_audit::Author;
 use ralex_budgets::{Answerer, Ending, Prices, Settlement, Tokens, Told};
+use ralex_guardrails::Output;
 use ralex_kernel::{CallId, Code, ModelId, Money, OrgId, ProviderId};
 use ralex_providers::{Inbound, Meter, UpstreamError, Usage};
 use ralex_routing::Plan;
 use ralex_routing::breaker::{Breakers, Place, Verdict};
 
 use crate::course::{Cause, verdict};
+use crate::guard::Guard;
 use crate::keys::InUse;
 use crate::queue::Permit;
 use crate::ready::Ready;
@@ -40,6 +43,8 @@ pub(crate) struct InFlight {
     pub attempts: Vec<Attempt>,
     /// Its places at providers, given back when it ends.
     pub permits: Vec<(ProviderId, Permit)>,
+    /// What guardrails found in the request.
+    pub noted: Vec<Noted>,
     /// The kind of cache that answered, and what its answer had cost.
     pub cached: Option<(&'static str, Money)>,
     pub first_byte: Option<Instant>,
@@ -72,6 +77,8 @@ pub(crate) struct Attempt {
     pub gauge: Gauge,
     pub started_at: DateTime<Utc>,
     pub began: Instant,
+    /// What watches its answer.
+    pub output: Option<Output>,
     /// Counted as using its key until it has ended.
     pub in_use: Option<InUse>,
     pub ended: Option<Ended>,
@@ -212,9 +219,16 @@ impl InFlight {
             secret: told.and_then(|attempt| attempt.place.key),
             tries,
             attempts,
-            guardrails: None,
+            guardrails: self.found_in(told),
             cached: self.cached,
         }
+    }
+
+    /// What guardrails found in the request and in the answer that was given.
+    fn found_in(&self, told: Option<&Attempt>) -> Option<String> {
+        let output = told.and_then(|attempt| attempt.output.as_ref());
+        let findings = output.map(Output::findings).unwrap_or_default();
+        if findings.is_empty() { None } else { Guard::record(&self.noted, &findings) }
     }
 
     fn rows(&self) -> Vec<ralex_budgets::Attempt> {

@@ -11,6 +11,7 @@ mod call;
 mod choice;
 mod course;
 mod first;
+mod guard;
 mod health;
 mod in_flight;
 mod keys;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use ralex_access::Access;
 use ralex_budgets::Budgets;
+use ralex_guardrails::Guards;
 use ralex_kernel::{Clock, NodeId};
 use ralex_providers::Client;
 use ralex_routing::Routing;
@@ -58,6 +60,7 @@ pub struct Parts {
     pub routing: Routing,
     pub budgets: Arc<Budgets>,
     pub vault: Vault,
+    pub guards: Guards,
     pub client: Client,
     pub clock: Clock,
     pub node: NodeId,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ralex_kernel::{Code, Money, OrgId, Problem};
-use ralex_providers::{Inbound, Prepared, prepare};
-use ralex_routing::Plan;
+use ralex_providers::{Inbound, Operation, Prepared, prepare};
 use ralex_routing::breaker::Place;
+use ralex_routing::{Bound, Plan};
 use ralex_vault::KeyRef;
 
 use crate::Parts;
@@ -73,14 +73,23 @@ async fn one(
         return Err(plan.key_missing());
     }
     let prepared = prepare(inbound, &plan.target, parts.default_max_output)?;
-    // A provider refuses more input than the window, so no more can be billed.
-    let input = input.min(u64::from(plan.context_window));
+    // A provider refuses more input than the window, so no more can be billed; but what is
+    // embedded or ranked is many inputs in one.
+    let generates = inbound.operation() == Operation::Generate;
+    let input = if generates { input.min(u64::from(plan.context_window)) } else { input };
     let output = prepared.max_output().min(u64::from(plan.max_output).max(1));
-    let output = output.saturating_mul(inbound.answers());
+    let bound = Bound {
+        input_tokens: input,
+        output_tokens: output.saturating_mul(inbound.answers()),
+        units: inbound.worst_units(),
+        // Anthropic writes for an hour only where it is told to.
+        may_cache_for_an_hour: inbound.mentions("1h"),
+        may_hold_audio: !generates || inbound.mentions("audio"),
+    };
     Ok(Ready {
         plan: Arc::clone(plan),
         keys: keys.order(located),
-        worst_case: plan.worst_case(input, output),
+        worst_case: plan.worst_case_within(&bound),
         prepared,
         reason: candidate.reason.clone(),
     })

@@ -1,7 +1,7 @@
 //! A streamed answer on its way to the caller: bytes pass as they come, and the end settles.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -25,8 +25,17 @@ pub struct CallStream {
     in_flight: Option<InFlight>,
     /// Which of its tries this is.
     attempt: usize,
-    dialect: Dialect,
+    form: Form,
     keep: Option<Keeping>,
+}
+
+/// What an answer's bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    /// Server-sent events of a dialect.
+    Events(Dialect),
+    /// Anything else, of this content type.
+    Raw(String),
 }
 
 /// An answer that is to be kept, as far as it has come.
@@ -45,19 +54,28 @@ impl CallStream {
         opening: Vec<Chunk>,
         in_flight: InFlight,
         attempt: usize,
-        dialect: Dialect,
+        form: Form,
         keep: Option<(Answers, Slot)>,
     ) -> Self {
         let keep = keep.map(|(answers, slot)| Keeping { answers, slot, said: BytesMut::new() });
         let (inner, opening) = (Some(inner), opening.into());
-        Self { inner, opening, in_flight: Some(in_flight), attempt, dialect, keep }
+        Self { inner, opening, in_flight: Some(in_flight), attempt, form, keep }
     }
 
     /// An answer that was given before; its call is closed already.
     pub(crate) fn kept(body: Bytes, dialect: Dialect) -> Self {
         let chunk = Chunk { bytes: with_cost(&body, Money::ZERO, dialect), usage: None };
         let opening = VecDeque::from([chunk]);
-        Self { inner: None, opening, in_flight: None, attempt: 0, dialect, keep: None }
+        let form = Form::Events(dialect);
+        Self { inner: None, opening, in_flight: None, attempt: 0, form, keep: None }
+    }
+
+    /// What the header of the answer says its bytes are.
+    pub fn content_type(&self) -> &str {
+        match &self.form {
+            Form::Events(_) => "text/event-stream; charset=utf-8",
+            Form::Raw(content_type) => content_type,
+        }
     }
 
     fn chunk(&mut self, chunk: Chunk) -> Bytes {
@@ -76,22 +94,29 @@ impl CallStream {
         if let Some(Keeping { answers, slot, said }) = self.keep.take() {
             answers.keep(&slot, said.freeze(), cost);
         }
-        with_cost(&chunk.bytes, cost, self.dialect)
+        match self.form {
+            Form::Events(dialect) => with_cost(&chunk.bytes, cost, dialect),
+            Form::Raw(_) => chunk.bytes,
+        }
     }
 
-    fn failure(&mut self, error: &UpstreamError) -> Bytes {
+    fn failure(&mut self, error: &UpstreamError) -> io::Result<Bytes> {
         let mut problem = error.to_problem();
         if let Some(mut in_flight) = self.in_flight.take() {
             problem.request_id = in_flight.author.request.map(|id| id.to_string());
             in_flight.failed(self.attempt, error, true);
             in_flight.fail(problem.code);
         }
-        error_event(self.dialect, &problem)
+        match self.form {
+            Form::Events(dialect) => Ok(error_event(dialect, &problem)),
+            // Nothing can be said in it: the connection is cut, so that nobody takes it for whole.
+            Form::Raw(_) => Err(io::Error::other(problem.detail)),
+        }
     }
 }
 
 impl Stream for CallStream {
-    type Item = Result<Bytes, Infallible>;
+    type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -105,12 +130,12 @@ impl Stream for CallStream {
                 },
             };
             let bytes = match item {
-                Some(Ok(chunk)) => self.chunk(chunk),
+                Some(Ok(chunk)) => Ok(self.chunk(chunk)),
                 Some(Err(error)) => self.failure(&error),
                 None => self.failure(&UpstreamError::Cut),
             };
-            if !bytes.is_empty() {
-                return Poll::Ready(Some(Ok(bytes)));
+            if !bytes.as_ref().is_ok_and(Bytes::is_empty) {
+                return Poll::Ready(Some(bytes));
             }
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct Opening {
     pub row: OpenCall,
     pub author: Author,
     pub intent: CallOpened,
+    /// Why it is refused whatever it would cost; nothing is held for it.
+    pub refused: Option<Code>,
 }
 
 /// A call that has ended.
@@ -281,22 +283,29 @@ impl Work {
         if opens.is_empty() && extends.is_empty() && closes.is_empty() {
             return Ok(Written { answers: vec![], extended: vec![], missing: vec![] });
         }
-        let holds: Vec<_> = opens.iter().map(|(opening, _)| opening.hold.clone()).collect();
+        let wanted = opens.iter().filter(|(opening, _)| opening.refused.is_none());
+        let holds: Vec<_> = wanted.map(|(opening, _)| opening.hold.clone()).collect();
         let extensions: Vec<_> = extends.iter().map(|(one, _)| one.extension).collect();
         let settlements: Vec<_> = closes.iter().map(|close| close.settlement.clone()).collect();
         let mut tx = self.db.system("write a batch of calls").await?;
         let done = ralex_budgets::commit(&mut tx, &settlements, &extensions, &holds)
             .await
             .map_err(ralex_store::problem)?;
+        let mut held = done.held.into_iter();
+        let held: Vec<_> = opens
+            .iter()
+            .map(|(open, _)| if open.refused.is_none() { held.next() } else { None })
+            .collect();
         let rows: Vec<_> =
-            opens.iter().zip(&done.held).map(|((open, _), held)| row(open, held)).collect();
+            opens.iter().zip(&held).map(|((open, _), held)| row(open, held.as_ref())).collect();
         ralex_budgets::open_calls(&mut tx, &rows).await.map_err(ralex_store::problem)?;
         let mut entries = Vec::with_capacity(opens.len() + extends.len() + closes.len());
         entries.extend(closes.iter().zip(&done.settled).filter_map(closed));
         entries.extend(
             extends.iter().zip(&done.extended).filter_map(|((one, _), done)| extended(one, *done)),
         );
-        entries.extend(opens.iter().zip(&done.held).map(|((open, _), held)| decided(open, held)));
+        let decisions = opens.iter().zip(&held);
+        entries.extend(decisions.map(|((open, _), held)| decided(open, held.as_ref())));
         ralex_audit::record_all(&mut tx, entries).await.map_err(ralex_store::problem)?;
         tx.commit().await.map_err(ralex_store::problem)?;
         let missing = done.settled.iter().enumerate();
@@ -304,7 +313,7 @@ impl Work {
         Ok(Written {
             missing: missing.map(|(at, _)| at).collect(),
             extended: done.extended,
-            answers: done.held.into_iter().map(answer).collect(),
+            answers: held.into_iter().map(answer).collect(),
         })
     }
 }
@@ -332,31 +341,35 @@ fn unwanted(opening: Opening, ending: Ending, problem: Option<Code>) -> Closing 
     Closing { settlement, author: opening.author, looks: 0 }
 }
 
-fn row(opening: &Opening, held: &HoldOutcome) -> OpenCall {
+fn row(opening: &Opening, held: Option<&HoldOutcome>) -> OpenCall {
     let decision = match held {
-        HoldOutcome::Held { periods } => {
+        Some(HoldOutcome::Held { periods }) => {
             Decision::Open { held: opening.hold.amount, periods: periods.clone() }
         }
-        HoldOutcome::Refused(_) => Decision::Refused { problem: Code::BudgetExhausted },
+        Some(HoldOutcome::Refused(_)) => Decision::Refused { problem: Code::BudgetExhausted },
+        None => Decision::Refused { problem: opening.refused.unwrap_or(Code::Internal) },
     };
     OpenCall { decision, ..opening.row.clone() }
 }
 
-fn decided(opening: &Opening, held: &HoldOutcome) -> Entry {
+fn decided(opening: &Opening, held: Option<&HoldOutcome>) -> Entry {
     let event = match held {
-        HoldOutcome::Held { .. } => Event::CallOpened(opening.intent.clone()),
-        HoldOutcome::Refused(refusal) => refused(opening, refusal),
+        Some(HoldOutcome::Held { .. }) => Event::CallOpened(opening.intent.clone()),
+        Some(HoldOutcome::Refused(refusal)) => {
+            refused(opening, Code::BudgetExhausted, Some(refusal))
+        }
+        None => refused(opening, opening.refused.unwrap_or(Code::Internal), None),
     };
     Entry::new(opening.author.clone(), event)
 }
 
-fn refused(opening: &Opening, refusal: &Refusal) -> Event {
+fn refused(opening: &Opening, code: Code, refusal: Option<&Refusal>) -> Event {
     Event::CallRefused {
         call: opening.hold.call,
         model: opening.row.asked.clone(),
         dialect: opening.row.dialect,
-        code: Code::BudgetExhausted.as_str(),
-        budget: Some(refusal.budget),
+        code: code.as_str(),
+        budget: refusal.map(|refusal| refusal.budget),
     }
 }
 
@@ -403,10 +416,10 @@ fn tried(attempt: &Attempt) -> Tried {
     }
 }
 
-fn answer(held: HoldOutcome) -> Opened {
+fn answer(held: Option<HoldOutcome>) -> Opened {
     match held {
-        HoldOutcome::Held { .. } => Ok(()),
-        HoldOutcome::Refused(refusal) => Err(refusal.problem()),
+        Some(HoldOutcome::Held { .. }) | None => Ok(()),
+        Some(HoldOutcome::Refused(refusal)) => Err(refusal.problem()),
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Why {
     pub priority: Option<&'static str>,
     /// How long the call waited for its turn.
     pub queued_ms: Option<u32>,
+    /// Rules that found something in the request, as JSON: ids and counts.
+    pub guardrails: Option<String>,
 }
 
 /// What a million tokens cost when the call was decided.

@@ -11,6 +11,7 @@ use ralex_access::{Access, Policies};
 use ralex_audit::{Audit, Signer};
 use ralex_broker::{Broker, Parts as BrokerParts};
 use ralex_budgets::Budgets;
+use ralex_guardrails::{Guards, Packs};
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
 use ralex_providers::{Client, EgressPolicy};
@@ -121,7 +122,7 @@ async fn run(
         max_body: settings.max_body,
     };
     let upkeep = tokio::spawn(upkeep(recorder.clone(), shutdown.heard()));
-    let Built { access, identity, vault, routing, budgets, audit, broker, jobs, writer } = built;
+    let Built { access, identity, vault, guards, routing, budgets, audit, broker, jobs, writer } = built;
     let health = Health {
         db: db.clone(),
         access: Arc::clone(&access),
@@ -133,6 +134,7 @@ async fn run(
         access: Data::from(access),
         identity: Data::new(identity),
         vault: Data::new(vault),
+        guards: Data::new(guards),
         routing: Data::new(routing),
         budgets: Data::from(budgets),
         audit: Data::new(audit),
@@ -169,6 +171,7 @@ struct Built {
     access: Arc<Access>,
     identity: Identity,
     vault: Vault,
+    guards: Guards,
     routing: Routing,
     budgets: Arc<Budgets>,
     audit: Audit,
@@ -195,12 +198,14 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
     let catalogue = Catalogue::built_in()?;
     let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
+    let guards = Guards::new(db.clone(), Arc::clone(&access), Packs::built_in()?)?;
     let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
     let parts = BrokerParts {
         access: Arc::clone(&access),
         routing: routing.clone(),
         budgets: Arc::clone(&budgets),
         vault: vault.clone(),
+        guards: guards.clone(),
         client: Client::new(egress, settings.timeouts)?,
         clock: clock.clone(),
         node,
@@ -229,7 +234,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
             async move { audit.run(heard).await }
         }),
     ];
-    Ok(Built { access, identity, vault, routing, budgets, audit, broker, jobs, writer })
+    Ok(Built { access, identity, vault, guards, routing, budgets, audit, broker, jobs, writer })
 }
 
 /// Keeps histograms from growing.

@@ -13,6 +13,7 @@ use ralex_broker::{
     Answered, Broker, CallRequest, Candidate, Chosen, Failure, Parts, Places, Resilience, Wishes,
 };
 use ralex_budgets::Budgets;
+use ralex_guardrails::{Guards, Packs};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{
     Caller, Clock, Credential, DeploymentId, NodeId, OrgId, Period, RequestId, ScopePath,
@@ -43,6 +44,7 @@ pub struct World {
     pub database: Database,
     routing: Routing,
     vault: Vault,
+    pub guards: Guards,
 }
 
 impl World {
@@ -73,11 +75,14 @@ impl World {
             .await
             .unwrap();
         let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
+        let packs = Packs::built_in().unwrap();
+        let guards = Guards::new(db.clone(), Arc::clone(&access), packs).unwrap();
         let parts = Parts {
             access,
             routing: routing.clone(),
             budgets: Arc::clone(&budgets),
             vault: vault.clone(),
+            guards: guards.clone(),
             client: Client::new(egress, TIMEOUTS).unwrap(),
             clock,
             node: NodeId::generate(),
@@ -88,7 +93,17 @@ impl World {
         };
         let (broker, _) = Broker::start(db, parts);
         let scope = Access::internal(first.org);
-        Self { broker, budgets, org: first.org, owner: first.user, scope, database, routing, vault }
+        Self {
+            broker,
+            budgets,
+            org: first.org,
+            owner: first.user,
+            scope,
+            database,
+            routing,
+            vault,
+            guards,
+        }
     }
 
     pub async fn budget(&self, limit: &str) {

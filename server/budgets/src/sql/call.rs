@@ -68,7 +68,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
                model_id, provider_id, provider, upstream_model, dialect, streamed, state, problem,
                input_price, output_price, cache_read_price, cache_write_price, held, budget_ids,
                budget_starts, started_at, settled_at, asked_model, route, task_type, difficulty,
-               choice, priority, queued_ms)
+               choice, priority, queued_ms, guardrails)
            select k.org_id, k.id, k.node_id, k.user_id, k.token_id, k.team_id, k.project_id,
                k.model, k.model_id, k.provider_id, k.provider, k.upstream_model, k.dialect,
                k.streamed, case when k.problem is null then 'open' else 'refused' end, k.problem,
@@ -76,18 +76,19 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
                -- An array of arrays would have to be rectangular, so each comes as its text.
                k.budget_ids::uuid[], k.budget_starts::timestamptz[], k.started_at,
                case when k.problem is null then null else k.started_at end, k.asked_model, k.route,
-               k.task_type, k.difficulty, k.choice::jsonb, k.priority, k.queued_ms
+               k.task_type, k.difficulty, k.choice::jsonb, k.priority, k.queued_ms,
+               k.guardrails::jsonb
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
                $7::uuid[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::text[],
                $13::text[], $14::bool[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[],
                $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::timestamptz[],
                $24::text[], $25::text[], $26::text[], $27::smallint[], $28::text[], $29::text[],
-               $30::int[])
+               $30::int[], $31::text[])
                as k (org_id, id, node_id, user_id, token_id, team_id, project_id, model, model_id,
                provider_id, provider, upstream_model, dialect, streamed, problem, input_price,
                output_price, cache_read_price, cache_write_price, held, budget_ids, budget_starts,
                started_at, asked_model, route, task_type, difficulty, choice, priority,
-               queued_ms)"#,
+               queued_ms, guardrails)"#,
         &opened.org,
         &opened.id,
         &opened.node,
@@ -118,6 +119,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
         &opened.choice as _,
         &opened.priority as _,
         &opened.queued_ms as _,
+        &opened.guardrails as _,
     )
     .execute(conn)
     .await?;
@@ -157,6 +159,7 @@ struct Opened<'a> {
     choice: Vec<Option<&'a str>>,
     priority: Vec<Option<&'a str>>,
     queued_ms: Vec<Option<i32>>,
+    guardrails: Vec<Option<&'a str>>,
 }
 
 impl<'a> Opened<'a> {
@@ -194,6 +197,7 @@ impl<'a> Opened<'a> {
         self.difficulty.push(call.why.difficulty.map(i16::from));
         self.choice.push(call.why.choice.as_deref());
         self.priority.push(call.why.priority);
+        self.guardrails.push(call.why.guardrails.as_deref());
         self.queued_ms.push(call.why.queued_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX)));
         let (held, periods, problem) = match &call.decision {
             Decision::Open { held, periods } => (*held, periods.as_slice(), None),
@@ -312,7 +316,8 @@ pub(crate) async fn close(
                cache_read_price = coalesce(k.cache_read_price, c.cache_read_price),
                cache_write_price = coalesce(k.cache_write_price, c.cache_write_price),
                secret_id = k.secret_id, attempts = k.attempts,
-               reasoning_tokens = k.reasoning_tokens, guardrails = k.guardrails::jsonb,
+               reasoning_tokens = k.reasoning_tokens, 
+               guardrails = coalesce(k.guardrails::jsonb, c.guardrails),
                cached = k.cached, cost_saved = coalesce(k.cost_saved, 0)
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
                $7::bigint[], $8::bigint[], $9::bigint[], $10::bool[], $11::int[], $12::int[],

@@ -70,7 +70,7 @@ pub(super) async fn answer(
                 .insert_header(("cache-control", "no-cache"))
                 .insert_header(("x-accel-buffering", "no"))
                 .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
-                .content_type("text/event-stream; charset=utf-8")
+                .content_type(stream.content_type().to_owned())
                 .streaming(stream)
         }
         Err(failure) => refused(dialect, request, failure),

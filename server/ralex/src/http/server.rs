@@ -14,6 +14,7 @@ use ralex_access::Access;
 use ralex_audit::Audit;
 use ralex_broker::Broker;
 use ralex_budgets::Budgets;
+use ralex_guardrails::Guards;
 use ralex_identity::Identity;
 use ralex_routing::Routing;
 use ralex_store::Db;
@@ -59,6 +60,7 @@ pub struct Parts {
     pub access: Data<Access>,
     pub identity: Data<Identity>,
     pub vault: Data<Vault>,
+    pub guards: Data<Guards>,
     pub routing: Data<Routing>,
     pub budgets: Data<Budgets>,
     pub audit: Data<Audit>,
@@ -91,6 +93,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.access.clone())
             .app_data(parts.identity.clone())
             .app_data(parts.vault.clone())
+            .app_data(parts.guards.clone())
             .app_data(parts.routing.clone())
             .app_data(parts.budgets.clone())
             .app_data(parts.audit.clone())

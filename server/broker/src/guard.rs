@@ -1,0 +1,219 @@
+//! Guardrails around a call: its texts are looked at before anything is decided, and its answer's
+//! on their way back.
+//!
+//! What always holds: nothing that a guardrail takes out or blocks reaches a provider; a call that
+//! is blocked is on record; what was found is named by its rule, and never repeated.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ralex_api::guardrails::{Direction, Noted};
+use ralex_guardrails::{
+    Finding, Form, Outcome, Output, OutputGuard, Policy, Restorer, Role, Text, note,
+};
+use ralex_kernel::{Code, Problem};
+use ralex_providers::{Channel, Inbound, TextFilter};
+use serde_json::Value;
+
+use crate::Broker;
+use crate::call::CallRequest;
+
+/// Larger bodies are looked at away from the threads that serve.
+const SMALL_BODY: usize = 16 * 1024;
+
+/// What guards one call.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    policy: Arc<Policy>,
+    restorer: Option<Arc<Restorer>>,
+    /// What was found in the request.
+    pub noted: Vec<Noted>,
+}
+
+/// What a look at a request says.
+pub(crate) struct Looked {
+    pub guard: Guard,
+    /// The request without what was taken out of it.
+    pub inbound: Option<Inbound>,
+    /// Why it does not go out.
+    pub blocked: Option<Problem>,
+}
+
+impl Broker {
+    /// Looks at a request's texts; nothing where nothing is looked for there.
+    pub(crate) async fn look(&self, request: &CallRequest) -> Result<Option<Looked>, Problem> {
+        let policy = self.parts.guards.for_scope(request.org, request.at).await?;
+        if policy.is_empty() {
+            return Ok(None);
+        }
+        let (inbound, body) = (request.inbound.clone(), request.body.clone());
+        let look = move || look(policy, &inbound, &body);
+        let looked = if request.body.len() <= SMALL_BODY {
+            look()
+        } else {
+            let lost = |_| Problem::new(Code::Internal, "The request could not be inspected.");
+            tokio::task::spawn_blocking(look).await.map_err(lost)?
+        };
+        looked.map(Some)
+    }
+}
+
+fn look(policy: Arc<Policy>, inbound: &Inbound, body: &[u8]) -> Result<Looked, Problem> {
+    let mut said: Vec<(String, String)> = Vec::new();
+    inbound.texts(|path, text| said.push((path.to_owned(), text.to_owned())));
+    let body: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let texts: Vec<Text<'_>> =
+        said.iter().map(|(path, text)| Text { path, text, role: role_of(&body, path) }).collect();
+    let verdict = policy.inspect_input(&texts)?;
+    let restorer = verdict.restorer().cloned();
+    let noted = note(&verdict.findings, Direction::In);
+    let (inbound, blocked) = match verdict.outcome {
+        Outcome::Allow => (None, None),
+        Outcome::Block(problem) => (None, Some(problem)),
+        Outcome::Redact { texts, .. } => {
+            let mut changed: HashMap<usize, String> = texts.into_iter().collect();
+            // The texts come in the same order as before.
+            let mut at = 0..;
+            let redacted = inbound.with_texts(|_, _| changed.remove(&at.next()?))?;
+            let incomplete = "A guardrail could not take out what it found, so nothing was sent.";
+            if redacted.is_none() || !changed.is_empty() {
+                return Err(Problem::new(Code::Internal, incomplete));
+            }
+            (redacted, None)
+        }
+    };
+    Ok(Looked { guard: Guard { policy, restorer, noted }, inbound, blocked })
+}
+
+impl Guard {
+    /// What watches one answer; nothing where nothing is looked for or put back in it.
+    pub fn output(&self) -> Option<Output> {
+        self.policy.output(self.restorer.as_ref())
+    }
+
+    /// What goes to the call's record, as JSON; nothing where no rule acted.
+    pub fn record(noted: &[Noted], answer: &[Finding]) -> Option<String> {
+        let mut all = noted.to_vec();
+        all.extend(note(answer, Direction::Out));
+        if all.is_empty() { None } else { serde_json::to_string(&all).ok() }
+    }
+}
+
+/// Passes an answer's texts through their guards.
+pub(crate) struct Watch {
+    output: Output,
+    open: HashMap<Channel, OutputGuard>,
+}
+
+impl Watch {
+    pub fn boxed(output: Output) -> Box<dyn TextFilter> {
+        Box::new(Self { output, open: HashMap::new() })
+    }
+}
+
+impl TextFilter for Watch {
+    fn piece(&mut self, channel: Channel, piece: &str) -> Result<String, Problem> {
+        let output = &self.output;
+        let guard =
+            self.open.entry(channel).or_insert_with(|| output.guard(name(channel), form(channel)));
+        guard.push(piece).map_err(|blocked| blocked.problem)
+    }
+
+    fn end(&mut self, channel: Channel) -> Result<String, Problem> {
+        match self.open.remove(&channel) {
+            Some(mut guard) => guard.finish().map_err(|blocked| blocked.problem),
+            None => Ok(String::new()),
+        }
+    }
+}
+
+const fn name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Text => "answer",
+        Channel::Refusal => "answer.refusal",
+        Channel::Thinking => "answer.thinking",
+        Channel::Arguments => "answer.arguments",
+    }
+}
+
+const fn form(channel: Channel) -> Form {
+    match channel {
+        Channel::Arguments => Form::Json,
+        Channel::Text | Channel::Refusal | Channel::Thinking => Form::Text,
+    }
+}
+
+/// Who wrote the text at a path: the innermost part of the body that says so.
+fn role_of(body: &Value, path: &str) -> Role {
+    let mut role = Role::User;
+    let mut here = body;
+    for step in path.split(['.', '[']) {
+        let step = step.trim_end_matches(']');
+        match step {
+            "system" | "instructions" | "systemInstruction" | "system_instruction" | "tools" => {
+                role = Role::System;
+            }
+            "functionResponse" | "function_response" | "toolResult" => role = Role::Tool,
+            _ => {}
+        }
+        let Some(next) = step.parse::<usize>().map_or_else(|_| here.get(step), |at| here.get(at))
+        else {
+            return role;
+        };
+        here = next;
+        role = said_by(here).unwrap_or(role);
+    }
+    role
+}
+
+fn said_by(part: &Value) -> Option<Role> {
+    match part.get("type").and_then(Value::as_str) {
+        Some("tool_result" | "function_call_output" | "custom_tool_call_output") => {
+            return Some(Role::Tool);
+        }
+        Some(_) | None => {}
+    }
+    match part.get("role").and_then(Value::as_str)? {
+        "system" | "developer" => Some(Role::System),
+        "assistant" | "model" => Some(Role::Assistant),
+        "tool" | "function" => Some(Role::Tool),
+        _ => Some(Role::User),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_innermost_part_says_who_wrote_a_text() {
+        let body = json!({
+            "system": "s",
+            "messages": [
+                { "role": "developer", "content": "d" },
+                { "role": "assistant", "content": "a" },
+                { "role": "user", "content": [
+                    { "type": "text", "text": "u" },
+                    { "type": "tool_result", "content": [{ "type": "text", "text": "t" }] },
+                ] },
+                { "role": "tool", "content": "t" },
+            ],
+            "contents": [{ "role": "model", "parts": [{ "functionResponse": { "x": "y" } }] }],
+        });
+        for (path, role) in [
+            ("system", Role::System),
+            ("messages[0].content", Role::System),
+            ("messages[1].content", Role::Assistant),
+            ("messages[2].content[0].text", Role::User),
+            ("messages[2].content[1].content[0].text", Role::Tool),
+            ("messages[3].content", Role::Tool),
+            ("contents[0].parts[0].functionResponse.x", Role::Tool),
+            ("tools[0].description", Role::System),
+            ("input", Role::User),
+        ] {
+            assert_eq!(role_of(&body, path), role, "{path}");
+        }
+    }
+}
