@@ -189,6 +189,11 @@ impl Inbound {
         self.0.raw.len()
     }
 
+    /// True where a name or a text of the request contains this word, however it is escaped.
+    pub fn mentions(&self, word: &str) -> bool {
+        self.0.body.iter().any(|(key, value)| key.contains(word) || mentions(value, word))
+    }
+
     pub(crate) fn body(&self) -> &Object {
         &self.0.body
     }
@@ -240,6 +245,17 @@ impl fmt::Debug for Inbound {
             .field("model", &self.0.model)
             .field("size", &self.0.raw.len())
             .finish_non_exhaustive()
+    }
+}
+
+fn mentions(value: &Value, word: &str) -> bool {
+    match value {
+        Value::String(text) => text.contains(word),
+        Value::Array(values) => values.iter().any(|value| mentions(value, word)),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| key.contains(word) || mentions(value, word))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -15,9 +15,10 @@ use url::Url;
 
 use crate::codec;
 use crate::codec::refuse::unsupported;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Operation};
 use crate::inbound::Inbound;
 use crate::json::given;
+use crate::operation::prepare_operation;
 use crate::spec::{ProviderSpec, Scheme, Speaks};
 
 /// Which model of which upstream a call goes to.
@@ -65,6 +66,9 @@ pub fn prepare(
     target: &Target,
     default_max_output: u64,
 ) -> Result<Prepared, Problem> {
+    if inbound.operation() != Operation::Generate {
+        return prepare_operation(inbound, target);
+    }
     let max_output =
         inbound.max_output().unwrap_or_else(|| default_max_output.min(target.max_output).max(1));
     let speaks = target.spec.speaks(inbound.dialect());

@@ -1,14 +1,17 @@
 //! The model routes: what SDKs call. Errors are in the caller's own dialect.
 
+use std::io;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
+use futures_util::{Stream, StreamExt};
 use ralex_access::Access;
-use ralex_broker::{About, Answered, Broker, CallRequest, Failure, Priority, Wishes};
+use ralex_broker::{About, Answered, Broker, CallRequest, CallStream, Failure, Priority, Wishes};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
-use ralex_providers::{Dialect, InPath, Inbound, error_body};
+use ralex_providers::{Dialect, InPath, Inbound, JsonArray, error_body};
 
 use super::extract::sign_in;
 use super::middleware::Deployment;
@@ -49,14 +52,33 @@ pub async fn messages(request: HttpRequest, body: Result<Bytes, actix_web::Error
     answer(Dialect::AnthropicMessages, &request, body, InPath::default()).await
 }
 
-/// Answers a call in the caller's dialect, whatever comes of it.
+/// A call as it arrives, and the dialect in which it is answered or refused.
+pub(super) struct Asked<'a> {
+    pub dialect: Dialect,
+    pub request: &'a HttpRequest,
+    pub body: Result<Bytes, actix_web::Error>,
+}
+
+/// Answers a conversation in the caller's dialect, whatever comes of it.
 pub(super) async fn answer(
     dialect: Dialect,
     request: &HttpRequest,
     body: Result<Bytes, actix_web::Error>,
     path: InPath,
 ) -> HttpResponse {
-    match call(dialect, request, body, path).await {
+    let named = request.extensions().get::<Deployment>().map(|Deployment(model)| model.clone());
+    let path = InPath { model: path.model.or(named), ..path };
+    let read = |body: &Bytes| Inbound::parse_at(dialect, body.clone(), path);
+    answered(Asked { dialect, request, body }, read).await
+}
+
+/// Answers any call, once its body is read.
+pub(super) async fn answered(
+    asked: Asked<'_>,
+    read: impl FnOnce(&Bytes) -> Result<Inbound, Problem>,
+) -> HttpResponse {
+    let (dialect, request) = (asked.dialect, asked.request);
+    match call(request, asked.body, read).await {
         Ok(Answered::Whole { call, about, body, cost }) => {
             started(HttpResponse::Ok(), call, &about)
                 .insert_header(("x-ralex-cost", cost.to_string()))
@@ -64,33 +86,49 @@ pub(super) async fn answer(
                 .body(body)
         }
         Ok(Answered::Stream { call, about, held, stream }) => {
-            started(HttpResponse::Ok(), call, &about)
+            let mut response = started(HttpResponse::Ok(), call, &about);
+            response
                 // The cost follows as a comment at the stream's end, when it is known.
                 .insert_header(("x-ralex-cost-limit", held.to_string()))
                 .insert_header(("cache-control", "no-cache"))
                 .insert_header(("x-accel-buffering", "no"))
-                .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")))
-                .content_type(stream.content_type().to_owned())
-                .streaming(stream)
+                .insert_header((CONTENT_ENCODING, HeaderValue::from_static("identity")));
+            if wants_array(dialect, request) {
+                return response.content_type("application/json").streaming(as_array(stream));
+            }
+            response.content_type(stream.content_type().to_owned()).streaming(stream)
         }
         Err(failure) => refused(dialect, request, failure),
     }
 }
 
+/// Google streams one JSON array to those who do not ask for events.
+fn wants_array(dialect: Dialect, request: &HttpRequest) -> bool {
+    let mut query = request.query_string().split('&');
+    dialect == Dialect::Gemini && !query.any(|pair| pair == "alt=sse")
+}
+
+fn as_array(events: Box<CallStream>) -> impl Stream<Item = io::Result<Bytes>> {
+    async_stream::try_stream! {
+        let (mut events, mut array) = (events, JsonArray::default());
+        while let Some(bytes) = events.next().await {
+            yield array.push(&bytes?);
+        }
+        yield array.finish();
+    }
+}
+
 async fn call(
-    dialect: Dialect,
     request: &HttpRequest,
     body: Result<Bytes, actix_web::Error>,
-    path: InPath,
+    read: impl FnOnce(&Bytes) -> Result<Inbound, Problem>,
 ) -> Result<Answered, Failure> {
     let signed_in = signed_in(request).await?;
     let body = body.map_err(|error| super::extract::too_large_or(&error).0)?;
     let (org, at) = place(request, &signed_in).await?;
     let headers = request.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let named = request.extensions().get::<Deployment>().map(|Deployment(model)| model.clone());
-    let path = InPath { model: path.model.or(named), ..path };
-    let inbound = Inbound::parse_at(dialect, body.clone(), path)?.with_headers(headers);
+    let inbound = read(&body)?.with_headers(headers);
     let broker = part::<Broker>(request)?;
     let wishes = wishes(request)?;
     let meaning = meaning(request);
@@ -137,7 +175,8 @@ fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
         residency: text("x-ralex-residency"),
         session: text("x-ralex-session"),
         priority,
-        fresh: text("x-ralex-cache").is_some_and(|value| matches!(value.as_str(), "no-store" | "no-cache" | "off")),
+        fresh: text("x-ralex-cache")
+            .is_some_and(|value| matches!(value.as_str(), "no-store" | "no-cache" | "off")),
         headers: open.collect(),
     })
 }

@@ -6,8 +6,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    audit, auth, budgets, catalog, gemini, health, members, model_list, models, resilience, routing, secrets, teams,
-    tokens, usage,
+    audit, auth, budgets, catalog, gemini, guardrails, health, members, model_list, models,
+    operations, resilience, routing, secrets, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -21,6 +21,7 @@ pub fn all(config: &mut ServiceConfig<'_>) {
         .service(models::responses)
         .service(gemini::generate)
         .service(gemini::stream)
+        .configure(operations)
         .service(model_list::list)
         .service(model_list::list_gemini)
         .service(model_list::find)
@@ -31,6 +32,21 @@ pub fn all(config: &mut ServiceConfig<'_>) {
                 .configure(account)
                 .service(scope("/orgs/{org}").configure(organisation)),
         );
+}
+
+fn operations(config: &mut ServiceConfig<'_>) {
+    config
+        .service(operations::embeddings)
+        .service(operations::moderations)
+        .service(operations::images)
+        .service(operations::speech)
+        .service(operations::transcriptions)
+        .service(operations::translations)
+        .service(operations::rerank)
+        .service(operations::count_message)
+        .service(operations::count_contents)
+        .service(operations::embed_content)
+        .service(operations::embed_contents);
 }
 
 fn account(config: &mut ServiceConfig<'_>) {
@@ -107,6 +123,13 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(resilience::find_cache)
         .service(resilience::set_cache)
         .service(resilience::clear_cache)
+        .service(guardrails::list_guardrails)
+        .service(guardrails::create_guardrail)
+        .service(guardrails::list_guardrail_packs)
+        .service(guardrails::test_guardrails)
+        .service(guardrails::find_guardrail)
+        .service(guardrails::update_guardrail)
+        .service(guardrails::delete_guardrail)
         .service(usage::usage)
         .service(usage::list_calls)
         .service(usage::find_call)
