@@ -3,5 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attempts;
+mod caching;
+mod circuits;
+mod guarding;
 mod settling;
 mod world;

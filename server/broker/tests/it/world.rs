@@ -42,9 +42,10 @@ pub struct World {
     owner: UserId,
     pub scope: Scope,
     pub database: Database,
-    routing: Routing,
+    pub routing: Routing,
     vault: Vault,
     pub guards: Guards,
+    identity: Identity,
 }
 
 impl World {
@@ -53,6 +54,10 @@ impl World {
     }
 
     pub async fn with(resilience: Resilience) -> Self {
+        Self::with_places(resilience, Places::default()).await
+    }
+
+    pub async fn with_places(resilience: Resilience, places: Places) -> Self {
         let database = Database::fresh().await;
         let (db, clock) = (database.db(), Clock::system());
         let policies = Policies::load(None).unwrap();
@@ -88,7 +93,7 @@ impl World {
             node: NodeId::generate(),
             default_max_output: 64,
             resilience,
-            places: Places::default(),
+            places,
             cache_bytes: 1 << 20,
         };
         let (broker, _) = Broker::start(db, parts);
@@ -103,6 +108,7 @@ impl World {
             routing,
             vault,
             guards,
+            identity,
         }
     }
 
@@ -149,20 +155,68 @@ impl World {
         self.broker.call_among(self.request("auto", streamed), Chosen::of(candidates)).await
     }
 
+    /// A call of one model with a question, and with more fields where given.
+    pub async fn ask(
+        &self,
+        model: &str,
+        question: &str,
+        more: &[(&str, Value)],
+    ) -> Result<Answered, Failure> {
+        self.broker.call(self.question((self.org, self.owner), model, question, more)).await
+    }
+
+    /// The same of somebody in another organisation.
+    pub async fn ask_as(
+        &self,
+        who: (OrgId, UserId),
+        model: &str,
+        question: &str,
+        more: &[(&str, Value)],
+    ) -> Result<Answered, Failure> {
+        self.broker.call(self.question(who, model, question, more)).await
+    }
+
+    /// Another organisation with an owner and the simulated provider.
+    pub async fn another_org(&self) -> (OrgId, UserId) {
+        let (slug, email) = ("other".parse().unwrap(), "bob@example.com".parse().unwrap());
+        let made = self
+            .identity
+            .create_first_org(&slug, &email, None, async |tx, org| {
+                self.routing.seed_simulated(tx, &Author::system(org)).await
+            })
+            .await
+            .unwrap();
+        (made.org, made.user)
+    }
+
     fn request(&self, model: &str, streamed: bool) -> CallRequest {
-        let body = format!(
-            r#"{{"model":"{model}","stream":{streamed},"max_tokens":16,"messages":[{{"role":"user","content":"hello"}}]}}"#
-        );
-        let body = Bytes::from(body);
+        self.question((self.org, self.owner), model, "hello", &[("stream", json!(streamed))])
+    }
+
+    fn question(
+        &self,
+        who: (OrgId, UserId),
+        model: &str,
+        question: &str,
+        more: &[(&str, Value)],
+    ) -> CallRequest {
+        let mut body = json!({
+            "model": model, "max_tokens": 16,
+            "messages": [{ "role": "user", "content": question }],
+        });
+        for (field, value) in more {
+            body[*field] = value.clone();
+        }
+        let body = Bytes::from(body.to_string());
         let caller = Caller {
-            subject: Subject::User(self.owner),
+            subject: Subject::User(who.1),
             credential: Credential::Session(SessionId::generate()),
             request: RequestId::generate(),
             address: None,
         };
         CallRequest {
             signed_in: SignedIn { caller, models: None, must_change_password: false },
-            org: self.org,
+            org: who.0,
             at: ScopePath::Org,
             inbound: Inbound::parse(Dialect::OpenaiChat, body.clone()).unwrap(),
             body,

@@ -1,0 +1,111 @@
+//! Answers that are kept: given again to the same question of the same organisation, and to no
+//! other.
+
+use futures_util::StreamExt;
+use ralex_access::Access;
+use ralex_api::resilience::{CacheMode, SetCache};
+use ralex_broker::{Answered, Failure};
+use ralex_kernel::Money;
+use ralex_tests::upstream::{Script, Upstream};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+async fn keeping(mode: CacheMode) -> (World, Upstream) {
+    let world = World::new().await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    world.provider("first", &upstream, &["key"]).await;
+    let set = SetCache { mode, ttl_seconds: 60 };
+    world.broker.set_cache(&world.scope, set).await.unwrap();
+    (world, upstream)
+}
+
+/// Where the answer came from, what was said, and what it cost.
+async fn heard(answered: Result<Answered, Failure>) -> (Option<&'static str>, String, Money) {
+    match answered {
+        Ok(Answered::Whole { about, body, cost, .. }) => {
+            (about.cache, String::from_utf8(body.to_vec()).unwrap(), cost)
+        }
+        Ok(Answered::Stream { about, held, mut stream, .. }) => {
+            let mut said = Vec::new();
+            while let Some(bytes) = stream.next().await {
+                said.extend_from_slice(&bytes.unwrap());
+            }
+            let said = String::from_utf8(said).unwrap();
+            let said = said.split(": x-ralex-cost").next().unwrap().to_owned();
+            (about.cache, said, held)
+        }
+        Err(failure) => panic!("{:?}", failure.problem),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_question_is_answered_again_for_nothing_and_is_on_record() {
+    let (world, upstream) = keeping(CacheMode::All).await;
+    world.budget("1").await;
+    for streamed in [json!(false), json!(true)] {
+        let more = [("stream", streamed)];
+        let before = upstream.requests("first").len();
+        let (from, said, cost) = heard(world.ask("first", "What is new?", &more).await).await;
+        assert!(from == Some("miss") && cost.is_positive(), "{said}");
+        let (from, again, cost) = heard(world.ask("first", "What is new?", &more).await).await;
+        assert_eq!((from, cost), (Some("hit"), Money::ZERO));
+        assert_eq!(again, said, "byte for byte");
+        assert_eq!(upstream.requests("first").len(), before + 1);
+        let (from, ..) = heard(world.ask("first", "What is old?", &more).await).await;
+        assert_eq!(from, Some("miss"));
+    }
+    world.broker.settle_before_reading().await;
+    let cache = world.broker.cache(&world.scope).await.unwrap();
+    assert_eq!((cache.calls, cache.hits), (6, 2));
+    assert!(cache.saved.is_positive());
+    let closed = world.log("call.closed").await;
+    assert_eq!(closed.iter().filter(|event| event["cached"] == "exact").count(), 2);
+    world.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_never_crosses_into_another_organisation() {
+    let world = World::new().await;
+    let other = world.another_org().await;
+    for org in [world.org, other.0] {
+        let set = SetCache { mode: CacheMode::All, ttl_seconds: 60 };
+        world.broker.set_cache(&Access::internal(org), set).await.unwrap();
+    }
+    let question = "What does our plan say?";
+    let (from, ..) = heard(world.ask("simulated", question, &[]).await).await;
+    assert_eq!(from, Some("miss"));
+    let (from, ..) = heard(world.ask_as(other, "simulated", question, &[]).await).await;
+    assert_eq!(from, Some("miss"), "it is the first of this organisation");
+    let (from, ..) = heard(world.ask_as(other, "simulated", question, &[]).await).await;
+    assert_eq!(from, Some("hit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_asked_for_is_kept_and_only_of_what_went_well() {
+    let (world, upstream) = keeping(CacheMode::Deterministic).await;
+    let warm: [(&str, Value); 1] = [("temperature", json!(0.7))];
+    let cold: [(&str, Value); 1] = [("temperature", json!(0))];
+    assert_eq!(heard(world.ask("first", "a", &warm).await).await.0, None);
+    assert_eq!(heard(world.ask("first", "a", &cold).await).await.0, Some("miss"));
+    assert_eq!(heard(world.ask("first", "a", &cold).await).await.0, Some("hit"));
+    // A stream that broke off is no answer.
+    let chunks = Some(vec!["one ".to_owned(), "two ".to_owned()]);
+    upstream.script(Script { cut_after: Some(1), chunks, ..Script::default() });
+    let cold = [("temperature", json!(0)), ("stream", json!(true))];
+    heard(world.ask("first", "b", &cold).await).await;
+    upstream.script(Script::default());
+    assert_eq!(heard(world.ask("first", "b", &cold).await).await.0, Some("miss"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_policy_forgets_and_so_does_who_asks_for_it() {
+    let (world, _upstream) = keeping(CacheMode::All).await;
+    let from = async || heard(world.ask("first", "a", &[]).await).await.0;
+    assert_eq!((from().await, from().await), (Some("miss"), Some("hit")));
+    world.broker.clear_cache(&world.scope).await.unwrap();
+    assert_eq!((from().await, from().await), (Some("miss"), Some("hit")));
+    let set = SetCache { mode: CacheMode::Off, ttl_seconds: 60 };
+    world.broker.set_cache(&world.scope, set).await.unwrap();
+    assert_eq!(from().await, None);
+}
