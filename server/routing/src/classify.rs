@@ -11,6 +11,8 @@ mod features;
 mod language;
 mod lexicon;
 mod text;
+#[cfg(test)]
+mod training;
 mod weights;
 
 use ralex_api::routing::{SizeClass, Task, TaskKind};
@@ -56,9 +58,12 @@ const SYSTEM_SHARE: f32 = 0.8;
 
 /// Reads a call.
 pub fn classify(sample: &Sample<'_>) -> Task {
+    classify_with(Weights::built_in(), sample)
+}
+
+fn classify_with(weights: &Weights, sample: &Sample<'_>) -> Task {
     let parts = Parts::of(sample.last_user);
     let shape = Shape::of(&parts, sample);
-    let weights = Weights::built_in();
     let scores = scores(weights, sample, &parts, &shape);
     let (kind, confidence) = best(&scores);
     let (language, programming) = language::of(&parts);
@@ -119,5 +124,66 @@ const fn size(tokens: u64) -> SizeClass {
         501..=4_000 => SizeClass::Medium,
         4_001..=32_000 => SizeClass::Large,
         _ => SizeClass::Huge,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use ralex_api::routing::Family;
+
+    use super::*;
+
+    #[test]
+    fn a_task_tells_its_size_languages_files_and_steps() {
+        let prompt = "Port src/main.py to Rust, then write tests and finally update README.md:\n\
+                      1. keep the CLI\n2. no new dependencies\n3. same output";
+        let task = classify(&Sample::of(prompt));
+        assert_eq!((task.family, task.size), (Family::Code, SizeClass::Small));
+        assert_eq!(task.programming, ["rust"]);
+        assert_eq!(task.file_types, ["md", "py"]);
+        assert!(task.multi_step && task.language.as_deref() == Some("eng"), "{task:?}");
+        assert!((0.0..=1.0).contains(&task.confidence));
+    }
+
+    #[test]
+    fn the_system_prompt_tells_what_to_do_with_plain_text() {
+        let system = "You are a translator. Translate everything into German.";
+        let sample = Sample { system, ..Sample::of("The weather is lovely today, is it not?") };
+        assert_eq!(classify(&sample).kind, TaskKind::Translation);
+    }
+
+    #[test]
+    fn harder_words_make_a_harder_task() {
+        let of = |prompt: &str| classify(&Sample::of(prompt)).difficulty;
+        let easy = of("Write a simple function that adds two numbers.");
+        let hard = of("Implement a distributed lock-free, fault-tolerant consensus protocol with \
+                       linearizable reads; it must survive partitions, and prove its safety.");
+        assert!(easy <= 4 && hard >= 7, "{easy} {hard}");
+    }
+
+    #[test]
+    fn fifty_kilobytes_are_read_in_two_milliseconds() {
+        let prompt = format!(
+            "Summarise this:\n{}\n```python\n{}```\nThanks!",
+            "The committee met and talked about the new bridge. ".repeat(600),
+            "def f(x):\n    return x + 1\n".repeat(900)
+        );
+        assert!(prompt.len() > 50_000);
+        classify(&Sample::of(&prompt));
+        let times = (0..20).map(|_| {
+            let start = Instant::now();
+            classify(&Sample::of(&prompt));
+            start.elapsed()
+        });
+        let best = times.min().unwrap();
+        // Without optimisation it takes about ten times as long.
+        let most = if cfg!(debug_assertions) { 20_000 } else { 2_000 };
+        assert!(best.as_micros() < most, "{best:?}");
+        if std::env::var_os("RALEX_TELL").is_some() {
+            let path = std::env::temp_dir().join("ralex-classifier-time.txt");
+            std::fs::write(path, format!("{best:?}")).unwrap();
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Features: what the linear model sees of a prompt, as hashes of names with a value each.
 
+use std::collections::BTreeSet;
+
 use super::Sample;
-use super::lexicon::Lexicon;
+use super::lexicon::{Found, Lexicon, spaceless};
 use super::text::Parts;
 
 /// Words of the start and the end of a request, which say what is wanted.
@@ -17,6 +19,10 @@ pub(crate) struct Shape {
     pub trace: bool,
     pub diff: bool,
     pub question: bool,
+    /// Some words in quotes: something is to be done to them.
+    pub quoted: bool,
+    /// It speaks of functions, files and the like.
+    pub code_words: bool,
     pub command: bool,
     pub images: bool,
     pub documents: bool,
@@ -41,9 +47,9 @@ impl Shape {
         let asking = parts.asking.as_str();
         let lines = || asking.lines().map(str::trim_start);
         let listed = lines().filter(|line| is_listed(line)).count();
-        let count = |name: &str| counted(asking, name);
-        let concepts: std::collections::BTreeSet<&str> =
-            Lexicon::built_in().find(asking).map(|found| found.concept).collect();
+        let found = Lexicon::built_in().find(asking);
+        let count = |name: &str| found.iter().filter(|found| found.concept == name).count();
+        let concepts: BTreeSet<&str> = found.iter().map(|found| found.concept).collect();
         Self {
             code: parts.code_lines > 0 || looks_like_code(&parts.prose),
             code_lines: parts.code_lines,
@@ -53,6 +59,8 @@ impl Shape {
                 || parts.prose.contains("diff --git")
                 || parts.code.contains("diff --git"),
             question: asking.trim_end().ends_with('?') || asking.contains('？'),
+            quoted: is_quoted(asking),
+            code_words: concepts.contains("code_thing"),
             command: asking.starts_with("$ ") || asking.contains("\n$ "),
             images: sample.images > 0,
             documents: sample.documents > 0,
@@ -72,8 +80,12 @@ impl Shape {
     }
 }
 
-fn counted(asking: &str, concept: &str) -> usize {
-    Lexicon::built_in().find(asking).filter(|found| found.concept == concept).count()
+fn is_quoted(asking: &str) -> bool {
+    const OPEN: [char; 4] = ['"', '\u{201c}', '\u{201e}', '\u{300c}'];
+    asking.find(OPEN).is_some_and(|at| {
+        let rest = asking[at..].chars().skip(1).collect::<String>();
+        rest.find(['"', '\u{201d}', '\u{201c}', '\u{300d}']).is_some_and(|length| length > 8)
+    })
 }
 
 /// `- x`, `* x`, `1. x`, `2) x`.
@@ -163,6 +175,10 @@ pub(crate) fn user(parts: &Parts<'_>, shape: &Shape, sink: &mut dyn FnMut(&[&str
     flag("many-tools", shape.tools > 4);
     flag("tool-results", shape.tool_results > 0);
     flag("turns", shape.turns > 2);
+    flag("quoted", shape.quoted);
+    flag("counted-question", shape.question && shape.numbers >= 2 && !shape.code);
+    flag("code-question", shape.question && shape.code);
+    flag("code-or-thing", shape.code || shape.code_words);
     flag("short", shape.words <= 4);
     flag("long", shape.words > 120);
     flag("numbers", shape.numbers >= 2);
@@ -177,7 +193,8 @@ pub(crate) fn user(parts: &Parts<'_>, shape: &Shape, sink: &mut dyn FnMut(&[&str
 /// The features of the words alone.
 pub(crate) fn words(parts: &Parts<'_>, sink: &mut dyn FnMut(&[&str], f32)) {
     let asking = parts.asking.as_str();
-    concepts(asking, sink);
+    concepts(&Lexicon::built_in().find(asking), sink);
+    pairs(asking, sink);
     let letters = |c: char| !c.is_alphanumeric() && c != '\'' && c != '#' && c != '+';
     let all: Vec<&str> = asking.split(letters).filter(|word| !word.is_empty()).collect();
     // So that a long prompt does not shout: what counts is what share a word has.
@@ -199,9 +216,9 @@ pub(crate) fn words(parts: &Parts<'_>, sink: &mut dyn FnMut(&[&str], f32)) {
 }
 
 /// Concepts count once, and once more where they stand first.
-fn concepts(asking: &str, sink: &mut dyn FnMut(&[&str], f32)) {
+fn concepts(found: &[Found<'static>], sink: &mut dyn FnMut(&[&str], f32)) {
     let mut seen: Vec<&str> = Vec::new();
-    for found in Lexicon::built_in().find(asking) {
+    for found in found {
         if seen.contains(&found.concept) {
             continue;
         }
@@ -219,6 +236,19 @@ fn concepts(asking: &str, sink: &mut dyn FnMut(&[&str], f32)) {
         for other in seen.iter().skip(at + 1).take(6) {
             let (low, high) = if one < other { (one, other) } else { (other, one) };
             sink(&["kk:", low, " ", high], 0.5);
+        }
+    }
+}
+
+/// Pairs of signs, in scripts without spaces between words.
+fn pairs(asking: &str, sink: &mut dyn FnMut(&[&str], f32)) {
+    let signs: Vec<(usize, char)> =
+        asking.char_indices().filter(|(_, c)| spaceless(*c)).take(200).collect();
+    let share = 1.0 / (signs.len() as f32).sqrt().max(2.0);
+    for pair in signs.windows(2) {
+        let (start, end) = (pair[0].0, pair[1].0 + pair[1].1.len_utf8());
+        if end - start == pair[0].1.len_utf8() + pair[1].1.len_utf8() {
+            sink(&["c:", &asking[start..end]], share);
         }
     }
 }

@@ -93,11 +93,26 @@ fn natural(prose: &str) -> Option<&'static str> {
     }
     let found = whatlang::detect(part)?;
     let latin = found.script() == whatlang::Script::Latin;
-    if latin && (letters < TOO_FEW || !found.is_reliable()) && part.is_ascii() {
-        // What is short and plain is English more often than what chance makes of it.
+    // What is short and plain is English more often than what chance makes of it.
+    let plain = latin && !found.is_reliable() && part.is_ascii();
+    if plain && (letters < TOO_FEW || is_english(part)) {
         return Some(whatlang::Lang::Eng.code());
     }
     Some(found.lang().code())
+}
+
+/// One in seven words of English is one of these.
+fn is_english(part: &str) -> bool {
+    const WORDS: [&str; 28] = [
+        "the", "a", "an", "to", "of", "and", "in", "is", "it", "this", "that", "for", "with",
+        "how", "what", "my", "i", "you", "write", "are", "from", "on", "as", "be", "me", "please",
+        "find", "give",
+    ];
+    let words = part.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let (all, known) = words.fold((0, 0), |(all, known), word| {
+        (all + 1, known + usize::from(WORDS.contains(&word.to_ascii_lowercase().as_str())))
+    });
+    known * 7 >= all
 }
 
 fn programming(parts: &Parts<'_>) -> Vec<String> {
