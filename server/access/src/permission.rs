@@ -63,6 +63,8 @@ permissions! {
     SecretDelete = "secret.delete",
     BudgetRead = "budget.read",
     BudgetSet = "budget.set",
+    GuardrailRead = "guardrail.read",
+    GuardrailSet = "guardrail.set",
     UsageRead = "usage.read",
     CallRead = "call.read",
     AuditRead = "audit.read",

@@ -67,6 +67,8 @@ struct Entry {
     #[serde(default)]
     context: Vec<String>,
     digits: Option<usize>,
+    /// How many bytes of something else may stand before the digits.
+    before: Option<usize>,
     checksum: Option<String>,
     entropy: Option<f32>,
     #[serde(default)]
@@ -170,7 +172,9 @@ impl Entry {
             (true, true, None) => Trigger::Always,
             (false, true, None) => Trigger::Keywords(lower(&self.keywords)),
             (true, false, None) => Trigger::Context(lower(&self.context)),
-            (true, true, Some(digits)) => Trigger::Digits(digits),
+            (true, true, Some(least)) => {
+                Trigger::Digits { least, before: self.before.unwrap_or(2) }
+            }
             _ => return Err("has more than one of keywords, context and digits".to_owned()),
         };
         let checksum = match self.checksum.as_deref() {

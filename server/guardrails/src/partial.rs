@@ -6,6 +6,8 @@
 //! around a match are left out, and large repeats are taken without their bound: then more is held
 //! back than must be, never less.
 
+use std::fmt;
+
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson::{Compiler, Config as NfaConfig, WhichCaptures};
 use regex_automata::util::pool::Pool;
@@ -16,14 +18,20 @@ use crate::rule::Rule;
 
 /// Repeats beyond this are taken as endless.
 const COUNTED: u32 = 64;
-/// What the automaton may take while it is built, and what each thread that runs it may take.
+/// Rules that share one automaton. The states of two together are many more than those of each.
+const TOGETHER: usize = 12;
+/// What one automaton may take while it is built, and what each thread that runs it may take.
 const SIZE: usize = 32 << 20;
-const CACHE: usize = 8 << 20;
+const CACHE: usize = 4 << 20;
 
 type Caches = Pool<Cache, Box<dyn Fn() -> Cache + Send + Sync>>;
 
 /// Tells where the first unfinished match begins.
-pub(crate) struct Partial {
+#[derive(Debug)]
+pub(crate) struct Partial(Vec<Part>);
+
+/// The same for some of the rules.
+struct Part {
     backwards: DFA,
     caches: Caches,
     longest: usize,
@@ -31,12 +39,23 @@ pub(crate) struct Partial {
 
 impl Partial {
     pub fn new<'a>(rules: impl Iterator<Item = &'a Rule>) -> Result<Self, String> {
-        let mut longest = 0;
-        let mut beginnings = Vec::new();
-        for rule in rules {
-            longest = longest.max(rule.matcher.longest);
-            beginnings.push(beginning(&rule.matcher.hir));
-        }
+        let mut rules: Vec<&Rule> = rules.collect();
+        // A long match is a rare one, and must not make the others wait for as long.
+        rules.sort_by_key(|rule| rule.matcher.longest);
+        rules.chunks(TOGETHER).map(Part::new).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The first place at or after `from` where a match may have begun that the text does not
+    /// finish; the text's end where there is none.
+    pub fn first(&self, text: &str, from: usize) -> usize {
+        self.0.iter().map(|part| part.first(text, from)).min().unwrap_or(text.len())
+    }
+}
+
+impl Part {
+    fn new(rules: &[&Rule]) -> Result<Self, String> {
+        let longest = rules.iter().map(|rule| rule.matcher.longest).max().unwrap_or(0);
+        let beginnings = rules.iter().map(|rule| beginning(&rule.matcher.hir)).collect();
         let config = NfaConfig::new()
             .reverse(true)
             .utf8(false)
@@ -59,9 +78,7 @@ impl Partial {
         Ok(Self { backwards, caches, longest })
     }
 
-    /// The first place at or after `from` where a match may have begun that the text does not
-    /// finish; the text's end where there is none.
-    pub fn first(&self, text: &str, from: usize) -> usize {
+    fn first(&self, text: &str, from: usize) -> usize {
         // One character behind a match may still decide about it.
         let from = from.max(text.len().saturating_sub(self.longest + 4));
         let input = Input::new(text).range(from..).anchored(Anchored::Yes);
@@ -76,9 +93,9 @@ impl Partial {
     }
 }
 
-impl std::fmt::Debug for Partial {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Partial").field("longest", &self.longest).finish_non_exhaustive()
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").field("longest", &self.longest).finish_non_exhaustive()
     }
 }
 

@@ -38,8 +38,12 @@ pub(crate) enum Trigger {
     Keywords(Vec<String>),
     /// One of these, in lower case, stands within [`CONTEXT`] bytes before a match.
     Context(Vec<String>),
-    /// A match has at least so many digits, and nothing else but the separators of numbers.
-    Digits(usize),
+    /// A match begins with digits, at least so many with nothing but the separators of numbers
+    /// between them, behind at most so many bytes of something else.
+    Digits {
+        least: usize,
+        before: usize,
+    },
 }
 
 /// A rule of a pack or of a customer.
@@ -107,7 +111,7 @@ impl Rule {
     /// True when the word that the rule wants is where it must be.
     fn called(&self, whole: Span, words: &[Span]) -> bool {
         match &self.trigger {
-            Trigger::Always | Trigger::Digits(_) => true,
+            Trigger::Always | Trigger::Digits { .. } => true,
             Trigger::Keywords(_) => {
                 let first = words.partition_point(|word| word.end <= whole.start);
                 let inside = words[first..].iter().take_while(|word| word.end <= whole.end);

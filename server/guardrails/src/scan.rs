@@ -57,7 +57,7 @@ impl Scanner {
         });
         let words = automaton.transpose().map_err(|error| error.to_string())?;
         let digits = rules.iter().filter_map(|rule| match rule.trigger {
-            Trigger::Digits(digits) => Some(digits),
+            Trigger::Digits { least, .. } => Some(least),
             Trigger::Always | Trigger::Keywords(_) | Trigger::Context(_) => None,
         });
         let digits = digits.min();
@@ -120,8 +120,6 @@ impl Scanner {
                 at += 1;
             }
             if digits >= least {
-                // A sign or a bracket may stand before the first digit.
-                let start = text.floor_char_boundary(start.saturating_sub(2)).max(from);
                 runs.push(Run { span: Span { start, end: at }, digits });
             }
         }
@@ -167,9 +165,9 @@ fn each_start(
                 add(word.end..text.len().min(word.end + CONTEXT + 1));
             }
         }
-        Trigger::Digits(least) => {
+        Trigger::Digits { least, before } => {
             for run in runs.iter().filter(|run| run.digits >= *least) {
-                add(run.span.start..run.span.end);
+                add(text.floor_char_boundary(run.span.start.saturating_sub(*before))..run.span.end);
             }
         }
     }
