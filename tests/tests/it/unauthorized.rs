@@ -92,6 +92,13 @@ const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/budgets/{budget}", Read),
     ("PATCH /api/v1/orgs/{org}/budgets/{budget}", More),
     ("DELETE /api/v1/orgs/{org}/budgets/{budget}", More),
+    ("GET /api/v1/orgs/{org}/guardrails", Read),
+    ("POST /api/v1/orgs/{org}/guardrails", More),
+    ("GET /api/v1/orgs/{org}/guardrails/packs", Read),
+    ("POST /api/v1/orgs/{org}/guardrails/test", Read),
+    ("GET /api/v1/orgs/{org}/guardrails/{guardrail}", Read),
+    ("PATCH /api/v1/orgs/{org}/guardrails/{guardrail}", More),
+    ("DELETE /api/v1/orgs/{org}/guardrails/{guardrail}", More),
     ("GET /api/v1/orgs/{org}/health", Read),
     ("GET /api/v1/orgs/{org}/cache", Read),
     ("PUT /api/v1/orgs/{org}/cache", More),
@@ -122,6 +129,7 @@ impl World {
         let budget = app.budget("org", "100", true).await;
         let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
         let secrets = app.owner.all("secrets").await;
+        let guardrail = app.owner.post("guardrails", &guardrail("Orders")).await.ok();
         let me = app.owner.get("/api/v1/me").await.ok();
         let sessions = app.owner.all("/api/v1/me/sessions").await;
         let ids = BTreeMap::from([
@@ -132,6 +140,7 @@ impl World {
             ("model", "scripted".to_owned()),
             ("token", token.id),
             ("budget", budget),
+            ("guardrail", text(&guardrail, "id")),
             ("secret", text(&secrets[0], "id")),
             ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
             ("user", text(&me["user"], "id")),
@@ -152,6 +161,11 @@ impl World {
         let body = operation.spec.get("requestBody").map(|_| body(&operation.name));
         client.send(operation.method.clone(), &path, body.as_ref()).await
     }
+}
+
+fn guardrail(name: &str) -> Value {
+    let check = json!({ "kind": "topic", "phrases": ["project zephyr"] });
+    json!({ "name": name, "scope": "org", "check": check, "action": "flag", "direction": "in" })
 }
 
 /// A body that would be accepted, so that nothing but the right is missing.
@@ -195,6 +209,9 @@ fn body(operation: &str) -> Value {
             json!({ "scope": "org", "period": "day", "limit": "1", "hard": true })
         }
         "PATCH /api/v1/orgs/{org}/budgets/{budget}" => json!({ "limit": "5" }),
+        "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
+        "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
+        "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
         other => panic!("no body is known for {other}"),
     }
 }
@@ -218,6 +235,7 @@ async fn things(app: &App) -> Vec<usize> {
         counts.push(app.owner.all(list).await.len());
     }
     counts.push(app.owner.all("budgets").await.len());
+    counts.push(app.owner.all("guardrails").await.len());
     counts
 }
 
