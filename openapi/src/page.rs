@@ -50,6 +50,22 @@ impl PageQuery {
 }
 
 impl<T> Page<T> {
+    /// A page of a list that is here in whole, from the place in it that `cursor` names; all of the
+    /// rest where there is no limit.
+    pub fn within(
+        items: Vec<T>,
+        cursor: Option<&str>,
+        limit: Option<u32>,
+    ) -> Result<Self, ralex_kernel::Problem> {
+        let wrong = |_| ralex_kernel::Problem::field("cursor", "is not a cursor of this list");
+        let from: usize = cursor.map(str::parse).transpose().map_err(wrong)?.unwrap_or(0);
+        let most = limit.map_or(items.len(), |limit| limit.clamp(1, PAGE_MAX) as usize);
+        let next = from.saturating_add(most);
+        let next_cursor = (next < items.len()).then(|| next.to_string());
+        let items = items.into_iter().skip(from).take(most).collect();
+        Ok(Self { items, next_cursor })
+    }
+
     /// A page of at most `size` items from up to `size + 1` that were fetched; `cursor` names the
     /// last one that is shown.
     pub fn of(mut items: Vec<T>, size: i64, cursor: impl FnOnce(&T) -> String) -> Self {
@@ -58,5 +74,22 @@ impl<T> Page<T> {
         items.truncate(size);
         let next_cursor = if more { items.last().map(cursor) } else { None };
         Self { items, next_cursor }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_is_here_in_whole_is_paged_like_any_other() {
+        let page = |cursor, limit| Page::within(vec![1, 2, 3], cursor, limit).unwrap();
+        let all = Page { items: vec![1, 2, 3], next_cursor: None };
+        assert_eq!(page(None, None), all);
+        let first = page(None, Some(2));
+        assert_eq!((first.items.as_slice(), first.next_cursor.as_deref()), (&[1, 2][..], Some("2")));
+        assert_eq!(page(Some("2"), Some(2)), Page { items: vec![3], next_cursor: None });
+        assert_eq!(page(Some("9"), Some(2)).items, [0; 0]);
+        assert!(Page::within(vec![1], Some("x"), None).is_err());
     }
 }

@@ -4,8 +4,10 @@
 
 mod architecture;
 mod audit;
+mod beside;
 mod budgets;
 mod calls;
+mod catalog;
 mod config;
 mod contract;
 mod crash;

@@ -160,14 +160,19 @@ pub async fn list_catalog(
     query: Query<CatalogQuery>,
 ) -> Result<HttpResponse> {
     who.allow(Permission::ModelRead).await?;
-    let items = routing.catalog(&query.0);
-    Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
+    let (found, query) = (routing.catalog(&query.0), &query.0);
+    Ok(HttpResponse::Ok().json(Page::within(found, query.cursor.as_deref(), query.limit)?))
 }
 
 /// List the kinds of providers that can be added.
-#[utoipa::path(tag = "providers", params(("org" = String, Path)), responses((status = 200, body = Page<ProviderKindInfo>)))]
+#[utoipa::path(tag = "providers", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<ProviderKindInfo>)))]
 #[get("/catalog/providers")]
-pub async fn list_provider_kinds(who: OrgCaller, routing: Data<Routing>) -> Result<HttpResponse> {
+pub async fn list_provider_kinds(
+    who: OrgCaller,
+    routing: Data<Routing>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
     who.allow(Permission::ProviderRead).await?;
-    Ok(HttpResponse::Ok().json(Page { items: routing.kinds(), next_cursor: None }))
+    let (kinds, page) = (routing.kinds(), &page.0);
+    Ok(HttpResponse::Ok().json(Page::within(kinds, page.cursor.as_deref(), page.limit)?))
 }
