@@ -1,4 +1,4 @@
-"""Runs clients against Ralex: `main.py sdks`, `main.py clis`, or both. See `run`, which installs them."""
+"""Runs clients against Ralex: `main.py sdks clis llama`, or some of these. See `run`, which installs them."""
 
 import argparse
 import fnmatch
@@ -9,6 +9,7 @@ import sys
 import time
 
 import clis
+import llama
 import sdks
 from expected import EXPECTED
 from gateway import Gateway
@@ -83,6 +84,10 @@ def run_sdks(gateway, report, tools, log):
         for scenario, wire, behind in sdks.checks(sdk):
             for other, wrong in sdks.run_scenario(gateway, driver, sdk, scenario, wire, behind):
                 report.add(sdk.name, f"{scenario} to {other}", wrong)
+        for wire, scenarios in sdk.speaks.items():
+            if wire not in gateway.absent:
+                for name, wrong in sdks.run_refusals(gateway, driver, sdk, wire, scenarios[0]):
+                    report.add(sdk.name, f"{name}, {wire}", wrong)
         driver.end()
         report.tell(sdk.name)
 
@@ -100,7 +105,7 @@ def run_clis(gateway, report, tools):
 
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("groups", nargs="+", choices=["sdks", "clis"])
+    arguments.add_argument("groups", nargs="+", choices=["sdks", "clis", "llama"])
     arguments.add_argument("--only", action="append", default=[], help="a client's name, or a part of it")
     told = arguments.parse_args()
     tools = pathlib.Path(os.environ["CLIENT_TOOLS"])
@@ -112,6 +117,10 @@ def main():
             run_sdks(gateway, report, tools, gateway.log)
         if "clis" in told.groups:
             run_clis(gateway, report, tools)
+        if "llama" in told.groups:
+            for scenario, wrong in llama.run(gateway, tools, gateway.log):
+                report.add("llama.cpp", scenario, wrong)
+            report.tell("llama.cpp")
         if not report.end(folder):
             # Raised inside the stack, so that its log is kept.
             raise SystemExit(1)

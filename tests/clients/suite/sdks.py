@@ -34,8 +34,8 @@ SDKS = [
     Sdk("openai (Python)", ("python:sdk", "openai_py.py"), {
         "chat": [*BASIC, "tools_stream", "azure_plain", "azure_stream"],
         "responses": ["response", "response_stream", "response_tools"],
-    }, {"chat": ["embed", "moderate", "image", "speech", "transcribe"]}),
-    Sdk("anthropic (Python)", ("python:sdk", "anthropic_py.py"), {"messages": [*BASIC, "bearer"]}, {"messages": ["count"]}),
+    }, {"chat": ["embed", "moderate", "image", "speech", "transcribe", "models"]}),
+    Sdk("anthropic (Python)", ("python:sdk", "anthropic_py.py"), {"messages": [*BASIC, "bearer"]}, {"messages": ["count", "models"]}),
     Sdk("google-genai (Python)", ("python:sdk", "google_py.py"), {"gemini": [*BASIC, "tools_stream"]}, {"gemini": ["count", "embed"]}),
     Sdk("mistralai (Python)", ("python:sdk", "mistral_py.py"), {"chat": BASIC}),
     Sdk("groq (Python)", ("python:sdk", "groq_py.py"), {"chat": BASIC}),
@@ -46,8 +46,8 @@ SDKS = [
     }),
     Sdk("openai (Node)", ("node", "openai.mjs"), {
         "chat": BASIC, "responses": ["response", "response_stream", "response_tools"],
-    }, {"chat": ["embed"]}),
-    Sdk("@anthropic-ai/sdk", ("node", "anthropic.mjs"), {"messages": BASIC}, {"messages": ["count"]}),
+    }, {"chat": ["embed", "models"]}),
+    Sdk("@anthropic-ai/sdk", ("node", "anthropic.mjs"), {"messages": BASIC}, {"messages": ["count", "models"]}),
     Sdk("@google/genai 3", ("node", "google.mjs", "3"), {"gemini": BASIC}, {"gemini": ["count", "embed"]}),
     Sdk("@google/genai 2", ("node", "google.mjs", "2"), {"gemini": BASIC}, {"gemini": ["count", "embed"]}),
     Sdk("@mistralai/mistralai", ("node", "mistral.mjs"), {"chat": BASIC}),
@@ -58,8 +58,9 @@ SDKS = [
     }),
 ]
 
-# Calls that are answered without tokens, so nothing is charged.
-FREE = ("count", "models")
+# Calls that are answered for nothing, and calls that are not sold by the token.
+FREE = ("count",)
+NOT_BY_TOKEN = ("moderate", "image", "speech", "transcribe")
 
 
 class Driver:
@@ -130,6 +131,21 @@ def same_bytes(direct, through, model, upstream_model):
     return wrong
 
 
+def run_refusals(gateway, driver, sdk, wire, scenario):
+    """What a caller does wrong is told in the vendor's own words, so that its SDK raises its own error."""
+    place = gateway.place(slug(f"{sdk.name}-{scenario}-refused"), wire)
+    for name, token, model, status in (
+        ("a wrong token", "rlx_wrong", place.model, 401),
+        ("an unknown model", place.token, "no-such-model", 404),
+    ):
+        result = driver.do(scenario, gateway.url, token, model)
+        error = result.get("error", {})
+        wrong = [] if str(error.get("status")) == str(status) else [f"{result} instead of an error with status {status}"]
+        if not wrong and status == 404 and "no-such-model" not in error["text"]:
+            wrong.append(f"the error does not name the model: {error['text']}")
+        yield name, wrong
+
+
 def run_scenario(gateway, driver, sdk, scenario, wire, behind):
     """One scenario, straight and through Ralex with each format behind it; yields (format, what is wrong)."""
     script = TOOL if "tools" in scenario else PLAIN
@@ -148,6 +164,10 @@ def run_scenario(gateway, driver, sdk, scenario, wire, behind):
         place = gateway.place(f"{base}-{other}", other)
         place.script(script)
         result = driver.do(scenario, gateway.url, place.token, place.model)
+        if scenario == "models":
+            known = result.get("models", result)
+            yield other, [] if place.model in known else [f"{place.model} is not among {known}"]
+            continue
         wrong = expectation(scenario, result)
         if not wrong:
             wrong += [
@@ -159,5 +179,5 @@ def run_scenario(gateway, driver, sdk, scenario, wire, behind):
         if not wrong and scenario not in FREE:
             generated = "text" in straight and scenario != "transcribe"
             usage = [USAGE["input_tokens"], USAGE["output_tokens"]] if generated else None
-            wrong += place.audit(len(direct), usage)
+            wrong += place.audit(len(direct), usage, scenario not in NOT_BY_TOKEN)
         yield other, wrong

@@ -32,7 +32,8 @@ pub(super) async fn any(state: Arc<State>, request: HttpRequest, raw: Bytes) -> 
     let Some(body) = read(&request, &raw) else {
         return respond::refuse(dialect, call, 400, "We could not parse the JSON body.");
     };
-    let mut question = Question::read(dialect, &body);
+    // Google counts a whole request as well as bare contents.
+    let mut question = Question::read(dialect, body.get("generateContentRequest").unwrap_or(&body));
     question.streamed |= asked.streamed;
     if let Some(model) = &asked.model {
         question.model.clone_from(model);
