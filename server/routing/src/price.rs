@@ -97,6 +97,10 @@ impl Rates {
 /// What a call has cost, to the nano-dollar: every part at its price, each rounded up to the next
 /// nano-dollar, then summed.
 pub(crate) fn cost(prices: &Prices, counts: &Counts) -> Money {
+    // A try that was refused used nothing, and is no request that is paid for.
+    if *counts == Counts::default() {
+        return Money::ZERO;
+    }
     let input = counts.total_input();
     // Tiers are kept in order, so the last one that applies is the highest.
     let tier = prices.price_tiers.iter().rev().find(|tier| input > u64::from(tier.above));
@@ -238,7 +242,8 @@ mod tests {
         for (unit, units, expected) in [
             (PriceUnit::None, 3, "0"),
             (PriceUnit::Request, 3, "0.04"),
-            (PriceUnit::Request, 0, "0.04"),
+            (PriceUnit::Request, 1, "0.04"),
+            (PriceUnit::Request, 0, "0"),
             (PriceUnit::Image, 3, "0.12"),
             (PriceUnit::Second, 60, "2.4"),
             (PriceUnit::MillionCharacters, 500_000, "0.02"),
