@@ -154,6 +154,7 @@ fn inside(place: Option<Place>, org: &Org) -> Html {
         Place::Tokens => html! { <pages::tokens::TokensPage /> },
         Place::Providers => html! { <pages::providers::ProvidersPage /> },
         Place::Models => html! { <pages::models::ModelsPage /> },
+        Place::Health => html! { <pages::health::HealthPage /> },
         Place::Audit => html! { <pages::audit::AuditPage /> },
     }
 }

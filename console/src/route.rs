@@ -36,6 +36,7 @@ pub enum Place {
     Tokens,
     Providers,
     Models,
+    Health,
     Audit,
 }
 
@@ -44,12 +45,12 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
     ("", &[Place::Overview, Place::Playground, Place::Calls]),
     ("Spend", &[Place::Usage, Place::Budgets]),
     ("Access", &[Place::Teams, Place::People, Place::Tokens]),
-    ("Gateway", &[Place::Providers, Place::Models]),
+    ("Gateway", &[Place::Providers, Place::Models, Place::Health]),
     ("Proof", &[Place::Audit]),
 ];
 
 impl Place {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Overview,
         Self::Playground,
         Self::Calls,
@@ -60,6 +61,7 @@ impl Place {
         Self::Tokens,
         Self::Providers,
         Self::Models,
+        Self::Health,
         Self::Audit,
     ];
 
@@ -75,6 +77,7 @@ impl Place {
             Self::Tokens => "tokens",
             Self::Providers => "providers",
             Self::Models => "models",
+            Self::Health => "health",
             Self::Audit => "audit",
         }
     }
@@ -91,6 +94,7 @@ impl Place {
             Self::Tokens => "Tokens",
             Self::Providers => "Providers and keys",
             Self::Models => "Models",
+            Self::Health => "Health",
             Self::Audit => "Audit log",
         }
     }
@@ -107,6 +111,7 @@ impl Place {
             Self::Tokens => Icon::Key,
             Self::Providers => Icon::Plug,
             Self::Models => Icon::Cube,
+            Self::Health => Icon::Pulse,
             Self::Audit => Icon::Shield,
         }
     }
@@ -124,6 +129,7 @@ impl Place {
             Self::Tokens => 'k',
             Self::Providers => 'v',
             Self::Models => 'm',
+            Self::Health => 'h',
             Self::Audit => 'a',
         }
     }
@@ -138,7 +144,7 @@ impl Place {
             Self::Teams => "team.read",
             Self::People => "member.read",
             Self::Tokens => "token.read",
-            Self::Providers => "provider.read",
+            Self::Providers | Self::Health => "provider.read",
             Self::Models => "model.read",
             Self::Audit => "audit.read",
         }

@@ -42,6 +42,10 @@ pub async fn tell(path: &str, body: Option<&serde_json::Value>) -> Answer<()> {
     send("POST", path, body.map(write).transpose()?).await.map(drop)
 }
 
+pub async fn replace<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Answer<T> {
+    read(&send("PUT", path, Some(write(body)?)).await?)
+}
+
 pub async fn delete(path: &str) -> Answer<()> {
     send("DELETE", path, None).await.map(drop)
 }

@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod chat;
 pub mod client;
 pub mod identity;
+pub mod resilience;
 pub mod usage;
 pub mod vault;
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use ralex_api::Page;
 use ralex_api::overview::Overview;
-use ralex_api::usage::{Call, Usage};
+use ralex_api::usage::{Call, CallDetail, Usage};
 
 use super::client::{self, Answer};
 use super::{PAGE, page, path};
@@ -31,6 +31,6 @@ pub async fn calls(org: &str, filters: Query, cursor: Option<String>) -> Answer<
     client::find(&page(&path(org, &["calls"]), cursor.as_deref(), PAGE, filters)).await
 }
 
-pub async fn call(org: &str, id: &str) -> Answer<Call> {
+pub async fn call(org: &str, id: &str) -> Answer<CallDetail> {
     client::find(&path(org, &["calls", id])).await
 }

@@ -3,6 +3,7 @@
 use ralex_api::usage::{Call, CallState};
 use yew::prelude::*;
 
+use super::call_story::tell;
 use crate::api;
 use crate::components::segments::Segments;
 use crate::components::{
@@ -181,7 +182,7 @@ fn CallDrawer(props: &DrawerProps) -> Html {
         use_load(wants, |(org, id)| async move { api::usage::call(&org, &id).await });
     html! {
         <Drawer title="Call" onclose={props.onclose.clone()}>
-            { show(&load, &again, |call| html! { <KeyValue facts={facts(call)} /> }) }
+            { show(&load, &again, |story| html! { <><KeyValue facts={facts(&story.call)} />{ tell(story) }</> }) }
         </Drawer>
     }
 }
@@ -197,6 +198,7 @@ fn facts(call: &Call) -> Vec<(AttrValue, Html)> {
             "Started".into(),
             html! { <>{ crate::text::time::exact(call.started_at) }<br /><When at={call.started_at} /></> },
         ),
+        ("Asked for".into(), text(call.asked_model.as_deref().unwrap_or(&call.model))),
         ("Model".into(), text(&call.model)),
         ("Provider".into(), text(&call.provider)),
         ("Charged to".into(), text(&charged(call))),
@@ -210,6 +212,12 @@ fn facts(call: &Call) -> Vec<(AttrValue, Html)> {
         ("First byte".into(), time(call.first_byte_ms)),
         ("Total time".into(), time(call.duration_ms)),
     ];
+    if let Some(route) = &call.route {
+        facts.push(("Route".into(), text(route)));
+    }
+    if call.cached.is_some() {
+        facts.push(("Answered".into(), text("from memory, without a provider")));
+    }
     if call.estimated {
         facts.push(("Counted by".into(), text("Ralex, since the provider sent no usage")));
     }

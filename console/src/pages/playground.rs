@@ -214,8 +214,8 @@ async fn settle(org: &str, id: &str, tell: &Callback<Step>) {
     for pause in [100, 300, 800, 2_000] {
         crate::hooks::clock::sleep(pause).await;
         match api::usage::call(org, id).await {
-            Ok(call) if call.state == CallState::Open => {}
-            Ok(call) => return tell.emit(Step::Settled(Box::new(call))),
+            Ok(story) if story.call.state == CallState::Open => {}
+            Ok(story) => return tell.emit(Step::Settled(Box::new(story.call))),
             // Who may not read calls still has the answer and its usage.
             Err(_) => return,
         }
