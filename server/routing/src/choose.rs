@@ -131,7 +131,7 @@ impl Routing {
     /// Who answers a call, in which order, and why.
     pub async fn choose(&self, org: OrgId, question: &Question<'_>) -> Result<Choice, Problem> {
         let (book, rules) = (self.0.book(org).await?, self.0.rules(org).await?);
-        let learned = self.0.learned(org);
+        let learned = self.learned(org);
         let mut task = classify(&question.sample);
         task.input_tokens = question.input_tokens.max(task.input_tokens);
         let sight = Sight {

@@ -1,12 +1,8 @@
 //! What recorded calls say of a model at a kind of task: counts that fade with time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ralex_api::routing::TaskKind;
-use ralex_kernel::OrgId;
-
-use crate::Inner;
 
 /// Recorded calls of one kind at one model; days count less the longer they are past.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -14,8 +10,6 @@ pub(crate) struct Record {
     pub calls: f64,
     /// Answered, and not thrown away for a better model's.
     pub succeeded: f64,
-    pub escalated: f64,
-    pub cost_nanos: f64,
     pub output_tokens: f64,
     pub duration_ms: f64,
     /// As they were counted, without fading.
@@ -31,22 +25,12 @@ pub(crate) struct Learned {
 impl Record {
     /// The share of good answers, `prior` counting as so many calls.
     pub fn success(&self, prior: f64, prior_calls: f64) -> f64 {
-        (prior * prior_calls + self.succeeded) / (prior_calls + self.calls).max(1e-9)
+        self.mean(self.succeeded, prior, prior_calls)
     }
 
     /// A mean per call, `prior` counting as so many calls.
     pub fn mean(&self, sum: f64, prior: f64, prior_calls: f64) -> f64 {
         (prior * prior_calls + sum) / (prior_calls + self.calls).max(1e-9)
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.succeeded += other.succeeded;
-        self.escalated += other.escalated;
-        self.cost_nanos += other.cost_nanos;
-        self.output_tokens += other.output_tokens;
-        self.duration_ms += other.duration_ms;
-        self.samples += other.samples;
     }
 }
 
@@ -56,15 +40,13 @@ impl Learned {
         found.copied().unwrap_or_default()
     }
 
-    pub fn add(&mut self, kind: TaskKind, model: &str, record: &Record) {
+    pub fn add(&mut self, kind: TaskKind, model: &str, more: &Record) {
         let models = self.records.entry(kind).or_default();
-        models.entry(model.to_owned()).or_default().add(record);
-    }
-}
-
-impl Inner {
-    /// What is known of an organisation's calls; nothing until they were first read.
-    pub(crate) fn learned(&self, org: OrgId) -> Arc<Learned> {
-        self.learned.read().get(&org).cloned().unwrap_or_default()
+        let record = models.entry(model.to_owned()).or_default();
+        record.calls += more.calls;
+        record.succeeded += more.succeeded;
+        record.output_tokens += more.output_tokens;
+        record.duration_ms += more.duration_ms;
+        record.samples += more.samples;
     }
 }

@@ -23,6 +23,7 @@ mod escalate;
 mod explain;
 mod health;
 mod kinds;
+mod learn;
 mod learned;
 mod model;
 mod names;
@@ -33,6 +34,7 @@ mod price;
 mod provider;
 mod rank;
 mod ranking;
+mod report;
 mod route;
 mod rules;
 mod seed;
@@ -74,7 +76,7 @@ struct Inner {
     loading: tokio::sync::Mutex<()>,
     breakers: breaker::Breakers,
     rules: RwLock<HashMap<OrgId, Arc<rules::Rules>>>,
-    learned: RwLock<HashMap<OrgId, Arc<learned::Learned>>>,
+    learned: RwLock<HashMap<OrgId, learn::Lesson>>,
     sticky: sticky::Sticky,
 }
 

@@ -1,5 +1,6 @@
 //! The queries of providers and models.
 
+pub(crate) mod learn;
 pub(crate) mod model;
 pub(crate) mod price;
 pub(crate) mod provider;

@@ -109,6 +109,7 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(routing::find_routing)
         .service(routing::set_routing)
         .service(routing::preview)
+        .service(routing::routing_report)
         .service(secrets::list_secrets)
         .service(secrets::create_secret)
         .service(secrets::rotate_secret)
