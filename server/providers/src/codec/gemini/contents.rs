@@ -169,7 +169,7 @@ fn call(part: &Fields<'_>, signature: Option<&str>, calls: &mut Calls) -> Result
         id: calls.made(call.text("id")?.filter(|id| !id.is_empty()), name),
         name: name.to_owned(),
         arguments,
-        signature: signature.map(str::to_owned),
+        signature: signature.and_then(proof::of_call),
     }))
 }
 

@@ -371,6 +371,27 @@ fn between_google_and_google_only_a_missing_maximum_is_added() {
 }
 
 #[test]
+fn what_another_vendor_thought_does_not_reach_google() {
+    let proof = super::super::proof::thinking("S");
+    let text = json!({ "contents": [
+        { "role": "user", "parts": [{ "text": "hi" }] },
+        { "role": "model", "parts": [{ "text": "hm", "thought": true, "thoughtSignature": proof }] },
+        { "role": "model", "parts": [
+            { "text": "", "thought_signature": proof },
+            { "functionCall": { "name": "f" }, "thoughtSignature": "U0lH" },
+        ] },
+    ], "generationConfig": { "maxOutputTokens": 5 } });
+    let sent: Value = serde_json::from_str(&passed(&text.to_string()).unwrap()).unwrap();
+    assert_eq!(
+        sent["contents"],
+        json!([
+            { "role": "user", "parts": [{ "text": "hi" }] },
+            { "role": "model", "parts": [{ "functionCall": { "name": "f" }, "thoughtSignature": "U0lH" }] },
+        ])
+    );
+}
+
+#[test]
 fn a_maximum_that_stands_twice_is_refused_however_it_is_spelled() {
     for config in [
         r#"{"maxOutputTokens":9000,"maxOutputTokens":5}"#,
