@@ -81,7 +81,8 @@ impl Outline {
         {
             self.turns += 1;
             self.tool_results += 1;
-            self.characters += text(message, "output").map_or(0, str::len);
+            let output = message.get("output").unwrap_or(&Value::Null);
+            self.content(output, &mut String::new());
             return;
         }
         let Some(content) = ["content", "parts"].into_iter().find_map(|key| given(message, key))
@@ -165,7 +166,8 @@ fn tool_names(body: &Object) -> Vec<String> {
     let wrapped = body.get("toolConfig").and_then(|it| it.get("tools"));
     let mut names = Vec::new();
     for tool in objects(body.get("tools").or(wrapped)) {
-        let declared = ["functionDeclarations", "function_declarations"];
+        // Google's tools, and the namespaces of OpenAI's responses, hold several.
+        let declared = ["functionDeclarations", "function_declarations", "tools"];
         let declared = declared.into_iter().find_map(|key| tool.get(key));
         let within = ["function", "toolSpec"].into_iter().find_map(|key| tool.get(key));
         let within = within.and_then(Value::as_object);
