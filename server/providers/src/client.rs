@@ -360,6 +360,9 @@ pub(crate) async fn read(response: Response, limit: usize) -> Result<Bytes, Upst
 }
 
 #[cfg(test)]
+mod upstream;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

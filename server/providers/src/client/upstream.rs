@@ -5,14 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use ralex_kernel::Secret;
-use ralex_providers::{
-    Answer, AnswerStream, Client, Dialect, EgressPolicy, Inbound, Kept, Operation, Prepared, Specs,
-    Target, Timeouts, UpstreamError, Usage, prepare, prepare_operation,
-};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use super::{Client, Timeouts};
+use crate::answer::{Answer, AnswerStream};
+use crate::dialect::{Dialect, Operation};
+use crate::egress::EgressPolicy;
+use crate::error::UpstreamError;
+use crate::event_stream;
+use crate::inbound::Inbound;
+use crate::operation::{Kept, prepare_operation};
+use crate::prepare::{Prepared, Target, prepare};
+use crate::spec::Specs;
+use crate::usage::Usage;
 
 /// What the upstream got.
 struct Got {
@@ -86,25 +94,8 @@ async fn collect(mut stream: AnswerStream) -> (Vec<u8>, Usage) {
     (bytes, usage.unwrap())
 }
 
-/// One message of Amazon's event stream.
-fn frame(name: &str, said: &Value) -> Vec<u8> {
-    let mut headers = Vec::new();
-    for (key, value) in [(":event-type", name), (":message-type", "event")] {
-        headers.push(u8::try_from(key.len()).unwrap());
-        headers.extend(key.as_bytes());
-        headers.push(7);
-        headers.extend(u16::try_from(value.len()).unwrap().to_be_bytes());
-        headers.extend(value.as_bytes());
-    }
-    let said = said.to_string();
-    let length = 16 + headers.len() + said.len();
-    let mut frame = u32::try_from(length).unwrap().to_be_bytes().to_vec();
-    frame.extend(u32::try_from(headers.len()).unwrap().to_be_bytes());
-    frame.extend(crc32fast::hash(&frame).to_be_bytes());
-    frame.extend(headers);
-    frame.extend(said.as_bytes());
-    frame.extend(crc32fast::hash(&frame).to_be_bytes());
-    frame
+fn frame(name: &str, said: &Value) -> Bytes {
+    event_stream::write(name, &said.to_string())
 }
 
 fn question(streamed: bool) -> Inbound {
