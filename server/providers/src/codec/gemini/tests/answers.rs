@@ -54,7 +54,9 @@ fn chunk(parts: Value, finish: Option<&str>) -> Value {
 fn encoded(deltas: &[Delta]) -> Vec<Value> {
     let mut encoder = of(Gemini).encoder(Meter::new(asked()), &asked());
     let mut out = Vec::new();
-    deltas.iter().for_each(|delta| encoder.delta(delta, &mut out));
+    for delta in deltas {
+        encoder.delta(delta, &mut out);
+    }
     let text = String::from_utf8(out).unwrap();
     let events = text.split_terminator("\n\n");
     events
@@ -308,7 +310,9 @@ fn a_streamed_calls_proof_reaches_every_dialect() {
     ] {
         let mut encoder = of(dialect).encoder(Meter::new(asked()), &asked());
         let mut out = Vec::new();
-        deltas.iter().for_each(|delta| encoder.delta(delta, &mut out));
+        for delta in &deltas {
+            encoder.delta(delta, &mut out);
+        }
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains(proof), "{text}");
     }

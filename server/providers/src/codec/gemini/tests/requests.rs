@@ -406,8 +406,7 @@ fn a_maximum_that_stands_twice_is_refused_however_it_is_spelled() {
 #[test]
 fn the_address_names_the_model_and_the_manner() {
     let body = json!({ "contents": [{ "parts": [{ "text": "x" }] }] });
-    let path =
-        InPath { model: Some("asked".to_owned()), streamed: Some(true), ..InPath::default() };
+    let path = InPath { model: Some("asked".to_owned()), streamed: Some(true) };
     let streamed = Inbound::parse_at(Gemini, body.to_string().into(), path).unwrap();
     for (inbound, address) in [
         (inbound(Gemini, &body).unwrap(), "/v1beta/models/gemini-3-flash:generateContent"),
