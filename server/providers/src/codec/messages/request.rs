@@ -404,6 +404,9 @@ fn encode_block(part: &Part) -> Result<Option<Value>, Problem> {
         {
             json!({ "type": "thinking", "thinking": text, "signature": signature })
         }
+        Content::Sealed(data) if !is_openais(data) => {
+            json!({ "type": "redacted_thinking", "data": data })
+        }
         Content::Thinking { .. } | Content::Sealed(_) => return Ok(None),
         Content::Audio(_) => return Err(part.unsupported("is audio, which cannot be carried")),
     }))

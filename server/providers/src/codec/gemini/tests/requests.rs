@@ -212,22 +212,25 @@ fn another_vendors_thought_comes_back_with_its_proof() {
     let sealed = super::super::proof::sealed("x");
     let body = json!({ "contents": [
         { "role": "user", "parts": [{ "text": "hi" }] },
+        { "role": "model", "parts": [{ "text": "I ", "thought": true }] },
+        { "role": "model", "parts": [{ "text": "think", "thought": true }] },
+        { "role": "model", "parts": [{ "text": "", "thought": true, "thoughtSignature": proof }] },
         { "role": "model", "parts": [
-            { "text": "I ", "thought": true }, { "text": "think", "thought": true },
-            { "text": "", "thought": true, "thoughtSignature": proof },
             { "text": "", "thought": true, "thoughtSignature": sealed },
             { "text": "Google thinks", "thought": true, "thoughtSignature": "R29vZ2xlcw==" },
             { "text": "Hello" },
         ] },
+        { "role": "model", "parts": [{ "text": " you" }] },
+        { "role": "model", "parts": [{ "text": "" }] },
         { "role": "user", "parts": [{ "text": "again" }] },
     ] });
     assert_eq!(
         to_messages(&body)["messages"][1]["content"],
         json!([
             { "type": "thinking", "thinking": "I think", "signature": "S+/=" },
-            { "type": "text", "text": "Hello" },
-        ]),
-        "Anthropic's encoder carries no sealed thought, nor one without its own proof"
+            { "type": "redacted_thinking", "data": "x" },
+            { "type": "text", "text": "Hello you" },
+        ])
     );
 }
 
