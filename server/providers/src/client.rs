@@ -252,7 +252,8 @@ impl Client {
 /// The type of an answer that is no JSON; one that does not say its type is taken for JSON.
 fn kind_beside_json(response: &Response) -> Option<String> {
     let kind = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
-    (!kind.to_ascii_lowercase().starts_with("application/json")).then(|| kind.to_owned())
+    let essence = kind.split(';').next().unwrap_or(kind).trim();
+    (!essence.eq_ignore_ascii_case("application/json")).then(|| kind.to_owned())
 }
 
 fn http(
