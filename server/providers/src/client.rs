@@ -112,9 +112,10 @@ impl Client {
             })?;
         }
         let Some(url) = &prepared.url else {
-            return match prepared.inbound.operation() {
-                Operation::CountTokens => Ok(operation::count_here(&prepared.inbound)),
-                _ => simulated::answer(prepared, filter),
+            return if prepared.inbound.operation() == Operation::Generate {
+                simulated::answer(prepared, filter)
+            } else {
+                simulated::operate(prepared, filter)
             };
         };
         // A dialect may ask for something in the query; an admin's address may not.
@@ -378,7 +379,7 @@ mod tests {
         assert_eq!(wait("retry-after", "7"), Some(7));
         assert_eq!(wait("retry-after", "1.2"), Some(2));
         assert_eq!(wait("retry-after-ms", "1500"), Some(2));
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
         assert!(wait("retry-after", &soon).is_some_and(|wait| (58..=60).contains(&wait)));
         assert_eq!(wait("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
         for nonsense in ["-1", "soon", "NaN", "1e99", "Fri, 31 Dec 9999 23:59:59 GMT"] {

@@ -139,7 +139,7 @@ fn the_length_of_sound_is_never_underestimated_from_a_head_that_lies() {
     assert_eq!(heard(&silent), (24, 128), "it is counted as what nobody knows");
     let mut flac = b"fLaC\0\0\0\x22".to_vec();
     flac.extend([0; 10]);
-    flac.extend(((16_000u64 << 44) | 48_000).to_be_bytes());
+    flac.extend(((16_000u64 << 44) + 48_000).to_be_bytes());
     flac.resize(2_000, 0);
     assert_eq!(heard(&flac), (4, 4));
     flac.resize(9_000_000, 0);
@@ -201,7 +201,7 @@ fn what_is_not_offered_is_refused_by_name() {
     for (operation, kind) in [
         (Operation::Embeddings, "anthropic"),
         (Operation::Speech, "mistral"),
-        (Operation::Moderations, "simulated"),
+        (Operation::Moderations, "jina"),
     ] {
         let problem = sent(operation, kind, &body).unwrap_err();
         assert_eq!(problem.code, Code::Unsupported);
