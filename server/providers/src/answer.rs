@@ -236,10 +236,10 @@ impl Pump {
     }
 
     fn ended(&mut self, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
-        if let Some(event) = self.framing.finish()? {
-            if self.relay.event(&event, out)? == Progress::Done {
-                return Ok(Progress::Done);
-            }
+        if let Some(event) = self.framing.finish()?
+            && self.relay.event(&event, out)? == Progress::Done
+        {
+            return Ok(Progress::Done);
         }
         self.relay.end(out)?;
         Ok(Progress::Done)

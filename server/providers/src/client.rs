@@ -112,9 +112,10 @@ impl Client {
             })?;
         }
         let Some(url) = &prepared.url else {
-            return match prepared.inbound.operation() {
-                Operation::CountTokens => Ok(operation::count_here(&prepared.inbound)),
-                _ => simulated::answer(prepared, filter),
+            return if prepared.inbound.operation() == Operation::Generate {
+                simulated::answer(prepared, filter)
+            } else {
+                simulated::operate(prepared, filter)
             };
         };
         // A dialect may ask for something in the query; an admin's address may not.
@@ -252,7 +253,8 @@ impl Client {
 /// The type of an answer that is no JSON; one that does not say its type is taken for JSON.
 fn kind_beside_json(response: &Response) -> Option<String> {
     let kind = response.headers().get(CONTENT_TYPE)?.to_str().ok()?;
-    (!kind.to_ascii_lowercase().starts_with("application/json")).then(|| kind.to_owned())
+    let essence = kind.split(';').next().unwrap_or(kind).trim();
+    (!essence.eq_ignore_ascii_case("application/json")).then(|| kind.to_owned())
 }
 
 fn http(
@@ -360,6 +362,9 @@ pub(crate) async fn read(response: Response, limit: usize) -> Result<Bytes, Upst
 }
 
 #[cfg(test)]
+mod upstream;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -374,7 +379,7 @@ mod tests {
         assert_eq!(wait("retry-after", "7"), Some(7));
         assert_eq!(wait("retry-after", "1.2"), Some(2));
         assert_eq!(wait("retry-after-ms", "1500"), Some(2));
-        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(60));
+        let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
         assert!(wait("retry-after", &soon).is_some_and(|wait| (58..=60).contains(&wait)));
         assert_eq!(wait("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
         for nonsense in ["-1", "soon", "NaN", "1e99", "Fri, 31 Dec 9999 23:59:59 GMT"] {

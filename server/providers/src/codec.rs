@@ -121,7 +121,11 @@ pub(crate) fn of(dialect: Dialect) -> &'static dyn Codec {
 /// An id of the caller's dialect that still names the upstream's answer.
 pub(crate) fn identifier(prefix: &str, upstream: Option<&str>) -> String {
     let upstream = upstream.unwrap_or("none");
-    let bare = upstream.split_once(['-', '_']).map_or(upstream, |(_, bare)| bare);
+    // A vendor's prefix is a word; the ids of others are random letters that may hold a dash.
+    let word = |head: &str| head.bytes().all(|letter| letter.is_ascii_lowercase());
+    let bare =
+        upstream.split_once(['-', '_']).filter(|(head, bare)| word(head) && !bare.is_empty());
+    let bare = bare.map_or(upstream, |(_, bare)| bare);
     format!("{prefix}{bare}")
 }
 

@@ -118,9 +118,10 @@ impl Inbound {
             let no_json = |error| Problem::new(Code::Internal, format!("no JSON: {error}"));
             serde_json::to_vec(body).map_err(no_json)?.into()
         };
-        let inbound = match operation {
-            Operation::Generate => Self::parse_at(dialect, raw, path)?,
-            _ => Self::parse_operation_at(operation, dialect, raw, kind, path)?,
+        let inbound = if operation == Operation::Generate {
+            Self::parse_at(dialect, raw, path)?
+        } else {
+            Self::parse_operation_at(operation, dialect, raw, kind, path)?
         };
         Ok(match Arc::try_unwrap(inbound.0) {
             Ok(inner) => Self(Arc::new(Inner { headers, ..inner })),

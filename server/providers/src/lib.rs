@@ -2,7 +2,8 @@
 //!
 //! A caller speaks one [`Dialect`], a provider another or the same. [`Inbound`] is a call as it
 //! came, [`prepare`] makes the upstream's request of it, [`Client`] sends it and gives an
-//! [`Answer`] in the caller's dialect again, whole or as a stream.
+//! [`Answer`] in the caller's dialect again, whole or as a stream. What is no conversation
+//! (embeddings, images, sound, rankings, files) takes the same way by [`prepare_operation`].
 //!
 //! What always holds: between equal dialects every byte passes that Ralex has no reason to
 //! change; between different ones nothing is dropped silently ([`prepare`] refuses it by name);

@@ -101,10 +101,8 @@ impl Inbound {
         path: InPath,
     ) -> Result<Self, Problem> {
         // Google's callers may wrap the conversation that is to be counted.
-        let raw = match (operation, dialect) {
-            (Operation::CountTokens, Dialect::Gemini) => count::conversation(&raw)?,
-            _ => raw,
-        };
+        let wrapped = operation == Operation::CountTokens && dialect == Dialect::Gemini;
+        let raw = if wrapped { count::conversation(&raw)? } else { raw };
         let (body, spans, manner) = if is_form(content_type) {
             let (form, body, spans) = Form::read(&raw, content_type.unwrap_or_default())?;
             let content_type = content_type.map(str::to_owned);
@@ -259,7 +257,8 @@ pub fn prepare_operation(inbound: &Inbound, target: &Target) -> Result<Prepared,
                 | Operation::Batches
                 | Operation::Models => named(inbound, target),
             };
-            (Some(url(inbound, target, path)?), body)
+            let url = (!spec.is_simulated()).then(|| url(inbound, target, path)).transpose()?;
+            (url, body)
         }
         // Every conversation can be counted, if not as the provider would.
         None if operation == Operation::CountTokens => (None, Bytes::new()),

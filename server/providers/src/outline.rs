@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use crate::codec::gemini::spells;
 use crate::dialect::Dialect;
 use crate::inbound::Inbound;
 use crate::json::{Object, given, objects, text};
@@ -81,7 +82,8 @@ impl Outline {
         {
             self.turns += 1;
             self.tool_results += 1;
-            self.characters += text(message, "output").map_or(0, str::len);
+            let output = message.get("output").unwrap_or(&Value::Null);
+            self.content(output, &mut String::new());
             return;
         }
         let Some(content) = ["content", "parts"].into_iter().find_map(|key| given(message, key))
@@ -165,7 +167,8 @@ fn tool_names(body: &Object) -> Vec<String> {
     let wrapped = body.get("toolConfig").and_then(|it| it.get("tools"));
     let mut names = Vec::new();
     for tool in objects(body.get("tools").or(wrapped)) {
-        let declared = ["functionDeclarations", "function_declarations"];
+        // Google's tools, and the namespaces of OpenAI's responses, hold several.
+        let declared = ["functionDeclarations", "function_declarations", "tools"];
         let declared = declared.into_iter().find_map(|key| tool.get(key));
         let within = ["function", "toolSpec"].into_iter().find_map(|key| tool.get(key));
         let within = within.and_then(Value::as_object);
@@ -184,17 +187,24 @@ fn tool_names(body: &Object) -> Vec<String> {
     names
 }
 
+/// A field of Google's, in either of its spellings.
+fn in_either<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    object.iter().find(|(key, _)| spells(key, name)).map(|(_, value)| value)
+}
+
+fn generation_config(body: &Object) -> Option<&Object> {
+    in_either(body, "generationConfig")?.as_object()
+}
+
 fn structured(body: &Object) -> bool {
     let kind = |value: Option<&Value>| {
         let kind = value.and_then(|it| it.get("type")).and_then(Value::as_str);
         matches!(kind, Some("json_object" | "json_schema"))
     };
-    let config = body.get("generationConfig").or_else(|| body.get("generation_config"));
-    let json = config.and_then(Value::as_object).is_some_and(|config| {
-        ["responseSchema", "responseJsonSchema", "response_schema"]
-            .iter()
-            .any(|key| config.contains_key(*key))
-            || text(config, "responseMimeType") == Some("application/json")
+    let json = generation_config(body).is_some_and(|config| {
+        let schema = ["responseSchema", "responseJsonSchema"].iter();
+        { schema }.any(|name| in_either(config, name).is_some())
+            || in_either(config, "responseMimeType").is_some_and(|it| it == "application/json")
     });
     kind(body.get("response_format"))
         || kind(body.get("text").and_then(|it| it.get("format")))
@@ -207,8 +217,8 @@ fn reasoning(body: &Object) -> bool {
         .or_else(|| body.get("reasoning")?.get("effort")?.as_str())
         .or_else(|| body.get("output_config")?.get("effort")?.as_str());
     let thinking = body.get("thinking").and_then(|it| it.get("type")).and_then(Value::as_str);
-    let budget = body.get("generationConfig").and_then(|it| it.get("thinkingConfig"));
+    let thinks = || in_either(generation_config(body)?, "thinkingConfig")?.as_object();
     effort.is_some_and(|effort| !matches!(effort, "none" | "minimal"))
         || matches!(thinking, Some("enabled" | "adaptive"))
-        || budget.is_some_and(|it| it.get("thinkingBudget") != Some(&Value::from(0)))
+        || thinks().is_some_and(|it| in_either(it, "thinkingBudget") != Some(&Value::from(0)))
 }

@@ -6,6 +6,7 @@
 //! o200k's count, and never more than the maximum that was asked for.
 
 mod arguments;
+mod operations;
 mod wire;
 
 use std::time::Duration;
@@ -22,6 +23,8 @@ use crate::json::{Object, objects, text};
 use crate::prepare::Prepared;
 use crate::tokens;
 use crate::usage::{Meter, Usage};
+
+pub(crate) use operations::operate;
 
 /// The words that ask for a tool call.
 const CALL_TOOL: &str = "call tool";

@@ -36,18 +36,19 @@ const NO_TEXT: &[&str] = &[
     "detail",
     "encrypted_content",
     "enum",
-    "fileData",
+    "fileUri",
     "file_data",
     "file_id",
+    "file_uri",
     "finishReason",
     "finish_reason",
     "format",
     "id",
     "image_url",
-    "inlineData",
-    "inline_data",
     "logprobs",
     "media_type",
+    "mimeType",
+    "mime_type",
     "name",
     "object",
     "required",
@@ -178,6 +179,22 @@ mod tests {
                 ("messages[2].tool_calls[0].function.arguments", "{\"x\":\"four\"}"),
             ]
         );
+    }
+
+    #[test]
+    fn what_google_encloses_or_points_to_is_no_text() {
+        let body = json!({ "contents": [{ "role": "user", "parts": [
+            { "text": "one" },
+            { "inlineData": { "mimeType": "image/png", "data": "AAAA" } },
+            { "file_data": { "mime_type": "image/png", "file_uri": "https://x.test/a" } },
+            { "functionResponse": { "id": "c", "name": "f", "response": { "said": "two" } } },
+        ] }] });
+        let path = crate::InPath { model: Some("m".to_owned()), streamed: None };
+        let raw = body.to_string().into();
+        let inbound = Inbound::parse_at(Dialect::Gemini, raw, path).unwrap();
+        let mut found = Vec::new();
+        inbound.texts(|_, text| found.push(text.to_owned()));
+        assert_eq!(found, ["one", "two"]);
     }
 
     #[test]

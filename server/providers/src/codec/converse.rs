@@ -10,6 +10,7 @@ mod request;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use bytes::Bytes;
 use ralex_kernel::Problem;

@@ -248,7 +248,7 @@ fn plain_answer(vectors: Vec<Value>, base64: bool, model: &str, usage: Usage) ->
 }
 
 /// A vector as the base64 of its 32-bit numbers, the lowest byte first.
-fn pack(vector: &Value) -> Value {
+pub(crate) fn pack(vector: &Value) -> Value {
     let numbers = vector.as_array().into_iter().flatten();
     let bytes: Vec<u8> = numbers.flat_map(|number| short(number).to_le_bytes()).collect();
     json!(BASE64_STANDARD.encode(bytes))

@@ -34,6 +34,7 @@ use crate::relay::Relay;
 use crate::usage::{Meter, Usage};
 
 pub use array::JsonArray;
+pub(crate) use fields::spells;
 
 /// The codec.
 pub(crate) struct Gemini;

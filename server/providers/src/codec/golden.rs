@@ -123,14 +123,18 @@ fn translated(from: Dialect, to: Dialect) -> String {
     for event in events(from) {
         let mut deltas = Vec::new();
         decoder.event(&event, &mut deltas).unwrap();
-        deltas.iter().for_each(|delta| encoder.delta(delta, &mut out));
+        for delta in &deltas {
+            encoder.delta(delta, &mut out);
+        }
         ended |= matches!(deltas.last(), Some(Delta::Finish(_)));
     }
     // Google's streams have no last event.
     if !ended {
         let mut deltas = Vec::new();
         decoder.end(&mut deltas).unwrap();
-        deltas.iter().for_each(|delta| encoder.delta(delta, &mut out));
+        for delta in &deltas {
+            encoder.delta(delta, &mut out);
+        }
     }
     // Amazon's frames are no text; what is in them is.
     let text = match to {

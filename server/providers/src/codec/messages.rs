@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ralex_kernel::Problem;
 use serde_json::{Value, json};
 
-use super::responses::is_openais;
+use super::responses::{is_openais, read_called};
 use super::{Asked, Codec, Decode, Encode};
 use crate::error::UpstreamError;
 use crate::inbound::{Inbound, flag, messages, whole};
@@ -101,7 +101,9 @@ fn is_foreign(block: &Value) -> bool {
     let proof = |key| block.get(key).and_then(Value::as_str).unwrap_or_default();
     match block.get("type").and_then(Value::as_str) {
         Some("thinking") => proof("signature").is_empty() || is_openais(proof("signature")),
-        Some("redacted_thinking") => is_openais(proof("data")),
+        Some("redacted_thinking") => {
+            is_openais(proof("data")) || read_called(proof("data")).is_some()
+        }
         Some(_) | None => false,
     }
 }

@@ -29,7 +29,7 @@ use crate::prepare::{Splice, Target};
 use crate::relay::Relay;
 use crate::usage::{Meter, Usage};
 
-pub(super) use thought::is_openais;
+pub(super) use thought::{called, is_openais, read_called};
 
 /// The codec.
 pub(crate) struct Responses;

@@ -7,11 +7,15 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::dialect::Dialect;
+use crate::prepare::{Target, prepare};
+use crate::{Answer, Client, InPath, Inbound, Specs, Timeouts};
 
 /// What the endpoint was asked.
 struct Endpoint {
@@ -19,7 +23,7 @@ struct Endpoint {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-/// Answers every request with this, and counts a token's number up.
+/// Gives a token with the next number for every assertion, and answers every question.
 async fn endpoint(status: &'static str, expires_in: u64) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
@@ -28,20 +32,20 @@ async fn endpoint(status: &'static str, expires_in: u64) -> Endpoint {
     tokio::spawn(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            let mut part = [0; 4096];
-            // The form has no line of its own: it ends the request.
-            while !String::from_utf8_lossy(&request).contains("assertion=") {
-                let read = socket.read(&mut part).await.unwrap();
-                request.extend_from_slice(&part[..read]);
-            }
-            seen.lock().push(String::from_utf8(request).unwrap());
-            let number = given.fetch_add(1, Ordering::Relaxed);
-            let body = json!({ "access_token": format!("ya29.{number}"), "token_type": "Bearer",
-                "expires_in": expires_in });
-            let body = body.to_string();
+            let request = request(&mut socket).await;
+            let (kind, body) = if request.contains("alt=sse") {
+                ("text/event-stream", SSE.to_owned())
+            } else if request.contains("Content ") {
+                ("application/json", REPLY.to_owned())
+            } else {
+                let number = given.fetch_add(1, Ordering::Relaxed);
+                let token = format!("ya29.{number}");
+                let body = json!({ "access_token": token, "expires_in": expires_in });
+                ("application/json", body.to_string())
+            };
+            seen.lock().push(request);
             let answer = format!(
-                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n\
+                "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\nconnection: close\r\n\
                  content-length: {}\r\n\r\n{body}",
                 body.len()
             );
@@ -49,6 +53,26 @@ async fn endpoint(status: &'static str, expires_in: u64) -> Endpoint {
         }
     });
     Endpoint { url, asked }
+}
+
+const REPLY: &str = include_str!("../../tests/golden/gemini/reply.json");
+const SSE: &str = include_str!("../../tests/golden/gemini/stream.txt");
+
+/// A request to its end.
+async fn request(socket: &mut TcpStream) -> String {
+    let mut request = String::new();
+    let mut part = [0; 4096];
+    loop {
+        let read = socket.read(&mut part).await.unwrap();
+        request.push_str(std::str::from_utf8(&part[..read]).unwrap());
+        let length = request.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.map_or(0, |length| length.parse().unwrap());
+        if let Some((_, body)) = request.split_once("\r\n\r\n")
+            && body.len() >= length
+        {
+            return request;
+        }
+    }
 }
 
 fn account(token_uri: &str) -> (Secret, KeyPair) {
@@ -163,4 +187,54 @@ fn a_keys_text_tells_what_it_is() {
     ] {
         assert_eq!(Kind::of(&Secret::new(text.to_owned())), kind, "{text}");
     }
+}
+
+async fn call(endpoint: &Endpoint, client: &Client, key: &Secret, streamed: bool) -> Answer {
+    let base = endpoint.url.replace("/token", "/v1/projects/p/locations/global");
+    let vertex = Target {
+        spec: Specs::built_in().unwrap().find("vertex").unwrap().clone(),
+        base_url: Some(base.parse().unwrap()),
+        upstream_model: "up".to_owned(),
+        max_output: 1000,
+    };
+    let path = InPath { model: Some("asked".to_owned()), streamed: Some(streamed) };
+    let body = json!({ "contents": [{ "parts": [{ "text": "x" }] }] }).to_string();
+    let inbound = Inbound::parse_at(Dialect::Gemini, body.into(), path).unwrap();
+    client.send(&prepare(&inbound, &vertex, 9).unwrap(), Some(key)).await.unwrap()
+}
+
+#[tokio::test]
+async fn vertex_is_called_with_a_token_of_the_account() {
+    let endpoint = endpoint("200 OK", 3600).await;
+    let (key, _) = account(&endpoint.url);
+    let client = Client::new(policy(), Timeouts::default()).unwrap();
+    let Answer::Whole { body, usage } = call(&endpoint, &client, &key, false).await else {
+        panic!("it is no whole answer");
+    };
+    assert_eq!(body, REPLY);
+    assert!(usage.output_tokens > 0 && !usage.estimated, "{usage:?}");
+    let Answer::Stream(stream) = call(&endpoint, &client, &key, true).await else {
+        panic!("it is no stream");
+    };
+    let chunks: Vec<_> = stream.map(Result::unwrap).collect().await;
+    let bytes: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.bytes.to_vec()).collect();
+    assert_eq!(String::from_utf8(bytes).unwrap(), SSE);
+    assert!(chunks.last().unwrap().usage.is_some());
+
+    let asked = endpoint.asked.lock().clone();
+    let place = "/v1/projects/p/locations/global/publishers/google/models/up";
+    assert_eq!(asked.len(), 3, "one token is enough for two calls");
+    assert!(asked[1].starts_with(&format!("POST {place}:generateContent HTTP")), "{}", asked[1]);
+    assert!(asked[2].starts_with(&format!("POST {place}:streamGenerateContent?alt=sse HTTP")));
+    assert!(asked[1..].iter().all(|it| it.contains("authorization: Bearer ya29.0\r\n")));
+    assert!(asked[1..].iter().all(|it| !it.contains("PRIVATE KEY")), "a key left Ralex");
+}
+
+#[tokio::test]
+async fn a_key_of_the_express_mode_is_shown_as_it_is() {
+    let endpoint = endpoint("200 OK", 3600).await;
+    let client = Client::new(policy(), Timeouts::default()).unwrap();
+    call(&endpoint, &client, &Secret::new("AQ.abc".to_owned()), false).await;
+    let asked = endpoint.asked.lock().clone();
+    assert!(asked[0].contains("x-goog-api-key: AQ.abc\r\n"), "{}", asked[0]);
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use proptest::prelude::*;
 use ralex_kernel::{Code, Problem};
 use serde_json::{Value, json};
 
-use super::{Arrived, Kept, Pass, answer, prepare_operation, units};
+use super::{Arrived, Form, Kept, Pass, answer, prepare_operation, units};
 use crate::answer::Answer;
 use crate::dialect::{Dialect, Operation};
 use crate::error::UpstreamError;
@@ -59,6 +60,7 @@ fn wav(seconds: u32) -> Vec<u8> {
     let mut head = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
     head.extend(16_000u32.to_le_bytes());
     head.extend(32_000u32.to_le_bytes());
+    head.extend(2u16.to_le_bytes());
     head.resize(44, 0);
     head.resize(usize::try_from(32_000 * seconds).unwrap(), 0);
     head
@@ -123,6 +125,62 @@ fn a_form_that_could_be_read_in_two_ways_is_refused() {
     assert!(Inbound::parse_operation(Operation::Transcriptions, whole, Some(KIND)).is_ok());
 }
 
+fn heard(bytes: &[u8]) -> (u64, u64) {
+    let body = form(&[("name=\"file\"; filename=\"a\"", bytes), ("name=\"model\"", b"m")]);
+    let inbound = Inbound::parse_operation(Operation::Transcriptions, body, Some(KIND)).unwrap();
+    (units::units(&inbound).likely, inbound.worst_units())
+}
+
+#[test]
+fn the_length_of_sound_is_never_underestimated_from_a_head_that_lies() {
+    assert_eq!(heard(&wav(3)), (3, 3));
+    let mut silent = wav(3);
+    silent[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(heard(&silent), (24, 128), "it is counted as what nobody knows");
+    let mut flac = b"fLaC\0\0\0\x22".to_vec();
+    flac.extend([0; 10]);
+    flac.extend(((16_000u64 << 44) + 48_000).to_be_bytes());
+    flac.resize(2_000, 0);
+    assert_eq!(heard(&flac), (4, 4));
+    flac.resize(9_000_000, 0);
+    assert_eq!(heard(&flac).1, 12_000);
+    assert_eq!(heard(&[b"ID3".as_slice(), &[0; 15_997]].concat()), (2, 16));
+}
+
+proptest! {
+    #[test]
+    fn no_form_makes_it_panic_and_what_is_read_is_in_it(
+        parts in proptest::collection::vec("(--b0|\r\n|\r\n--b0|--|: |;|name=\"|\"|filename|[a-z]{1,4}|\\\\|Content-Disposition: form-data; name=)", 0..40),
+    ) {
+        let raw = Bytes::from(format!("--b0\r\n{}", parts.concat()));
+        if let Ok((form, body, spans)) = Form::read(&raw, KIND) {
+            for file in &form.files {
+                prop_assert!(raw.get(file.span.clone()).is_some());
+            }
+            for (name, span) in &spans {
+                let said = std::str::from_utf8(&raw[span.clone()]).unwrap();
+                let last = spans.iter().rfind(|(other, _)| other == name).unwrap();
+                prop_assert!(last.1 != *span || body[name] == said);
+            }
+        }
+    }
+
+    #[test]
+    fn a_form_is_read_as_it_was_written(
+        texts in proptest::collection::hash_map("[a-z]{1,8}", "\\PC{0,30}", 1..5),
+    ) {
+        let heads: Vec<(String, String)> =
+            texts.iter().map(|(name, said)| (format!("name=\"{name}\""), said.clone())).collect();
+        let parts: Vec<(&str, &[u8])> =
+            heads.iter().map(|(head, said)| (head.as_str(), said.as_bytes())).collect();
+        prop_assume!(texts.values().all(|said| !said.contains("--b0")));
+        let (_, body, _) = Form::read(&form(&parts), KIND).unwrap();
+        for (name, said) in &texts {
+            prop_assert_eq!(body[name].as_str(), Some(said.as_str()));
+        }
+    }
+}
+
 #[test]
 fn changes_of_images_go_beside_the_making_of_them() {
     let body = form(&[
@@ -143,7 +201,7 @@ fn what_is_not_offered_is_refused_by_name() {
     for (operation, kind) in [
         (Operation::Embeddings, "anthropic"),
         (Operation::Speech, "mistral"),
-        (Operation::Moderations, "simulated"),
+        (Operation::Moderations, "jina"),
     ] {
         let problem = sent(operation, kind, &body).unwrap_err();
         assert_eq!(problem.code, Code::Unsupported);

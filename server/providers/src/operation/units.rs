@@ -79,15 +79,21 @@ fn length(bytes: &[u8]) -> Bounds {
     }
 }
 
-/// The size by the bytes of a second, which a head says that may lie: no uncompressed sound has
-/// fewer than 4,000.
+/// The size by the bytes of a second, for sound that is not compressed.
 fn wav(bytes: &[u8]) -> Option<u64> {
     if !bytes.starts_with(b"RIFF") || bytes.get(8..16) != Some(b"WAVEfmt ") {
         return None;
     }
-    let rate = u32::from_le_bytes(*bytes.get(28..)?.first_chunk()?);
+    let short = |at: usize| bytes.get(at..)?.first_chunk().map(|it| u16::from_le_bytes(*it));
+    // Whole numbers, fractions, and either in the longer form of a head.
+    if !matches!(short(20)?, 1 | 3 | 0xfffe) {
+        return None;
+    }
+    let samples = u32::from_le_bytes(*bytes.get(24..)?.first_chunk()?);
+    let rate = u64::from(samples) * u64::from(short(32)?);
     let size = u64::try_from(bytes.len()).ok()?;
-    Some(size.div_ceil(u64::from(rate).clamp(4_000, 4_000_000)))
+    // Less than this is no speech, and more no microphone.
+    (4_000..=12_288_000).contains(&rate).then(|| size.div_ceil(rate))
 }
 
 /// Samples by their rate; never fewer than the size would allow.

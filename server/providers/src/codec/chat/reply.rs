@@ -74,8 +74,19 @@ fn tool_call(call: &Object) -> Result<ToolCall, UpstreamError> {
         id: text(call, "id").unwrap_or_default().to_owned(),
         name: text(function, "name").unwrap_or_default().to_owned(),
         arguments,
-        signature: None,
+        signature: proof(call).map(str::to_owned),
     })
+}
+
+/// The proof of the thought behind a call, where Google's own chat endpoint has it.
+pub(super) fn proof(call: &Object) -> Option<&str> {
+    call.get("extra_content")?.pointer("/google/thought_signature")?.as_str()
+}
+
+/// The field that holds such a proof.
+pub(super) fn proven(signature: Option<&str>) -> Option<(String, Value)> {
+    let google = json!({ "google": { "thought_signature": signature? } });
+    Some(("extra_content".to_owned(), google))
 }
 
 pub(super) fn finish(reason: Option<&str>) -> Finish {
@@ -104,14 +115,19 @@ pub(super) fn encode(reply: &Reply, usage: Usage) -> Object {
             Content::Text(text) => said.push_str(text),
             Content::Refusal(text) => refusal.push_str(text),
             Content::Thinking { text, .. } => thought.push_str(text),
-            Content::ToolCall(call) => calls.push(json!({
-                "id": call.id,
-                "type": "function",
-                "function": {
+            Content::ToolCall(call) => {
+                let function = json!({
                     "name": call.name,
                     "arguments": Value::Object(call.arguments.clone()).to_string(),
-                },
-            })),
+                });
+                let mut said = fields([
+                    ("id", json!(call.id)),
+                    ("type", json!("function")),
+                    ("function", function),
+                ]);
+                said.extend(proven(call.signature.as_deref()));
+                calls.push(Value::Object(said));
+            }
             // No model of today answers with these, and chat has no field for them.
             Content::Image(_)
             | Content::Document { .. }

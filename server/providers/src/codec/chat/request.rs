@@ -118,10 +118,7 @@ fn tool_call(call: &Value, path: &str) -> Result<Part, Problem> {
     let arguments = serde_json::from_str(arguments).map_err(|_| {
         Problem::field(under(&function_path, "arguments"), "must be the text of a JSON object")
     })?;
-    // Where Google's own chat endpoint puts the proof of a thought.
-    let signature = call.get("extra_content").and_then(|it| {
-        it.pointer("/google/thought_signature").and_then(Value::as_str).map(str::to_owned)
-    });
+    let signature = super::reply::proof(call).map(str::to_owned);
     let call = ToolCall {
         id: required(call, path, "id")?.to_owned(),
         name: required(function, &function_path, "name")?.to_owned(),

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::reply::{finish, finish_reason};
+use super::reply::{finish, finish_reason, proof, proven};
 use crate::codec::{Decode, Encode, identifier, now};
 use crate::error::{Refusal, UpstreamError};
 use crate::ir::{Delta, Finish};
-use crate::json::{Object, given, objects, text};
+use crate::json::{Object, given, object as fields, objects, text};
 use crate::relay::{Progress, Relay, read};
 use crate::sse::Event;
 use crate::usage::{Meter, Usage};
@@ -142,7 +142,8 @@ impl Decoder {
             self.called.push(index);
             self.call = Some(index);
             let id = text(call, "id").map_or_else(|| format!("call_{index}"), str::to_owned);
-            deltas.push(Delta::Call { id, name: name.to_owned(), signature: None });
+            let signature = proof(call).map(str::to_owned);
+            deltas.push(Delta::Call { id, name: name.to_owned(), signature });
         }
         let part = function.and_then(|function| text(function, "arguments")).unwrap_or_default();
         if !part.is_empty() {
@@ -270,17 +271,18 @@ impl Encode for Encoder {
             Delta::Thinking(said) => self.say(out, json!({ "reasoning_content": said }), None),
             // Chat has no place for the proofs of a thought.
             Delta::Signature(_) | Delta::Sealed(_) => {}
-            Delta::Call { id, name, signature: _ } => {
+            Delta::Call { id, name, signature } => {
                 self.end_call(out);
                 let index = self.calls;
                 self.calls += 1;
                 self.empty_call = true;
-                let call = json!({
-                    "index": index,
-                    "id": id,
-                    "type": "function",
-                    "function": { "name": name, "arguments": "" },
-                });
+                let mut call = fields([
+                    ("index", json!(index)),
+                    ("id", json!(id)),
+                    ("type", json!("function")),
+                    ("function", json!({ "name": name, "arguments": "" })),
+                ]);
+                call.extend(proven(signature.as_deref()));
                 self.say(out, json!({ "tool_calls": [call] }), None);
             }
             Delta::Arguments(part) => self.arguments(part, out),

@@ -1,9 +1,13 @@
 //! Content blocks, in both directions. A block's only key says what it is.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ralex_kernel::Problem;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::Family;
 use crate::codec::refuse::{self, object, required, rest, under, unsupported};
@@ -185,6 +189,10 @@ impl Writer {
 
     fn block(&mut self, part: &Part) -> Result<Option<Value>, Problem> {
         Ok(Some(match &part.content {
+            // Bedrock refuses a whole conversation for a text of spaces.
+            Content::Text(text) | Content::Refusal(text) if text.trim().is_empty() => {
+                return Ok(None);
+            }
             Content::Text(text) | Content::Refusal(text) => json!({ "text": text }),
             Content::Image(source) => json!({ "image": medium(source, part, IMAGES)? }),
             Content::Audio(source) => json!({ "audio": medium(source, part, AUDIO)? }),
@@ -194,17 +202,21 @@ impl Writer {
                 json!({ "document": document })
             }
             Content::ToolCall(call) => json!({ "toolUse": {
-                "toolUseId": call.id, "name": call.name, "input": call.arguments,
+                "toolUseId": identifier(&call.id), "name": call.name, "input": call.arguments,
             } }),
             Content::ToolResult { call, parts, failed } => {
                 let content = self.blocks(parts)?;
                 let status = if *failed { "error" } else { "success" };
+                let call = identifier(call);
                 json!({ "toolResult": { "toolUseId": call, "content": content, "status": status } })
             }
             Content::Thinking { text, signature } => {
                 return Ok(self.thought(text, signature.as_deref()));
             }
-            Content::Sealed(data) if self.family == Family::Anthropic && !is_openais(data) => {
+            // What is no base64 is no bytes of Bedrock's, and would spoil the whole request.
+            Content::Sealed(data)
+                if self.family == Family::Anthropic && BASE64_STANDARD.decode(data).is_ok() =>
+            {
                 json!({ "reasoningContent": { "redactedContent": data } })
             }
             Content::Sealed(_) => return Ok(None),
@@ -239,6 +251,17 @@ impl Writer {
         }
         unique
     }
+}
+
+/// A call's id within what Bedrock allows in ids: another vendor's may be longer or have other
+/// letters. The same id always becomes the same.
+fn identifier(id: &str) -> Cow<'_, str> {
+    let fine = |it: u8| it.is_ascii_alphanumeric() || b"_.:-".contains(&it);
+    if (1..=64).contains(&id.len()) && id.bytes().all(fine) {
+        return Cow::Borrowed(id);
+    }
+    let digest = hex::encode(Sha256::digest(id));
+    Cow::Owned(format!("call_{}", digest.get(..32).unwrap_or_default()))
 }
 
 fn medium(source: &Source, part: &Part, formats: &[(&str, &str)]) -> Result<Object, Problem> {

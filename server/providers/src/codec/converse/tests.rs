@@ -190,6 +190,31 @@ fn each_vendors_models_are_made_to_think_in_their_own_way() {
 }
 
 #[test]
+fn what_bedrock_would_refuse_in_a_foreign_conversation_is_mended() {
+    let id = "call|with/letters";
+    let body = json!({ "model": "m", "max_tokens": 9, "messages": [
+        { "role": "user", "content": [{ "type": "text", "text": " \n" },
+            { "type": "text", "text": "Go." }] },
+        { "role": "assistant", "content": [
+            { "type": "thinking", "thinking": "Hm.", "signature": "openai:rs_1:x" },
+            { "type": "tool_use", "id": id, "name": "f", "input": {} }] },
+        { "role": "user", "content": [{ "type": "tool_result", "tool_use_id": id,
+            "content": "ok" }] },
+    ], "tools": [{ "name": "f", "input_schema": { "type": "object" } }] });
+    let sent = body_of(Dialect::AnthropicMessages, &body);
+    assert_eq!(sent["messages"][0]["content"], json!([{ "text": "Go." }]));
+    let call = &sent["messages"][1]["content"];
+    assert_eq!(call.as_array().map(Vec::len), Some(1), "{call}");
+    let id = call[0]["toolUse"]["toolUseId"].as_str().unwrap();
+    assert!(id.len() <= 64 && id.starts_with("call_"), "{id}");
+    assert_eq!(sent["messages"][2]["content"][0]["toolResult"]["toolUseId"], id);
+}
+
+fn body_of(dialect: Dialect, asked: &Value) -> Value {
+    body(&prepared(dialect, CLAUDE, asked).unwrap())
+}
+
+#[test]
 fn tools_that_may_not_be_called_are_left_out_or_forbidden_to_the_model() {
     let mut body = json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }],
         "tools": [{ "type": "function", "function": { "name": "f" } }], "tool_choice": "none" });

@@ -28,7 +28,9 @@ pub(super) fn decode(body: &Fields<'_>, request: &mut Request) -> Result<(), Pro
             Some("model") => Role::Assistant,
             Some(_) => return Err(Problem::field(content.at("role"), "must be user or model")),
         };
-        let mut parts = Vec::new();
+        // Google's SDKs keep every piece of a streamed answer as a content of its own.
+        let begun = request.turns.pop_if(|last| last.role == role);
+        let mut parts = begun.map(|turn| turn.parts).unwrap_or_default();
         for part in content.children("parts")? {
             decode_part(&part, role, &mut calls, &mut parts)?;
         }
@@ -169,7 +171,7 @@ fn call(part: &Fields<'_>, signature: Option<&str>, calls: &mut Calls) -> Result
         id: calls.made(call.text("id")?.filter(|id| !id.is_empty()), name),
         name: name.to_owned(),
         arguments,
-        signature: signature.map(str::to_owned),
+        signature: signature.and_then(proof::of_call),
     }))
 }
 

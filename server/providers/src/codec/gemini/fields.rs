@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
 }
 
 /// True where a key is the `camelCase` name itself, or its `snake_case` form.
-pub(super) fn spells(key: &str, name: &str) -> bool {
+pub(crate) fn spells(key: &str, name: &str) -> bool {
     let mut left = key.chars();
     for wanted in name.chars() {
         match left.next() {

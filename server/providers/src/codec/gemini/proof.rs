@@ -18,6 +18,8 @@ const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIEN
 
 /// Tells Google's models that a call was not theirs, so that they do not ask for its proof.
 pub(super) const NOT_ITS_OWN: &str = "skip_thought_signature_validator";
+/// The same bytes for a caller, in the alphabet that every SDK can read.
+pub(super) const NOT_GOOGLES: &str = "skip/thought/signature/validator";
 
 /// What a proof in a caller's request is.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +38,11 @@ pub(super) fn thinking(signature: &str) -> String {
 
 pub(super) fn sealed(data: &str) -> String {
     BASE64_STANDARD.encode(format!("{SEALED}{data}"))
+}
+
+/// The proof of a call where it is Google's own.
+pub(super) fn of_call(proof: &str) -> Option<String> {
+    (!matches!(proof, NOT_ITS_OWN | NOT_GOOGLES)).then(|| proof.to_owned())
 }
 
 pub(super) fn read(proof: &str) -> Proof {

@@ -171,7 +171,8 @@ pub(super) const fn finish_reason(finish: &Finish) -> &'static str {
 }
 
 pub(super) fn encode(reply: &Reply, usage: Usage) -> Object {
-    let parts = reply.parts.iter().filter_map(encode_part).collect();
+    let mut proven = false;
+    let parts = reply.parts.iter().filter_map(|part| encode_part(part, &mut proven)).collect();
     let mut body = chunk(parts, Some(finish_reason(&reply.finish)), &reply.model);
     body.insert("usageMetadata".to_owned(), usage.to_gemini());
     if let Some(id) = &reply.id {
@@ -190,12 +191,12 @@ pub(super) fn chunk(parts: Vec<Value>, finish: Option<&str>, model: &str) -> Obj
     fields([("candidates", json!([candidate])), ("modelVersion", json!(model))])
 }
 
-fn encode_part(part: &Part) -> Option<Value> {
+fn encode_part(part: &Part, proven: &mut bool) -> Option<Value> {
     match &part.content {
         Content::Text(text) | Content::Refusal(text) => Some(json!({ "text": text })),
         Content::Thinking { text, signature } => Some(thought(text, signature.as_deref())),
         Content::Sealed(data) => Some(sealed(data)),
-        Content::ToolCall(call) => Some(called(call)),
+        Content::ToolCall(call) => Some(called(call, std::mem::replace(proven, true))),
         Content::Image(Source::Base64 { media_type, data }) => {
             Some(json!({ "inlineData": { "mimeType": media_type, "data": data } }))
         }
@@ -219,10 +220,13 @@ pub(super) fn sealed(data: &str) -> Value {
     json!({ "text": "", "thought": true, "thoughtSignature": proof::sealed(data) })
 }
 
-pub(super) fn called(call: &ToolCall) -> Value {
+/// Another vendor's call. The first one of an answer says so, for the case that the conversation
+/// moves to a model of Google's, which would ask for its proof.
+pub(super) fn called(call: &ToolCall, proven: bool) -> Value {
     let function = json!({ "id": call.id, "name": call.name, "args": call.arguments });
     let mut part = fields([("functionCall", function)]);
-    if let Some(signature) = &call.signature {
+    let proof = call.signature.as_deref().or((!proven).then_some(proof::NOT_GOOGLES));
+    if let Some(signature) = proof {
         part.insert("thoughtSignature".to_owned(), json!(signature));
     }
     Value::Object(part)

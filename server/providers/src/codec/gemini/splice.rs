@@ -3,10 +3,11 @@
 
 use bytes::Bytes;
 use ralex_kernel::Problem;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::config::CONFIG;
 use super::fields::{Fields, spells};
+use super::proof::{self, Proof};
 use crate::inbound::{Inbound, spans};
 use crate::prepare::{Splice, Target};
 
@@ -20,6 +21,9 @@ pub(super) fn splice(
 ) -> Result<(), Problem> {
     if inbound.span("model").is_some() {
         splice.set(inbound, "model", &json!(format!("models/{}", target.upstream_model)));
+    }
+    if let Some(contents) = without_foreign(inbound.body().get("contents")) {
+        splice.set(inbound, "contents", &contents);
     }
     let body = Fields::of(inbound.body(), "")?;
     let Some((key, _)) = body.entry(CONFIG) else {
@@ -47,4 +51,34 @@ pub(super) fn splice(
     let comma = if within.is_empty() { "" } else { "," };
     splice.within(end..end, format!("{comma}{}:{max_output}", json!(MAXIMUM)));
     Ok(())
+}
+
+/// True for a thought that carries another vendor's proof, which Google would refuse.
+fn is_foreign(part: &Value) -> bool {
+    let proof = part.get("thoughtSignature").or_else(|| part.get("thought_signature"));
+    let proof = proof.and_then(Value::as_str).map(proof::read);
+    matches!(proof, Some(Proof::Thinking(_) | Proof::Sealed(_)))
+}
+
+/// The contents without other vendors' thoughts, where there are any: a conversation may move from
+/// one model to another.
+fn without_foreign(contents: Option<&Value>) -> Option<Value> {
+    let contents = contents?.as_array()?;
+    let foreign = |content: &Value| {
+        let parts = content.get("parts").and_then(Value::as_array);
+        parts.is_some_and(|parts| parts.iter().any(is_foreign))
+    };
+    if !contents.iter().any(foreign) {
+        return None;
+    }
+    let kept = contents.iter().filter_map(|content| {
+        let mut content = content.clone();
+        let all = content.get_mut("parts").and_then(Value::as_array_mut);
+        let emptied = all.is_some_and(|all| {
+            all.retain(|part| !is_foreign(part));
+            all.is_empty()
+        });
+        (!emptied).then_some(content)
+    });
+    Some(kept.collect())
 }

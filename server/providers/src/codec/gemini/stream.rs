@@ -160,13 +160,15 @@ pub(super) struct Encoder {
     model: String,
     /// A call and the text of its arguments, which must be whole before it is said.
     call: Option<(ToolCall, String)>,
+    /// A call was said already.
+    proven: bool,
     /// A call's arguments were no object.
     broken: bool,
 }
 
 impl Encoder {
     pub fn new(meter: Meter) -> Self {
-        Self { meter, id: None, model: String::new(), call: None, broken: false }
+        Self { meter, id: None, model: String::new(), call: None, proven: false, broken: false }
     }
 
     fn write(&self, mut chunk: Object, out: &mut Vec<u8>) {
@@ -186,7 +188,8 @@ impl Encoder {
         match serde_json::from_str(text) {
             Ok(arguments) => {
                 call.arguments = arguments;
-                self.say(called(&call), out);
+                let proven = std::mem::replace(&mut self.proven, true);
+                self.say(called(&call, proven), out);
             }
             Err(_) => self.broken = true,
         }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::codec::identifier;
+use crate::codec::responses::called;
 use crate::error::UpstreamError;
 use crate::ir::{Content, Finish, Part, Reply, ToolCall};
 use crate::json::{Object, object as fields, objects, text};
@@ -72,7 +73,8 @@ pub(super) fn stop(finish: &Finish) -> (&'static str, Value) {
 }
 
 pub(super) fn encode(reply: &Reply, usage: Usage) -> Object {
-    let content: Vec<Value> = reply.parts.iter().filter_map(block).collect();
+    let content = reply.parts.iter().flat_map(|part| [proof(part), block(part)]).flatten();
+    let content: Vec<Value> = content.collect();
     let (reason, sequence) = stop(&reply.finish);
     fields([
         ("id", json!(identifier("msg_", reply.id.as_deref()))),
@@ -84,6 +86,16 @@ pub(super) fn encode(reply: &Reply, usage: Usage) -> Object {
         ("stop_sequence", sequence),
         ("usage", usage.to_message()),
     ])
+}
+
+/// The proof of the thought behind a call, which has no place in the call.
+fn proof(part: &Part) -> Option<Value> {
+    let Content::ToolCall(call) = &part.content else { return None };
+    call.signature.as_deref().map(|signature| proven(&call.id, signature))
+}
+
+pub(super) fn proven(call: &str, signature: &str) -> Value {
+    json!({ "type": "redacted_thinking", "data": called(call, signature) })
 }
 
 fn block(part: &Part) -> Option<Value> {

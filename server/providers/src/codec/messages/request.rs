@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::codec::refuse::{
     self, none, none_but, number, object, required, rest, stops, under, unsupported,
 };
-use crate::codec::responses::is_openais;
+use crate::codec::responses::{is_openais, read_called};
 use crate::inbound::Inbound;
 use crate::ir::{
     Content, Format, Given, Part, Reasoning, Request, Role, Source, Tool, ToolCall, ToolChoice,
@@ -82,10 +82,29 @@ fn blocks(content: &Value, path: &str) -> Result<Vec<Part>, Problem> {
                 let path = format!("{path}[{index}]");
                 parts.extend(self::block(object(block, &path)?, &path)?);
             }
-            Ok(parts)
+            Ok(with_proofs(parts))
         }
         _ => Err(Problem::field(path, "must be a text or an array of blocks")),
     }
+}
+
+/// Gives calls the proofs that stand in blocks of their own beside them.
+fn with_proofs(mut parts: Vec<Part>) -> Vec<Part> {
+    let mut proofs = Vec::new();
+    parts.retain(|part| {
+        let Content::Sealed(data) = &part.content else { return true };
+        let proof = read_called(data).map(|(call, proof)| (call.to_owned(), proof.to_owned()));
+        let keep = proof.is_none();
+        proofs.extend(proof);
+        keep
+    });
+    for part in &mut parts {
+        if let Content::ToolCall(call) = &mut part.content {
+            let proof = proofs.iter().find(|(id, _)| *id == call.id);
+            call.signature = proof.map(|(_, proof)| proof.clone());
+        }
+    }
+    parts
 }
 
 fn block(block: &Object, path: &str) -> Result<Option<Part>, Problem> {
@@ -384,6 +403,9 @@ fn encode_block(part: &Part) -> Result<Option<Value>, Problem> {
             if !signature.is_empty() && !is_openais(signature) =>
         {
             json!({ "type": "thinking", "thinking": text, "signature": signature })
+        }
+        Content::Sealed(data) if !is_openais(data) => {
+            json!({ "type": "redacted_thinking", "data": data })
         }
         Content::Thinking { .. } | Content::Sealed(_) => return Ok(None),
         Content::Audio(_) => return Err(part.unsupported("is audio, which cannot be carried")),

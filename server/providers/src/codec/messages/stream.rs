@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::reply::{finish, stop};
+use super::reply::{finish, proven, stop};
 use crate::codec::{Decode, Encode, identifier};
 use crate::error::{Refusal, UpstreamError};
 use crate::ir::{Delta, Finish};
@@ -254,7 +254,10 @@ impl Encode for Encoder {
                 self.open(Block::Thinking, block, out);
                 self.close(out);
             }
-            Delta::Call { id, name, signature: _ } => {
+            Delta::Call { id, name, signature } => {
+                if let Some(signature) = signature {
+                    self.open(Block::Thinking, proven(id, signature), out);
+                }
                 let block = json!({ "type": "tool_use", "id": id, "name": name, "input": {} });
                 self.open(Block::Call, block, out);
             }

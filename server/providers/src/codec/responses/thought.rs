@@ -92,16 +92,19 @@ pub(super) fn sealed(data: &str) -> String {
 }
 
 /// `encrypted_content` for a caller, of the thought behind a call, which has no place in the call.
-pub(super) fn called(call: &str, signature: &str) -> String {
+pub(crate) fn called(call: &str, signature: &str) -> String {
     format!("{CALLED}{signature}:{call}")
+}
+
+/// The call's id and the proof.
+pub(crate) fn read_called(proof: &str) -> Option<(&str, &str)> {
+    let (signature, call) = proof.strip_prefix(CALLED)?.split_once(':')?;
+    Some((call, signature))
 }
 
 /// The proofs of the thoughts behind the calls of an input, by the calls' ids.
 pub(super) fn of_calls(input: Option<&Value>) -> HashMap<&str, &str> {
-    let proofs = objects(input).filter_map(|item| {
-        let proof = text(item, "encrypted_content")?.strip_prefix(CALLED)?;
-        proof.split_once(':').map(|(signature, call)| (call, signature))
-    });
+    let proofs = objects(input).filter_map(|item| read_called(text(item, "encrypted_content")?));
     proofs.collect()
 }
 

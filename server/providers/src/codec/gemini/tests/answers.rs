@@ -10,7 +10,7 @@ use crate::error::{UpstreamError, error_body, error_event};
 use crate::inbound::Inbound;
 use crate::ir::{Content, Delta, Finish, Reply};
 use crate::sse::Event;
-use crate::usage::Meter;
+use crate::usage::{Meter, Usage};
 
 fn asked() -> Inbound {
     inbound(Gemini, &json!({ "contents": [{ "parts": [{ "text": "x" }] }] })).unwrap()
@@ -54,7 +54,9 @@ fn chunk(parts: Value, finish: Option<&str>) -> Value {
 fn encoded(deltas: &[Delta]) -> Vec<Value> {
     let mut encoder = of(Gemini).encoder(Meter::new(asked()), &asked());
     let mut out = Vec::new();
-    deltas.iter().for_each(|delta| encoder.delta(delta, &mut out));
+    for delta in deltas {
+        encoder.delta(delta, &mut out);
+    }
     let text = String::from_utf8(out).unwrap();
     let events = text.split_terminator("\n\n");
     events
@@ -130,7 +132,8 @@ fn an_answer_of_another_vendor_reads_like_googles() {
             "candidates": [{ "index": 0, "finishReason": "STOP", "content": { "role": "model", "parts": [
                 { "text": "hm", "thought": true, "thoughtSignature": proof },
                 { "text": "I look." },
-                { "functionCall": { "id": "t1", "name": "look", "args": { "x": 1 } } },
+                { "functionCall": { "id": "t1", "name": "look", "args": { "x": 1 } },
+                    "thoughtSignature": "skip/thought/signature/validator" },
             ] } }],
             "usageMetadata": { "promptTokenCount": 23, "candidatesTokenCount": 5, "totalTokenCount": 28,
                 "cachedContentTokenCount": 20 },
@@ -216,7 +219,8 @@ fn a_call_is_said_whole_when_its_arguments_are() {
         [
             json!({ "text": "hm", "thought": true }),
             json!({ "text": "", "thought": true, "thoughtSignature": proof }),
-            json!({ "functionCall": { "id": "c1", "name": "f", "args": { "x": 1 } } }),
+            json!({ "functionCall": { "id": "c1", "name": "f", "args": { "x": 1 } },
+                "thoughtSignature": "skip/thought/signature/validator" }),
             json!({ "functionCall": { "id": "c2", "name": "g", "args": {} }, "thoughtSignature": "U0lH" }),
             json!({ "text": "" }),
         ]
@@ -266,4 +270,50 @@ fn a_chat_client_sees_googles_thoughts_and_usage() {
     assert_eq!(chat["choices"][0]["message"]["content"], "Hello");
     assert_eq!(chat["choices"][0]["message"]["reasoning_content"], "hm");
     assert_eq!(chat["usage"]["completion_tokens"], 12);
+}
+
+/// The proof of a call of Google's, sent through a client of another dialect and back.
+#[test]
+fn a_calls_proof_comes_back_by_way_of_every_dialect() {
+    let call =
+        json!({ "functionCall": { "name": "f", "args": { "x": 1 } }, "thoughtSignature": "U0lH" });
+    let body = json!({ "responseId": "r1", "modelVersion": "g",
+        "candidates": [{ "content": { "parts": [{ "text": "a" }, call] }, "finishReason": "STOP" }],
+        "usageMetadata": { "promptTokenCount": 3, "candidatesTokenCount": 5 } });
+    let user = json!({ "role": "user", "content": "hi" });
+    let chat = of(OpenaiChat).encode_reply(&reply(body.clone()), Usage::default(), &asked());
+    let chat = json!({ "model": "m", "messages": [user, chat["choices"][0]["message"]] });
+    let said = of(AnthropicMessages).encode_reply(&reply(body), Usage::default(), &asked());
+    let said = json!({ "model": "m", "max_tokens": 9,
+        "messages": [user, { "role": "assistant", "content": said["content"] }] });
+    for (dialect, body) in [(OpenaiChat, chat), (AnthropicMessages, said)] {
+        let body = super::carried(dialect, &body, Gemini, &super::google("gemini-3-pro")).unwrap();
+        assert_eq!(body["contents"][1]["parts"], json!([{ "text": "a" }, call]), "{dialect:?}");
+    }
+}
+
+#[test]
+fn a_streamed_calls_proof_reaches_every_dialect() {
+    let deltas = [
+        Delta::Start { id: None, model: "g".to_owned() },
+        Delta::Call {
+            id: "c".to_owned(),
+            name: "f".to_owned(),
+            signature: Some("U0lH".to_owned()),
+        },
+        Delta::Arguments("{}".to_owned()),
+        Delta::Finish(Finish::ToolCalls),
+    ];
+    for (dialect, proof) in [
+        (OpenaiChat, r#""extra_content":{"google":{"thought_signature":"U0lH"}}"#),
+        (AnthropicMessages, r#"{"type":"redacted_thinking","data":"ralex:called:U0lH:c"}"#),
+    ] {
+        let mut encoder = of(dialect).encoder(Meter::new(asked()), &asked());
+        let mut out = Vec::new();
+        for delta in &deltas {
+            encoder.delta(delta, &mut out);
+        }
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains(proof), "{text}");
+    }
 }

@@ -212,22 +212,25 @@ fn another_vendors_thought_comes_back_with_its_proof() {
     let sealed = super::super::proof::sealed("x");
     let body = json!({ "contents": [
         { "role": "user", "parts": [{ "text": "hi" }] },
+        { "role": "model", "parts": [{ "text": "I ", "thought": true }] },
+        { "role": "model", "parts": [{ "text": "think", "thought": true }] },
+        { "role": "model", "parts": [{ "text": "", "thought": true, "thoughtSignature": proof }] },
         { "role": "model", "parts": [
-            { "text": "I ", "thought": true }, { "text": "think", "thought": true },
-            { "text": "", "thought": true, "thoughtSignature": proof },
             { "text": "", "thought": true, "thoughtSignature": sealed },
             { "text": "Google thinks", "thought": true, "thoughtSignature": "R29vZ2xlcw==" },
             { "text": "Hello" },
         ] },
+        { "role": "model", "parts": [{ "text": " you" }] },
+        { "role": "model", "parts": [{ "text": "" }] },
         { "role": "user", "parts": [{ "text": "again" }] },
     ] });
     assert_eq!(
         to_messages(&body)["messages"][1]["content"],
         json!([
             { "type": "thinking", "thinking": "I think", "signature": "S+/=" },
-            { "type": "text", "text": "Hello" },
-        ]),
-        "Anthropic's encoder carries no sealed thought, nor one without its own proof"
+            { "type": "redacted_thinking", "data": "x" },
+            { "type": "text", "text": "Hello you" },
+        ])
     );
 }
 
@@ -371,6 +374,27 @@ fn between_google_and_google_only_a_missing_maximum_is_added() {
 }
 
 #[test]
+fn what_another_vendor_thought_does_not_reach_google() {
+    let proof = super::super::proof::thinking("S");
+    let text = json!({ "contents": [
+        { "role": "user", "parts": [{ "text": "hi" }] },
+        { "role": "model", "parts": [{ "text": "hm", "thought": true, "thoughtSignature": proof }] },
+        { "role": "model", "parts": [
+            { "text": "", "thought_signature": proof },
+            { "functionCall": { "name": "f" }, "thoughtSignature": "U0lH" },
+        ] },
+    ], "generationConfig": { "maxOutputTokens": 5 } });
+    let sent: Value = serde_json::from_str(&passed(&text.to_string()).unwrap()).unwrap();
+    assert_eq!(
+        sent["contents"],
+        json!([
+            { "role": "user", "parts": [{ "text": "hi" }] },
+            { "role": "model", "parts": [{ "functionCall": { "name": "f" }, "thoughtSignature": "U0lH" }] },
+        ])
+    );
+}
+
+#[test]
 fn a_maximum_that_stands_twice_is_refused_however_it_is_spelled() {
     for config in [
         r#"{"maxOutputTokens":9000,"maxOutputTokens":5}"#,
@@ -385,8 +409,7 @@ fn a_maximum_that_stands_twice_is_refused_however_it_is_spelled() {
 #[test]
 fn the_address_names_the_model_and_the_manner() {
     let body = json!({ "contents": [{ "parts": [{ "text": "x" }] }] });
-    let path =
-        InPath { model: Some("asked".to_owned()), streamed: Some(true), ..InPath::default() };
+    let path = InPath { model: Some("asked".to_owned()), streamed: Some(true) };
     let streamed = Inbound::parse_at(Gemini, body.to_string().into(), path).unwrap();
     for (inbound, address) in [
         (inbound(Gemini, &body).unwrap(), "/v1beta/models/gemini-3-flash:generateContent"),

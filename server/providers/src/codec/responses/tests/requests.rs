@@ -91,6 +91,17 @@ fn what_codex_says_of_its_calls_is_understood() {
 }
 
 #[test]
+fn the_outline_of_a_response_names_its_question_and_its_tools() {
+    let outline = inbound(&serde_json::from_str(CODEX_LATER).unwrap()).outline();
+    assert_eq!(outline.last_user, "do it");
+    assert!(outline.system.starts_with("You are Codex"), "{}", outline.system);
+    assert_eq!(outline.tools, ["exec_command", "apply_patch", "tool_search", "web_search"]);
+    let outline = inbound(&serde_json::from_str(CODEX).unwrap()).outline();
+    assert_eq!(outline.tools.last().unwrap(), "resume_agent");
+    assert_eq!(outline.tool_results, 1);
+}
+
+#[test]
 fn a_long_name_within_a_namespace_is_cut_and_stays_its_own() {
     let long = "n".repeat(60);
     let (one, two) = (joined(Some(&long), "first"), joined(Some(&long), "second"));
