@@ -22,7 +22,7 @@ impl Routing {
                 let found = provider::provider(row)?;
                 let detail = match (found.enabled, found.ready, found.keys, found.models) {
                     (false, ..) => "It is switched off.",
-                    (true, false, 0, _) => "It has no key yet; enter one under Provider keys.",
+                    (true, false, 0, _) => "It has no key yet; enter one under Providers and keys.",
                     (true, false, ..) => {
                         "Its address changed after its keys were entered; enter one again."
                     }

@@ -36,7 +36,7 @@ impl Vault {
             Code::AlreadyExists,
             format!("There is already a key named \u{201c}{}\u{201d}.", new.name),
         );
-        sql::insert_secret(&mut tx, org, id, &new.name, provider.id, &origin, limits)
+        sql::insert_secret(&mut tx, org, id, &new.name, (provider.id, &origin), limits)
             .await
             .or_problem([("secret_name_taken", taken)])?;
         let version = seal(&key, &self.place(scope, id, 1), &origin, value)?;

@@ -55,13 +55,13 @@ pub(crate) async fn lock_provider_of(
     .await
 }
 
+/// Inserts a secret; `home` is the provider that it opens and the only origin it may be sent to.
 pub(crate) async fn insert_secret(
     conn: &mut PgConnection,
     org: OrgId,
     id: SecretId,
     name: &Name,
-    provider: ProviderId,
-    origin: &str,
+    home: (ProviderId, &str),
     limits: Limits,
 ) -> Result<()> {
     sqlx::query!(
@@ -71,8 +71,8 @@ pub(crate) async fn insert_secret(
         org as _,
         id as _,
         name as _,
-        provider as _,
-        origin,
+        home.0 as _,
+        home.1,
         i16::from(limits.weight),
         limits.requests_per_minute.map(stored).transpose()?,
         limits.tokens_per_minute.map(stored).transpose()?,
