@@ -1,6 +1,6 @@
 //! Hidden payloads: instructions that a request carries encoded, so that a filter reads past them.
 //!
-//! What looks like base64, base64url, hexadecimal, binary or percent-encoding and turns into text
+//! What looks like base64, base64url, base32, hexadecimal, binary or percent-encoding and turns into text
 //! is scanned as that text. Only rules with a weight look there, and what they find counts at the
 //! place of the encoded text. Nothing is decoded twice, and at most [`MOST`] bytes of a text.
 
@@ -87,6 +87,8 @@ fn decoded(run: &str) -> Option<String> {
         percent(run)
     } else if run.starts_with("\\u") {
         return escapes(run);
+    } else if run.bytes().all(in_base32) && run.len().is_multiple_of(8) {
+        base32(run)?
     } else if run.bytes().all(|byte| byte.is_ascii_hexdigit()) && run.len().is_multiple_of(2) {
         hex(run)?
     } else {
@@ -105,6 +107,29 @@ fn binary(run: &str) -> Option<Vec<u8>> {
 fn hex(run: &str) -> Option<Vec<u8>> {
     let pair = |at: usize| u8::from_str_radix(run.get(at..at + 2)?, 16).ok();
     (0..run.len()).step_by(2).map(pair).collect()
+}
+
+const fn in_base32(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'2'..=b'7' | b'=')
+}
+
+/// Five bits a letter (RFC 4648).
+fn base32(run: &str) -> Option<Vec<u8>> {
+    let (mut plain, mut bits, mut held) = (Vec::new(), 0_u32, 0_u32);
+    for byte in run.trim_end_matches('=').bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'2'..=b'7' => byte - b'2' + 26,
+            _ => return None,
+        };
+        held = (held << 5 | u32::from(value)) & 0xfff;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            plain.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    Some(plain)
 }
 
 fn percent(run: &str) -> Vec<u8> {

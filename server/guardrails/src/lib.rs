@@ -52,6 +52,8 @@
 
 mod book;
 mod check;
+#[cfg(test)]
+mod corpora_tests;
 mod decode;
 mod entropy;
 #[cfg(test)]

@@ -16,8 +16,8 @@ use regex_automata::Span;
 use crate::placeholder::{Form, Placeholders, Restorer, written};
 use crate::policy::{Policy, Tally};
 use crate::rule::LOOK_BACK;
-use crate::scan::Hit;
-use crate::verdict::{Blocked, Finding, Found, overlap, refusal, settle};
+use crate::scan::{Hit, softened};
+use crate::verdict::{Blocked, Finding, Found, Role, overlap, refusal, settle};
 
 /// What watches one answer. Each of its texts (a choice, the arguments of a tool call, a thought)
 /// has a guard of its own; they share placeholders and findings.
@@ -48,7 +48,7 @@ impl Output {
             text: String::new(),
             released: 0,
             dropped: 0,
-            tally: Tally::default(),
+            tally: Tally::of(Role::Assistant),
             ended: false,
         }
     }
@@ -116,7 +116,18 @@ impl OutputGuard {
 
     fn unfinished(&self) -> usize {
         let (text, from) = (self.text.as_str(), self.released);
-        let match_from = self.shared.policy.partial.as_ref().map(|it| it.first(text, from));
+        let match_from = self.shared.policy.partial.as_ref().map(|partial| {
+            let soft = softened(text);
+            let first = partial.first(&soft, from);
+            // What the next letter may turn into a space is looked at as both.
+            match soft.strip_suffix('\\') {
+                Some(before) => {
+                    let space = partial.first(&format!("{before} "), from);
+                    first.min(space).min(before.len())
+                }
+                None => first,
+            }
+        });
         let placeholder = self.shared.restorer.as_ref().map(|it| it.unfinished(text, from));
         [match_from, placeholder].into_iter().flatten().min().unwrap_or(text.len())
     }

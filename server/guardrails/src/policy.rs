@@ -15,6 +15,9 @@ use crate::rule::Rule;
 use crate::scan::{Hit, Scanner};
 use crate::verdict::{Finding, Found, Outcome, Role, Text, Verdict, refusal, settle};
 
+/// How much weights count in what a tool gives back, in percent.
+const TOOL_PERCENT: u32 = 150;
+
 /// All that is looked for at one place, in both directions. Cheap to share, and never changed.
 #[derive(Debug)]
 pub struct Policy {
@@ -44,6 +47,7 @@ pub(crate) struct Ask {
 /// Rules whose weights are added: they act from a sum on.
 #[derive(Debug)]
 struct Group {
+    /// In percent of the sum that was asked for.
     threshold: u32,
     members: HashMap<usize, Ask>,
 }
@@ -58,8 +62,21 @@ pub(crate) struct Request {
 }
 
 /// What one text, or one stream, has added up to in each group.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(Vec<Sum>);
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    sums: Vec<Sum>,
+    /// How much each weight counts.
+    percent: u32,
+}
+
+impl Tally {
+    /// Anyone in the world may write what a tool gives back, and nobody whom a model should obey:
+    /// there a weight counts more.
+    pub fn of(role: Role) -> Self {
+        let percent = if role == Role::Tool { TOOL_PERCENT } else { 100 };
+        Self { sums: Vec::new(), percent }
+    }
+}
 
 #[derive(Clone, Debug, Default)]
 struct Sum {
@@ -172,7 +189,7 @@ impl Side {
                 }
             }
             if let Some(threshold) = request.threshold {
-                groups.push(Group { threshold, members });
+                groups.push(Group { threshold: threshold.saturating_mul(100), members });
             }
         }
         Ok(Self { scanner: Scanner::new(rules).map_err(broken)?, direct, groups })
@@ -186,30 +203,31 @@ impl Side {
         if role == Role::System {
             hits.retain(|hit| self.scanner.rules[hit.rule].weight.is_none());
         }
-        settle(self.judge(&hits, 0, &mut Tally::default()))
+        settle(self.judge(&hits, 0, &mut Tally::of(role)))
     }
 
     /// What is done about matches that came to those that were tallied before. The text that they
     /// were found in begins at `offset` of the whole one.
     pub fn judge(&self, hits: &[Hit], offset: usize, tally: &mut Tally) -> Vec<Found> {
-        tally.0.resize_with(self.groups.len(), Sum::default);
+        tally.sums.resize_with(self.groups.len(), Sum::default);
         let mut found = Vec::new();
         for hit in hits {
             let Span { start, end } = hit.found.meant;
             let span = Span { start: start + offset, end: end + offset };
             found.extend(self.direct[hit.rule].map(|ask| self.found(hit.rule, span, ask)));
-            for (group, sum) in self.groups.iter().zip(&mut tally.0) {
+            for (group, sum) in self.groups.iter().zip(&mut tally.sums) {
                 if !group.members.contains_key(&hit.rule) {
                     continue;
                 }
                 if !sum.seen.contains(&hit.rule) {
                     sum.seen.push(hit.rule);
-                    sum.total += self.scanner.rules[hit.rule].weight.unwrap_or(1);
+                    let weight = self.scanner.rules[hit.rule].weight.unwrap_or(1);
+                    sum.total += weight.saturating_mul(tally.percent);
                 }
                 sum.waiting.push((hit.rule, span));
             }
         }
-        for (group, sum) in self.groups.iter().zip(&mut tally.0) {
+        for (group, sum) in self.groups.iter().zip(&mut tally.sums) {
             if sum.total >= group.threshold {
                 let due = sum.waiting.drain(..);
                 found.extend(due.filter_map(|(rule, span)| {

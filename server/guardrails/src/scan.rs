@@ -3,6 +3,7 @@
 //! One automaton finds the words of all rules in one pass, and one pass finds the runs of digits.
 //! A rule's own pattern is then tried only around those places.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -71,6 +72,7 @@ impl Scanner {
     /// Every match that starts at `from` or later, by its start. What stands before `from` is only
     /// looked at.
     pub fn scan(&self, text: &str, from: usize) -> Vec<Hit> {
+        let text = &*softened(text);
         let words = self.words(text);
         let runs = self.runs(text, from);
         let mut hits = Vec::new();
@@ -133,6 +135,17 @@ const fn in_number(byte: u8) -> bool {
         byte,
         b'0'..=b'9' | b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'+' | b':' | 0xa0 | 0xc2
     )
+}
+
+/// The text with spaces for the escapes of white space in JSON and source code, so that a word
+/// behind one begins there. Every place stays where it is.
+pub(crate) fn softened(text: &str) -> Cow<'_, str> {
+    let escapes = ["\\n", "\\r", "\\t"];
+    if !escapes.iter().any(|escape| text.contains(escape)) {
+        return Cow::Borrowed(text);
+    }
+    let softer = escapes.iter().fold(text.to_owned(), |text, escape| text.replace(escape, "  "));
+    Cow::Owned(softer)
 }
 
 /// Calls `search` with each stretch in which a match of the rule may start, in order and apart.
