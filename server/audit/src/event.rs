@@ -4,8 +4,8 @@
 //! prompts and answers have no field.
 
 use ralex_kernel::{
-    BindingId, BudgetId, CallId, Email, GuardrailId, ModelId, Money, Name, OrgId, Period, Price, ProjectId,
-    ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
+    BindingId, BudgetId, CallId, Email, GuardrailId, ModelId, Money, Name, OrgId, Period, Price,
+    ProjectId, ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug, TeamId, TokenId, UserId,
 };
 use serde::Serialize;
 
@@ -69,7 +69,16 @@ pub enum Event {
     #[serde(rename = "model.created")]
     ModelCreated { model: ModelId, name: String, input_price: Price, output_price: Price },
     #[serde(rename = "model.updated")]
-    ModelUpdated { model: ModelId, name: String, input_price: Price, output_price: Price },
+    ModelUpdated {
+        model: ModelId,
+        name: String,
+        input_price: Price,
+        output_price: Price,
+        price_version: u32,
+        enabled: bool,
+        /// The fields that are not what they were.
+        changed: Vec<String>,
+    },
     #[serde(rename = "model.deleted")]
     ModelDeleted { model: ModelId, name: String },
     #[serde(rename = "route.created")]
@@ -406,7 +415,7 @@ impl Event {
     /// What it was done to, as `kind:id`; ids only, so that a name can change.
     pub fn target(&self) -> Option<String> {
         let target = match self {
-            Self::OrgCreated { org, .. } => format!("org:{org}"),
+            Self::OrgCreated { org, .. } | Self::CacheCleared { org } => format!("org:{org}"),
             Self::SessionOpened { session } | Self::SessionEnded { session } => {
                 format!("session:{session}")
             }
@@ -439,8 +448,6 @@ impl Event {
             Self::AliasSet { alias, .. } | Self::AliasDeleted { alias, .. } => {
                 format!("alias:{alias}")
             }
-            Self::RoutingPreferenceSet { scope, .. } => scope.to_string(),
-            Self::RoutingSettingsChanged { .. } => return None,
             Self::SecretCreated { secret, .. }
             | Self::SecretRotated { secret, .. }
             | Self::SecretUpdated { secret, .. }
@@ -458,9 +465,12 @@ impl Event {
             Self::CallRefused { call, .. } | Self::CallExtended { call, .. } => {
                 format!("call:{call}")
             }
-            Self::AccessDenied { scope, .. } => scope.to_string(),
-            Self::CacheCleared { org } => format!("org:{org}"),
-            Self::AuditExported { .. } | Self::CacheConfigured { .. } => return None,
+            Self::AccessDenied { scope, .. } | Self::RoutingPreferenceSet { scope, .. } => {
+                scope.to_string()
+            }
+            Self::AuditExported { .. }
+            | Self::CacheConfigured { .. }
+            | Self::RoutingSettingsChanged { .. } => return None,
         };
         Some(target)
     }

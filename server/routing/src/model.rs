@@ -95,16 +95,19 @@ impl Routing {
         if repriced {
             self.priced(&mut tx, scope, model.id).await?;
         }
+        let after = found(&mut tx, scope, &model.id.to_string()).await?;
         let event = Event::ModelUpdated {
-            model: model.id,
-            name: model.name.clone(),
-            input_price: terms.prices.input_price,
-            output_price: terms.prices.output_price,
+            model: after.id,
+            name: after.name.clone(),
+            input_price: after.prices.input_price,
+            output_price: after.prices.output_price,
+            price_version: after.price_version,
+            enabled: after.enabled,
+            changed: differences(&model, &after),
         };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        let model = found(&mut tx, scope, &model.id.to_string()).await?;
         self.0.access.commit(tx, org).await?;
-        Ok(model)
+        Ok(after)
     }
 
     /// The prices that a model has and had, the newest first.
@@ -163,6 +166,21 @@ const NO_PROVIDER: &str = "names no provider; give the id or slug of one";
 async fn found(conn: &mut PgConnection, scope: &Scope, model: &str) -> Result<Model, Problem> {
     let row = sql::model::find_model(conn, scope.org(), model).await.map_err(problem)?;
     row.map(ModelRow::model).ok_or_else(no_such_model)
+}
+
+/// The fields, as callers name them, in which two states of a model differ.
+fn differences(before: &Model, after: &Model) -> Vec<String> {
+    let (Ok(before), Ok(after)) = (serde_json::to_value(before), serde_json::to_value(after))
+    else {
+        return Vec::new();
+    };
+    let fields = |value: &serde_json::Value| value.as_object().cloned().unwrap_or_default();
+    let (before, after) = (fields(&before), fields(&after));
+    let mut names: Vec<String> = before.keys().chain(after.keys()).cloned().collect();
+    names.sort();
+    names.dedup();
+    names.retain(|name| before.get(name) != after.get(name));
+    names
 }
 
 fn no_such_model() -> Problem {
@@ -294,6 +312,15 @@ mod tests {
         );
         assert_eq!(newest.items[0].prices, model.prices);
         assert_eq!(newest.items[0].set_by, "Ralex", "the tests act as the deployment");
+        let told = sqlx::query_scalar!(
+            r#"select convert_from(leaf, 'utf8')::jsonb #>> '{detail,changed}' as "changed!"
+               from audit_event where action = 'model.updated' order by id"#
+        )
+        .fetch_all(&mut world.database.owner().await)
+        .await
+        .unwrap();
+        let prices = r#"["input_price", "price_version"]"#;
+        assert_eq!(told, [r#"["quality"]"#, prices, r#"["price_tiers", "price_version"]"#]);
     }
 
     #[tokio::test]
