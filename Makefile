@@ -11,7 +11,7 @@ export PATH := $(TARGET)/tools/bin:$(PATH):$(TARGET)/tools/venv/bin
 # Queries are checked against .sqlx, so that a build needs no database; `make test` proves that .sqlx is fresh.
 export SQLX_OFFLINE := true
 
-.PHONY: help run test check console docs bench torture clean tools sqlx test-rust test-console test-sdk test-clients test-browser
+.PHONY: help run test check console docs bench bench-peers torture clean tools sqlx test-rust test-console test-sdk test-clients test-browser
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 15
@@ -87,7 +87,12 @@ bench: ## added latency and throughput of a governed call
 	@tools/setup run
 	cargo build --release -p ralex -p ralex-tests --bins
 	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
-	$(TARGET)/release/bench
+	$(TARGET)/release/bench --peers tests/peers
+
+bench-peers: ## install LiteLLM and litellm-rs, so that bench measures them beside Ralex
+	@tools/setup run
+	tools/setup wheels
+	tests/peers/setup
 
 torture: ## kill Ralex under load, again and again, and check its books
 	@tools/setup run

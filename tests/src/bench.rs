@@ -9,6 +9,7 @@ mod disk;
 mod latency;
 mod load;
 mod memory;
+mod peers;
 mod report;
 mod run;
 mod setting;

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::latency::Percentiles;
+use super::peers::Beside;
 
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -19,6 +20,8 @@ pub struct Report {
     pub latency_instant: Compared,
     pub streaming: Streaming,
     pub throughput: Vec<Throughput>,
+    /// Other gateways, where they were asked for.
+    pub beside: Option<Beside>,
     pub memory: Memory,
     pub inside: Inside,
     pub proof: Proof,
@@ -147,6 +150,9 @@ impl fmt::Display for Report {
         compared(f, "whole stream of 10 pieces", &self.streaming.whole)?;
         self.verdict(f)?;
         self.capacity(f)?;
+        if let Some(beside) = &self.beside {
+            write!(f, "{beside}")?;
+        }
         self.rest(f)
     }
 }

@@ -11,6 +11,7 @@ use super::disk::fdatasync;
 use super::latency::{Latencies, milliseconds};
 use super::load::{Measured, Tally, closed_loop, open_loop};
 use super::memory::open_streams;
+use super::peers::{Beside, Peer, Sample};
 use super::report::{
     Compared, Inside, Machine, Memory, Proof, Report, Streaming, Throughput, mebibytes,
 };
@@ -24,6 +25,8 @@ pub struct Options {
     pub rate: u32,
     pub callers: Vec<u32>,
     pub streams: u32,
+    /// Where other gateways are started from.
+    pub peers: Option<PathBuf>,
     pub keep: bool,
 }
 
@@ -67,6 +70,7 @@ pub async fn run(options: &Options, say: &dyn Fn(&str)) -> anyhow::Result<Report
     let latency_instant = run.latency("instant").await?;
     let streaming = run.streaming().await?;
     let throughput = run.throughput().await?;
+    let beside = run.beside().await?;
     let memory = run.memory(idle).await?;
     run.sync_disk()?;
     let inside = Inside::read(&run.setting.api.metrics().await?);
@@ -82,6 +86,7 @@ pub async fn run(options: &Options, say: &dyn Fn(&str)) -> anyhow::Result<Report
         latency_instant,
         streaming,
         throughput,
+        beside,
         memory,
         inside,
         proof,
@@ -159,6 +164,32 @@ impl Run<'_> {
             });
         }
         Ok(found)
+    }
+
+    /// Other gateways, one after the other, between the same client and the same upstream.
+    async fn beside(&mut self) -> anyhow::Result<Option<Beside>> {
+        let Some(starter) = self.options.peers.clone() else { return Ok(None) };
+        let way = self.way("instant")?;
+        let length = Duration::from_secs(self.options.seconds);
+        (self.say)("beside other gateways: directly");
+        let direct = Sample::take(&way.direct, length).await;
+        (self.say)("beside other gateways: through Ralex");
+        let ralex = Sample::take(&way.governed, length).await;
+        self.count("beside other gateways", &ralex.paced)?;
+        self.count("beside other gateways", &ralex.crowded)?;
+        let mut beside = Beside::new(direct, ralex, length);
+        let folder = self.folder.path().join("peers");
+        for peer in Peer::ALL {
+            if !peer.installed()? {
+                beside.absent.push(peer.name().to_owned());
+                continue;
+            }
+            (self.say)(&format!("beside other gateways: {}", peer.name()));
+            let running = peer.start(&starter, &way.direct, &folder)?;
+            let sample = Sample::take(&running.target(&way.body), length).await;
+            beside.add(&running, sample);
+        }
+        Ok(Some(beside))
     }
 
     async fn memory(&mut self, idle: u64) -> anyhow::Result<Memory> {

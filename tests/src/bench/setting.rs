@@ -19,6 +19,8 @@ const PROMPT: &str = "Summarise in one sentence what a control plane for model c
 
 /// The same provider on both ways.
 pub struct Way {
+    /// What is asked, for whoever else is to ask it.
+    pub body: Value,
     pub direct: Target,
     pub governed: Target,
 }
@@ -71,6 +73,7 @@ impl Setting {
         Ok(Way {
             direct: Target { address, request: direct },
             governed: Target { address: server.address, request: self.team.chat(&body) },
+            body,
         })
     }
 }

@@ -23,6 +23,9 @@ struct Arguments {
     /// How many streams are open at once while memory is measured.
     #[arg(long, default_value_t = 1000)]
     streams: u32,
+    /// The folder with `start.py`, which starts other gateways; without it none is measured.
+    #[arg(long)]
+    peers: Option<PathBuf>,
     /// The program; else the one beside this.
     #[arg(long)]
     ralex: Option<PathBuf>,
@@ -47,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         rate: arguments.rate.max(1),
         callers: arguments.callers,
         streams: arguments.streams,
+        peers: arguments.peers,
         keep: arguments.keep,
     };
     allow_many_connections();
