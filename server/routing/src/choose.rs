@@ -8,6 +8,8 @@
 mod filter;
 mod name;
 mod pick;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use name::DEEPEST;
 pub(crate) use pick::{Picked, Placed, Sight};

@@ -115,7 +115,7 @@ impl Condition {
 fn parse(source: &str) -> Result<Program, String> {
     let parsed = std::thread::scope(|scope| {
         let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
-        parser.spawn_scoped(scope, || ENV.compile(source)).map(|thread| thread.join())
+        parser.spawn_scoped(scope, || ENV.compile(source)).map(std::thread::ScopedJoinHandle::join)
     });
     match parsed {
         Ok(Ok(Ok(program))) => Ok(program),

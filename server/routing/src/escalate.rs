@@ -2,6 +2,8 @@
 //!
 //! Pure: the broker judges answers and says what it saw, this says whether trying on pays.
 
+#![expect(clippy::cast_precision_loss, reason = "estimates need no more than a few digits")]
+
 use ralex_api::routing::{Escalation, Signal};
 use ralex_kernel::Money;
 
@@ -27,7 +29,7 @@ pub struct Step<'a> {
 }
 
 /// The candidate that the call goes on to, where that pays.
-pub fn escalate<'a>(choice: &'a Choice, tried: Tried) -> Option<Step<'a>> {
+pub fn escalate(choice: &Choice, tried: Tried) -> Option<Step<'_>> {
     let rules = choice.escalation.as_ref()?;
     if !rules.on.contains(&tried.signal) || tried.escalations >= rules.most {
         return None;

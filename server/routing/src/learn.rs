@@ -1,5 +1,7 @@
 //! Learning: reading recorded calls into what the ranking knows, now and then, beside the calls.
 
+#![expect(clippy::cast_precision_loss, reason = "estimates need no more than a few digits")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

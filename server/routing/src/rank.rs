@@ -2,6 +2,13 @@
 //!
 //! Pure and deterministic: equal scores go by cost and then by name.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "estimates need no more than a few digits"
+)]
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 

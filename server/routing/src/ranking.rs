@@ -1,5 +1,7 @@
 //! The numbers of the ranking, from `policies/routing/ranking.toml`.
 
+#![expect(clippy::cast_precision_loss, reason = "estimates need no more than a few digits")]
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

@@ -4,6 +4,13 @@
 //! lines: the best single model, the cheapest mix of two models that is expected to be as good
 //! (a router must beat that to be worth anything), and the dearest model.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "estimates need no more than a few digits"
+)]
+
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -208,7 +215,7 @@ fn by_task(cells: &Cells) -> Vec<TaskCost> {
     let mut tasks: Vec<TaskCost> = tasks
         .into_iter()
         .map(|(kind, (sum, mut models))| {
-            models.sort_by(|one, other| other.cost.cmp(&one.cost));
+            models.sort_by_key(|share| Reverse(share.cost));
             let difficulty = sum.difficulty as f64 / (sum.calls as f64).max(1.0);
             TaskCost {
                 kind: kind.to_owned(),
@@ -221,7 +228,7 @@ fn by_task(cells: &Cells) -> Vec<TaskCost> {
             }
         })
         .collect();
-    tasks.sort_by(|one, other| other.cost.cmp(&one.cost));
+    tasks.sort_by_key(|task| Reverse(task.cost));
     tasks
 }
 
@@ -231,7 +238,7 @@ fn suggestions(cells: &Cells, models: &[Arc<Plan>]) -> Vec<Suggestion> {
         .iter()
         .filter_map(|((task, model), cell)| cheaper(task, model, cell, models))
         .collect();
-    found.sort_by(|one, other| other.saves.cmp(&one.saves));
+    found.sort_by_key(|suggestion| Reverse(suggestion.saves));
     found.truncate(SUGGESTIONS);
     found
 }

@@ -1,5 +1,7 @@
 //! Staying together: which of several places the calls of one session go to.
 
+#![expect(clippy::cast_precision_loss, reason = "estimates need no more than a few digits")]
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! What the ranking reads of a model: how good, how fast, what it can do, where it runs.
 
+#![expect(clippy::cast_precision_loss, reason = "estimates need no more than a few digits")]
+
 use ralex_api::catalog::{Modality, ModelCapability, ModelOperation};
 use ralex_api::routing::{Family, TaskKind};
 
@@ -72,7 +74,7 @@ impl Traits<'_> {
     }
 
     /// The first label that it may not see.
-    pub fn refuses<'b>(self, labels: &'b [String]) -> Option<&'b str> {
+    pub fn refuses(self, labels: &[String]) -> Option<&str> {
         let sees = |label: &str| self.0.labels.iter().any(|own| own == "*" || own == label);
         labels.iter().map(String::as_str).find(|label| !sees(label))
     }

@@ -82,6 +82,21 @@ const OPERATIONS: &[(&str, Needs)] = &[
     ("DELETE /api/v1/orgs/{org}/models/{model}", More),
     ("GET /api/v1/orgs/{org}/catalog", Read),
     ("GET /api/v1/orgs/{org}/catalog/providers", Read),
+    ("GET /api/v1/orgs/{org}/routes", Read),
+    ("POST /api/v1/orgs/{org}/routes", More),
+    ("GET /api/v1/orgs/{org}/routes/{route}", Read),
+    ("PATCH /api/v1/orgs/{org}/routes/{route}", More),
+    ("DELETE /api/v1/orgs/{org}/routes/{route}", More),
+    ("GET /api/v1/orgs/{org}/aliases", Read),
+    ("POST /api/v1/orgs/{org}/aliases", More),
+    ("PATCH /api/v1/orgs/{org}/aliases/{alias}", More),
+    ("DELETE /api/v1/orgs/{org}/aliases/{alias}", More),
+    ("GET /api/v1/orgs/{org}/preferences", Read),
+    ("PUT /api/v1/orgs/{org}/preferences", More),
+    ("GET /api/v1/orgs/{org}/routing", Read),
+    ("PUT /api/v1/orgs/{org}/routing", More),
+    ("POST /api/v1/orgs/{org}/preview", Read),
+    ("GET /api/v1/orgs/{org}/reports/routing", Read),
     ("GET /api/v1/orgs/{org}/secrets", More),
     ("POST /api/v1/orgs/{org}/secrets", More),
     ("POST /api/v1/orgs/{org}/secrets/{secret}/versions", More),
@@ -130,6 +145,9 @@ impl World {
         let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
         let secrets = app.owner.all("secrets").await;
         let guardrail = app.owner.post("guardrails", &guardrail("Orders")).await.ok();
+        app.owner.post("routes", &route("steady")).await.ok();
+        let alias = json!({ "name": "other-name", "target": "scripted" });
+        app.owner.post("aliases", &alias).await.ok();
         let me = app.owner.get("/api/v1/me").await.ok();
         let sessions = app.owner.all("/api/v1/me/sessions").await;
         let ids = BTreeMap::from([
@@ -141,6 +159,8 @@ impl World {
             ("token", token.id),
             ("budget", budget),
             ("guardrail", text(&guardrail, "id")),
+            ("route", "steady".to_owned()),
+            ("alias", "other-name".to_owned()),
             ("secret", text(&secrets[0], "id")),
             ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
             ("user", text(&me["user"], "id")),
@@ -166,6 +186,11 @@ impl World {
 fn guardrail(name: &str) -> Value {
     let check = json!({ "kind": "topic", "phrases": ["project zephyr"] });
     json!({ "name": name, "scope": "org", "check": check, "action": "flag", "direction": "in" })
+}
+
+fn route(name: &str) -> Value {
+    let step = json!({ "pick": "order", "targets": [{ "name": "scripted" }] });
+    json!({ "name": name, "spec": { "steps": [step] } })
 }
 
 /// A body that would be accepted, so that nothing but the right is missing.
@@ -209,6 +234,13 @@ fn body(operation: &str) -> Value {
             json!({ "scope": "org", "period": "day", "limit": "1", "hard": true })
         }
         "PATCH /api/v1/orgs/{org}/budgets/{budget}" => json!({ "limit": "5" }),
+        "POST /api/v1/orgs/{org}/routes" => route("more"),
+        "PATCH /api/v1/orgs/{org}/routes/{route}" => json!({ "enabled": false }),
+        "POST /api/v1/orgs/{org}/aliases" => json!({ "name": "more", "target": "scripted" }),
+        "PATCH /api/v1/orgs/{org}/aliases/{alias}" => json!({ "target": "auto" }),
+        "PUT /api/v1/orgs/{org}/preferences" => json!({ "rules": { "banned": ["scripted"] } }),
+        "PUT /api/v1/orgs/{org}/routing" => json!({ "explore_percent": 5.0 }),
+        "POST /api/v1/orgs/{org}/preview" => json!({ "model": "auto", "prompt": "Hello" }),
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
         "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
         "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
@@ -235,7 +267,9 @@ async fn things(app: &App) -> Vec<usize> {
         counts.push(app.owner.all(list).await.len());
     }
     counts.push(app.owner.all("budgets").await.len());
-    counts.push(app.owner.all("guardrails").await.len());
+    for list in ["guardrails", "routes", "aliases", "preferences"] {
+        counts.push(app.owner.all(list).await.len());
+    }
     counts
 }
 

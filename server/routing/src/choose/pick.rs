@@ -1,5 +1,12 @@
 //! Picking: from a route to the models that answer, in order.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "estimates need no more than a few digits"
+)]
+
 use std::sync::Arc;
 use std::time::Duration;
 

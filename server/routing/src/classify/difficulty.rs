@@ -1,5 +1,12 @@
 //! How hard a call is, from 1 to 10: a linear regression on what its text shows.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "estimates need no more than a few digits"
+)]
+
 use ralex_api::routing::TaskKind;
 
 use super::features::Shape;

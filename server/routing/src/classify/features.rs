@@ -1,5 +1,7 @@
 //! Features: what the linear model sees of a prompt, as hashes of names with a value each.
 
+#![expect(clippy::cast_precision_loss, reason = "estimates need no more than a few digits")]
+
 use std::collections::BTreeSet;
 
 use super::Sample;
@@ -12,6 +14,7 @@ const EDGE_WORDS: usize = 14;
 const STEM: usize = 5;
 
 /// The form of a prompt, apart from its words.
+#[expect(clippy::struct_excessive_bools, reason = "one for each sign, and all are independent")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shape {
     pub code: bool,

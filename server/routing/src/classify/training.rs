@@ -5,6 +5,12 @@
 //! set or the lexicon:
 //! `cargo nextest run -p ralex-routing retrain --run-ignored only`
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "estimates need no more than a few digits"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -171,7 +177,7 @@ fn seen(row: &Row, tools: &[String], names: &mut Names) -> Seen {
     Seen { kind: row.kind as usize, features: values.into_iter().collect() }
 }
 
-/// Learns the kinds by stochastic gradient descent (AdaGrad), in an order that is always the same.
+/// Learns the kinds by stochastic gradient descent (`AdaGrad`), in an order that is always the same.
 fn learn(rows: &[&Row]) -> String {
     let (tools, mut names) = (tools(), Names::default());
     let seen: Vec<Seen> = rows.iter().map(|row| seen(row, &tools, &mut names)).collect();
@@ -219,7 +225,9 @@ fn errors(scores: &[f32; KINDS], kind: usize) -> [f32; KINDS] {
     let top = scores.iter().copied().fold(f32::MIN, f32::max);
     let mut errors = scores.map(|score| (score - top).exp());
     let sum: f32 = errors.iter().sum();
-    errors.iter_mut().for_each(|error| *error /= sum);
+    for error in &mut errors {
+        *error /= sum;
+    }
     errors[kind] -= 1.0;
     errors
 }
@@ -236,12 +244,12 @@ fn learn_difficulty(rows: &[&Row], tools: &[String]) -> ([f32; KINDS], [f32; TRA
         .collect();
     let (mut kinds, mut traits) = ([4.0f32; KINDS], [0.0f32; TRAITS]);
     for _ in 0..200 {
-        for kind in 0..KINDS {
+        for (kind, start) in kinds.iter_mut().enumerate() {
             let of = data.iter().filter(|row| row.0 == kind);
             let (sum, count) = of.fold((0.0, 0.0f32), |(sum, count), row| {
                 (sum + row.2 - dot(&row.1, &traits), count + 1.0)
             });
-            kinds[kind] = (sum + 4.0) / (count + 1.0);
+            *start = (sum + 4.0) / (count + 1.0);
         }
         for at in 0..TRAITS {
             let (mut up, mut down) = (0.0, 5.0);
