@@ -135,8 +135,9 @@ impl Outline {
         };
         if is(&["tool_result", "toolResult", "functionResponse"]) {
             self.tool_results += 1;
-            let result = given(part, "content");
-            result.into_iter().for_each(|it| self.content(it, &mut String::new()));
+            if let Some(result) = given(part, "content") {
+                self.content(result, &mut String::new());
+            }
         } else if is(&["image", "image_url", "input_image"])
             || media_type.is_some_and(|it| it.starts_with("image/"))
         {
@@ -172,16 +173,12 @@ fn tool_names(body: &Object) -> Vec<String> {
         let declared = declared.into_iter().find_map(|key| tool.get(key));
         let within = ["function", "toolSpec"].into_iter().find_map(|key| tool.get(key));
         let within = within.and_then(Value::as_object);
-        match declared {
-            Some(declared) => {
-                names.extend(
-                    objects(Some(declared)).filter_map(|it| text(it, "name")).map(str::to_owned),
-                );
-            }
-            None => {
-                let tool = within.unwrap_or(tool);
-                names.extend(text(tool, "name").or(text(tool, "type")).map(str::to_owned));
-            }
+        if declared.is_some() {
+            let named = objects(declared).filter_map(|it| text(it, "name"));
+            names.extend(named.map(str::to_owned));
+        } else {
+            let tool = within.unwrap_or(tool);
+            names.extend(text(tool, "name").or(text(tool, "type")).map(str::to_owned));
         }
     }
     names

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
 /// The most bytes that one event may have.
-pub const MAX_EVENT: usize = 1024 * 1024;
+pub const MAX_EVENT: usize = 16 * 1024 * 1024;
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 

@@ -3,6 +3,8 @@
 //! Found by leaving out what is known to be no text, and not by naming what is one: a field that
 //! nobody here knows is looked at too.
 
+use std::fmt::Write as _;
+
 use ralex_kernel::Problem;
 use serde_json::Value;
 
@@ -121,7 +123,8 @@ fn within(value: &mut Value, path: &mut String, replace: &mut Replace<'_>) -> bo
         }
         Value::Array(values) => {
             for (index, value) in values.iter_mut().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                // Writing to a String cannot fail.
+                write!(path, "[{index}]").ok();
                 changed |= within(value, path, replace);
                 path.truncate(length);
             }

@@ -1,5 +1,6 @@
 //! OpenAI's chat completions, the dialect that most servers speak.
 
+mod encode;
 mod reply;
 mod request;
 mod stream;
@@ -17,7 +18,7 @@ use crate::prepare::{Splice, Target};
 use crate::relay::Relay;
 use crate::usage::{Meter, Usage};
 
-pub(super) use request::effort;
+pub(super) use encode::effort;
 pub(crate) use stream::texts;
 
 /// The codec.
@@ -73,7 +74,7 @@ impl Codec for Chat {
         target: &Target,
         max_output: u64,
     ) -> Result<Object, Problem> {
-        request::encode(request, target, max_output)
+        encode::encode(request, target, max_output)
     }
 
     fn decode_reply(&self, answer: &Object) -> Result<Reply, UpstreamError> {

@@ -109,12 +109,11 @@ fn seeds(dialect: Dialect) -> Vec<Value> {
     let mut seeds = Vec::new();
     for file in files {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
-        match serde_json::from_str(&text) {
-            Ok(body) => seeds.push(body),
-            Err(_) => {
-                let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-                seeds.extend(data.filter_map(|data| serde_json::from_str(data).ok()));
-            }
+        if let Ok(body) = serde_json::from_str(&text) {
+            seeds.push(body);
+        } else {
+            let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+            seeds.extend(data.filter_map(|data| serde_json::from_str(data).ok()));
         }
     }
     assert!(!seeds.is_empty(), "{} has no transcripts", folder.display());
@@ -184,7 +183,9 @@ fn stream(dialect: Dialect, events: &[Value]) {
     let _ = decoder.end(&mut deltas);
     for caller in Dialect::ALL {
         let mut encoder = of(caller).encoder(meter.clone(), &asked());
-        deltas.iter().for_each(|delta| encoder.delta(delta, &mut Vec::new()));
+        for delta in &deltas {
+            encoder.delta(delta, &mut Vec::new());
+        }
     }
     meter.usage();
 }

@@ -155,12 +155,12 @@ fn framed(out: &[u8]) -> String {
     let mut framing = Framing::of(Dialect::BedrockConverse);
     framing.push(out);
     let events = std::iter::from_fn(|| framing.event().unwrap());
-    events
-        .map(|event| {
-            let name = event.name.unwrap_or_default();
-            format!("event: {name}\ndata: {}\n\n", event.data.unwrap_or_default())
-        })
-        .collect()
+    let mut text = String::new();
+    for event in events {
+        let (name, data) = (event.name.unwrap_or_default(), event.data.unwrap_or_default());
+        write!(text, "event: {name}\ndata: {data}\n\n").unwrap();
+    }
+    text
 }
 
 /// Without the moment at which it was made.

@@ -1,5 +1,6 @@
 //! Anthropic's messages.
 
+mod encode;
 mod reply;
 mod request;
 mod stream;
@@ -55,7 +56,7 @@ impl Codec for Messages {
         target: &Target,
         max_output: u64,
     ) -> Result<Object, Problem> {
-        request::encode(request, target, max_output)
+        encode::encode(request, target, max_output)
     }
 
     fn decode_reply(&self, answer: &Object) -> Result<Reply, UpstreamError> {

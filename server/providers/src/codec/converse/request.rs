@@ -130,7 +130,8 @@ pub(super) fn encode(
         frequency_penalty,
         presence_penalty,
         stop,
-        verbosity,
+        // A wish about style; without it the answer is the model's own.
+        verbosity: _,
         user,
         // The address says it.
         streamed: _,
@@ -138,7 +139,6 @@ pub(super) fn encode(
     none(seed.as_ref())?;
     none_but(frequency_penalty.as_ref(), 0.0)?;
     none_but(presence_penalty.as_ref(), 0.0)?;
-    none(verbosity.as_ref().filter(|it| it.value != "medium"))?;
     let family = Family::of(&target.upstream_model);
     let mut writer = Writer::new(family);
     let messages = messages(turns, &mut writer)?;

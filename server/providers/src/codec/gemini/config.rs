@@ -6,7 +6,7 @@ use serde_json::{Number, Value, json};
 use super::fields::Fields;
 use super::model::Model;
 use super::schema::to_json_schema;
-use crate::codec::refuse::{Harmless, NOTHING, none, stops, unsupported};
+use crate::codec::refuse::{Harmless, NOTHING, stops, unsupported};
 use crate::ir::{Format, Given, Reasoning, Request};
 use crate::json::Object;
 
@@ -108,7 +108,7 @@ fn reasoning(config: &Fields<'_>) -> Result<Option<Given<Reasoning>>, Problem> {
     Ok(Some(Given::new(thinking.path(), reasoning)))
 }
 
-pub(super) fn encode(request: &Request, model: Model, max_output: u64) -> Result<Object, Problem> {
+pub(super) fn encode(request: &Request, model: Model, max_output: u64) -> Object {
     let mut config = Object::new();
     let mut set = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -124,7 +124,6 @@ pub(super) fn encode(request: &Request, model: Model, max_output: u64) -> Result
     set("frequencyPenalty", plain(&request.frequency_penalty));
     set("presencePenalty", plain(&request.presence_penalty));
     set("stopSequences", request.stop.as_ref().map(|it| json!(it.value)));
-    none(request.verbosity.as_ref().filter(|it| it.value != "medium"))?;
     let format = request.format.as_ref().map(|format| &format.value);
     set("responseMimeType", format.map(|_| json!("application/json")));
     if let Some(Format::Schema { name: _, schema, strict: _ }) = format {
@@ -132,7 +131,7 @@ pub(super) fn encode(request: &Request, model: Model, max_output: u64) -> Result
     }
     let reasoning = request.reasoning.as_ref().map(|reasoning| &reasoning.value);
     set("thinkingConfig", reasoning.and_then(|it| encode_reasoning(it, model)).map(Value::Object));
-    Ok(config)
+    config
 }
 
 /// Levels and budgets exclude each other. Thinking that is off is not mentioned to models that

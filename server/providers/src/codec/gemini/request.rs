@@ -117,7 +117,7 @@ pub(super) fn encode(
     let model = Model::named(&target.upstream_model);
     let mut body = fields([
         ("contents", Value::Array(parts::encode(request, model)?)),
-        (CONFIG, json!(config::encode(request, model, max_output)?)),
+        (CONFIG, json!(config::encode(request, model, max_output))),
     ]);
     if let Some(system) = parts::encode_system(system)? {
         body.insert("systemInstruction".to_owned(), system);

@@ -63,9 +63,8 @@ pub(super) fn finish(reason: Option<&str>, sequence: Option<&str>) -> Finish {
 /// The stop reason, and the sequence that stopped.
 pub(super) fn stop(finish: &Finish) -> (&'static str, Value) {
     match finish {
-        Finish::Stop => ("end_turn", Value::Null),
+        Finish::Stop | Finish::StopSequence(None) => ("end_turn", Value::Null),
         Finish::StopSequence(Some(sequence)) => ("stop_sequence", json!(sequence)),
-        Finish::StopSequence(None) => ("end_turn", Value::Null),
         Finish::Length => ("max_tokens", Value::Null),
         Finish::ToolCalls => ("tool_use", Value::Null),
         Finish::Refused => ("refusal", Value::Null),
