@@ -18,8 +18,9 @@ use ralex_kernel::{Money, Problem, Secret};
 use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
 
 use crate::Broker;
-use crate::call::{About, Answered, CallRequest, Decided, Failure};
+use crate::call::Decided;
 use crate::course::{Try, class};
+use crate::exchange::{About, Answered, CallRequest, Failure};
 use crate::first;
 use crate::guard::{Guard, Watch};
 use crate::in_flight::{Attempt, Gauge, InFlight};

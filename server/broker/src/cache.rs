@@ -26,7 +26,7 @@ use ralex_store::problem;
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::call::CallRequest;
+use crate::exchange::CallRequest;
 use crate::{Broker, sql};
 
 /// No answer larger than this is kept.
@@ -146,10 +146,9 @@ impl Broker {
     }
 
     async fn cache_rules(&self, org: OrgId, version: i64) -> Result<Rules, Problem> {
-        if let Some((known, rules)) = self.answers.0.rules.read().get(&org) {
-            if *known == version {
-                return Ok(*rules);
-            }
+        let known = self.answers.0.rules.read().get(&org).copied();
+        if let Some((_, rules)) = known.filter(|(known, _)| *known == version) {
+            return Ok(rules);
         }
         let mut tx = self.db.tenant(org).await?;
         let rules = sql::cache_rules(&mut tx, org).await.map_err(problem)?;
@@ -284,7 +283,7 @@ mod tests {
     fn what_is_too_large_or_too_old_is_not_given_again() {
         let answers = Answers::new(1 << 30);
         let slot = |key: u8, ttl| Slot { key: [key; 32], ttl };
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         answers.keep(&slot(1, day), Bytes::from_static(b"kept"), Money::ZERO);
         answers.keep(&slot(2, day), vec![0; LARGEST + 1].into(), Money::ZERO);
         answers.keep(&slot(3, Duration::ZERO), Bytes::from_static(b"old"), Money::ZERO);

@@ -3,96 +3,29 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use ralex_access::{Permission, Scope};
-use ralex_audit::CallOpened;
-use ralex_budgets::{Charge, Decision, Hold, OpenCall, Prices, Why};
-use ralex_identity::SignedIn;
-use ralex_kernel::{CallId, Code, Money, OrgId, Price, Problem, ProviderId, ScopePath};
-use ralex_providers::{Inbound, Outline, UpstreamError};
+use ralex_budgets::{Charge, Hold, Why};
+use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
+use ralex_providers::Outline;
 use ralex_routing::breaker::{Admission, Verdict};
-use ralex_vault::KeyRef;
 use sha2::{Digest, Sha256};
 
 use crate::Broker;
 use crate::cache::{Kept, Slot};
-use crate::choice::{Chosen, Wishes};
+use crate::choice::Chosen;
 use crate::course::{Course, Try};
+use crate::exchange::{About, Answered, CallRequest, Failure};
 use crate::guard::Guard;
-use crate::in_flight::{InFlight, prices};
+use crate::in_flight::InFlight;
 use crate::queue::Permit;
 use crate::ready::{self, Ready};
+use crate::record::{intent, refused_intent};
 use crate::stream::CallStream;
 use crate::writer::Opening;
 
 /// Larger bodies are hashed and counted away from the threads that serve.
 const SMALL_BODY: usize = 64 * 1024;
-
-/// A call as the HTTP layer hands it over.
-#[derive(Clone)]
-pub struct CallRequest {
-    pub signed_in: SignedIn,
-    pub org: OrgId,
-    /// The team or project that it counts against.
-    pub at: ScopePath,
-    pub inbound: Inbound,
-    /// The body as it came, for its digest.
-    pub body: Bytes,
-    pub wishes: Wishes,
-    /// Headers that change what the body means, in one line.
-    pub meaning: String,
-}
-
-/// What the caller gets.
-pub enum Answered {
-    Whole {
-        call: CallId,
-        about: About,
-        body: Bytes,
-        cost: Money,
-    },
-    /// `held` is the most that it can cost.
-    Stream {
-        call: CallId,
-        about: About,
-        held: Money,
-        stream: Box<CallStream>,
-    },
-}
-
-/// Who answered, and why.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct About {
-    pub model: String,
-    pub provider: String,
-    pub route: Option<String>,
-    /// Why this model stood where it stood.
-    pub reason: String,
-    /// The choice in one line.
-    pub routing: Option<String>,
-    /// `hit` or `miss` where answers like this one are kept.
-    pub cache: Option<&'static str>,
-    pub attempts: u32,
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub struct Failure {
-    pub problem: Problem,
-    /// The call, where it was recorded.
-    pub call: Option<CallId>,
-    /// What its tries have cost all the same.
-    pub cost: Money,
-    /// The provider's refusal, which knows its own words for what is wrong.
-    pub upstream: Option<UpstreamError>,
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self { problem, call: None, cost: Money::ZERO, upstream: None }
-    }
-}
 
 /// What is known of a call before its candidates are made ready.
 struct Known {
@@ -318,8 +251,8 @@ impl Broker {
         Ok(Decided {
             call,
             scope,
-            guard,
             why,
+            guard,
             header,
             slot,
             ready,
@@ -398,51 +331,11 @@ impl Broker {
             }
         }
     }
-
-    fn row(&self, request: &CallRequest, decided: &Decided) -> OpenCall {
-        let plan = &decided.first().plan;
-        OpenCall {
-            model: plan.name.clone(),
-            model_id: Some(plan.model),
-            provider_id: Some(plan.provider),
-            provider: plan.provider_slug.to_string(),
-            upstream_model: plan.target.upstream_model.clone(),
-            prices: prices(plan),
-            why: decided.why.clone(),
-            ..self.asked(request, decided.call)
-        }
-    }
-
-    /// The row of a call for which nobody has been chosen.
-    fn asked(&self, request: &CallRequest, id: CallId) -> OpenCall {
-        let caller = &request.signed_in.caller;
-        let model = request.inbound.model().to_owned();
-        OpenCall {
-            org: request.org,
-            id,
-            node: self.parts.node,
-            user: caller.subject.user(),
-            token: caller.credential.token(),
-            at: request.at,
-            asked: model.clone(),
-            model,
-            model_id: None,
-            provider_id: None,
-            provider: String::new(),
-            upstream_model: String::new(),
-            dialect: request.inbound.dialect().as_str(),
-            streamed: request.inbound.streamed(),
-            prices: Prices::default(),
-            decision: Decision::Refused { problem: Code::Unavailable },
-            started_at: self.parts.clock.now(),
-            why: Why { priority: Some(request.wishes.priority.as_str()), ..Why::default() },
-        }
-    }
 }
 
 impl Decided {
     #[expect(clippy::indexing_slicing, reason = "a course names only candidates that are there")]
-    fn first(&self) -> &Ready {
+    pub fn first(&self) -> &Ready {
         &self.ready[self.first.candidate]
     }
 }
@@ -478,76 +371,4 @@ fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").ok();
         text
     })
-}
-
-fn intent(request: &CallRequest, decided: &Decided, held: Money) -> CallOpened {
-    let first = decided.first();
-    let (plan, key) = (&first.plan, first.key(decided.first.key));
-    CallOpened {
-        call: decided.call,
-        model: plan.name.clone(),
-        provider: plan.provider_slug.to_string(),
-        upstream_model: plan.target.upstream_model.clone(),
-        dialect: request.inbound.dialect().as_str(),
-        streamed: request.inbound.streamed(),
-        scope: request.at,
-        token: request.signed_in.caller.credential.token(),
-        allowed_by: decided.scope.by().to_string(),
-        policy_version: decided.scope.policy_version(),
-        secret: key.map(|key| key.secret),
-        secret_version: key.map(|key| key.version),
-        held,
-        budgets: decided.charges.iter().map(|charge| charge.budget).collect(),
-        input_price: plan.input_price,
-        output_price: plan.output_price,
-        prompt_digest: decided.digest.clone(),
-        others: others(decided),
-    }
-}
-
-/// Every candidate and key that the call may use beside the first.
-fn others(decided: &Decided) -> Vec<ralex_audit::Candidate> {
-    let mut others = Vec::new();
-    for (index, ready) in decided.ready.iter().enumerate() {
-        let plan = &ready.plan;
-        let candidate = |key: Option<&KeyRef>| ralex_audit::Candidate {
-            model: plan.name.clone(),
-            provider: plan.provider_slug.to_string(),
-            upstream_model: plan.target.upstream_model.clone(),
-            secret: key.map(|key| key.secret),
-            secret_version: key.map(|key| key.version),
-        };
-        let first = index == decided.first.candidate;
-        if ready.keys.is_empty() && !first {
-            others.push(candidate(None));
-        }
-        let rest = ready.keys.iter().enumerate();
-        let rest = rest.filter(|(at, _)| !(first && decided.first.key == Some(*at)));
-        others.extend(rest.map(|(_, key)| candidate(Some(key))));
-    }
-    others
-}
-
-/// A refused call sends nothing, and so has no intent of its own but for what was asked.
-fn refused_intent(request: &CallRequest, scope: &Scope, call: CallId) -> CallOpened {
-    CallOpened {
-        call,
-        model: request.inbound.model().to_owned(),
-        provider: String::new(),
-        upstream_model: String::new(),
-        dialect: request.inbound.dialect().as_str(),
-        streamed: request.inbound.streamed(),
-        scope: request.at,
-        token: request.signed_in.caller.credential.token(),
-        allowed_by: scope.by().to_string(),
-        policy_version: scope.policy_version(),
-        secret: None,
-        secret_version: None,
-        held: Money::ZERO,
-        budgets: Vec::new(),
-        input_price: Price::default(),
-        output_price: Price::default(),
-        prompt_digest: String::new(),
-        others: Vec::new(),
-    }
 }

@@ -13,7 +13,8 @@ use ralex_routing::classify::Sample;
 use ralex_routing::{Choice, Plan, Question};
 
 use crate::Broker;
-use crate::call::{CallRequest, Measured};
+use crate::call::Measured;
+use crate::exchange::CallRequest;
 use crate::queue::Priority;
 
 /// What a caller asks for beside the request itself.

@@ -259,10 +259,10 @@ impl Course {
             Class::Absent => stage.over = true,
             Class::Passing(_) => {
                 stage.failures += 1;
-                if stage.failures < PATIENCE {
-                    if let Some(again) = self.again(tried, told) {
-                        return Some(again);
-                    }
+                if stage.failures < PATIENCE
+                    && let Some(again) = self.again(tried, told)
+                {
+                    return Some(again);
                 }
             }
             Class::Slow => stage.failures = PATIENCE,

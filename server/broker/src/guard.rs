@@ -16,7 +16,7 @@ use ralex_providers::{Channel, Inbound, TextFilter};
 use serde_json::Value;
 
 use crate::Broker;
-use crate::call::CallRequest;
+use crate::exchange::CallRequest;
 
 /// Larger bodies are looked at away from the threads that serve.
 const SMALL_BODY: usize = 16 * 1024;
@@ -167,11 +167,9 @@ fn role_of(body: &Value, path: &str) -> Role {
 }
 
 fn said_by(part: &Value) -> Option<Role> {
-    match part.get("type").and_then(Value::as_str) {
-        Some("tool_result" | "function_call_output" | "custom_tool_call_output") => {
-            return Some(Role::Tool);
-        }
-        Some(_) | None => {}
+    let kind = part.get("type").and_then(Value::as_str);
+    if matches!(kind, Some("tool_result" | "function_call_output" | "custom_tool_call_output")) {
+        return Some(Role::Tool);
     }
     match part.get("role").and_then(Value::as_str)? {
         "system" | "developer" => Some(Role::System),

@@ -147,12 +147,11 @@ impl InFlight {
 
     /// Ends a try that nobody waits for any more, at the cost of what it used.
     pub fn abandoned(&mut self, index: usize) {
-        if let Some(attempt) = self.attempts.get_mut(index) {
-            if attempt.ended.is_none() {
-                let usage = attempt.gauge.usage();
-                attempt.lose("canceled", None, usage);
-                self.breakers.report(&attempt.place, Verdict::Neutral);
-            }
+        let running = self.attempts.get_mut(index).filter(|attempt| attempt.ended.is_none());
+        if let Some(attempt) = running {
+            let usage = attempt.gauge.usage();
+            attempt.lose("canceled", None, usage);
+            self.breakers.report(&attempt.place, Verdict::Neutral);
         }
     }
 

@@ -104,7 +104,7 @@ impl Load {
         let mut load = *self;
         load.turn(now);
         let passed = now.saturating_duration_since(load.began).min(MINUTE);
-        let left = u64::try_from((MINUTE - passed).as_millis()).unwrap_or(0);
+        let left = u64::try_from(MINUTE.saturating_sub(passed).as_millis()).unwrap_or(0);
         let part = |count: u64| count * left / 60_000;
         Rate {
             requests: load.now.requests + part(load.before.requests),
@@ -146,7 +146,7 @@ mod tests {
         let began = Instant::now();
         let half = load(10, 40, began).last_minute(began + Duration::from_secs(30));
         assert_eq!(half.requests, 10 + 20);
-        let later = load(10, 40, began).last_minute(began + Duration::from_secs(60));
+        let later = load(10, 40, began).last_minute(began + Duration::from_mins(1));
         assert_eq!(later.requests, 10, "what ran is what was before");
         let much_later = load(10, 40, began).last_minute(began + Duration::from_secs(200));
         assert_eq!(much_later.requests, 0);

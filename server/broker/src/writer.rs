@@ -3,22 +3,22 @@
 //!
 //! A call waits only for its own batch, and while one batch commits the next one gathers. What
 //! opens a call, or holds more for another try of it, fails when the database does not answer, so
-//! nothing goes out unrecorded. What
-//! closes a call is kept and tried again until it is written; each settlement is counted once,
-//! however often it is tried.
+//! nothing goes out unrecorded. What closes a call is kept and tried again until it is written;
+//! each settlement is counted once, however often it is tried.
+
+mod entry;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use ralex_audit::{Answered, Author, CallClosed, CallOpened, Entry, Event, Tried};
-use ralex_budgets::{
-    Attempt, Counted, Decision, Ending, Extended, Extension, Hold, HoldOutcome, OpenCall, Refusal,
-    SettleOutcome, Settlement, Tokens, Told,
-};
-use ralex_kernel::{Code, Money, Problem};
+use ralex_audit::{Author, CallOpened};
+use ralex_budgets::{Counted, Ending, Extended, Extension, Hold, OpenCall, Settlement};
+use ralex_kernel::{Code, Problem};
 use ralex_store::Db;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
+
+use entry::{answer, closed, decided, extended, row, unwanted};
 
 /// Calls opened, and calls closed, by one transaction at most.
 const BATCH: usize = 256;
@@ -315,111 +315,6 @@ impl Work {
             extended: done.extended,
             answers: held.into_iter().map(answer).collect(),
         })
-    }
-}
-
-fn extended(extending: &Extending, done: Extended) -> Option<Entry> {
-    let Extended::Held { held } = done else { return None };
-    let Extension { call, amount, .. } = extending.extension;
-    let event = Event::CallExtended { call, added: amount, held };
-    Some(Entry::new(extending.author.clone(), event))
-}
-
-/// Closes a call from which nothing was sent, at no cost.
-fn unwanted(opening: Opening, ending: Ending, problem: Option<Code>) -> Closing {
-    let settlement = Settlement {
-        org: opening.hold.org,
-        call: opening.hold.call,
-        ending,
-        tokens: Tokens::default(),
-        cost: Money::ZERO,
-        problem,
-        first_byte_ms: None,
-        duration_ms: 0,
-        told: Told::default(),
-    };
-    Closing { settlement, author: opening.author, looks: 0 }
-}
-
-fn row(opening: &Opening, held: Option<&HoldOutcome>) -> OpenCall {
-    let decision = match held {
-        Some(HoldOutcome::Held { periods }) => {
-            Decision::Open { held: opening.hold.amount, periods: periods.clone() }
-        }
-        Some(HoldOutcome::Refused(_)) => Decision::Refused { problem: Code::BudgetExhausted },
-        None => Decision::Refused { problem: opening.refused.unwrap_or(Code::Internal) },
-    };
-    OpenCall { decision, ..opening.row.clone() }
-}
-
-fn decided(opening: &Opening, held: Option<&HoldOutcome>) -> Entry {
-    let event = match held {
-        Some(HoldOutcome::Held { .. }) => Event::CallOpened(opening.intent.clone()),
-        Some(HoldOutcome::Refused(refusal)) => {
-            refused(opening, Code::BudgetExhausted, Some(refusal))
-        }
-        None => refused(opening, opening.refused.unwrap_or(Code::Internal), None),
-    };
-    Entry::new(opening.author.clone(), event)
-}
-
-fn refused(opening: &Opening, code: Code, refusal: Option<&Refusal>) -> Event {
-    Event::CallRefused {
-        call: opening.hold.call,
-        model: opening.row.asked.clone(),
-        dialect: opening.row.dialect,
-        code: code.as_str(),
-        budget: refusal.map(|refusal| refusal.budget),
-    }
-}
-
-/// The outcome's record; nothing where the call had been settled before, or never opened.
-fn closed((closing, outcome): (&Closing, &SettleOutcome)) -> Option<Entry> {
-    match outcome.counted {
-        Counted::Already | Counted::Unknown => return None,
-        Counted::Settled | Counted::Corrected => {}
-    }
-    let settlement = &closing.settlement;
-    let event = Event::CallClosed(CallClosed {
-        call: settlement.call,
-        state: settlement.ending.as_str(),
-        problem: settlement.problem.map(Code::as_str),
-        input_tokens: settlement.tokens.input,
-        output_tokens: settlement.tokens.output,
-        cache_read_tokens: settlement.tokens.cache_read,
-        cache_write_tokens: settlement.tokens.cache_write,
-        estimated: settlement.tokens.estimated,
-        cost: settlement.cost,
-        duration_ms: settlement.duration_ms,
-        answered: settlement.told.answered.as_deref().map(|answered| Answered {
-            model: answered.model.clone(),
-            provider: answered.provider.clone(),
-            upstream_model: answered.upstream_model.clone(),
-            input_price: answered.prices.input,
-            output_price: answered.prices.output,
-        }),
-        attempts: settlement.told.attempts.iter().map(tried).collect(),
-        cached: settlement.told.cached.map(|(kind, _)| kind),
-    });
-    Some(Entry::new(closing.author.clone(), event))
-}
-
-fn tried(attempt: &Attempt) -> Tried {
-    Tried {
-        model: attempt.model.clone(),
-        provider: attempt.provider.clone(),
-        secret: attempt.secret,
-        cause: attempt.cause,
-        outcome: attempt.outcome,
-        status: attempt.status,
-        cost: attempt.cost,
-    }
-}
-
-fn answer(held: Option<HoldOutcome>) -> Opened {
-    match held {
-        Some(HoldOutcome::Held { .. }) | None => Ok(()),
-        Some(HoldOutcome::Refused(refusal)) => Err(refusal.problem()),
     }
 }
 

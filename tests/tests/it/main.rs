@@ -14,4 +14,5 @@ mod crash;
 mod input;
 mod login;
 mod operations;
+mod resilience;
 mod unauthorized;

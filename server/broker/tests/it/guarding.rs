@@ -51,12 +51,11 @@ async fn said(answered: Result<Answered, Failure>) -> String {
 
 async fn newest_guardrails(world: &World) -> Value {
     world.broker.settle_before_reading().await;
-    let found: Option<Value> =
-        sqlx::query_scalar("select guardrails from call order by id desc limit 1")
-            .fetch_one(&mut world.database.owner().await)
-            .await
-            .unwrap();
-    found.unwrap_or(Value::Null)
+    sqlx::query_scalar!("select guardrails from call order by id desc limit 1")
+        .fetch_one(&mut world.database.owner().await)
+        .await
+        .unwrap()
+        .unwrap_or(Value::Null)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! What the broker promises, on a real PostgreSQL, with the simulated and the scripted provider.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attempts;
 mod caching;

@@ -162,7 +162,7 @@ impl World {
         question: &str,
         more: &[(&str, Value)],
     ) -> Result<Answered, Failure> {
-        self.broker.call(self.question((self.org, self.owner), model, question, more)).await
+        self.broker.call(Self::question((self.org, self.owner), model, question, more)).await
     }
 
     /// The same of somebody in another organisation.
@@ -173,7 +173,7 @@ impl World {
         question: &str,
         more: &[(&str, Value)],
     ) -> Result<Answered, Failure> {
-        self.broker.call(self.question(who, model, question, more)).await
+        self.broker.call(Self::question(who, model, question, more)).await
     }
 
     /// Another organisation with an owner and the simulated provider.
@@ -190,11 +190,10 @@ impl World {
     }
 
     fn request(&self, model: &str, streamed: bool) -> CallRequest {
-        self.question((self.org, self.owner), model, "hello", &[("stream", json!(streamed))])
+        Self::question((self.org, self.owner), model, "hello", &[("stream", json!(streamed))])
     }
 
     fn question(
-        &self,
         who: (OrgId, UserId),
         model: &str,
         question: &str,
@@ -245,20 +244,22 @@ impl World {
     /// The tries on record: model, cause and outcome.
     pub async fn tries(&self) -> Vec<(String, String, String)> {
         self.broker.settle_before_reading().await;
-        sqlx::query_as("select model, cause, outcome from call_attempt order by call_id, n")
-            .fetch_all(&mut self.database.owner().await)
-            .await
-            .unwrap()
+        let rows =
+            sqlx::query!("select model, cause, outcome from call_attempt order by call_id, n")
+                .fetch_all(&mut self.database.owner().await)
+                .await
+                .unwrap();
+        rows.into_iter().map(|row| (row.model, row.cause, row.outcome)).collect()
     }
 
     /// What the log says of an action, the oldest first.
     pub async fn log(&self, action: &str) -> Vec<Value> {
         self.broker.settle_before_reading().await;
-        sqlx::query_scalar(
-            "select convert_from(leaf, 'utf8')::jsonb -> 'detail' from audit_event
-             where action = $1 order by id",
+        sqlx::query_scalar!(
+            r#"select convert_from(leaf, 'utf8')::jsonb -> 'detail' as "detail!"
+               from audit_event where action = $1 order by id"#,
+            action,
         )
-        .bind(action)
         .fetch_all(&mut self.database.owner().await)
         .await
         .unwrap()

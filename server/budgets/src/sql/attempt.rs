@@ -1,6 +1,6 @@
 //! Queries on `call_attempt`: the tries of calls, written when they are settled.
 
-use ralex_kernel::{CallId, OrgId};
+use ralex_kernel::{CallId, OrgId, SecretId};
 use sqlx::PgConnection;
 
 use crate::settle::{Attempt, Settlement};
@@ -33,7 +33,7 @@ pub(crate) async fn insert(
         &all().map(|one| one.model.as_str()).collect::<Vec<_>>() as _,
         &all().map(|one| one.provider.as_str()).collect::<Vec<_>>() as _,
         &all().map(|one| one.upstream_model.as_str()).collect::<Vec<_>>() as _,
-        &all().map(|one| one.secret.map(|id| id.uuid())).collect::<Vec<_>>() as _,
+        &all().map(|one| one.secret.map(SecretId::uuid)).collect::<Vec<_>>() as _,
         &all().map(|one| one.cause).collect::<Vec<_>>() as _,
         &all().map(|one| one.outcome).collect::<Vec<_>>() as _,
         &all().map(|one| one.status.map(i32::from)).collect::<Vec<_>>() as _,

@@ -1,7 +1,7 @@
 //! Queries on `call` that write: the broker's batches, one statement each.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{CallId, Money, NodeId, OrgId};
+use ralex_kernel::{CallId, Money, NodeId, OrgId, SecretId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -61,6 +61,7 @@ impl<'a> Closing<'a> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one statement, a line for each column")]
 pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Result<(), sqlx::Error> {
     let opened = Opened::of(calls);
     sqlx::query!(
@@ -291,6 +292,7 @@ pub(crate) async fn extend(
 
 /// Closes calls. Where another model answered than the one that the call was opened for, its
 /// names and prices take the place of the first one's.
+#[expect(clippy::too_many_lines, reason = "one statement, a line for each column")]
 pub(crate) async fn close(
     conn: &mut PgConnection,
     closings: &[Closing<'_>],
@@ -351,7 +353,7 @@ pub(crate) async fn close(
         &price(|it| it.prices.output.as_nanos_per_million()) as _,
         &price(|it| it.prices.cache_read.as_nanos_per_million()) as _,
         &price(|it| it.prices.cache_write.as_nanos_per_million()) as _,
-        &told().map(|it| it?.secret.map(|id| id.uuid())).collect::<Vec<Option<Uuid>>>() as _,
+        &told().map(|it| it?.secret.map(SecretId::uuid)).collect::<Vec<Option<Uuid>>>() as _,
         &closings.iter().map(|call| call.tries).collect::<Vec<_>>(),
         &column(|call| call.reasoning_tokens),
         &told().map(|it| it?.guardrails.as_deref()).collect::<Vec<_>>() as _,

@@ -64,7 +64,7 @@ async fn calls_are_listed_newest_first_page_by_page() {
     let settled = CallsQuery { state: Some(CallState::Success), ..Default::default() };
     let settled = budgets.calls(&scope, &settled).await.unwrap().items;
     assert_eq!(settled.len(), 1);
-    assert_eq!(settled[0], budgets.call(&scope, made[0]).await.unwrap());
+    assert_eq!(settled[0], budgets.call(&scope, made[0]).await.unwrap().call);
     assert_eq!((settled[0].token.as_deref(), settled[0].output_tokens), (Some("ci"), 5));
 }
 

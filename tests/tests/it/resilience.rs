@@ -1,0 +1,157 @@
+//! Providers that fail, and what callers notice of it: as little as can be, and all of it on record.
+
+use std::time::Duration;
+
+use ralex_tests::app::{App, Dialect, Token, nanos, until};
+use ralex_tests::upstream::{Script, Upstream};
+use serde_json::{Value, json};
+
+const SOON: Duration = Duration::from_secs(10);
+/// A silent node is known to be dead after 30 seconds; its calls are swept within 5 more.
+const SWEPT: Duration = Duration::from_secs(50);
+
+/// Two providers with a model each, and a route that goes from the first to the second.
+async fn app_with(settings: &[(&str, &str)]) -> (App, Upstream, Token) {
+    let app = App::start_with(settings).await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    app.provider("first", "openai_compatible", &upstream, "key-of-first").await;
+    app.provider("second", "anthropic", &upstream, "key-of-second").await;
+    let step = json!({ "pick": "order", "targets": [{ "name": "first" }, { "name": "second" }] });
+    let route = json!({ "name": "safe", "description": "", "spec": { "steps": [step] } });
+    app.owner.post("routes", &route).await.ok();
+    let token = app.token("blue").await;
+    (app, upstream, token)
+}
+
+fn status(status: u16) -> Script {
+    Script { status: Some(status), ..Script::default() }
+}
+
+async fn story(app: &App, call: &str) -> Value {
+    app.owner.get(&format!("calls/{call}")).await.ok()
+}
+
+#[tokio::test]
+async fn a_route_goes_on_to_the_next_model_and_tells_the_whole_story() {
+    let (app, upstream, token) = app_with(&[]).await;
+    app.budget("org", "10", true).await;
+    upstream.script_for("first", status(500));
+    let answer = token.client.call(Dialect::Chat, "safe", "Hello there").await;
+    assert_eq!(Dialect::Chat.said(&answer), "You said: Hello there");
+    let header = |name: &str| answer.header(name).unwrap_or_default().to_owned();
+    assert_eq!(
+        (header("x-ralex-model"), header("x-ralex-provider")),
+        ("second".into(), "second".into())
+    );
+    assert_eq!((header("x-ralex-attempts"), header("x-ralex-route")), ("3".into(), "safe".into()));
+    let story = story(&app, &header("x-ralex-call-id")).await;
+    assert_eq!((&story["asked_model"], &story["model"]), (&json!("safe"), &json!("second")));
+    let tries: Vec<_> = story["tries"].as_array().unwrap().iter().collect();
+    let told = |at: usize, field: &str| tries[at][field].clone();
+    assert_eq!((told(0, "model"), told(0, "status")), (json!("first"), json!(500)));
+    assert_eq!((told(1, "cause"), told(2, "cause")), (json!("retry"), json!("fallback")));
+    assert_eq!((told(0, "key"), told(2, "outcome")), (json!("first"), json!("success")));
+    assert!(story["choice"]["candidates"].as_array().unwrap().len() == 2, "{story}");
+    assert_eq!(nanos(&story["cost"]), nanos(&json!(header("x-ralex-cost"))));
+    // A stream goes on as well, in the caller's dialect.
+    let mut stream = token.client.stream(Dialect::Messages, "safe", "Hello there").await;
+    assert_eq!(stream.header("x-ralex-model"), Some("second"));
+    let (said, ended) = Dialect::Messages.heard(stream.read_all().await);
+    assert_eq!((said.as_str(), ended), ("You said: Hello there", true));
+}
+
+#[tokio::test]
+async fn an_open_circuit_is_seen_and_kept_by_a_second_node() {
+    let (app, upstream, token) = app_with(&[("RALEX_ATTEMPTS", "1")]).await;
+    let second = app.second().await;
+    upstream.script_for("first", status(503));
+    for _ in 0..5 {
+        token.client.call(Dialect::Chat, "first", "Hello").await;
+    }
+    let there = app.owner.at(&second);
+    let seen = until("the second node knew", SOON, async || {
+        let report = there.get("health").await.ok();
+        let circuits = report["circuits"].as_array().unwrap().clone();
+        circuits.iter().any(|it| it["kind"] == "model" && it["name"] == "first").then_some(report)
+    })
+    .await;
+    let provider =
+        seen["providers"].as_array().unwrap().iter().find(|it| it["provider"] == "first");
+    assert_eq!(provider.unwrap()["failed"], 5, "{seen}");
+    // Within a second the other node leaves it alone too, where there is another.
+    let client = token.client.at(&second);
+    let before = upstream.requests("first").len();
+    until("the second node left it alone", SOON, async || {
+        let answer = client.call(Dialect::Chat, "safe", "Hello").await;
+        (answer.header("x-ralex-model") == Some("second")
+            && answer.header("x-ralex-attempts") == Some("1"))
+        .then_some(())
+    })
+    .await;
+    assert!(upstream.requests("first").len() <= before + 2);
+}
+
+#[tokio::test]
+async fn a_server_killed_between_two_tries_leaves_no_call_unsettled_and_no_money_lost() {
+    let (mut app, upstream, token) = app_with(&[]).await;
+    let budget = app.budget("org", "10", true).await;
+    // The first cuts its answer, so that it may have cost something; the second never answers.
+    upstream.script_for("first", Script { cut_after: Some(0), ..Script::default() });
+    upstream.script_for("second", Script { stall_after: Some(0), ..Script::default() });
+    let client = token.client.clone();
+    let call = tokio::spawn(async move {
+        let body = Dialect::Chat.body("safe", "Hello");
+        let request = client.request(reqwest::Method::POST, "/v1/chat/completions").json(&body);
+        client.try_answered(request).await.is_ok()
+    });
+    until("the second was asked", SOON, async || {
+        (!upstream.requests("second").is_empty()).then_some(())
+    })
+    .await;
+    app.node.kill();
+    call.await.unwrap();
+    app.restart().await;
+    until("the lost call was swept", SWEPT, async || {
+        let shown = app.owner.get(&format!("budgets/{budget}")).await.ok();
+        (nanos(&shown["held"]) == 0).then_some(())
+    })
+    .await;
+    let calls = app.owner.all("calls").await;
+    assert_eq!((calls.len(), &calls[0]["state"]), (1, &json!("lost")), "{calls:?}");
+    assert_eq!(calls[0]["cost"], calls[0]["held"]);
+    let extended = app.owner.all("audit?action=call.extended").await;
+    assert!(!extended.is_empty(), "each further try was held for before it went out");
+    let url = app.database.url();
+    let found = ralex_tests::app::run(&["budgets", "verify"], &[("RALEX_DATABASE_URL", url)]);
+    assert!(found.status.success(), "{found:?}");
+}
+
+#[tokio::test]
+async fn kept_answers_are_given_again_to_the_same_team_alone() {
+    let (app, upstream, blue) = app_with(&[]).await;
+    let red = app.token("red").await;
+    let set = json!({ "mode": "all", "ttl_seconds": 60 });
+    let set = app.owner.send(reqwest::Method::PUT, "cache", Some(&set)).await.ok();
+    assert_eq!(set["mode"], "all");
+    let from = async |token: &Token| {
+        let answer = token.client.call(Dialect::Chat, "first", "What is new?").await;
+        (
+            answer.header("x-ralex-cache").unwrap().to_owned(),
+            nanos(&json!(answer.header("x-ralex-cost"))),
+        )
+    };
+    let (first, cost) = from(&blue).await;
+    assert!(first == "miss" && cost > 0);
+    assert_eq!(from(&blue).await, ("hit".to_owned(), 0));
+    assert_eq!(from(&red).await.0, "miss");
+    assert_eq!(upstream.requests("first").len(), 2);
+    let cache = app.owner.get("cache").await.ok();
+    assert_eq!((&cache["hits"], nanos(&cache["saved"])), (&json!(1), cost));
+    app.owner.delete("cache").await;
+    assert_eq!(from(&blue).await.0, "miss");
+    let refused = json!({ "mode": "all", "ttl_seconds": 0 });
+    app.owner
+        .send(reqwest::Method::PUT, "cache", Some(&refused))
+        .await
+        .refused(422, "invalid_request");
+}
