@@ -144,16 +144,20 @@ fn history(pages: &Pages<ModelPrice>, more: &Callback<()>) -> Html {
         Column::text("Since"),
         Column::number("$ in / M"),
         Column::number("$ out / M"),
+        Column::text("Changed").wide(),
         Column::text("Set by").wide(),
     ];
+    // Each version stands before the one that it replaced.
+    let older = pages.items.iter().skip(1).map(Some).chain([None]);
     html! {
         <>
             <Table caption="History of the price" {columns}>
-                { for pages.items.iter().map(|version| html! {
+                { for pages.items.iter().zip(older).map(|(version, older)| html! {
                     <tr key={version.version}>
                         <td><When at={version.valid_from} />{ " " }if version.current { <Badge tone={Tone::Good}>{ "Now" }</Badge> }</td>
                         <td class="number">{ price(version.prices.input_price) }</td>
                         <td class="number">{ price(version.prices.output_price) }</td>
+                        <td class="wide">{ older.map(|older| changed(&version.prices, &older.prices)).unwrap_or_default() }</td>
                         <td class="wide">{ version.set_by.clone() }</td>
                     </tr>
                 }) }
@@ -161,5 +165,40 @@ fn history(pages: &Pages<ModelPrice>, more: &Callback<()>) -> Html {
             <More shown={pages.items.len()} noun="price" more={pages.next.is_some()} fetching={pages.fetching}
                 problem={pages.problem.clone()} onmore={more.clone()} />
         </>
+    }
+}
+
+/// Which parts of a price are not what they were.
+fn changed(now: &Prices, before: &Prices) -> String {
+    let parts = [
+        ("input", now.input_price != before.input_price),
+        ("output", now.output_price != before.output_price),
+        ("cache reads", now.cache_read_price != before.cache_read_price),
+        ("cache writes", now.cache_write_price != before.cache_write_price),
+        ("an hour’s cache", now.cache_write_1h_price != before.cache_write_1h_price),
+        ("audio in", now.audio_input_price != before.audio_input_price),
+        ("audio out", now.audio_output_price != before.audio_output_price),
+        ("units", (now.unit, now.unit_price) != (before.unit, before.unit_price)),
+        ("batches", now.batch_percent != before.batch_percent),
+        ("long input", now.price_tiers != before.price_tiers),
+    ];
+    let named: Vec<&str> =
+        parts.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    named.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use ralex_kernel::Price;
+
+    use super::*;
+
+    #[test]
+    fn a_version_says_what_it_changed() {
+        let before = Prices::plain(Price::ZERO, Price::ZERO);
+        let cache_read_price: Price = "1".parse().unwrap();
+        let now = Prices { cache_read_price, batch_percent: 50, ..before.clone() };
+        assert_eq!(changed(&now, &before), "cache reads, batches");
+        assert_eq!(changed(&before, &before), "");
     }
 }
