@@ -505,6 +505,19 @@ const fn one() -> u32 {
     1
 }
 
+/// Which days a report is about.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+pub struct ReportQuery {
+    /// The first day, in UTC; 30 days before the last when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<NaiveDate>,
+    /// The last day; today when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<NaiveDate>,
+}
+
 crate::answer! {
     /// What routing cost, saved and could save.
     pub struct RoutingReport {

@@ -2,15 +2,13 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, patch, post, put};
-use chrono::NaiveDate;
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::routing::{
-    Alias, NewAlias, NewRoute, Preference, Preview, PreviewRequest, Route, RoutingReport,
-    RoutingSettings, SetPreference, UpdateAlias, UpdateRoute,
+    Alias, NewAlias, NewRoute, Preference, Preview, PreviewRequest, ReportQuery, Route,
+    RoutingReport, RoutingSettings, SetPreference, UpdateAlias, UpdateRoute,
 };
 use ralex_routing::{Routing, place};
-use serde::Deserialize;
 
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
@@ -170,16 +168,6 @@ pub async fn preview(
     let scope = who.allow_at(Permission::ModelRead, place(&request.0)?).await?;
     let allowed = who.signed_in.models.as_deref();
     Ok(HttpResponse::Ok().json(routing.preview(&scope, allowed, request.0).await?))
-}
-
-/// Which days.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct ReportQuery {
-    /// The first day, in UTC; 30 days before the last when absent.
-    from: Option<NaiveDate>,
-    /// The last day; today when absent.
-    to: Option<NaiveDate>,
 }
 
 /// Show what routing cost, what it saved, and what would cost less.
