@@ -149,11 +149,13 @@ fn inside(place: Option<Place>, org: &Org) -> Html {
         Place::Calls => html! { <pages::calls::CallsPage /> },
         Place::Usage => html! { <pages::usage::UsagePage /> },
         Place::Budgets => html! { <pages::budgets::BudgetsPage /> },
+        Place::Guardrails => html! { <pages::guardrails::GuardrailsPage /> },
         Place::Teams => html! { <pages::teams::TeamsPage /> },
         Place::People => html! { <pages::people::PeoplePage /> },
         Place::Tokens => html! { <pages::tokens::TokensPage /> },
         Place::Providers => html! { <pages::providers::ProvidersPage /> },
         Place::Models => html! { <pages::models::ModelsPage /> },
+        Place::Routes => html! { <pages::routes::RoutesPage /> },
         Place::Health => html! { <pages::health::HealthPage /> },
         Place::Audit => html! { <pages::audit::AuditPage /> },
     }

@@ -36,6 +36,8 @@ pub enum Place {
     Tokens,
     Providers,
     Models,
+    Routes,
+    Guardrails,
     Health,
     Audit,
 }
@@ -45,12 +47,12 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
     ("", &[Place::Overview, Place::Playground, Place::Calls]),
     ("Spend", &[Place::Usage, Place::Budgets]),
     ("Access", &[Place::Teams, Place::People, Place::Tokens]),
-    ("Gateway", &[Place::Providers, Place::Models, Place::Health]),
+    ("Gateway", &[Place::Providers, Place::Models, Place::Routes, Place::Guardrails, Place::Health]),
     ("Proof", &[Place::Audit]),
 ];
 
 impl Place {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Overview,
         Self::Playground,
         Self::Calls,
@@ -61,6 +63,8 @@ impl Place {
         Self::Tokens,
         Self::Providers,
         Self::Models,
+        Self::Routes,
+        Self::Guardrails,
         Self::Health,
         Self::Audit,
     ];
@@ -77,6 +81,8 @@ impl Place {
             Self::Tokens => "tokens",
             Self::Providers => "providers",
             Self::Models => "models",
+            Self::Routes => "routes",
+            Self::Guardrails => "guardrails",
             Self::Health => "health",
             Self::Audit => "audit",
         }
@@ -94,6 +100,8 @@ impl Place {
             Self::Tokens => "Tokens",
             Self::Providers => "Providers and keys",
             Self::Models => "Models",
+            Self::Routes => "Routes",
+            Self::Guardrails => "Guardrails",
             Self::Health => "Health",
             Self::Audit => "Audit log",
         }
@@ -111,6 +119,8 @@ impl Place {
             Self::Tokens => Icon::Key,
             Self::Providers => Icon::Plug,
             Self::Models => Icon::Cube,
+            Self::Routes => Icon::Layers,
+            Self::Guardrails => Icon::Funnel,
             Self::Health => Icon::Pulse,
             Self::Audit => Icon::Shield,
         }
@@ -129,6 +139,8 @@ impl Place {
             Self::Tokens => 'k',
             Self::Providers => 'v',
             Self::Models => 'm',
+            Self::Routes => 'r',
+            Self::Guardrails => 'g',
             Self::Health => 'h',
             Self::Audit => 'a',
         }
@@ -145,7 +157,8 @@ impl Place {
             Self::People => "member.read",
             Self::Tokens => "token.read",
             Self::Providers | Self::Health => "provider.read",
-            Self::Models => "model.read",
+            Self::Models | Self::Routes => "model.read",
+            Self::Guardrails => "guardrail.read",
             Self::Audit => "audit.read",
         }
     }

@@ -8,8 +8,10 @@ pub mod budgets;
 pub mod catalog;
 pub mod chat;
 pub mod client;
+pub mod guardrails;
 pub mod identity;
 pub mod resilience;
+pub mod routing;
 pub mod usage;
 pub mod vault;
 

@@ -16,6 +16,7 @@ pub enum Icon {
     Plug,
     Pulse,
     Shield,
+    Funnel,
     Plus,
     Close,
     Copy,
@@ -56,6 +57,7 @@ impl Icon {
             Self::Shield => {
                 "M8 1.8l5 2v4c0 3-2 5.3-5 6.4-3-1.1-5-3.4-5-6.4v-4zM5.8 8l1.6 1.6 3-3.2"
             }
+            Self::Funnel => "M2 3h12l-4.5 5.5v4.7l-3-1.7v-3z",
             Self::Plus => "M8 3v10M3 8h10",
             Self::Close => "M4 4l8 8M12 4l-8 8",
             Self::Copy => "M5.5 5.5h8v8h-8zM3.5 10.5h-1v-8h8v1",
