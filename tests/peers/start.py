@@ -38,8 +38,10 @@ def post(url, body, headers=None):
 
 
 def start(command, environment, log):
+    # A database of the caller's is none of theirs.
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     PROCESSES.append(subprocess.Popen(
-        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        command, env={**inherited, **environment}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
     ))
 
 
