@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ralex_tests::app::checkout;
 
 /// The floor of every crate under `server/`; arrows point down.
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("kernel", 0),
     ("store", 1),
     ("audit", 2),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u8); 11] = [
     ("identity", 3),
     ("budgets", 3),
     ("providers", 3),
+    ("guardrails", 3),
     ("routing", 4),
     ("broker", 5),
     ("ralex", 7),

@@ -11,6 +11,7 @@ mod catalog;
 mod config;
 mod contract;
 mod crash;
+mod guardrails;
 mod input;
 mod login;
 mod operations;
