@@ -47,7 +47,10 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
     ("", &[Place::Overview, Place::Playground, Place::Calls]),
     ("Spend", &[Place::Usage, Place::Budgets]),
     ("Access", &[Place::Teams, Place::People, Place::Tokens]),
-    ("Gateway", &[Place::Providers, Place::Models, Place::Routes, Place::Guardrails, Place::Health]),
+    (
+        "Gateway",
+        &[Place::Providers, Place::Models, Place::Routes, Place::Guardrails, Place::Health],
+    ),
     ("Proof", &[Place::Audit]),
 ];
 
@@ -119,7 +122,7 @@ impl Place {
             Self::Tokens => Icon::Key,
             Self::Providers => Icon::Plug,
             Self::Models => Icon::Cube,
-            Self::Routes => Icon::Layers,
+            Self::Routes => Icon::Fork,
             Self::Guardrails => Icon::Funnel,
             Self::Health => Icon::Pulse,
             Self::Audit => Icon::Shield,

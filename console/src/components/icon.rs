@@ -17,6 +17,7 @@ pub enum Icon {
     Pulse,
     Shield,
     Funnel,
+    Fork,
     Plus,
     Close,
     Copy,
@@ -58,6 +59,7 @@ impl Icon {
                 "M8 1.8l5 2v4c0 3-2 5.3-5 6.4-3-1.1-5-3.4-5-6.4v-4zM5.8 8l1.6 1.6 3-3.2"
             }
             Self::Funnel => "M2 3h12l-4.5 5.5v4.7l-3-1.7v-3z",
+            Self::Fork => "M2 8h4l4-4.5h4M6 8l4 4.5h4M12 1.8l2 1.7-2 1.7M12 10.8l2 1.7-2 1.7",
             Self::Plus => "M8 3v10M3 8h10",
             Self::Close => "M4 4l8 8M12 4l-8 8",
             Self::Copy => "M5.5 5.5h8v8h-8zM3.5 10.5h-1v-8h8v1",

@@ -167,7 +167,7 @@ fn abilities(fields: &Fields) -> Html {
             </div>
             <TextField label="Made for" path="specialities" input={fields.specialities.clone()} placeholder="code, agents" />
             <TextField label="Answers in" path="residency" input={fields.residency.clone()} placeholder="eu, us" hint="Regions; leave it empty where that is not promised." />
-            <TextField label="Labels" path="labels" input={fields.labels.clone()} placeholder="approved" hint="Your own words, for routes and rules to choose by." />
+            <TextField label="Labels" path="labels" input={fields.labels.clone()} placeholder="internal, pii" hint="Of data that it may see; * for all. Data with a label goes to no other model." />
         </details>
     }
 }
