@@ -204,7 +204,8 @@ crate::answer! {
         pub max_output: u32,
         #[serde(flatten)]
         pub traits: ModelTraits,
-        /// Labels of an organisation's own (`approved`, `pii`), which routes and rules choose by.
+        /// Labels of data that it may see (`internal`, `pii`), `*` for all. A call whose data has a
+        /// label goes only to models that have it too.
         pub labels: Vec<String>,
         pub enabled: bool,
         /// The day on which its vendor stops answering for it.

@@ -38,7 +38,7 @@ pub struct Plan {
     pub max_output: u32,
     /// What the model can do, how well and where.
     pub traits: Arc<ModelTraits>,
-    /// Labels of the organisation's own.
+    /// Labels of data that it may see.
     pub labels: Arc<[String]>,
     /// The day on which its vendor stops answering for it.
     pub retires_on: Option<NaiveDate>,

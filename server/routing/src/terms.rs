@@ -111,7 +111,10 @@ impl Terms {
         check_prices(&self.prices)?;
         self.check_sizes()?;
         check_traits(&self.traits)?;
-        words("labels", &self.labels)
+        // A star stands for every label.
+        let labels: Vec<String> =
+            self.labels.iter().filter(|label| *label != "*").cloned().collect();
+        words("labels", &labels)
     }
 
     fn check_sizes(&self) -> Result<(), Problem> {
@@ -321,6 +324,12 @@ mod tests {
         ] {
             assert_eq!(field(change), Err(path.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_star_is_every_label() {
+        let labels = Some(vec!["*".to_owned(), "pii".to_owned()]);
+        assert_eq!(field(UpdateModel { labels, ..UpdateModel::default() }), Ok(()));
     }
 
     #[test]
