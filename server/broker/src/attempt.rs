@@ -29,7 +29,7 @@ use crate::stream::{CallStream, Form};
 use crate::writer::Extending;
 
 /// What a provider gave, with the beginning of a stream that has begun.
-enum Given {
+pub(crate) enum Given {
     Whole {
         body: Bytes,
         usage: Usage,
@@ -47,16 +47,18 @@ enum Given {
 }
 
 /// A try that is ready to go out.
-struct Sending {
-    index: usize,
-    tried: Try,
-    ready: Arc<Ready>,
+pub(crate) struct Sending {
+    pub index: usize,
+    pub tried: Try,
+    pub ready: Arc<Ready>,
+    /// Why it was made, where that is another reason than the choice's.
+    why: Option<String>,
     gauge: Gauge,
     secret: Option<Secret>,
     output: Option<Output>,
 }
 
-type Sent = Result<Given, UpstreamError>;
+pub(crate) type Sent = Result<Given, UpstreamError>;
 
 impl Broker {
     /// Tries until one is answered, or none is left.
@@ -78,7 +80,7 @@ impl Broker {
                 next = decided.course.without(&tried, self.admits(request.org, &ready));
                 continue;
             }
-            let sending = match self.begin(request, &decided, &mut in_flight, tried) {
+            let sending = match self.begin(request, &decided, &mut in_flight, tried, None) {
                 Ok(sending) => sending,
                 Err(problem) => return Err(failure(in_flight, problem, None)),
             };
@@ -86,6 +88,9 @@ impl Broker {
                 self.send_or_hedge(request, &mut decided, &mut in_flight, sending, until).await;
             match sent {
                 Ok(given) => {
+                    let answer = (sending, given);
+                    let (sending, given) =
+                        self.better(request, &mut decided, &mut in_flight, answer, until).await;
                     return Ok(self.answered(request, decided, in_flight, &sending, given));
                 }
                 Err(error) => {
@@ -102,7 +107,7 @@ impl Broker {
     }
 
     /// Gets a place at the provider and holds what the try may cost.
-    async fn make_room(
+    pub(crate) async fn make_room(
         &self,
         request: &CallRequest,
         in_flight: &mut InFlight,
@@ -134,7 +139,7 @@ impl Broker {
             model: sending.ready.plan.name.clone(),
             provider: sending.ready.plan.provider_slug.to_string(),
             route: decided.why.route,
-            reason: sending.ready.reason.clone(),
+            reason: sending.why.clone().unwrap_or_else(|| sending.ready.reason.clone()),
             routing: decided.header,
             cache: slot.as_ref().map(|_| "miss"),
             attempts: u32::try_from(in_flight.attempts.len()).unwrap_or(u32::MAX),
@@ -181,12 +186,13 @@ impl Broker {
         }
     }
 
-    fn begin(
+    pub(crate) fn begin(
         &self,
         request: &CallRequest,
         decided: &Decided,
         in_flight: &mut InFlight,
         tried: Try,
+        why: Option<String>,
     ) -> Result<Arc<Sending>, Problem> {
         let missing = || Problem::new(ralex_kernel::Code::Internal, "A candidate is missing.");
         let ready = Arc::clone(decided.ready.get(tried.candidate).ok_or_else(missing)?);
@@ -205,7 +211,7 @@ impl Broker {
             in_use: key.map(|key| self.keys.begin(key.secret)),
             ended: None,
         });
-        Ok(Arc::new(Sending { index, tried, ready, gauge, secret, output }))
+        Ok(Arc::new(Sending { index, tried, ready, why, gauge, secret, output }))
     }
 
     /// Sends, and where hedging is on and the first byte is late, sends to another candidate too:
@@ -264,11 +270,11 @@ impl Broker {
         if !self.make_room(request, in_flight, ready.get(second.candidate)).await {
             return None;
         }
-        self.begin(request, decided, in_flight, second).ok()
+        self.begin(request, decided, in_flight, second, None).ok()
     }
 
     /// Sends one try, and waits until its answer is there or its stream has begun.
-    async fn send(&self, sending: Arc<Sending>, until: Instant) -> Sent {
+    pub(crate) async fn send(&self, sending: Arc<Sending>, until: Instant) -> Sent {
         let work = async {
             let prepared = &sending.ready.prepared;
             let (secret, filter) =

@@ -8,6 +8,7 @@ use ralex_access::{Permission, Scope};
 use ralex_budgets::{Charge, Hold, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
 use ralex_providers::Outline;
+use ralex_routing::Choice;
 use ralex_routing::breaker::{Admission, Verdict};
 use sha2::{Digest, Sha256};
 
@@ -42,6 +43,8 @@ pub(crate) struct Decided {
     pub why: Why,
     pub guard: Option<Guard>,
     pub header: Option<String>,
+    pub choice: Option<Arc<Choice>>,
+    pub outline: Outline,
     /// Where its answer may be kept.
     pub slot: Option<Slot>,
     /// Who may answer, in order; never empty.
@@ -254,6 +257,8 @@ impl Broker {
             why,
             guard,
             header,
+            choice: chosen.choice,
+            outline: measured.outline,
             slot,
             ready,
             course,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ralex_api::catalog::ModelOperation;
-use ralex_api::routing::Via;
+use ralex_api::routing::{Signal, Via};
 use ralex_budgets::Why;
 use ralex_kernel::Problem;
 use ralex_providers::{Operation, Outline};
 use ralex_routing::classify::Sample;
-use ralex_routing::{Choice, Plan, Question};
+use ralex_routing::{Choice, Plan, Question, Tried, escalate};
 
 use crate::Broker;
 use crate::call::Measured;
@@ -32,6 +32,8 @@ pub struct Wishes {
     pub session: Option<String>,
     /// `x-ralex-priority`: who goes first where calls wait.
     pub priority: Priority,
+    /// `x-ralex-escalate`: the last answer was not good enough.
+    pub escalate: bool,
     /// `x-ralex-cache: no-store`: no kept answer, and nothing kept of this one.
     pub fresh: bool,
     /// Headers that a route's conditions may read; never a credential.
@@ -46,6 +48,8 @@ pub struct Chosen {
     pub why: Why,
     /// The choice in one header line.
     pub header: Option<String>,
+    /// What routing said, where it may say more when an answer is there.
+    pub choice: Option<Arc<Choice>>,
     /// Gets a copy of the call, whose answer nobody sees.
     pub shadow: Option<Arc<Plan>>,
 }
@@ -60,7 +64,7 @@ pub struct Candidate {
 impl Chosen {
     /// These and no others.
     pub fn of(candidates: Vec<Candidate>) -> Self {
-        Self { candidates, why: Why::default(), header: None, shadow: None }
+        Self { candidates, why: Why::default(), header: None, choice: None, shadow: None }
     }
 
     /// The one model that gets a copy of a call of this route.
@@ -83,10 +87,13 @@ impl Chosen {
             choice: if alone { None } else { explanation() },
             ..Why::default()
         };
-        let candidates = choice.candidates.into_iter();
-        let candidates =
-            candidates.map(|one| Candidate { plan: one.plan, reason: one.reason }).collect();
-        Self { candidates, why, header, shadow: choice.shadow }
+        let candidates = choice.candidates.iter();
+        let candidates = candidates
+            .map(|one| Candidate { plan: Arc::clone(&one.plan), reason: one.reason.clone() })
+            .collect();
+        let shadow = choice.shadow.clone();
+        let choice = choice.escalation.is_some().then(|| Arc::new(choice));
+        Self { candidates, why, header, choice, shadow }
     }
 }
 
@@ -114,9 +121,21 @@ impl Broker {
             now,
             ..Question::new(inbound.model(), request.at, sample)
         };
-        let choice = self.parts.routing.choose(request.org, &question).await?;
+        let mut choice = self.parts.routing.choose(request.org, &question).await?;
+        if wishes.escalate {
+            begin_better(&mut choice);
+        }
         Ok(Chosen::from_choice(choice))
     }
+}
+
+/// The caller was not content: a better model comes first, where the route lets it.
+fn begin_better(choice: &mut Choice) {
+    let tried = Tried { at: 0, escalations: 0, signal: Signal::Caller };
+    let Some((at, why)) = escalate(choice, tried).map(|step| (step.at, step.why)) else { return };
+    let mut better = choice.candidates.remove(at);
+    better.reason = why;
+    choice.candidates.insert(0, better);
 }
 
 fn sample(outline: &Outline, input_tokens: u64) -> Sample<'_> {

@@ -111,6 +111,7 @@ pub(crate) enum Cause {
     Key,
     Fallback,
     Hedge,
+    Escalation,
 }
 
 impl Cause {
@@ -121,6 +122,7 @@ impl Cause {
             Self::Key => "key",
             Self::Fallback => "fallback",
             Self::Hedge => "hedge",
+            Self::Escalation => "escalation",
         }
     }
 }
@@ -199,6 +201,21 @@ impl Course {
         }
         let next = self.elsewhere(tried.candidate, admits)?;
         Some(self.begin(Try { cause: Cause::Hedge, ..next }))
+    }
+
+    /// A better candidate, because an answer was not good enough.
+    pub fn up(
+        &mut self,
+        candidate: usize,
+        mut admits: impl FnMut(usize, Option<usize>) -> bool,
+    ) -> Option<Try> {
+        let stage = self.stages.get(candidate).filter(|stage| !stage.over)?;
+        if self.begun >= self.limits.attempts {
+            return None;
+        }
+        let key = stage.usable().into_iter().find(|key| admits(candidate, *key))?;
+        let cause = Cause::Escalation;
+        Some(self.begin(Try { candidate, key, cause, pause: Duration::ZERO }))
     }
 
     /// The next try after one that failed; nothing where the failure is final or all is used up.

@@ -145,6 +145,14 @@ impl InFlight {
         metrics::counter!("ralex_attempts_failed_total", &labels).increment(1);
     }
 
+    /// Ends a try whose answer was not good enough; it is paid all the same.
+    pub fn set_aside(&mut self, index: usize, usage: Usage) {
+        if let Some(attempt) = self.attempts.get_mut(index) {
+            attempt.end("escalated", None, usage);
+            self.breakers.report(&attempt.place, Verdict::Success);
+        }
+    }
+
     /// Ends a try that nobody waits for any more, at the cost of what it used.
     pub fn abandoned(&mut self, index: usize) {
         let running = self.attempts.get_mut(index).filter(|attempt| attempt.ended.is_none());

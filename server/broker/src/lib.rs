@@ -6,6 +6,7 @@
 //! HTTP layer.
 
 mod attempt;
+mod better;
 mod cache;
 mod call;
 mod choice;
@@ -15,6 +16,7 @@ mod first;
 mod guard;
 mod health;
 mod in_flight;
+mod judge;
 mod keys;
 mod queue;
 mod ready;

@@ -20,6 +20,8 @@ pub(crate) struct Ready {
     pub prepared: Prepared,
     pub worst_case: Money,
     pub reason: String,
+    /// Its place in the choice.
+    pub at: usize,
 }
 
 impl Ready {
@@ -43,9 +45,9 @@ pub(crate) async fn all(
     chosen: &Chosen,
 ) -> Result<Vec<Arc<Ready>>, Problem> {
     let (mut ready, mut refused) = (Vec::with_capacity(chosen.candidates.len()), None);
-    for candidate in &chosen.candidates {
+    for (at, candidate) in chosen.candidates.iter().enumerate() {
         match one(parts, keys, org, inbound, input, candidate).await {
-            Ok(one) => ready.push(Arc::new(one)),
+            Ok(one) => ready.push(Arc::new(Ready { at, ..one })),
             Err(problem) => drop(refused.get_or_insert(problem)),
         }
     }
@@ -92,5 +94,6 @@ async fn one(
         worst_case: plan.worst_case_within(&bound),
         prepared,
         reason: candidate.reason.clone(),
+        at: 0,
     })
 }

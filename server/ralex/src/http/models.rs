@@ -174,6 +174,7 @@ fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
             .collect(),
         residency: text("x-ralex-residency"),
         session: text("x-ralex-session"),
+        escalate: text("x-ralex-escalate").is_some_and(|value| value != "false"),
         priority,
         fresh: text("x-ralex-cache")
             .is_some_and(|value| matches!(value.as_str(), "no-store" | "no-cache" | "off")),

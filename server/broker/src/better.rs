@@ -1,0 +1,62 @@
+//! Escalation: a whole answer that is not good enough is set aside for a better model's.
+//!
+//! What always holds: the answer that is set aside is paid; the better one is held for before it
+//! is asked for; where it cannot be had, the first one is given after all.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ralex_routing::{Tried, escalate};
+
+use crate::Broker;
+use crate::attempt::{Given, Sending};
+use crate::call::Decided;
+use crate::exchange::CallRequest;
+use crate::in_flight::InFlight;
+use crate::judge::judge;
+
+type Answer = (Arc<Sending>, Given);
+
+impl Broker {
+    /// The answer to give: this one, or that of a better model where the route says so and it pays.
+    pub(crate) async fn better(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+        in_flight: &mut InFlight,
+        mut answer: Answer,
+        until: Instant,
+    ) -> Answer {
+        let Some(choice) = decided.choice.clone().filter(|it| it.escalation.is_some()) else {
+            return answer;
+        };
+        for escalations in 0.. {
+            let (sending, Given::Whole { body, usage }) = &answer else { return answer };
+            let Some(signal) = judge(body, &decided.outline, &request.body) else { return answer };
+            let tried = Tried { at: sending.ready.at, escalations, signal };
+            let Some(step) = escalate(&choice, tried) else { return answer };
+            let ready = decided.ready.clone();
+            let Some(candidate) = ready.iter().position(|one| one.at == step.at) else {
+                return answer;
+            };
+            let admits = self.admits(request.org, &ready);
+            let Some(next) = decided.course.up(candidate, admits) else { return answer };
+            in_flight.set_aside(sending.index, *usage);
+            if !self.make_room(request, in_flight, ready.get(candidate)).await {
+                return answer;
+            }
+            let Ok(next) = self.begin(request, decided, in_flight, next, Some(step.why)) else {
+                return answer;
+            };
+            metrics::counter!("ralex_escalations_total", "signal" => signal.as_str()).increment(1);
+            match self.send(Arc::clone(&next), until).await {
+                Ok(given) => answer = (next, given),
+                Err(error) => {
+                    in_flight.failed(next.index, &error, false);
+                    return answer;
+                }
+            }
+        }
+        answer
+    }
+}
