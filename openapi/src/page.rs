@@ -87,7 +87,10 @@ mod tests {
         let all = Page { items: vec![1, 2, 3], next_cursor: None };
         assert_eq!(page(None, None), all);
         let first = page(None, Some(2));
-        assert_eq!((first.items.as_slice(), first.next_cursor.as_deref()), (&[1, 2][..], Some("2")));
+        assert_eq!(
+            (first.items.as_slice(), first.next_cursor.as_deref()),
+            (&[1, 2][..], Some("2"))
+        );
         assert_eq!(page(Some("2"), Some(2)), Page { items: vec![3], next_cursor: None });
         assert_eq!(page(Some("9"), Some(2)).items, [0; 0]);
         assert!(Page::within(vec![1], Some("x"), None).is_err());
