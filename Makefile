@@ -72,12 +72,12 @@ test-console: ## unit tests of the console
 test-sdk: ## SDKs for Python and Node against the real binary
 	@tools/setup test
 	tests/sdk/run
-	tests/clients/run sdks
+	tests/clients/run sdks matrix
 
 test-clients: ## SDKs, coding agents and a real model, against the real binary (installs 2.5 GB)
 	@tools/setup test
 	cargo build -p ralex -p ralex-tests --bins
-	tests/clients/run sdks clis llama
+	tests/clients/run sdks matrix clis llama
 
 test-browser: ## a headless Chromium through the console, with screenshots in target/screenshots
 	@tools/setup test

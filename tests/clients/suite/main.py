@@ -1,4 +1,4 @@
-"""Runs clients against Ralex: `main.py sdks clis llama`, or some of these. See `run`, which installs them."""
+"""Runs clients against Ralex: `main.py sdks clis llama matrix`, or some of these. See `run`, which installs them."""
 
 import argparse
 import fnmatch
@@ -10,6 +10,7 @@ import time
 
 import clis
 import llama
+import matrix
 import sdks
 from expected import EXPECTED
 from gateway import Gateway
@@ -103,10 +104,22 @@ def run_clis(gateway, report, tools):
         report.tell(cli.name)
 
 
+def run_matrix(gateway, report, write):
+    results = list(matrix.run(gateway))
+    for caller, provider, feature, outcome, detail in results:
+        report.add("matrix", f"{feature}, {caller} to {provider}", [detail] if outcome == "wrong" else [])
+    text = matrix.page(results)
+    if write:
+        matrix.PAGE.write_text(text)
+    report.add("matrix", "its page is fresh", matrix.differs(text))
+    report.tell("matrix")
+
+
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("groups", nargs="+", choices=["sdks", "clis", "llama"])
+    arguments.add_argument("groups", nargs="+", choices=["sdks", "clis", "llama", "matrix"])
     arguments.add_argument("--only", action="append", default=[], help="a client's name, or a part of it")
+    arguments.add_argument("--write", action="store_true", help="write the page of the matrix anew")
     told = arguments.parse_args()
     tools = pathlib.Path(os.environ["CLIENT_TOOLS"])
     folder = pathlib.Path(os.environ["CLIENT_REPORT"])
@@ -121,6 +134,8 @@ def main():
             for scenario, wrong in llama.run(gateway, tools, gateway.log):
                 report.add("llama.cpp", scenario, wrong)
             report.tell("llama.cpp")
+        if "matrix" in told.groups:
+            run_matrix(gateway, report, told.write)
         if not report.end(folder):
             # Raised inside the stack, so that its log is kept.
             raise SystemExit(1)

@@ -161,7 +161,8 @@ def run_scenario(gateway, driver, sdk, scenario, wire, behind):
         if trouble:
             yield other, [f"straight at the provider: {trouble[0]}"]
             continue
-        place = gateway.place(f"{base}-{other}", other)
+        # Google's SDK asks differently of models that are named after Gemini.
+        place = gateway.place(f"{base}-{other[:2]}", other)
         place.script(script)
         result = driver.do(scenario, gateway.url, place.token, place.model)
         if scenario == "models":
@@ -174,7 +175,7 @@ def run_scenario(gateway, driver, sdk, scenario, wire, behind):
                 f"{name} is {result.get(name)!r}, straight {value!r}"
                 for name, value in straight.items() if name != "pieces" and result.get(name) != value
             ]
-        if not wrong and other == wire:
+        if not wrong and other == wire and scenario not in FREE:
             wrong += same_bytes(direct, place.requests(), base, place.upstream_model)
         if not wrong and scenario not in FREE:
             generated = "text" in straight and scenario != "transcribe"
