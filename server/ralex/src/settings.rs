@@ -2,11 +2,13 @@
 //!
 //! They are read once and checked as a whole, so one message names every one that is wrong.
 
+mod read;
+mod table;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
@@ -17,169 +19,8 @@ use ralex_providers::Timeouts;
 use ralex_routing::breaker::BreakerSettings;
 use url::Url;
 
-/// One setting, as help, flags and the check of the file know it.
-pub struct Setting {
-    /// `data_dir`: the key in the file, `--data-dir`, `RALEX_DATA_DIR`.
-    pub key: &'static str,
-    pub value: &'static str,
-    pub default: Option<&'static str>,
-    pub help: &'static str,
-}
-
-const fn setting(
-    key: &'static str,
-    value: &'static str,
-    default: Option<&'static str>,
-    help: &'static str,
-) -> Setting {
-    Setting { key, value, default, help }
-}
-
-/// All of them.
-pub const SETTINGS: &[Setting] = &[
-    setting("listen", "ADDRESS:PORT", Some("127.0.0.1:8080"), "Where to serve"),
-    setting(
-        "data_dir",
-        "FOLDER",
-        Some(".ralex"),
-        "Where the built-in PostgreSQL and the seal live",
-    ),
-    setting(
-        "database_url",
-        "URL",
-        None,
-        "An existing PostgreSQL 15 or later; unset starts the built-in one",
-    ),
-    setting("database_connections", "NUMBER", Some("20"), "Connections to PostgreSQL at most"),
-    setting(
-        "postgres_bin",
-        "FOLDER",
-        None,
-        "Where initdb and postgres are; unset looks in PATH and the usual places",
-    ),
-    setting(
-        "admin_email",
-        "EMAIL",
-        Some("owner@localhost"),
-        "First start: the owner's e-mail address",
-    ),
-    setting(
-        "admin_password",
-        "PASSWORD",
-        None,
-        "First start: the owner's password; unset makes one up, to be used once",
-    ),
-    setting("admin_org", "SLUG", Some("default"), "First start: the organisation's slug"),
-    setting(
-        "public_url",
-        "URL",
-        None,
-        "The address that people use, where a proxy stands before Ralex; https makes cookies secure",
-    ),
-    setting("trusted_proxies", "CIDR,…", Some(""), "Proxies whose X-Forwarded-For is believed"),
-    setting(
-        "seal_key",
-        "BASE64",
-        None,
-        "The vault's seal, 32 bytes; unset keeps one in the data folder. All nodes of one database need the same",
-    ),
-    setting("egress_allow", "CIDR,…", Some(""), "Private networks that providers may be in"),
-    setting("policies", "FOLDER", None, "Policies to use in place of the built-in ones"),
-    setting(
-        "simulated",
-        "true|false",
-        Some("true"),
-        "First start: add the simulated provider, which answers without a key",
-    ),
-    setting(
-        "default_max_output",
-        "TOKENS",
-        Some("4096"),
-        "Output tokens that are allowed and held for where a call sets no limit",
-    ),
-    setting(
-        "connect_timeout",
-        "MILLISECONDS",
-        Some("5000"),
-        "How long a connection to a provider may take",
-    ),
-    setting(
-        "first_byte_timeout",
-        "MILLISECONDS",
-        Some("120000"),
-        "How long a provider may take to begin a streamed answer",
-    ),
-    setting(
-        "idle_timeout",
-        "MILLISECONDS",
-        Some("120000"),
-        "How long a provider may pause within a streamed answer",
-    ),
-    setting(
-        "answer_timeout",
-        "MILLISECONDS",
-        Some("600000"),
-        "How long a provider may take for an answer that is not streamed, and a call for all its tries",
-    ),
-    setting("attempts", "NUMBER", Some("4"), "Tries of one call at most, the first one included"),
-    setting(
-        "retry_wait",
-        "MILLISECONDS",
-        Some("2000"),
-        "The longest pause between two tries; a provider that wants longer is not waited for",
-    ),
-    setting(
-        "hedge_after",
-        "MILLISECONDS",
-        None,
-        "Ask a second candidate beside the first when its first byte is this late; unset never does",
-    ),
-    setting(
-        "provider_concurrency",
-        "NUMBER",
-        Some("1000"),
-        "Calls of one provider at once on this node; more wait for their turn",
-    ),
-    setting("queue_length", "NUMBER", Some("10000"), "Calls that may wait for one provider"),
-    setting(
-        "queue_wait",
-        "MILLISECONDS",
-        Some("30000"),
-        "How long a call waits for its turn before it is told to come again",
-    ),
-    setting(
-        "cache_bytes",
-        "BYTES",
-        Some("67108864"),
-        "Memory for answers that organisations choose to keep",
-    ),
-    setting(
-        "breaker_failures",
-        "NUMBER",
-        Some("5"),
-        "Failures in half a minute before a provider, model or key is left alone",
-    ),
-    setting(
-        "breaker_percent",
-        "NUMBER",
-        Some("50"),
-        "How many of a hundred calls must have failed for that",
-    ),
-    setting(
-        "breaker_open",
-        "MILLISECONDS",
-        Some("10000"),
-        "How long it is left alone the first time; ever longer when it fails again",
-    ),
-    setting("max_body", "BYTES", Some("33554432"), "The largest body of a request"),
-    setting(
-        "log",
-        "FILTER",
-        Some("info"),
-        "What to log: error, warn, info, debug, or a filter by module",
-    ),
-    setting("log_format", "text|json", Some("text"), "How to log"),
-];
+use read::{as_text, database_url, filter, folder, named, networks, password, public_url, within};
+pub use table::SETTINGS;
 
 /// The settings of a server, checked.
 #[derive(Debug)]
@@ -427,78 +268,6 @@ impl Given {
     fn millis(&mut self, key: &'static str, low: u64, high: u64) -> Duration {
         self.parse(key, Duration::ZERO, |text| within(text, low, high).map(Duration::from_millis))
     }
-}
-
-fn as_text(value: &toml::Value) -> Option<String> {
-    match value {
-        toml::Value::String(text) => Some(text.clone()),
-        toml::Value::Integer(number) => Some(number.to_string()),
-        toml::Value::Boolean(yes) => Some(yes.to_string()),
-        toml::Value::Array(items) => {
-            let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
-            texts.map(|texts| texts.join(","))
-        }
-        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
-    }
-}
-
-fn named<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|why| format!("`{text}` {why}"))
-}
-
-fn within<T: FromStr + PartialOrd + fmt::Display>(
-    text: &str,
-    low: T,
-    high: T,
-) -> Result<T, String> {
-    match text.parse::<T>() {
-        Ok(number) if number >= low && number <= high => Ok(number),
-        _ => Err(format!("`{text}` is not a whole number from {low} to {high}")),
-    }
-}
-
-fn networks(text: &str) -> Result<Vec<IpNet>, String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .map(|part| {
-            part.parse().map_err(|_| format!("`{part}` is not a network such as 10.0.0.0/8"))
-        })
-        .collect()
-}
-
-fn folder(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_dir() { Ok(path) } else { Err(format!("`{text}` is not a folder")) }
-}
-
-fn database_url(text: &str) -> Result<Option<Secret>, String> {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    match scheme {
-        Some("postgres" | "postgresql") => Ok(Some(Secret::new(text.to_owned()))),
-        _ => Err("is not a URL such as postgres://user@host/database".to_owned()),
-    }
-}
-
-fn password(text: &str) -> Result<Option<Secret>, String> {
-    let least = ralex_api::identity::PASSWORD_MIN;
-    if text.chars().count() < least {
-        return Err(format!("must have at least {least} characters"));
-    }
-    Ok(Some(Secret::new(text.to_owned())))
-}
-
-fn public_url(text: &str) -> Result<Option<Url>, String> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
-        _ => Err(format!("`{text}` is not an address such as https://ralex.example.com")),
-    }
-}
-
-fn filter(text: &str) -> Result<String, String> {
-    tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| {
-        format!("`{text}` is not a log filter such as info or ralex_broker=debug,info")
-    })
 }
 
 /// Stands in only where the real one is wrong, so that the other settings can still be checked.

@@ -38,6 +38,17 @@ const OPERATIONS: &[(&str, Needs)] = &[
     ("POST /v1/messages", Call),
     ("POST /v1beta/models/{model}:generateContent", Call),
     ("POST /v1beta/models/{model}:streamGenerateContent", Call),
+    ("POST /v1/embeddings", Call),
+    ("POST /v1/moderations", Call),
+    ("POST /v1/images/generations", Call),
+    ("POST /v1/audio/speech", Call),
+    ("POST /v1/audio/transcriptions", Call),
+    ("POST /v1/audio/translations", Call),
+    ("POST /v1/rerank", Call),
+    ("POST /v1/messages/count_tokens", Call),
+    ("POST /v1beta/models/{model}:countTokens", Call),
+    ("POST /v1beta/models/{model}:embedContent", Call),
+    ("POST /v1beta/models/{model}:batchEmbedContents", Call),
     ("GET /v1/models", Call),
     ("GET /v1/models/{model}", Call),
     ("GET /v1beta/models", Call),
@@ -200,9 +211,25 @@ fn body(operation: &str) -> Value {
             Dialect::Chat.body("scripted", "Hello")
         }
         "POST /v1/responses" => Dialect::Responses.body("scripted", "Hello"),
+        "POST /v1/messages/count_tokens" => Dialect::Messages.body("scripted", "Hello"),
         "POST /v1beta/models/{model}:generateContent"
-        | "POST /v1beta/models/{model}:streamGenerateContent" => {
-            Dialect::Gemini.body("scripted", "Hello")
+        | "POST /v1beta/models/{model}:streamGenerateContent"
+        | "POST /v1beta/models/{model}:countTokens" => Dialect::Gemini.body("scripted", "Hello"),
+        "POST /v1beta/models/{model}:embedContent" => {
+            json!({ "content": { "parts": [{ "text": "Hello" }] } })
+        }
+        "POST /v1beta/models/{model}:batchEmbedContents" => {
+            json!({ "requests": [{ "content": { "parts": [{ "text": "Hello" }] } }] })
+        }
+        "POST /v1/embeddings" | "POST /v1/moderations" | "POST /v1/audio/speech" => {
+            json!({ "model": "scripted", "input": "Hello", "voice": "alloy" })
+        }
+        "POST /v1/images/generations" => json!({ "model": "scripted", "prompt": "Hello" }),
+        "POST /v1/audio/transcriptions" | "POST /v1/audio/translations" => {
+            json!({ "model": "scripted" })
+        }
+        "POST /v1/rerank" => {
+            json!({ "model": "scripted", "query": "Hello", "documents": ["a", "b"] })
         }
         "POST /api/v1/auth/password" => {
             json!({ "current": "not-my-password", "new": "another-password" })

@@ -1,0 +1,81 @@
+//! Reading one setting's text.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use ralex_kernel::Secret;
+use url::Url;
+
+pub(super) fn as_text(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(yes) => Some(yes.to_string()),
+        toml::Value::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(toml::Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+pub(super) fn named<T: FromStr<Err: fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|why| format!("`{text}` {why}"))
+}
+
+pub(super) fn within<T: FromStr + PartialOrd + fmt::Display>(
+    text: &str,
+    low: T,
+    high: T,
+) -> Result<T, String> {
+    match text.parse::<T>() {
+        Ok(number) if number >= low && number <= high => Ok(number),
+        _ => Err(format!("`{text}` is not a whole number from {low} to {high}")),
+    }
+}
+
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| {
+            part.parse().map_err(|_| format!("`{part}` is not a network such as 10.0.0.0/8"))
+        })
+        .collect()
+}
+
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err(format!("`{text}` is not a folder")) }
+}
+
+pub(super) fn database_url(text: &str) -> Result<Option<Secret>, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some("postgres" | "postgresql") => Ok(Some(Secret::new(text.to_owned()))),
+        _ => Err("is not a URL such as postgres://user@host/database".to_owned()),
+    }
+}
+
+pub(super) fn password(text: &str) -> Result<Option<Secret>, String> {
+    let least = ralex_api::identity::PASSWORD_MIN;
+    if text.chars().count() < least {
+        return Err(format!("must have at least {least} characters"));
+    }
+    Ok(Some(Secret::new(text.to_owned())))
+}
+
+pub(super) fn public_url(text: &str) -> Result<Option<Url>, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
+        _ => Err(format!("`{text}` is not an address such as https://ralex.example.com")),
+    }
+}
+
+pub(super) fn filter(text: &str) -> Result<String, String> {
+    tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| {
+        format!("`{text}` is not a log filter such as info or ralex_broker=debug,info")
+    })
+}
