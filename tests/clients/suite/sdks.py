@@ -60,7 +60,9 @@ SDKS = [
 
 # Calls that are answered for nothing, and calls that are not sold by the token.
 FREE = ("count",)
-NOT_BY_TOKEN = ("moderate", "image", "speech", "transcribe")
+NOT_BY_TOKEN = [(scenario, "chat") for scenario in ("moderate", "image", "speech", "transcribe")]
+# Google tells no usage of embeddings, so what Ralex counted itself stands.
+NOT_BY_TOKEN += [("embed", "gemini")]
 
 
 class Driver:
@@ -183,5 +185,5 @@ def run_scenario(gateway, driver, sdk, scenario, wire, behind):
         if not wrong and scenario not in FREE:
             generated = "text" in straight and scenario != "transcribe"
             usage = [USAGE["input_tokens"], USAGE["output_tokens"]] if generated else None
-            wrong += place.audit(len(direct), usage, scenario not in NOT_BY_TOKEN)
+            wrong += place.audit(len(direct), usage, (scenario, wire) not in NOT_BY_TOKEN)
         yield other, wrong
