@@ -90,11 +90,19 @@ pub struct Blocked {
     pub findings: Vec<Finding>,
 }
 
-/// What is recorded of findings: which rules acted and how often.
+/// What is recorded of findings: which rules acted and how often. The server's metrics count them
+/// too, so it is asked for once a request and once an answer.
 pub fn note(findings: &[Finding], direction: Direction) -> Vec<Noted> {
     let mut counts: BTreeMap<(&str, Action), (&Finding, u32)> = BTreeMap::new();
     for finding in findings {
         counts.entry((&finding.rule, finding.action)).or_insert((finding, 0)).1 += 1;
+        let pack = finding.rule.split('.').next().unwrap_or_default().to_owned();
+        let labels = [
+            ("pack", pack),
+            ("action", finding.action.as_str().to_owned()),
+            ("direction", direction.as_str().to_owned()),
+        ];
+        metrics::counter!("ralex_guardrail_findings_total", &labels).increment(1);
     }
     let noted = counts.into_values().map(|(finding, count)| Noted {
         rule: finding.rule.to_string(),

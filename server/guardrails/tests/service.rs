@@ -1,6 +1,6 @@
 //! Guardrails as people set them, against a real database.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by them")]
+#![expect(clippy::unwrap_used, reason = "a test fails by them")]
 
 use std::sync::Arc;
 
@@ -27,19 +27,24 @@ impl World {
         let (org, team, project) =
             (add_org(&database).await, TeamId::generate(), ProjectId::generate());
         let mut owner = database.owner().await;
-        sqlx::query("insert into team (org_id, id, slug, name) values ($1, $2, 'blue', 'Blue')")
-            .bind(org.uuid())
-            .bind(team.uuid())
-            .execute(&mut owner)
-            .await
-            .unwrap();
-        sqlx::query("insert into project (org_id, team_id, id, slug, name) values ($1, $2, $3, 'web', 'Web')")
-            .bind(org.uuid())
-            .bind(team.uuid())
-            .bind(project.uuid())
-            .execute(&mut owner)
-            .await
-            .unwrap();
+        sqlx::query!(
+            "insert into team (org_id, id, slug, name) values ($1, $2, 'blue', 'Blue')",
+            org as _,
+            team as _,
+        )
+        .execute(&mut owner)
+        .await
+        .unwrap();
+        sqlx::query!(
+            "insert into project (org_id, team_id, id, slug, name)
+             values ($1, $2, $3, 'web', 'Web')",
+            org as _,
+            team as _,
+            project as _,
+        )
+        .execute(&mut owner)
+        .await
+        .unwrap();
         let policies = Policies::load(None).unwrap();
         let access = Access::open(database.db(), policies, Clock::system()).await.unwrap();
         let packs = Packs::built_in().unwrap();
@@ -69,7 +74,7 @@ impl World {
     }
 
     async fn actions(&self) -> Vec<String> {
-        sqlx::query_scalar("select action from audit_event order by id")
+        sqlx::query_scalar!("select action from audit_event order by id")
             .fetch_all(&mut self.database.owner().await)
             .await
             .unwrap()
@@ -78,14 +83,15 @@ impl World {
 
 async fn add_org(database: &Database) -> OrgId {
     let (org, mut owner) = (OrgId::generate(), database.owner().await);
-    sqlx::query("insert into org (id, slug, name) values ($1, $2, 'Org')")
-        .bind(org.uuid())
-        .bind(format!("o{org}"))
-        .execute(&mut owner)
-        .await
-        .unwrap();
-    sqlx::query("insert into policy_version (org_id) values ($1)")
-        .bind(org.uuid())
+    sqlx::query!(
+        "insert into org (id, slug, name) values ($1, $2, 'Org')",
+        org as _,
+        format!("o{org}"),
+    )
+    .execute(&mut owner)
+    .await
+    .unwrap();
+    sqlx::query!("insert into policy_version (org_id) values ($1)", org as _)
         .execute(&mut owner)
         .await
         .unwrap();
