@@ -271,6 +271,7 @@ fn body(operation: &str) -> Value {
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
         "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
         "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
+        "PUT /api/v1/orgs/{org}/cache" => json!({ "mode": "off", "ttl_seconds": 60 }),
         other => panic!("no body is known for {other}"),
     }
 }
