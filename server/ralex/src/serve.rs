@@ -122,7 +122,8 @@ async fn run(
         max_body: settings.max_body,
     };
     let upkeep = tokio::spawn(upkeep(recorder.clone(), shutdown.heard()));
-    let Built { access, identity, vault, guards, routing, budgets, audit, broker, jobs, writer } = built;
+    let Built { access, identity, vault, guards, routing, budgets, audit, broker, jobs, writer } =
+        built;
     let health = Health {
         db: db.clone(),
         access: Arc::clone(&access),

@@ -48,7 +48,11 @@ async fn a_spent_hard_budget_refuses_in_each_dialect_and_sends_nothing() {
         assert!(detail.contains("budget_exhausted"), "{detail}");
     }
     let shown = &app.owner.all("budgets").await[0];
-    assert_eq!((shown["refused"].as_u64(), nanos(&shown["held"])), (u64::try_from(expected).ok(), 0), "{shown}");
+    assert_eq!(
+        (shown["refused"].as_u64(), nanos(&shown["held"])),
+        (u64::try_from(expected).ok(), 0),
+        "{shown}"
+    );
     let calls = app.owner.all("calls?state=refused").await;
     assert!(calls.iter().all(|call| nanos(&call["cost"]) == 0) && calls.len() == expected);
 }

@@ -95,7 +95,9 @@ async fn model_routes_refuse_bad_bodies_in_their_dialect() {
         for body in
             ["", "{", "[]", "{}", r#"{"model":"simulated"}"#, r#"{"model":7,"messages":[]}"#]
         {
-            let answer = raw(&token.client, &dialect.path("simulated", false), "application/json", body).await;
+            let answer =
+                raw(&token.client, &dialect.path("simulated", false), "application/json", body)
+                    .await;
             assert!([400, 422].contains(&answer.status), "{body}: {answer:?}");
             dialect.refusal(&answer, answer.status);
         }
@@ -146,7 +148,7 @@ async fn a_query_that_does_not_fit_is_refused() {
         "budgets?cursor=1",
         "members?cursor=;drop%20table",
         "audit/export?format=xml",
-        "catalog?kind=unknown",
+        "catalog?kind=Not%20A%20Kind",
     ] {
         let answer = app.owner.get(path).await;
         answer.refused(422, "invalid_request");
