@@ -16,6 +16,7 @@ pub(crate) use pick::{Picked, Placed, Sight};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use ralex_api::catalog::ModelOperation;
@@ -134,7 +135,9 @@ impl Routing {
     pub async fn choose(&self, org: OrgId, question: &Question<'_>) -> Result<Choice, Problem> {
         let (book, rules) = (self.0.book(org).await?, self.0.rules(org).await?);
         let learned = self.learned(org);
+        let started = Instant::now();
         let mut task = classify(&question.sample);
+        metrics::histogram!("ralex_classify_seconds").record(started.elapsed());
         task.input_tokens = question.input_tokens.max(task.input_tokens);
         let sight = Sight {
             org,
@@ -150,6 +153,8 @@ impl Routing {
             draw: question.draw.unwrap_or_else(|| draw(question)),
         };
         let picked = sight.choose()?;
+        let (via, family) = (picked.via.as_str(), task.family.as_str());
+        metrics::counter!("ralex_choices_total", "via" => via, "family" => family).increment(1);
         Ok(explain::choice(&sight, picked, task.clone()))
     }
 }

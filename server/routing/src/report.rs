@@ -30,7 +30,7 @@ use crate::traits::Traits;
 const MOST_DAYS: i64 = 400;
 const USUAL_DAYS: u64 = 30;
 /// A cheaper model may be expected to succeed this much less often and still be suggested.
-const TOLERANCE: f64 = 0.02;
+const TOLERANCE: f64 = 0.05;
 const SUGGESTIONS: usize = 10;
 
 /// The calls of one kind at one model.

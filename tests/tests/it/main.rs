@@ -16,4 +16,5 @@ mod input;
 mod login;
 mod operations;
 mod resilience;
+mod routing;
 mod unauthorized;
