@@ -48,12 +48,16 @@ impl Said {
         } else if let Some(output) = answer.get("output").and_then(Value::as_array) {
             said.cut = answer.pointer("/incomplete_details/reason")
                 == Some(&Value::from("max_output_tokens"));
-            output.iter().for_each(|item| said.block(item));
+            for item in output {
+                said.block(item);
+            }
         } else if let Some(content) = answer.get("content").and_then(Value::as_array) {
             let stop = text(answer, "stop_reason");
             said.cut = stop == "max_tokens";
             said.declined = stop == "refusal";
-            content.iter().for_each(|block| said.block(block));
+            for block in content {
+                said.block(block);
+            }
         }
         said
     }
@@ -100,7 +104,9 @@ impl Said {
             "function_call" => self.call(text(block, "name"), text(block, "arguments")),
             "message" => {
                 let content = block.get("content").and_then(Value::as_array);
-                content.into_iter().flatten().for_each(|part| self.block(part));
+                for part in content.into_iter().flatten() {
+                    self.block(part);
+                }
             }
             _ => {}
         }

@@ -28,7 +28,7 @@ pub struct Places {
 
 impl Default for Places {
     fn default() -> Self {
-        Self { at_once: 1_000, waiting: 10_000, longest_wait: Duration::from_secs(30) }
+        Self { at_once: 10_000, waiting: 10_000, longest_wait: Duration::from_secs(30) }
     }
 }
 

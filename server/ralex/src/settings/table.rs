@@ -120,7 +120,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "provider_concurrency",
         "NUMBER",
-        Some("1000"),
+        Some("10000"),
         "Calls of one provider at once on this node; more wait for their turn",
     ),
     setting("queue_length", "NUMBER", Some("10000"), "Calls that may wait for one provider"),
