@@ -13,7 +13,7 @@ import llama
 import matrix
 import sdks
 from expected import EXPECTED
-from gateway import Gateway
+from gateway import AMAZON_KEY, Gateway
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -72,7 +72,25 @@ class Report:
         return bad == 0 and self.count("passed") > 0
 
 
+def run_boto(gateway, report, tools, log):
+    """Ralex's way to Bedrock is tested against the scripted one; Amazon's own client proves that this one is true."""
+    name, amazon = "boto3, straight", gateway.behind["converse"]
+    if not report.wants(name):
+        return
+    identity, secret, _, region = AMAZON_KEY.split(":")
+    driver = sdks.Driver([str(tools / "sdk" / "bin" / "python"), str(HERE.parent / "drivers" / "bedrock_py.py")], log)
+    for scenario in sdks.BASIC:
+        amazon.script("boto", sdks.TOOL if scenario == "tools" else sdks.PLAIN)
+        result = driver.do(scenario, amazon.url, f"{identity}:{secret}:{region}", "boto")
+        report.add(name, scenario, sdks.expectation(scenario, result))
+    refused = driver.do("plain", amazon.url, f"{identity}:wrong:{region}", "boto")
+    report.add(name, "a wrong signature", [] if "error" in refused else [f"it was taken: {refused}"])
+    driver.end()
+    report.tell(name)
+
+
 def run_sdks(gateway, report, tools, log):
+    run_boto(gateway, report, tools, log)
     for sdk in sdks.SDKS:
         if not report.wants(sdk.name):
             continue
