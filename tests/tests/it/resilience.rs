@@ -166,7 +166,7 @@ async fn an_answer_that_is_not_good_enough_is_paid_and_a_better_model_answers() 
     app.owner.patch("models/first", &json!({ "quality": 1 })).await.ok();
     app.owner.patch("models/second", &json!({ "quality": 10 })).await.ok();
     let step = json!({ "pick": "order", "targets": [{ "name": "first" }, { "name": "second" }] });
-    let escalation = json!({ "on": ["truncation", "refusal"], "most": 1, "worth": "100" });
+    let escalation = json!({ "on": ["truncation", "caller"], "most": 1, "worth": "100" });
     let spec = json!({ "steps": [step], "escalation": escalation });
     app.owner
         .post("routes", &json!({ "name": "careful", "description": "", "spec": spec }))
