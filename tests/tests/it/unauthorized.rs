@@ -261,17 +261,24 @@ fn body(operation: &str) -> Value {
             json!({ "scope": "org", "period": "day", "limit": "1", "hard": true })
         }
         "PATCH /api/v1/orgs/{org}/budgets/{budget}" => json!({ "limit": "5" }),
+        other => gateway_body(other),
+    }
+}
+
+/// The same, of what chooses models and looks at prompts.
+fn gateway_body(operation: &str) -> Value {
+    match operation {
         "POST /api/v1/orgs/{org}/routes" => route("more"),
-        "PATCH /api/v1/orgs/{org}/routes/{route}" => json!({ "enabled": false }),
+        "PATCH /api/v1/orgs/{org}/routes/{route}"
+        | "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
+        "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
+        "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
+        "PUT /api/v1/orgs/{org}/cache" => json!({ "mode": "off", "ttl_seconds": 60 }),
         "POST /api/v1/orgs/{org}/aliases" => json!({ "name": "more", "target": "scripted" }),
         "PATCH /api/v1/orgs/{org}/aliases/{alias}" => json!({ "target": "auto" }),
         "PUT /api/v1/orgs/{org}/preferences" => json!({ "rules": { "banned": ["scripted"] } }),
         "PUT /api/v1/orgs/{org}/routing" => json!({ "explore_percent": 5.0 }),
         "POST /api/v1/orgs/{org}/preview" => json!({ "model": "auto", "prompt": "Hello" }),
-        "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
-        "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
-        "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
-        "PUT /api/v1/orgs/{org}/cache" => json!({ "mode": "off", "ttl_seconds": 60 }),
         other => panic!("no body is known for {other}"),
     }
 }
