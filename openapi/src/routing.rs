@@ -1,8 +1,12 @@
 //! Routing: what a name means, which model is chosen for a call, and why.
 
-use chrono::{DateTime, NaiveDate, Utc};
+mod report;
+
+use chrono::{DateTime, Utc};
 use ralex_kernel::{Money, ProjectId, RouteId, ScopePath, Slug, TeamId};
 use serde::{Deserialize, Serialize};
+
+pub use report::{Baseline, ModelShare, ReportQuery, RoutingReport, Suggestion, TaskCost};
 
 /// A closed list of words, each with its name on the wire.
 macro_rules! words {
@@ -503,73 +507,4 @@ crate::request! {
 
 const fn one() -> u32 {
     1
-}
-
-/// Which days a report is about.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
-pub struct ReportQuery {
-    /// The first day, in UTC; 30 days before the last when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<NaiveDate>,
-    /// The last day; today when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<NaiveDate>,
-}
-
-crate::answer! {
-    /// What routing cost, saved and could save.
-    pub struct RoutingReport {
-        pub from: NaiveDate,
-        pub to: NaiveDate,
-        pub calls: u64,
-        pub cost: Money,
-        /// The same tokens, had one model answered all calls.
-        pub lines: Vec<Baseline>,
-        pub by_task: Vec<TaskCost>,
-        pub suggestions: Vec<Suggestion>,
-    }
-
-    /// What the same calls would have cost otherwise, at today's prices.
-    pub struct Baseline {
-        /// `best_single`, `mix` or `dearest`.
-        pub name: String,
-        pub detail: String,
-        pub cost: Money,
-        /// What was saved against it; negative where it would have been cheaper.
-        pub saved: Money,
-    }
-
-    pub struct TaskCost {
-        /// The kind of task; `unknown` for calls from before tasks were recorded.
-        pub kind: String,
-        pub calls: u64,
-        pub succeeded: u64,
-        pub escalated: u64,
-        pub cost: Money,
-        /// Mean difficulty, from 1 to 10.
-        pub difficulty: f64,
-        pub models: Vec<ModelShare>,
-    }
-
-    pub struct ModelShare {
-        pub model: String,
-        pub calls: u64,
-        pub succeeded: u64,
-        pub cost: Money,
-        pub mean_ms: u64,
-    }
-
-    /// Something that would cost less.
-    pub struct Suggestion {
-        pub kind: TaskKind,
-        pub from: String,
-        pub to: String,
-        /// Calls in the report that this is about.
-        pub calls: u64,
-        /// What the other model would have saved in the report's time.
-        pub saves: Money,
-        pub why: String,
-    }
 }

@@ -2,35 +2,43 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use ralex_kernel::{Code, Secret};
 use ralex_providers::{
-    Answer, AnswerStream, Client, Dialect, EgressPolicy, Inbound, ProviderKind, Target, Timeouts,
-    UpstreamError, Usage, prepare,
+    Answer, AnswerStream, Client, Dialect, EgressPolicy, Inbound, ProviderSpec, Specs, Target,
+    Timeouts, UpstreamError, Usage, prepare,
 };
 use ralex_tests::upstream::{Script, ScriptedUsage, ToolCall, Upstream};
 use serde_json::{Value, json};
 
 const CHAT: Dialect = Dialect::OpenaiChat;
 const MESSAGES: Dialect = Dialect::AnthropicMessages;
+const COMPATIBLE: &str = "openai_compatible";
+const ANTHROPIC: &str = "anthropic";
 /// Both providers for both kinds of caller.
-const ALL: [(Dialect, ProviderKind); 4] = [
-    (CHAT, ProviderKind::OpenaiCompatible),
-    (CHAT, ProviderKind::Anthropic),
-    (MESSAGES, ProviderKind::OpenaiCompatible),
-    (MESSAGES, ProviderKind::Anthropic),
-];
+const ALL: [(Dialect, &str); 4] =
+    [(CHAT, COMPATIBLE), (CHAT, ANTHROPIC), (MESSAGES, COMPATIBLE), (MESSAGES, ANTHROPIC)];
 const KEY: &str = "sk-canary";
 const COUNTS: Usage = Usage {
     input_tokens: 11,
     output_tokens: 7,
     cache_read_tokens: 5,
     cache_write_tokens: 0,
+    cache_write_1h_tokens: 0,
+    audio_input_tokens: 0,
+    audio_output_tokens: 0,
+    reasoning_tokens: 0,
+    units: 0,
     estimated: false,
 };
+
+fn spec(kind: &str) -> Arc<ProviderSpec> {
+    Specs::built_in().unwrap().find(kind).unwrap().clone()
+}
 
 struct Fixture {
     upstream: Upstream,
@@ -55,12 +63,12 @@ impl Fixture {
     async fn call(
         &self,
         dialect: Dialect,
-        kind: ProviderKind,
+        kind: &str,
         body: Value,
     ) -> Result<Answer, UpstreamError> {
         let inbound = Inbound::parse(dialect, body.to_string().into()).unwrap();
         let target = Target {
-            kind,
+            spec: spec(kind),
             base_url: Some(self.upstream.url().parse().unwrap()),
             upstream_model: "m".to_owned(),
             max_output: 100,
@@ -69,17 +77,17 @@ impl Fixture {
         self.client.send(&prepared, Some(&Secret::new(KEY.to_owned()))).await
     }
 
-    async fn whole(&self, dialect: Dialect, kind: ProviderKind, body: Value) -> (Value, Usage) {
+    async fn whole(&self, dialect: Dialect, kind: &str, body: Value) -> (Value, Usage) {
         match self.call(dialect, kind, body).await.unwrap() {
             Answer::Whole { body, usage } => (serde_json::from_slice(&body).unwrap(), usage),
-            Answer::Stream(_) => panic!("a plain answer was asked for"),
+            Answer::Stream(_) | Answer::Raw { .. } => panic!("a plain answer was asked for"),
         }
     }
 
-    async fn stream(&self, dialect: Dialect, kind: ProviderKind) -> AnswerStream {
+    async fn stream(&self, dialect: Dialect, kind: &str) -> AnswerStream {
         match self.call(dialect, kind, ask(true)).await.unwrap() {
             Answer::Stream(stream) => stream,
-            Answer::Whole { .. } => panic!("a stream was asked for"),
+            Answer::Whole { .. } | Answer::Raw { .. } => panic!("a stream was asked for"),
         }
     }
 }
@@ -148,6 +156,7 @@ fn gathered(dialect: Dialect, events: &[Value]) -> (String, String, String, Stri
                 add(&mut arguments, &event["delta"]["partial_json"]);
                 add(&mut end, &event["delta"]["stop_reason"]);
             }
+            other => panic!("{other:?} is not asked for here"),
         }
     }
     (text, name, arguments, end)
@@ -178,6 +187,7 @@ async fn a_plain_answer_with_a_tool_call_arrives_in_the_callers_dialect() {
                 assert_eq!(body["usage"]["cache_read_input_tokens"], 5);
                 assert_eq!(body["type"], "message");
             }
+            other => panic!("{other:?} is not asked for here"),
         }
     }
 }
@@ -209,6 +219,7 @@ async fn a_streamed_answer_with_a_tool_call_arrives_in_the_callers_dialect() {
                 let stops = kinds.iter().filter(|kind| **kind == "content_block_stop").count();
                 assert_eq!((starts, stops), (2, 2));
             }
+            other => panic!("{other:?} is not asked for here"),
         }
     }
 }
@@ -217,7 +228,7 @@ async fn a_streamed_answer_with_a_tool_call_arrives_in_the_callers_dialect() {
 async fn a_caller_that_asks_for_usage_gets_it_once() {
     let fixture = Fixture::new();
     fixture.upstream.script(scripted());
-    for kind in [ProviderKind::OpenaiCompatible, ProviderKind::Anthropic] {
+    for kind in [COMPATIBLE, ANTHROPIC] {
         let mut body = ask(true);
         body["stream_options"] = json!({ "include_usage": true });
         let Answer::Stream(stream) = fixture.call(CHAT, kind, body).await.unwrap() else {
@@ -237,10 +248,9 @@ async fn between_equal_dialects_the_bytes_are_the_providers() {
     let fixture = Fixture::new();
     fixture.upstream.script(scripted());
     let http = reqwest::Client::new();
-    for (dialect, kind, path) in [
-        (CHAT, ProviderKind::OpenaiCompatible, "/v1/chat/completions"),
-        (MESSAGES, ProviderKind::Anthropic, "/v1/messages"),
-    ] {
+    for (dialect, kind, path) in
+        [(CHAT, COMPATIBLE, "/v1/chat/completions"), (MESSAGES, ANTHROPIC, "/v1/messages")]
+    {
         let (text, _, _) = drain(fixture.stream(dialect, kind).await).await;
         let sent = fixture.upstream.requests("m").pop().unwrap();
         let direct = http
@@ -262,8 +272,8 @@ async fn between_equal_dialects_the_bytes_are_the_providers() {
 async fn the_provider_gets_its_key_and_not_the_callers_headers() {
     let fixture = Fixture::new();
     for (kind, header, value) in [
-        (ProviderKind::OpenaiCompatible, "authorization", format!("Bearer {KEY}")),
-        (ProviderKind::Anthropic, "x-api-key", KEY.to_owned()),
+        (COMPATIBLE, "authorization", format!("Bearer {KEY}")),
+        (ANTHROPIC, "x-api-key", KEY.to_owned()),
     ] {
         fixture.whole(CHAT, kind, ask(false)).await;
         let request = fixture.upstream.requests("m").pop().unwrap();
@@ -317,7 +327,9 @@ async fn what_goes_wrong_has_its_own_name_for_every_pair() {
         for (dialect, kind) in ALL {
             let error = match fixture.call(dialect, kind, ask(streamed)).await {
                 Ok(Answer::Stream(stream)) => drain(stream).await.2.expect(name),
-                Ok(Answer::Whole { .. }) => panic!("{name}: there is an answer"),
+                Ok(Answer::Whole { .. } | Answer::Raw { .. }) => {
+                    panic!("{name}: there is an answer")
+                }
                 Err(error) => error,
             };
             // Anthropic says "overloaded", which is a kind of unavailable.
@@ -350,7 +362,7 @@ async fn what_was_produced_is_known_when_a_stream_fails() {
 async fn a_stream_that_is_dropped_ends_the_providers_work() {
     let fixture = Fixture::new();
     fixture.upstream.script(Script { stall_after: Some(1), ..scripted() });
-    let mut stream = fixture.stream(CHAT, ProviderKind::OpenaiCompatible).await;
+    let mut stream = fixture.stream(CHAT, COMPATIBLE).await;
     stream.next().await.unwrap().unwrap();
     drop(stream);
     let started = Instant::now();
@@ -364,8 +376,7 @@ async fn a_stream_that_is_dropped_ends_the_providers_work() {
 async fn a_finished_stream_leaves_its_connection_for_the_next_call() {
     let fixture = Fixture::new();
     for _ in 0..5 {
-        let (_, usage, error) =
-            drain(fixture.stream(CHAT, ProviderKind::OpenaiCompatible).await).await;
+        let (_, usage, error) = drain(fixture.stream(CHAT, COMPATIBLE).await).await;
         assert_eq!(error, None);
         assert!(!usage.unwrap().estimated);
     }
@@ -387,7 +398,7 @@ async fn an_address_inside_is_refused_before_anything_is_sent() {
         format!("https://[::ffff:127.0.0.1]:{port}"),
     ] {
         let target = Target {
-            kind: ProviderKind::OpenaiCompatible,
+            spec: spec(COMPATIBLE),
             base_url: Some(base.parse().unwrap()),
             upstream_model: "m".to_owned(),
             max_output: 10,
@@ -404,7 +415,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
     let fixture = Fixture::new();
     let inbound = Inbound::parse(CHAT, ask(false).to_string().into()).unwrap();
     let target = Target {
-        kind: ProviderKind::OpenaiCompatible,
+        spec: spec(COMPATIBLE),
         base_url: Some("http://127.0.0.1:1".parse().unwrap()),
         upstream_model: "m".to_owned(),
         max_output: 10,

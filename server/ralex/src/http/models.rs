@@ -7,7 +7,7 @@ use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER}
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
 use futures_util::{Stream, StreamExt};
-use ralex_access::Access;
+use ralex_access::{Access, Permission};
 use ralex_broker::{About, Answered, Broker, CallRequest, CallStream, Failure, Priority, Wishes};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
@@ -126,6 +126,9 @@ async fn call(
     let signed_in = signed_in(request).await?;
     let body = body.map_err(|error| super::extract::too_large_or(&error).0)?;
     let (org, at) = place(request, &signed_in).await?;
+    // Who may not call learns nothing of what is wrong with a body.
+    let access = part::<Access>(request)?;
+    access.allow(&signed_in.caller, org, Permission::LlmInvoke, at).await?;
     let headers = request.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let inbound = read(&body)?.with_headers(headers);

@@ -95,6 +95,29 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(catalog::delete_model)
         .service(catalog::list_catalog)
         .service(catalog::list_provider_kinds)
+        .service(secrets::list_secrets)
+        .service(secrets::create_secret)
+        .service(secrets::rotate_secret)
+        .service(secrets::update_secret)
+        .service(secrets::delete_secret)
+        .service(budgets::list_budgets)
+        .service(budgets::create_budget)
+        .service(budgets::find_budget)
+        .service(budgets::update_budget)
+        .service(budgets::delete_budget)
+        .configure(gateway)
+        .service(usage::usage)
+        .service(usage::list_calls)
+        .service(usage::find_call)
+        .service(audit::list_audit)
+        .service(audit::checkpoint)
+        .service(audit::verify)
+        .service(audit::export);
+}
+
+/// What decides about calls: who answers them, what may be said in them, and what becomes of failures.
+fn gateway(config: &mut ServiceConfig<'_>) {
+    config
         .service(routing::list_routes)
         .service(routing::create_route)
         .service(routing::find_route)
@@ -110,16 +133,6 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(routing::set_routing)
         .service(routing::preview)
         .service(routing::routing_report)
-        .service(secrets::list_secrets)
-        .service(secrets::create_secret)
-        .service(secrets::rotate_secret)
-        .service(secrets::update_secret)
-        .service(secrets::delete_secret)
-        .service(budgets::list_budgets)
-        .service(budgets::create_budget)
-        .service(budgets::find_budget)
-        .service(budgets::update_budget)
-        .service(budgets::delete_budget)
         .service(resilience::provider_health)
         .service(resilience::find_cache)
         .service(resilience::set_cache)
@@ -130,12 +143,5 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(guardrails::test_guardrails)
         .service(guardrails::find_guardrail)
         .service(guardrails::update_guardrail)
-        .service(guardrails::delete_guardrail)
-        .service(usage::usage)
-        .service(usage::list_calls)
-        .service(usage::find_call)
-        .service(audit::list_audit)
-        .service(audit::checkpoint)
-        .service(audit::verify)
-        .service(audit::export);
+        .service(guardrails::delete_guardrail);
 }
