@@ -43,6 +43,21 @@ impl Org {
         })
     }
 
+    /// Why a change of what holds for the whole organisation would be refused; nothing where it
+    /// would not.
+    pub fn blocked(&self, permission: &str) -> Option<AttrValue> {
+        let held = self
+            .0
+            .as_ref()
+            .is_some_and(|org| org.permissions.iter().any(|name| name == permission));
+        (!held).then(|| {
+            format!(
+                "Needs {permission} in the whole organisation. Its administrators can grant it."
+            )
+            .into()
+        })
+    }
+
     /// Where one begins: the first page that one may see.
     pub fn start(&self) -> Place {
         Place::ALL.into_iter().find(|place| self.shows(*place)).unwrap_or(Place::Overview)

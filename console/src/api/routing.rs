@@ -1,8 +1,9 @@
-//! Routes, aliases, previews and what routing saved.
+//! Routes, aliases, preferences, settings, previews and what routing saved.
 
 use ralex_api::Page;
 use ralex_api::routing::{
-    Alias, NewAlias, NewRoute, Preview, PreviewRequest, Route, RoutingReport, UpdateRoute,
+    Alias, NewAlias, NewRoute, Preference, Preview, PreviewRequest, Route, RoutingReport,
+    RoutingSettings, SetPreference, UpdateRoute,
 };
 
 use super::client::{self, Answer};
@@ -34,6 +35,23 @@ pub async fn create_alias(org: &str, new: NewAlias) -> Answer<Alias> {
 
 pub async fn delete_alias(org: &str, name: &str) -> Answer<()> {
     client::delete(&path(org, &["aliases", name])).await
+}
+
+pub async fn preferences(org: &str) -> Answer<Page<Preference>> {
+    client::find(&path(org, &["preferences"])).await
+}
+
+/// Empty rules remove those of the scope.
+pub async fn set_preference(org: &str, set: SetPreference) -> Answer<Page<Preference>> {
+    client::replace(&path(org, &["preferences"]), &set).await
+}
+
+pub async fn settings(org: &str) -> Answer<RoutingSettings> {
+    client::find(&path(org, &["routing"])).await
+}
+
+pub async fn set_settings(org: &str, settings: RoutingSettings) -> Answer<RoutingSettings> {
+    client::replace(&path(org, &["routing"]), &settings).await
 }
 
 pub async fn preview(org: &str, request: PreviewRequest) -> Answer<Preview> {

@@ -103,3 +103,23 @@ pub fn IconButton(props: &IconButtonProps) -> Html {
         </button>
     }
 }
+
+#[derive(Properties, PartialEq)]
+pub struct SwitchProps {
+    pub label: AttrValue,
+    pub on: bool,
+    pub onchange: Callback<bool>,
+}
+
+/// What is so at once when it is switched, without a form to send.
+#[component]
+pub fn Switch(props: &SwitchProps) -> Html {
+    let on = props.on;
+    let onclick = props.onchange.reform(move |_: MouseEvent| !on);
+    html! {
+        <button type="button" class="button switch" role="switch" aria-checked={if on { "true" } else { "false" }} {onclick}>
+            <span class="switch-track" aria-hidden="true" />
+            <span>{ props.label.clone() }</span>
+        </button>
+    }
+}

@@ -85,6 +85,9 @@ fn eye(shown: UseStateHandle<bool>) -> Html {
 pub struct AreaProps {
     pub label: AttrValue,
     pub input: Input,
+    /// As of a text field.
+    #[prop_or_default]
+    pub path: AttrValue,
     #[prop_or_default]
     pub hint: AttrValue,
     #[prop_or_default]
@@ -95,7 +98,7 @@ pub struct AreaProps {
 
 #[component]
 pub fn TextArea(props: &AreaProps) -> Html {
-    let fault = use_fault(&props.input, "");
+    let fault = use_fault(&props.input, &props.path);
     let input = &props.input;
     let oninput = {
         let input = input.clone();

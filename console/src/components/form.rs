@@ -32,14 +32,21 @@ pub struct Props {
     pub onsubmit: Callback<()>,
     #[prop_or_default]
     pub oncancel: Option<Callback<()>>,
+    /// Why it cannot be sent now.
+    #[prop_or_default]
+    pub blocked: Option<AttrValue>,
 }
 
 #[component]
 pub fn Form(props: &Props) -> Html {
     let onsubmit = {
         let (inputs, tell) = (props.inputs.clone(), props.onsubmit.clone());
+        let stopped = props.blocked.is_some();
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
+            if stopped {
+                return;
+            }
             inputs.iter().for_each(Input::leave);
             match inputs.iter().find(|input| input.fault().is_some()) {
                 Some(wrong) => wrong.focus(),
@@ -54,10 +61,11 @@ pub fn Form(props: &Props) -> Html {
             </ContextProvider<Found>>
             if let Some(problem) = props.problem.clone() { <Failed {problem} /> }
             <footer class="dialog-foot">
+                if let Some(reason) = props.blocked.clone() { <span class="faint">{ reason }</span> }
                 if let Some(cancel) = props.oncancel.clone() {
                     <Button onclick={cancel}>{ "Cancel" }</Button>
                 }
-                <Button kind={Kind::Primary} submit=true busy={props.running}>{ props.verb.clone() }</Button>
+                <Button kind={Kind::Primary} submit=true busy={props.running} blocked={props.blocked.clone()}>{ props.verb.clone() }</Button>
             </footer>
         </form>
     }

@@ -27,7 +27,7 @@ pub mod toast;
 
 pub use badge::{Badge, Tone};
 pub use banner::{Banner, Failed};
-pub use button::{Button, IconButton, Kind};
+pub use button::{Button, IconButton, Kind, Switch};
 pub use code::Code;
 pub use dialog::{Confirm, Dialog, Drawer};
 pub use empty::Empty;

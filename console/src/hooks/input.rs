@@ -1,13 +1,14 @@
 //! A field of a form: what is in it, and what is wrong with it once it was left.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::str::FromStr;
 
 use wasm_bindgen::JsCast;
 use yew::prelude::*;
 
 /// Says what is wrong with a text, or nothing.
-pub type Check = fn(&str) -> Option<String>;
+type Check = Rc<dyn Fn(&str) -> Option<String>>;
 
 thread_local! {
     static NEXT: Cell<u32> = const { Cell::new(1) };
@@ -78,12 +79,15 @@ impl Input {
 
 /// A field that starts as `initial`.
 #[hook]
-pub fn use_input(initial: &str, check: Check) -> Input {
+pub fn use_input<C>(initial: &str, check: C) -> Input
+where
+    C: Fn(&str) -> Option<String> + 'static,
+{
     let id = use_memo((), |()| unique());
     let value = use_state(|| initial.to_owned());
     let left = use_state(|| false);
     let seen = (AttrValue::from((*value).clone()), *left);
-    Input { id: (*id).clone(), value, left, seen, check }
+    Input { id: (*id).clone(), value, left, seen, check: Rc::new(check) }
 }
 
 /// An id that no other element of the page has.

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod input;
 pub mod load;
 pub mod pages;
+pub mod poll;
 pub mod query;
 pub mod title;
 
@@ -13,6 +14,7 @@ pub use clock::use_now;
 pub use input::{Input, use_input};
 pub use load::{Load, use_load};
 pub use pages::{Pages, use_pages};
+pub use poll::use_poll;
 pub use query::use_query;
 pub use title::use_title;
 

@@ -4,14 +4,15 @@ use ralex_api::usage::{Call, CallState};
 use yew::prelude::*;
 
 use super::call_story::tell;
+use super::calls_live::{self, Added, Row, View};
 use crate::api;
 use crate::components::segments::Segments;
 use crate::components::{
-    Badge, Button, Column, Drawer, Empty, Head, Icon, KeyValue, More, Table, TextField, Tone, When,
-    show,
+    Badge, Button, Column, Drawer, Empty, Head, Icon, KeyValue, More, Switch, Table, TextField,
+    Tone, When, show,
 };
 use crate::hooks::input::anything;
-use crate::hooks::{Pages, use_input, use_load, use_pages, use_query};
+use crate::hooks::{Pages, use_input, use_load, use_pages, use_poll, use_query};
 use crate::session::use_org;
 use crate::text::money::{exact, short};
 use crate::text::number::{grouped, milliseconds};
@@ -37,17 +38,64 @@ pub fn CallsPage() -> Html {
     let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| async move {
         api::usage::calls(&org, filters, cursor).await
     });
+    let (live, reading) = (query.find("live").is_some(), query.find("call").is_some());
+    let wants = (org.slug(), filters.clone());
+    let poll = use_poll(wants, live && !reading, |(org, filters)| async move {
+        api::usage::calls(&org, filters, None).await
+    });
+    let added = use_state(Added::default);
+    {
+        let added = added.clone();
+        use_effect_with(filters.clone(), move |_| added.set(Added::default()));
+    }
+    let view = list
+        .state
+        .ready()
+        .map(|pages| calls_live::view(&pages.items, &added, poll.latest.as_deref()));
+    let refresh = {
+        let (again, restart, added) = (list.again.clone(), poll.restart.clone(), added.clone());
+        Callback::from(move |()| {
+            added.set(Added::default());
+            restart.emit(());
+            again.emit(());
+        })
+    };
+    let let_in = {
+        let (refresh, view) = (refresh.clone(), view.clone());
+        Callback::from(move |()| match &view {
+            Some(view) if !view.gap => added.set(added.with(&view.waiting)),
+            Some(_) | None => refresh.emit(()),
+        })
+    };
+    let stopped = poll.problem.is_some();
+    let switch = {
+        let (query, set, restart) = (query.clone(), set.clone(), poll.restart.clone());
+        Callback::from(move |on: bool| {
+            if stopped {
+                restart.emit(());
+            }
+            if on != live {
+                set.emit(query.with("live", if on { "1" } else { "" }));
+            }
+        })
+    };
     let open = {
         let (query, set) = (query.clone(), set.clone());
         Callback::from(move |id: String| set.emit(query.with("call", &id)))
     };
+    let filtered = filters != Query::default();
     html! {
         <>
             <Head title="Calls" lead="Every model call with its outcome, tokens, time and cost. Prompts and answers are not stored.">
-                <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
+                <Switch label="Live" on={live && !stopped} onchange={switch} />
+                <Button icon={Icon::Rotate} onclick={refresh}>{ "Refresh" }</Button>
             </Head>
             <Filters query={query.clone()} {set} />
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, &open, filters != Query::default())) }
+            if live { { calls_live::bar(&poll, reading, view.as_ref(), &let_in) } }
+            { show(&list.state, &list.again, |pages| match &view {
+                Some(view) => table(pages, view, &list.more, &open, filtered),
+                None => Html::default(),
+            }) }
             if let Some(id) = query.find("call") {
                 <CallDrawer id={id.to_owned()} onclose={open.reform(|()| String::new())} />
             }
@@ -95,11 +143,12 @@ fn Filters(props: &FiltersProps) -> Html {
 
 fn table(
     pages: &Pages<Call>,
+    view: &View,
     more: &Callback<()>,
     open: &Callback<String>,
     filtered: bool,
 ) -> Html {
-    if pages.items.is_empty() {
+    if view.rows.is_empty() {
         return html! {
             <Empty icon={Icon::List} title={if filtered { "No call matches these filters" } else { "No calls yet" }}>
                 <p>{ if filtered { "Choose another state or model." } else { "They appear here the moment they are made." } }</p>
@@ -109,22 +158,28 @@ fn table(
     html! {
         <>
             <Table caption="Calls" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(|call| row(call, open)) }
+                { for view.rows.iter().map(|one| row(one, open)) }
             </Table>
-            <More shown={pages.items.len()} noun="call" more={pages.next.is_some()} fetching={pages.fetching}
+            <More shown={view.rows.len()} noun="call" more={pages.next.is_some()} fetching={pages.fetching}
                 problem={pages.problem.clone()} onmore={more.clone()} />
         </>
     }
 }
 
-fn row(call: &Call, open: &Callback<String>) -> Html {
+fn row(one: &Row, open: &Callback<String>) -> Html {
+    let call = &one.call;
     let id = call.id.to_string();
     let onclick = open.reform(move |_: MouseEvent| id.clone());
     html! {
-        <tr key={call.id.to_string()} class="clickable" onclick={onclick}>
-            <td><button type="button" class="row-open"><When at={call.started_at} /></button></td>
+        <tr key={call.id.to_string()} class={classes!("clickable", one.new.then_some("new"))} onclick={onclick}>
+            <td>
+                <button type="button" class="row-open">
+                    if one.new { <span class="sr">{ "New: " }</span> }
+                    <When at={call.started_at} />
+                </button>
+            </td>
             <td class="strong">{ call.model.clone() }</td>
-            <td>{ badge(call) }</td>
+            <td>if one.ended { <Badge>{ "Ended" }</Badge> } else { { badge(call) } }</td>
             <td class="wide">{ charged(call) }</td>
             <td class="number wide">{ tokens(call) }</td>
             <td class="number wide">{ call.duration_ms.map(|ms| milliseconds(ms.into())).unwrap_or_default() }</td>

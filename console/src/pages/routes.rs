@@ -1,17 +1,22 @@
-//! Routes: names that mean a choice of models, what would be chosen, and what that saved.
+//! Routes: names that mean a choice of models, what would be chosen, and what that saved; beside
+//! them what scopes prefer, and how models are ranked.
 
 use ralex_api::routing::{Alias, Pick, Route, RouteSpec, RouteStep, UpdateRoute};
 use yew::prelude::*;
 
 use super::route_form::{AliasForm, DeleteAlias, DeleteRoute, RouteForm};
+use super::route_preferences::Preferences;
 use super::route_report::RouteReport;
+use super::route_settings::Settings;
 use super::route_try::TryRoute;
 use crate::api;
+use crate::components::segments::Segments;
 use crate::components::{
     Badge, Button, Column, Failed, Head, Icon, IconButton, Kind, Table, Tone, show, use_toast,
 };
-use crate::hooks::{keep, use_action, use_load};
+use crate::hooks::{keep, use_action, use_load, use_query};
 use crate::session::use_org;
+use crate::text::query::Query;
 
 /// What is open over the page.
 #[derive(Clone, PartialEq)]
@@ -32,8 +37,33 @@ const COLUMNS: [Column; 4] = [
 ];
 const ALIASES: [Column; 3] = [Column::text("Alias"), Column::text("Means"), Column::text("")];
 
+/// The parts of the page, as the address names them.
+const TABS: [(&str, &str); 3] =
+    [("", "Routes"), ("preferences", "Preferences"), ("settings", "Settings")];
+
 #[component]
 pub fn RoutesPage() -> Html {
+    let (query, set) = use_query();
+    let tab = query.find("tab").unwrap_or_default().to_owned();
+    let options = TABS.map(|(value, text)| (value.into(), text.into())).to_vec();
+    let onchange = set.reform(|tab: String| Query::default().with("tab", &tab));
+    let tabs =
+        html! { <div><Segments label="Part" {options} value={tab.clone()} {onchange} /></div> };
+    match tab.as_str() {
+        "preferences" => html! { <Preferences {tabs} /> },
+        "settings" => html! { <Settings {tabs} /> },
+        _ => html! { <RouteList {tabs} /> },
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct ListProps {
+    /// The way to the page's other parts.
+    tabs: Html,
+}
+
+#[component]
+fn RouteList(props: &ListProps) -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
@@ -74,6 +104,7 @@ pub fn RoutesPage() -> Html {
                     <Button kind={Kind::Primary} icon={Icon::Plus} onclick={open.reform(|()| Over::Create)}>{ "Create route" }</Button>
                 }
             </Head>
+            { props.tabs.clone() }
             if let Some(problem) = switching.problem() { <Failed {problem} /> }
             { show(&load, &again, |found| {
                 let (routes, aliases, models) = &**found;

@@ -1,6 +1,7 @@
 //! How values read: pure functions from data to words, tested on the host.
 
 pub mod curl;
+pub mod list;
 pub mod money;
 pub mod number;
 pub mod query;
