@@ -164,8 +164,7 @@ impl Broker {
         }
         // Waited for before anything is held: money is not kept from others by one who waits.
         let waits = Instant::now();
-        let permit = self.place(&request, decided.first().plan.provider).await;
-        let permit = permit.inspect_err(|_| self.leave(&request, &decided))?;
+        let permit = self.first_place(&request, &mut decided).await?;
         let waited = u32::try_from(waits.elapsed().as_millis()).unwrap_or(u32::MAX);
         decided.why.priority = Some(request.wishes.priority.as_str());
         decided.why.queued_ms = (waited > 0).then_some(waited);
@@ -205,6 +204,31 @@ impl Broker {
         Ok(Answered::Stream { call, about, held: cost, stream })
     }
 
+    /// A place for the first try: at the provider that was chosen, or, where too many wait there,
+    /// at the next candidate's, who then is the first.
+    async fn first_place(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+    ) -> Result<Permit, Problem> {
+        let (at, priority, until) = (request.at, request.wishes.priority, self.queue.patience());
+        let mut refused = None;
+        loop {
+            let provider = decided.first().plan.provider;
+            let place = self.queue.place_until(request.org, provider, at, priority, until);
+            let problem = match place.await {
+                Ok(permit) => return Ok(permit),
+                Err(problem) => refused.take().unwrap_or(problem),
+            };
+            self.leave(request, decided);
+            let ready = decided.ready.clone();
+            let next = decided.course.without(&decided.first, self.admits(request.org, &ready));
+            let Some(next) = next else { return Err(problem) };
+            // What another answers is not kept as the answer of the one that was asked for.
+            (decided.first, decided.slot, refused) = (next, None, Some(problem));
+        }
+    }
+
     /// A place at a provider.
     pub(crate) async fn place(
         &self,
@@ -236,6 +260,7 @@ impl Broker {
         let caller = &request.signed_in.caller;
         let (inbound, input) = (&request.inbound, measured.input);
         let ready = ready::all(parts, &self.keys, request.org, inbound, input, &chosen).await?;
+        let ready = ready::affordable(ready, chosen.budget_left);
         if ready.iter().any(|one| !one.keys.is_empty()) {
             // To have a key used is a right of its own; nobody gets to see it by it.
             let permission = Permission::SecretUse;

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ralex_api::catalog::ModelOperation;
 use ralex_api::routing::{Signal, Via};
-use ralex_budgets::Why;
-use ralex_kernel::Problem;
+use ralex_budgets::{Left, Why};
+use ralex_kernel::{Code, Money, Problem};
 use ralex_providers::{Operation, Outline};
 use ralex_routing::classify::Sample;
 use ralex_routing::{Choice, Plan, Question, Tried, escalate};
 
-use crate::Broker;
 use crate::call::Measured;
 use crate::exchange::CallRequest;
 use crate::queue::Priority;
+use crate::{Broker, Parts};
 
 /// What a caller asks for beside the request itself.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,8 @@ pub struct Chosen {
     pub choice: Option<Arc<Choice>>,
     /// Gets a copy of the call, whose answer nobody sees.
     pub shadow: Option<Arc<Plan>>,
+    /// What the budgets have left, where the choice could go by it.
+    pub budget_left: Option<Money>,
 }
 
 /// One of them, and why it stands where it stands.
@@ -64,7 +66,14 @@ pub struct Candidate {
 impl Chosen {
     /// These and no others.
     pub fn of(candidates: Vec<Candidate>) -> Self {
-        Self { candidates, why: Why::default(), header: None, choice: None, shadow: None }
+        Self {
+            candidates,
+            why: Why::default(),
+            header: None,
+            choice: None,
+            shadow: None,
+            budget_left: None,
+        }
     }
 
     /// The one model that gets a copy of a call of this route.
@@ -74,7 +83,7 @@ impl Chosen {
         Self { why: Why { route, ..Why::default() }, ..Self::of(vec![candidate]) }
     }
 
-    fn from_choice(choice: Choice) -> Self {
+    fn from_choice(choice: Choice, budget_left: Option<Money>) -> Self {
         let header = Some(choice.header());
         // A call of one named model explains itself; all others keep the whole explanation.
         let alone = choice.candidates.len() == 1
@@ -93,7 +102,7 @@ impl Chosen {
             .collect();
         let shadow = choice.shadow.clone();
         let choice = choice.escalation.is_some().then(|| Arc::new(choice));
-        Self { candidates, why, header, choice, shadow }
+        Self { candidates, why, header, choice, shadow, budget_left }
     }
 }
 
@@ -121,11 +130,39 @@ impl Broker {
             now,
             ..Question::new(inbound.model(), request.at, sample)
         };
-        let mut choice = self.parts.routing.choose(request.org, &question).await?;
+        let left = self.budget_left(request, &question).await?;
+        let question = Question {
+            budget_left: left.map(|left| left.amount),
+            budget_left_percent: left.map_or(100.0, |left| left.percent),
+            ..question
+        };
+        let routing = &self.parts.routing;
+        let mut choice = match routing.choose(request.org, &question).await {
+            // Figures that are a second old may lead, and not refuse: only the hold knows.
+            Err(problem) if problem.code == Code::BudgetExhausted => {
+                let question = Question { budget_left: None, ..question };
+                routing.choose(request.org, &question).await?
+            }
+            chosen => chosen?,
+        };
         if wishes.escalate {
             begin_better(&mut choice);
         }
-        Ok(Chosen::from_choice(choice))
+        Ok(Chosen::from_choice(choice, question.budget_left))
+    }
+
+    /// What the budgets of a call have left, where its choice depends on it.
+    async fn budget_left(
+        &self,
+        request: &CallRequest,
+        question: &Question<'_>,
+    ) -> Result<Option<Left>, Problem> {
+        let Parts { routing, budgets, .. } = &*self.parts;
+        if !routing.asks_budget(request.org, question).await? {
+            return Ok(None);
+        }
+        let token = request.signed_in.caller.credential.token();
+        budgets.left(request.org, request.at, token).await
     }
 }
 

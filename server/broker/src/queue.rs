@@ -121,13 +121,31 @@ impl Queue {
         at: ScopePath,
         priority: Priority,
     ) -> Result<Permit, Problem> {
+        self.place_until(org, provider, at, priority, self.patience()).await
+    }
+
+    /// When one that begins to wait now has waited for too long.
+    pub fn patience(&self) -> Instant {
+        Instant::now() + self.0.places.longest_wait
+    }
+
+    /// The same as [`Queue::place`] for one that has waited elsewhere: until then, and once that is
+    /// over, only for a place that is free.
+    pub async fn place_until(
+        &self,
+        org: OrgId,
+        provider: ProviderId,
+        at: ScopePath,
+        priority: Priority,
+        until: Instant,
+    ) -> Result<Permit, Problem> {
         let gate = (org, provider);
         let began = Instant::now();
         let Some(mut waiting) = self.enter(gate, (at.team(), priority))? else {
             return Ok(Permit { queue: self.clone(), gate });
         };
         metrics::gauge!("ralex_queue_waiting").increment(1.0);
-        let turn = tokio::time::timeout(self.0.places.longest_wait, &mut waiting.turn).await;
+        let turn = tokio::time::timeout_at(until.into(), &mut waiting.turn).await;
         metrics::gauge!("ralex_queue_waiting").decrement(1.0);
         metrics::histogram!("ralex_queue_seconds", "priority" => priority.as_str())
             .record(began.elapsed());

@@ -58,6 +58,14 @@ pub(crate) async fn all(
     }
 }
 
+/// Leaves out whom the budgets have not enough left for. Where that is everybody, nobody is left
+/// out: the hold refuses the call, and records it.
+pub(crate) fn affordable(ready: Vec<Arc<Ready>>, left: Option<Money>) -> Vec<Arc<Ready>> {
+    let Some(left) = left else { return ready };
+    let fits = |one: &Arc<Ready>| one.worst_case <= left;
+    if ready.iter().any(fits) { ready.into_iter().filter(fits).collect() } else { ready }
+}
+
 async fn one(
     parts: &Parts,
     keys: &Keys,

@@ -12,6 +12,7 @@ mod call;
 mod charge;
 mod hold;
 mod ledger;
+mod left;
 mod settle;
 mod sql;
 mod story;
@@ -33,6 +34,7 @@ pub use batch::{Committed, commit, hold_all, settle_all};
 pub use call::{Decision, OpenCall, Prices, Why, open_calls};
 pub use charge::{Charge, HeldPeriod};
 pub use hold::{Extended, Extension, Hold, HoldOutcome, Refusal};
+pub use left::Left;
 pub use settle::{
     Answerer, Attempt, Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement, Tokens, Told,
 };
@@ -47,11 +49,12 @@ pub struct Budgets {
     access: Arc<Access>,
     clock: Clock,
     known: applicable::Cache,
+    left: left::Cache,
 }
 
 impl Budgets {
     pub fn new(db: Db, access: Arc<Access>, clock: Clock) -> Self {
-        Self { db, access, clock, known: applicable::cache() }
+        Self { db, access, clock, known: applicable::cache(), left: left::cache() }
     }
 
     /// Says every few seconds that `node` is alive and closes calls of nodes that are not, until

@@ -131,6 +131,16 @@ impl Choice {
 }
 
 impl Routing {
+    /// Whether what is left of a budget can change who answers: not where a caller names a model
+    /// that nothing stands in for.
+    pub async fn asks_budget(&self, org: OrgId, question: &Question<'_>) -> Result<bool, Problem> {
+        let (book, rules) = (self.0.book(org).await?, self.0.rules(org).await?);
+        let asked = question.force_model.or(question.route).unwrap_or(question.model);
+        let stands_in = || rules.settings.fallbacks.iter().any(|one| one.model == asked);
+        // A model's own name always means the model.
+        Ok(book.find(asked).is_none() || stands_in())
+    }
+
     /// Who answers a call, in which order, and why.
     pub async fn choose(&self, org: OrgId, question: &Question<'_>) -> Result<Choice, Problem> {
         let (book, rules) = (self.0.book(org).await?, self.0.rules(org).await?);

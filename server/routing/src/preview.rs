@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use ralex_access::Scope;
 use ralex_api::routing::{Preview, PreviewRequest};
-use ralex_kernel::{Code, Problem, ScopePath};
+use ralex_kernel::{Code, Money, Problem, ScopePath};
 use ralex_providers::{Dialect, InPath, Inbound, Outline};
 use serde_json::{Value, json};
 
@@ -48,11 +48,13 @@ pub fn place(request: &PreviewRequest) -> Result<ScopePath, Problem> {
 }
 
 impl Routing {
-    /// What would become of a call. `allowed`: the names that the caller's token may use.
+    /// What would become of a call. `allowed`: the names that the caller's token may use; `left`:
+    /// what the budgets there have left, and in percent.
     pub async fn preview(
         &self,
         scope: &Scope,
         allowed: Option<&[String]>,
+        left: Option<(Money, f64)>,
         request: PreviewRequest,
     ) -> Result<Preview, Problem> {
         let (model, max_output) = (request.model.clone(), request.max_output);
@@ -72,6 +74,8 @@ impl Routing {
             labels: &request.labels,
             residency: request.residency.as_deref(),
             allowed,
+            budget_left: left.map(|(amount, _)| amount),
+            budget_left_percent: left.map_or(100.0, |(_, percent)| percent),
             session: request.session.as_deref(),
             dialect: dialect.as_str(),
             // The same preview every time; which share it falls into is as good as any.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ralex_tests::app::{App, DIALECTS, Token, text, until};
+use ralex_tests::app::{App, DIALECTS, Token, nanos, text, until};
 use ralex_tests::upstream::Upstream;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -129,4 +129,41 @@ async fn the_report_counts_calls_and_compares_with_simpler_ways() {
     assert_eq!(suggestion["calls"], 2, "{report}");
     let wrong = app.owner.get("reports/routing?from=2026-02-01&to=2026-01-01").await;
     wrong.refused(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn near_the_limit_of_a_budget_calls_go_to_a_cheaper_model_before_they_are_refused() {
+    let (app, _upstream, token) = app().await;
+    let steps = json!([
+        { "when": "budget_left_percent < 20", "pick": "order", "targets": [{ "name": "small" }] },
+        { "pick": "order", "targets": [{ "name": "large" }] },
+    ]);
+    let new = json!({ "name": "frugal", "spec": { "steps": steps } });
+    app.owner.post("routes", &new).await.ok();
+    let budget = app.budget("team:blue", "10", true).await;
+    let answers = async |model: &str| {
+        let answer = token.client.call(DIALECTS[0], model, HARD).await;
+        answer.header("x-ralex-model").unwrap_or("nobody").to_owned()
+    };
+    assert_eq!((answers("frugal").await, answers("auto").await), ("large".into(), "large".into()));
+    // A tenth is left: more than the small model can cost, and less than the large one can.
+    let limit = async |of: &dyn Fn(i64) -> i64| {
+        let spent = nanos(&app.owner.get(&format!("budgets/{budget}")).await.ok()["spent"]);
+        let limit = ralex_kernel::Money::nanos(of(spent)).to_string();
+        app.owner.patch(&format!("budgets/{budget}"), &json!({ "limit": limit })).await.ok();
+    };
+    limit(&|spent| spent + spent / 9).await;
+    assert_eq!((answers("frugal").await, answers("auto").await), ("small".into(), "small".into()));
+    let auto = &app.owner.all("calls").await[0];
+    let auto = app.owner.get(&format!("calls/{}", text(auto, "id"))).await.ok();
+    let left_out = &auto["choice"]["left_out"][0];
+    assert_eq!((text(left_out, "model"), text(left_out, "why")), ("large".into(), "budget".into()));
+    let refused = token.client.call(DIALECTS[0], "large", HARD).await;
+    DIALECTS[0].refusal(&refused, 402);
+    limit(&|spent| spent).await;
+    // What is over is told by the hold, and so stands on record.
+    let refused = token.client.call(DIALECTS[0], "auto", HARD).await;
+    DIALECTS[0].refusal(&refused, 402);
+    let refused = app.owner.all("calls?state=refused").await;
+    assert_eq!(text(&refused[0], "asked_model"), "auto", "{refused:?}");
 }

@@ -88,3 +88,30 @@ async fn what_cannot_get_a_place_in_time_holds_nothing_and_is_told_when_to_come_
     upstream.script(Script::default());
     world.ask("first", "c", &[]).await.map(drop).map_err(|it| it.problem).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_the_first_candidate_full_goes_to_the_next_one() {
+    let places = Places { at_once: 1, waiting: 1, longest_wait: Duration::from_millis(200) };
+    let world = World::with_places(Resilience::default(), places).await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    world.provider("first", &upstream, &["one"]).await;
+    world.provider("second", &upstream, &["two"]).await;
+    world.budget("1").await;
+    let chunks = Some(vec!["one ".to_owned(), "two ".to_owned()]);
+    upstream.script_for("first", Script { stall_after: Some(1), chunks, ..Script::default() });
+    let running = world.ask("first", "a", &[("stream", json!(true))]).await;
+    let running = running.map_err(|it| it.problem).unwrap();
+    let both = ["first", "second"];
+    // The first of these waits in vain, and meanwhile the other finds one waiting already.
+    let (one, other) = tokio::join!(world.call_among(&both, false), world.call_among(&both, false));
+    for answered in [one, other] {
+        let Ok(Answered::Whole { about, .. }) = answered else { panic!("it was not answered") };
+        assert_eq!((about.model.as_str(), about.attempts), ("second", 1));
+    }
+    assert_eq!((upstream.requests("first").len(), upstream.requests("second").len()), (1, 2));
+    let late = world.call_among(&["first"], false).await.map(drop).unwrap_err();
+    assert_eq!((late.problem.code, late.problem.retry_after), (Code::Unavailable, Some(2)));
+    drop(running);
+    world.broker.settle_before_reading().await;
+    world.adds_up().await;
+}

@@ -8,6 +8,7 @@ use ralex_api::routing::{
     Alias, NewAlias, NewRoute, Preference, Preview, PreviewRequest, ReportQuery, Route,
     RoutingReport, RoutingSettings, SetPreference, UpdateAlias, UpdateRoute,
 };
+use ralex_budgets::Budgets;
 use ralex_routing::{Routing, place};
 
 use super::extract::{Body, OrgCaller, Query};
@@ -163,11 +164,15 @@ pub async fn set_routing(
 pub async fn preview(
     who: OrgCaller,
     routing: Data<Routing>,
+    budgets: Data<Budgets>,
     request: Body<PreviewRequest>,
 ) -> Result<HttpResponse> {
     let scope = who.allow_at(Permission::ModelRead, place(&request.0)?).await?;
-    let allowed = who.signed_in.models.as_deref();
-    Ok(HttpResponse::Ok().json(routing.preview(&scope, allowed, request.0).await?))
+    let (allowed, token) =
+        (who.signed_in.models.as_deref(), who.signed_in.caller.credential.token());
+    let left = budgets.left(scope.org(), scope.path(), token).await?;
+    let left = left.map(|left| (left.amount, left.percent));
+    Ok(HttpResponse::Ok().json(routing.preview(&scope, allowed, left, request.0).await?))
 }
 
 /// Show what routing cost, what it saved, and what would cost less.
