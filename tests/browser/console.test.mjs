@@ -13,7 +13,7 @@ const PASSWORD = 'a calm owl reads at noon';
 const QUESTION = 'Say something about rivers.';
 const PAGES = {
   overview: 'Overview', playground: 'Playground', calls: 'Calls', usage: 'Usage', budgets: 'Budgets',
-  teams: 'Teams', people: 'People', tokens: 'Tokens', providers: 'Providers and keys', models: 'Models', audit: 'Audit log',
+  teams: 'Teams', people: 'People', tokens: 'Tokens', providers: 'Providers and keys', models: 'Models', routes: 'Routes', audit: 'Audit log',
 };
 
 let server, browser, page, secret, signedIn;
@@ -206,6 +206,63 @@ test('usage and calls show what was called', async () => {
   await go('calls');
   await page.getByRole('table', { name: 'Calls' }).getByText('simulated').first().waitFor();
   await page.getByRole('table', { name: 'Calls' }).getByText('Refused').first().waitFor();
+});
+
+test('new calls wait at the top until they are let in', async () => {
+  await go('calls');
+  const rows = page.getByRole('table', { name: 'Calls' }).getByRole('row');
+  const before = await rows.count();
+  await page.getByRole('switch', { name: 'Live' }).click();
+  await page.waitForURL(/live=1/);
+  await call({});
+  const announced = page.getByRole('button', { name: '1 new call', exact: true });
+  await announced.waitFor();
+  assert.equal(await rows.count(), before);
+  await picture(page, 'calls-live');
+  await announced.click();
+  await eventually(async () => assert.equal(await rows.count(), before + 1));
+  await picture(page, 'calls-let-in');
+  await page.getByRole('switch', { name: 'Live' }).click();
+});
+
+test('what a team wants of routing is checked, kept and removed', async () => {
+  await go('routes');
+  await button('Preferences').click();
+  await button('Add preferences').click();
+  await field('For').selectOption({ label: 'Team Platform team' });
+  await field('Banned models').fill('no-such-model');
+  await field('Residency').focus();
+  await page.getByText('There is no model no-such-model.').waitFor();
+  await picture(page, 'preference-form');
+  await field('Banned models').fill('codestral-2508');
+  await inDialog('Save preferences').click();
+  const row = page.getByRole('row', { name: /Team Platform team never codestral-2508/ });
+  await row.waitFor();
+  await page.reload();
+  await row.waitFor();
+  await picture(page, 'preferences');
+  await button('Remove the preferences of Team Platform team').click();
+  await inDialog('Remove preferences').click();
+  await page.getByText('No preferences yet', { exact: true }).waitFor();
+});
+
+test('the routing settings refuse what is out of bounds, and a reload shows what was saved', async () => {
+  await go('routes');
+  await button('Settings').click();
+  await field('Exploration in percent').fill('51');
+  await field('Sessions stay, in minutes').fill('30');
+  await page.getByText('A number from 0 to 50.').waitFor();
+  await field('Exploration in percent').fill('5');
+  await field('Own weights for auto').check();
+  for (const part of ['Success', 'Cost', 'Speed']) await field(part).fill('1');
+  await field('Judge answers of ranked calls').check();
+  await field('Says nothing').check();
+  await picture(page, 'routing-settings');
+  await button('Save settings').click();
+  await page.getByText('The routing settings are saved.').waitFor();
+  await page.reload();
+  await eventually(async () => assert.equal(await field('Exploration in percent').inputValue(), '5'));
+  assert.ok(await field('Says nothing').isChecked());
 });
 
 test('the audit log verifies, and its export is good offline until one byte changes', async () => {
