@@ -222,7 +222,21 @@ test('new calls wait at the top until they are let in', async () => {
   await announced.click();
   await eventually(async () => assert.equal(await rows.count(), before + 1));
   await picture(page, 'calls-let-in');
+  await rows.nth(1).click();
+  await page.getByText('Paused while a call is open.').waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  const listening = page.getByText('Live: new calls are announced here.');
+  await listening.waitFor();
+  await page.route('**/calls?*', (route) => route.abort());
+  await page.getByText('Live has stopped; the rows below are those of before.').waitFor();
+  assert.equal(await page.getByRole('switch', { name: 'Live' }).isChecked(), false);
+  assert.equal(await rows.count(), before + 1);
+  await picture(page, 'calls-live-stopped');
+  await page.unroute('**/calls?*');
+  await button('Retry').click();
+  await listening.waitFor();
   await page.getByRole('switch', { name: 'Live' }).click();
+  await listening.waitFor({ state: 'detached' });
 });
 
 test('what a team wants of routing is checked, kept and removed', async () => {
@@ -236,7 +250,7 @@ test('what a team wants of routing is checked, kept and removed', async () => {
   await picture(page, 'preference-form');
   await field('Banned models').fill('codestral-2508');
   await inDialog('Save preferences').click();
-  const row = page.getByRole('row', { name: /Team Platform team never codestral-2508/ });
+  const row = page.getByRole('row', { name: /Team Platform team bans codestral-2508/ });
   await row.waitFor();
   await page.reload();
   await row.waitFor();

@@ -217,7 +217,7 @@ fn told(rules: &PreferenceRules) -> String {
     let mut parts = Vec::new();
     for (what, words) in [
         ("prefers", &rules.preferred),
-        ("never", &rules.banned),
+        ("bans", &rules.banned),
         ("processed only in", &rules.residency),
         ("labelled", &rules.labels),
     ] {
@@ -231,6 +231,9 @@ fn told(rules: &PreferenceRules) -> String {
     }
     if rules.no_override {
         parts.push("callers cannot override".to_owned());
+    }
+    if let Some(priority) = rules.priority {
+        parts.push(format!("{priority} priority"));
     }
     parts.join("; ")
 }
@@ -249,7 +252,7 @@ mod tests {
             no_override: true,
             ..PreferenceRules::default()
         };
-        let sentence = "never a, b; processed only in eu; default is auto, also for unknown \
+        let sentence = "bans a, b; processed only in eu; default is auto, also for unknown \
                         names; callers cannot override";
         assert_eq!(told(&rules), sentence);
         assert_eq!(told(&PreferenceRules::default()), "");
