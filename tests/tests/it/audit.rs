@@ -60,9 +60,15 @@ async fn every_write_leaves_its_entry() {
     let mut watched = Watched { app, seen: BTreeSet::new() };
     structure(&mut watched).await;
     catalog(&mut watched).await;
+    routing(&mut watched).await;
+    guards(&mut watched).await;
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
-    let no_entry = ["POST /api/v1/orgs/{org}/audit/verify"];
+    let no_entry = [
+        "POST /api/v1/orgs/{org}/audit/verify",
+        "POST /api/v1/orgs/{org}/preview",
+        "POST /api/v1/orgs/{org}/guardrails/test",
+    ];
     let writes = operations()
         .into_iter()
         .filter(|operation| operation.method != Method::GET && operation.path.starts_with("/api/"));
@@ -141,10 +147,57 @@ async fn catalog(watched: &mut Watched) {
     let op = format!("POST {ORG}/secrets/{{secret}}/versions");
     let next = Some(json!({ "value": "sk-two" }));
     watched.leaves(&op, &format!("{path}/versions"), next, &["secret.rotated"]).await;
+    let op = format!("PATCH {ORG}/secrets/{{secret}}");
+    let change = Some(json!({ "weight": 2 }));
+    watched.leaves(&op, &path, change, &["secret.updated"]).await;
     let op = format!("DELETE {ORG}/secrets/{{secret}}");
     watched.leaves(&op, &path, None, &["secret.deleted"]).await;
     let op = format!("DELETE {ORG}/providers/{{provider}}");
     watched.leaves(&op, "providers/mine", None, &["provider.deleted"]).await;
+}
+
+async fn routing(watched: &mut Watched) {
+    const ORG: &str = "/api/v1/orgs/{org}";
+    let step = json!({ "pick": "order", "targets": [{ "name": "simulated" }] });
+    let route = json!({ "name": "mine", "spec": { "steps": [step] } });
+    let op = format!("POST {ORG}/routes");
+    watched.leaves(&op, "routes", Some(route), &["route.created"]).await;
+    let op = format!("PATCH {ORG}/routes/{{route}}");
+    let change = Some(json!({ "enabled": false }));
+    watched.leaves(&op, "routes/mine", change, &["route.updated"]).await;
+    let op = format!("DELETE {ORG}/routes/{{route}}");
+    watched.leaves(&op, "routes/mine", None, &["route.deleted"]).await;
+    let alias = Some(json!({ "name": "short", "target": "simulated" }));
+    watched.leaves(&format!("POST {ORG}/aliases"), "aliases", alias, &["alias.set"]).await;
+    let op = format!("PATCH {ORG}/aliases/{{alias}}");
+    let change = Some(json!({ "target": "auto" }));
+    watched.leaves(&op, "aliases/short", change, &["alias.set"]).await;
+    let op = format!("DELETE {ORG}/aliases/{{alias}}");
+    watched.leaves(&op, "aliases/short", None, &["alias.deleted"]).await;
+    let rules = Some(json!({ "rules": { "banned": ["simulated"] } }));
+    let op = format!("PUT {ORG}/preferences");
+    watched.leaves(&op, "preferences", rules, &["routing.preference_set"]).await;
+    let settings = Some(json!({ "explore_percent": 5.0 }));
+    let op = format!("PUT {ORG}/routing");
+    watched.leaves(&op, "routing", settings, &["routing.settings_changed"]).await;
+}
+
+async fn guards(watched: &mut Watched) {
+    const ORG: &str = "/api/v1/orgs/{org}";
+    let check = json!({ "kind": "topic", "phrases": ["project zephyr"] });
+    let new = json!({ "name": "Zephyr", "scope": "org", "check": check, "action": "flag",
+        "direction": "in" });
+    let op = format!("POST {ORG}/guardrails");
+    let made = watched.leaves(&op, "guardrails", Some(new), &["guardrail.created"]).await;
+    let path = format!("guardrails/{}", text(&made, "id"));
+    let op = format!("PATCH {ORG}/guardrails/{{guardrail}}");
+    let change = Some(json!({ "enabled": false }));
+    watched.leaves(&op, &path, change, &["guardrail.updated"]).await;
+    let op = format!("DELETE {ORG}/guardrails/{{guardrail}}");
+    watched.leaves(&op, &path, None, &["guardrail.deleted"]).await;
+    let cache = Some(json!({ "mode": "off", "ttl_seconds": 60 }));
+    watched.leaves(&format!("PUT {ORG}/cache"), "cache", cache, &["cache.configured"]).await;
+    watched.leaves(&format!("DELETE {ORG}/cache"), "cache", None, &["cache.cleared"]).await;
 }
 
 async fn account(watched: &mut Watched) {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use ralex_tests::app::{App, Dialect, Token, nanos, until};
+use ralex_tests::app::{App, DIALECTS, Dialect, Token, nanos, text, until};
 use ralex_tests::upstream::{Script, Upstream};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -104,7 +105,7 @@ async fn a_server_killed_between_two_tries_leaves_no_call_unsettled_and_no_money
     let client = token.client.clone();
     let call = tokio::spawn(async move {
         let body = Dialect::Chat.body("safe", "Hello");
-        let request = client.request(reqwest::Method::POST, "/v1/chat/completions").json(&body);
+        let request = client.request(Method::POST, "/v1/chat/completions").json(&body);
         client.try_answered(request).await.is_ok()
     });
     until("the second was asked", SOON, async || {
@@ -134,7 +135,7 @@ async fn kept_answers_are_given_again_to_the_same_team_alone() {
     let (app, upstream, blue) = app_with(&[]).await;
     let red = app.token("red").await;
     let set = json!({ "mode": "all", "ttl_seconds": 60 });
-    let set = app.owner.send(reqwest::Method::PUT, "cache", Some(&set)).await.ok();
+    let set = app.owner.send(Method::PUT, "cache", Some(&set)).await.ok();
     assert_eq!(set["mode"], "all");
     let from = async |token: &Token| {
         let answer = token.client.call(Dialect::Chat, "first", "What is new?").await;
@@ -153,10 +154,7 @@ async fn kept_answers_are_given_again_to_the_same_team_alone() {
     app.owner.delete("cache").await;
     assert_eq!(from(&blue).await.0, "miss");
     let refused = json!({ "mode": "all", "ttl_seconds": 0 });
-    app.owner
-        .send(reqwest::Method::PUT, "cache", Some(&refused))
-        .await
-        .refused(422, "invalid_request");
+    app.owner.send(Method::PUT, "cache", Some(&refused)).await.refused(422, "invalid_request");
 }
 
 #[tokio::test]
@@ -190,10 +188,38 @@ async fn an_answer_that_is_not_good_enough_is_paid_and_a_better_model_answers() 
     upstream.script_for("first", Script::default());
     upstream.script_for("second", Script::default());
     let body = Dialect::Chat.body("careful", "Why is the sky blue?");
-    let request =
-        || token.client.request(reqwest::Method::POST, "/v1/chat/completions").json(&body);
+    let request = || token.client.request(Method::POST, "/v1/chat/completions").json(&body);
     let content = token.client.answered(request()).await;
     assert_eq!(content.header("x-ralex-model"), Some("first"));
     let again = token.client.answered(request().header("x-ralex-escalate", "true")).await;
     assert_eq!(again.header("x-ralex-model"), Some("second"));
+}
+
+#[tokio::test]
+async fn a_team_s_calls_are_as_urgent_as_its_preferences_say_unless_they_say_so_themselves() {
+    let (app, _upstream, token) = app_with(&[]).await;
+    let priority = async |header: Option<&str>| {
+        let dialect = DIALECTS[0];
+        let request = token.client.request(Method::POST, &dialect.path("first", false));
+        let request = request.json(&dialect.body("first", "hi"));
+        let request = match header {
+            Some(named) => request.header("x-ralex-priority", named),
+            None => request,
+        };
+        let answer = token.client.answered(request).await;
+        text(&story(&app, answer.header("x-ralex-call-id").unwrap()).await, "priority")
+    };
+    let set = async |rules: &Value| app.owner.send(Method::PUT, "preferences", Some(rules)).await;
+    assert_eq!(priority(None).await, "normal");
+    let rules = json!({ "rules": { "priority": "low" } });
+    set(&rules).await.ok();
+    assert_eq!((priority(None).await, priority(Some("high")).await), ("low".into(), "high".into()));
+    let team = app.owner.all("teams").await.into_iter().find(|team| team["slug"] == "blue");
+    let nearer = json!({ "team": team.unwrap()["id"], "rules": { "priority": "high" } });
+    set(&nearer).await.ok();
+    assert_eq!((priority(None).await, priority(Some("low")).await), ("high".into(), "low".into()));
+    let wrong = json!({ "rules": { "priority": "urgent" } });
+    assert_eq!(set(&wrong).await.status, 422);
+    let log = app.owner.all("audit?action=routing.preference_set").await;
+    assert!(log[0]["record"].to_string().contains("priority"), "{log:?}");
 }
