@@ -3,7 +3,7 @@
 mod report;
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{Money, ProjectId, RouteId, ScopePath, Slug, TeamId};
+use ralex_kernel::{Money, ProjectId, RouteId, Slug, TeamId};
 use serde::{Deserialize, Serialize};
 
 pub use report::{Baseline, ModelShare, ReportQuery, RoutingReport, Suggestion, TaskCost};
@@ -36,6 +36,10 @@ macro_rules! words {
         }
     )+};
 }
+
+mod preference;
+
+pub use preference::{Preference, PreferenceRules, Priority, SetPreference};
 
 words! {
     /// What a call is for.
@@ -304,13 +308,6 @@ crate::answer! {
         pub target: String,
         pub created_at: DateTime<Utc>,
     }
-
-    /// What a team or project wants of routing.
-    pub struct Preference {
-        pub scope: ScopePath,
-        pub rules: PreferenceRules,
-        pub updated_at: DateTime<Utc>,
-    }
 }
 
 crate::request! {
@@ -399,39 +396,6 @@ crate::request! {
 
     pub struct UpdateAlias {
         pub target: String,
-    }
-
-    /// Which models a scope may use and likes. What is banned above stays banned below; the
-    /// nearest scope's other rules hold.
-    #[derive(Default, PartialEq)]
-    pub struct PreferenceRules {
-        #[serde(default)]
-        pub preferred: Vec<String>,
-        #[serde(default)]
-        pub banned: Vec<String>,
-        /// What the name `default` means, and names that nothing has where `catch_all` is set.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub default_route: Option<String>,
-        #[serde(default)]
-        pub catch_all: bool,
-        /// Data may be processed there only (`eu`, `us`, …); empty: anywhere.
-        #[serde(default)]
-        pub residency: Vec<String>,
-        /// Every call counts as if it had these data labels.
-        #[serde(default)]
-        pub labels: Vec<String>,
-        /// True: `x-ralex-model` and `x-ralex-route` are refused.
-        #[serde(default)]
-        pub no_override: bool,
-    }
-
-    /// Sets the rules of a scope; empty rules remove them.
-    pub struct SetPreference {
-        #[serde(default)]
-        pub team: Option<TeamId>,
-        #[serde(default)]
-        pub project: Option<ProjectId>,
-        pub rules: PreferenceRules,
     }
 
     /// How models are ranked in this organisation.

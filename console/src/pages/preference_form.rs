@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ralex_api::Problem;
-use ralex_api::routing::{Preference, PreferenceRules, SetPreference};
+use ralex_api::routing::{Preference, PreferenceRules, Priority, SetPreference};
 use ralex_kernel::ScopePath;
 use yew::prelude::*;
 
@@ -38,6 +38,11 @@ pub fn PreferenceForm(props: &Props) -> Html {
     let route = use_state(|| rules.default_route.clone().unwrap_or_default());
     let catch_all = use_state(|| rules.catch_all);
     let no_override = use_state(|| rules.no_override);
+    let priority = use_state(|| rules.priority);
+    let onpriority = {
+        let priority = priority.clone();
+        Callback::from(move |named: String| priority.set(Priority::named(&named)))
+    };
     let said = AttrValue::from(
         at.map(|at| format!("The preferences of {} are saved.", known.name(at)))
             .unwrap_or_default(),
@@ -51,6 +56,7 @@ pub fn PreferenceForm(props: &Props) -> Html {
         residency: words(&residency.text()),
         labels: words(&labels.text()),
         no_override: *no_override,
+        priority: *priority,
     };
     let empty = rules == PreferenceRules::default();
     let onsubmit = {
@@ -80,6 +86,7 @@ pub fn PreferenceForm(props: &Props) -> Html {
                     <TextField label="Residency" path="rules.residency" input={residency} placeholder="eu, us" hint="Data may be processed there only; empty: anywhere." />
                     <TextField label="Labels" path="rules.labels" input={labels} placeholder="pii" hint="Every call counts as if it had them." />
                 </div>
+                <SelectField label="Priority" path="rules.priority" options={priorities()} value={priority.map_or("", Priority::as_str)} onchange={onpriority} hint="Of calls that do not say theirs with x-ralex-priority." />
                 <Check label="No override" on={*no_override} onchange={keep(&no_override)} hint="Refuses the headers x-ralex-model and x-ralex-route." />
             </Form>
         </Dialog>
@@ -110,6 +117,12 @@ fn targets(known: &Known, now: &str) -> Vec<(AttrValue, AttrValue)> {
     let none = (AttrValue::from(""), AttrValue::from("None"));
     let named = names.map(|name| (name.to_owned().into(), name.to_owned().into()));
     std::iter::once(none).chain(named).collect()
+}
+
+fn priorities() -> Vec<(AttrValue, AttrValue)> {
+    let none = (AttrValue::from(""), AttrValue::from("As above it"));
+    let all = Priority::ALL.iter().map(|one| (one.as_str().into(), one.as_str().into()));
+    std::iter::once(none).chain(all).collect()
 }
 
 /// Says which of the names is no model.

@@ -232,6 +232,9 @@ fn told(rules: &PreferenceRules) -> String {
     if rules.no_override {
         parts.push("callers cannot override".to_owned());
     }
+    if let Some(priority) = rules.priority {
+        parts.push(format!("{priority} priority"));
+    }
     parts.join("; ")
 }
 

@@ -100,6 +100,7 @@ pub enum Event {
         residency: Vec<String>,
         labels: Vec<String>,
         no_override: bool,
+        priority: Option<String>,
     },
     #[serde(rename = "routing.settings_changed")]
     RoutingSettingsChanged { explore_percent: f64, escalates: bool, fallbacks: u32 },

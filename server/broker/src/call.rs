@@ -64,6 +64,7 @@ impl Broker {
     pub async fn call(&self, mut request: CallRequest) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
+        self.prioritise(&mut request).await?;
         let guard = self.guard(&mut request, &scope).await?;
         let measured = measured(&request).await?;
         let chosen = self.choose(&request, &measured, self.parts.clock.now()).await?;
@@ -90,9 +91,19 @@ impl Broker {
     ) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
+        self.prioritise(&mut request).await?;
         let guard = self.guard(&mut request, &scope).await?;
         let measured = measured(&request).await?;
         self.call_chosen(request, Known { scope, guard, measured, started }, chosen).await
+    }
+
+    /// A call that does not say how urgent it is, is as urgent as its team's calls are.
+    async fn prioritise(&self, request: &mut CallRequest) -> Result<(), Problem> {
+        if request.wishes.priority.is_none() {
+            let told = self.parts.routing.priority(request.org, request.at).await?;
+            request.wishes.priority = told;
+        }
+        Ok(())
     }
 
     /// Looks at what is asked, takes out of it what is to be taken out, and refuses it where a
@@ -166,7 +177,7 @@ impl Broker {
         let waits = Instant::now();
         let permit = self.first_place(&request, &mut decided).await?;
         let waited = u32::try_from(waits.elapsed().as_millis()).unwrap_or(u32::MAX);
-        decided.why.priority = Some(request.wishes.priority.as_str());
+        decided.why.priority = Some(request.wishes.priority().as_str());
         decided.why.queued_ms = (waited > 0).then_some(waited);
         let worst_case = decided.first().worst_case;
         let mut in_flight = self.open(&request, &decided, worst_case).await?;
@@ -211,7 +222,7 @@ impl Broker {
         request: &CallRequest,
         decided: &mut Decided,
     ) -> Result<Permit, Problem> {
-        let (at, priority, until) = (request.at, request.wishes.priority, self.queue.patience());
+        let (at, priority, until) = (request.at, request.wishes.priority(), self.queue.patience());
         let mut refused = None;
         loop {
             let provider = decided.first().plan.provider;
@@ -235,7 +246,7 @@ impl Broker {
         request: &CallRequest,
         provider: ProviderId,
     ) -> Result<Permit, Problem> {
-        self.queue.place(request.org, provider, request.at, request.wishes.priority).await
+        self.queue.place(request.org, provider, request.at, request.wishes.priority()).await
     }
 
     /// A call that was admitted by the circuits does not go out after all.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ralex_api::catalog::ModelOperation;
-use ralex_api::routing::{Signal, Via};
+use ralex_api::routing::{Priority, Signal, Via};
 use ralex_budgets::{Left, Why};
 use ralex_kernel::{Code, Money, Problem};
 use ralex_providers::{Operation, Outline};
@@ -14,7 +14,6 @@ use ralex_routing::{Choice, Plan, Question, Tried, escalate};
 
 use crate::call::Measured;
 use crate::exchange::CallRequest;
-use crate::queue::Priority;
 use crate::{Broker, Parts};
 
 /// What a caller asks for beside the request itself.
@@ -30,14 +29,20 @@ pub struct Wishes {
     pub residency: Option<String>,
     /// Calls of one session stay with one model where a route says so.
     pub session: Option<String>,
-    /// `x-ralex-priority`: who goes first where calls wait.
-    pub priority: Priority,
+    /// `x-ralex-priority`: who goes first where calls wait; absent: as the scope's preferences say.
+    pub priority: Option<Priority>,
     /// `x-ralex-escalate`: the last answer was not good enough.
     pub escalate: bool,
     /// `x-ralex-cache: no-store`: no kept answer, and nothing kept of this one.
     pub fresh: bool,
     /// Headers that a route's conditions may read; never a credential.
     pub headers: BTreeMap<String, String>,
+}
+
+impl Wishes {
+    pub(crate) fn priority(&self) -> Priority {
+        self.priority.unwrap_or_default()
+    }
 }
 
 /// The models that may answer a call, the preferred one first; never empty.

@@ -40,7 +40,7 @@ use ralex_vault::Vault;
 pub use choice::{Candidate, Chosen, Wishes};
 pub use course::Resilience;
 pub use exchange::{About, Answered, CallRequest, Failure};
-pub use queue::{Places, Priority};
+pub use queue::Places;
 pub use stream::CallStream;
 use writer::Writer;
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use ralex_api::routing::Priority;
 use ralex_kernel::{Code, OrgId, Problem, ProviderId, ScopePath, TeamId};
 use tokio::sync::oneshot;
 
@@ -32,35 +33,12 @@ impl Default for Places {
     }
 }
 
-/// How urgent a call is beside others of its organisation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Priority {
-    High,
-    #[default]
-    Normal,
-    Low,
-}
-
-impl Priority {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::High => "high",
-            Self::Normal => "normal",
-            Self::Low => "low",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::High, Self::Normal, Self::Low].into_iter().find(|it| it.as_str() == text)
-    }
-
-    /// What a place costs a line: the less, the more of them it gets.
-    const fn cost(self) -> u64 {
-        match self {
-            Self::High => 1,
-            Self::Normal => 4,
-            Self::Low => 16,
-        }
+/// What a place costs a line: the less, the more of them it gets.
+const fn cost(priority: Priority) -> u64 {
+    match priority {
+        Priority::High => 1,
+        Priority::Normal => 4,
+        Priority::Low => 16,
     }
 }
 
@@ -186,7 +164,7 @@ impl Queue {
 impl State {
     fn join(&mut self, line: Line) -> ((u64, u64), oneshot::Receiver<()>) {
         let begins = self.lines.get(&line).copied().unwrap_or(0).max(self.now);
-        let done = begins + line.1.cost();
+        let done = begins + cost(line.1);
         self.lines.insert(line, done);
         self.arrivals += 1;
         let ticket = (done, self.arrivals);

@@ -48,7 +48,7 @@ impl Broker {
             prices: Prices::default(),
             decision: Decision::Refused { problem: Code::Unavailable },
             started_at: self.parts.clock.now(),
-            why: Why { priority: Some(request.wishes.priority.as_str()), ..Why::default() },
+            why: Why { priority: Some(request.wishes.priority().as_str()), ..Why::default() },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use ralex_access::Scope;
 use ralex_api::Page;
-use ralex_api::routing::{Preference, PreferenceRules, RoutingSettings, SetPreference};
+use ralex_api::routing::{Preference, PreferenceRules, Priority, RoutingSettings, SetPreference};
 use ralex_audit::{Event, record};
 use ralex_kernel::{OrgId, Problem, ProjectId, ScopePath, TeamId};
 use ralex_store::{OnConstraint, problem};
@@ -60,10 +60,16 @@ impl Routing {
             residency: rules.residency,
             labels: rules.labels,
             no_override: rules.no_override,
+            priority: rules.priority.map(|priority| priority.to_string()),
         };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.0.access.commit(tx, org).await?;
         self.list_preferences(scope).await
+    }
+
+    /// How urgent calls at a scope are that do not say so themselves; the nearest scope counts.
+    pub async fn priority(&self, org: OrgId, at: ScopePath) -> Result<Option<Priority>, Problem> {
+        Ok(self.0.rules(org).await?.priority(at))
     }
 
     /// How the organisation ranks models.

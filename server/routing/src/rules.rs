@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use ralex_api::routing::{
-    Pick, PreferenceRules, RouteSpec, RouteStep, RouteTarget, RoutingSettings,
+    Pick, PreferenceRules, Priority, RouteSpec, RouteStep, RouteTarget, RoutingSettings,
 };
 use ralex_kernel::{OrgId, Problem, ProjectId, ScopePath, TeamId};
 use tracing::error;
@@ -120,6 +120,11 @@ impl Rules {
             wishes.residency = narrowed(wishes.residency, &rule.residency);
         }
         wishes
+    }
+
+    /// The nearest scope's.
+    pub fn priority(&self, at: ScopePath) -> Option<Priority> {
+        at.ancestors().find_map(|scope| self.preferences.get(&scope)?.priority)
     }
 }
 

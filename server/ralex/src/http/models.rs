@@ -8,7 +8,8 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
 use futures_util::{Stream, StreamExt};
 use ralex_access::{Access, Permission};
-use ralex_broker::{About, Answered, Broker, CallRequest, CallStream, Failure, Priority, Wishes};
+use ralex_api::routing::Priority;
+use ralex_broker::{About, Answered, Broker, CallRequest, CallStream, Failure, Wishes};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
 use ralex_providers::{Dialect, InPath, Inbound, JsonArray, error_body};
@@ -158,9 +159,11 @@ fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
     };
     let labels = text("x-ralex-labels").unwrap_or_default();
     let priority = match text("x-ralex-priority") {
-        Some(named) => Priority::parse(&named)
-            .ok_or_else(|| Problem::field("x-ralex-priority", "must be high, normal or low"))?,
-        None => Priority::default(),
+        Some(named) => match Priority::named(&named) {
+            None => return Err(Problem::field("x-ralex-priority", "must be high, normal or low")),
+            known => known,
+        },
+        None => None,
     };
     let open = request.headers().iter().filter(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
     let open = open.filter_map(|(name, value)| {
