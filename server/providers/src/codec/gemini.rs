@@ -91,6 +91,11 @@ impl Codec for Gemini {
         Box::new(stream::Pass::new(meter))
     }
 
+    /// Google's own readers take every line for data, and fail at a comment.
+    fn heartbeat(&self) -> &'static [u8] {
+        b""
+    }
+
     fn error_body(&self, problem: &Problem) -> Value {
         json!({ "error": {
             "code": problem.status,

@@ -219,3 +219,15 @@ fn a_tool_call_whose_arguments_are_no_json_is_the_callers_mistake() {
     assert_eq!(problem.code, Code::InvalidRequest);
     assert_eq!(problem.errors[0].path, "messages[0].tool_calls[0].function.arguments");
 }
+
+#[test]
+fn a_heartbeat_is_nothing_that_a_dialects_readers_take_for_data() {
+    for dialect in Dialect::ALL {
+        let heartbeat = crate::codec::of(dialect).heartbeat();
+        match dialect {
+            Dialect::OpenaiChat | Dialect::OpenaiResponses => assert!(heartbeat.starts_with(b": ")),
+            Dialect::AnthropicMessages => assert!(heartbeat.starts_with(b"event: ping\n")),
+            Dialect::Gemini | Dialect::BedrockConverse => assert!(heartbeat.is_empty()),
+        }
+    }
+}
