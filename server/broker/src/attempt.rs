@@ -75,6 +75,9 @@ impl Broker {
                 break;
             }
             tokio::time::sleep(tried.pause).await;
+            if last.is_some() && !self.still_stands(request, &decided) {
+                break;
+            }
             let ready = decided.ready.clone();
             if !self.make_room(request, &mut in_flight, ready.get(tried.candidate)).await {
                 next = decided.course.without(&tried, self.admits(request.org, &ready));

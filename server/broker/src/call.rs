@@ -28,6 +28,10 @@ use crate::writer::Opening;
 /// Larger bodies are hashed and counted away from the threads that serve.
 const SMALL_BODY: usize = 64 * 1024;
 
+/// What was decided this long ago is looked at again before it is acted on, since what is taken
+/// away must have an end within a second.
+const LONG_WAIT_MS: u32 = 500;
+
 /// What is known of a call before its candidates are made ready.
 struct Known {
     scope: Scope,
@@ -177,6 +181,12 @@ impl Broker {
         let waits = Instant::now();
         let permit = self.first_place(&request, &mut decided).await?;
         let waited = u32::try_from(waits.elapsed().as_millis()).unwrap_or(u32::MAX);
+        if waited > LONG_WAIT_MS && !self.still_stands(&request, &decided) {
+            self.leave(&request, &decided);
+            let detail = "Rules of the organisation changed while the call waited for its turn. \
+                          Send it again.";
+            return Err(Problem::new(Code::Unavailable, detail).with_retry_after(1).into());
+        }
         decided.why.priority = Some(request.wishes.priority().as_str());
         decided.why.queued_ms = (waited > 0).then_some(waited);
         let worst_case = decided.first().worst_case;
@@ -213,6 +223,13 @@ impl Broker {
         }
         let stream = Box::new(CallStream::kept(body, request.inbound.dialect()));
         Ok(Answered::Stream { call, about, held: cost, stream })
+    }
+
+    /// Whether everything that the decision went by is as it was: a right, token or key that was
+    /// taken away while the call waited makes a new version of the policy, and nothing is sent
+    /// any more by the old one.
+    pub(crate) fn still_stands(&self, request: &CallRequest, decided: &Decided) -> bool {
+        self.parts.access.version(request.org) == decided.scope.policy_version()
     }
 
     /// A place for the first try: at the provider that was chosen, or, where too many wait there,

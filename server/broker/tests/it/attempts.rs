@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use ralex_api::usage::CallState;
 use ralex_broker::{Answered, Failure, Resilience};
 use ralex_kernel::{Code, Money};
+use ralex_tests::app::until;
 use ralex_tests::upstream::{Match, Script, Upstream};
 use serde_json::json;
 
@@ -277,5 +278,22 @@ async fn a_hedge_answers_for_one_that_is_late_and_both_are_paid() {
     assert_eq!(upstream.counts().canceled, 1, "the late one was told to stop");
     let budget = world.only_budget().await;
     assert_eq!(budget.held, Money::ZERO);
+    world.adds_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_more_is_sent_by_a_policy_that_has_changed_meanwhile() {
+    let (world, upstream) = pair().await;
+    upstream.script(once(Script { delay_first_ms: 500, ..status(500) }));
+    let change = async {
+        let begun = async || (upstream.counts().begun == 1).then_some(());
+        until("the first try is under way", Duration::from_secs(5), begun).await;
+        // Any change of the organisation's will do: a role, a token or a key that is taken away
+        // is one.
+        world.budget("1").await;
+    };
+    let (answered, ()) = futures_util::future::join(world.call_among(BOTH, false), change).await;
+    assert_eq!(refused(answered).problem.code, Code::UpstreamError);
+    assert_eq!(upstream.counts().begun, 1, "the second candidate was asked");
     world.adds_up().await;
 }
