@@ -5,14 +5,12 @@
 //! the worst case by what the call really cost.
 
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use ralex_audit::{Author, CallClosed, Entry, Event};
 use ralex_kernel::NodeId;
-use ralex_store::Db;
+use ralex_store::{Db, Error, Sweeper, System};
 use sqlx::PgConnection;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use crate::batch::{KnownPeriods, events, lock_periods};
@@ -20,14 +18,17 @@ use crate::settle::{Counted, SettleOutcome};
 use crate::sql;
 use crate::sql::call::{Closing, Locked};
 
-/// How often a node says that it is alive and looks for calls of those that are not.
-const PACE: Duration = Duration::from_secs(5);
+const SWEEPER: Sweeper = Sweeper {
+    name: "calls",
+    why: "close calls of nodes that went silent",
+    // A node also says that it is alive as often as it looks for calls of those that are not.
+    pace: Duration::from_secs(5),
+    at_once: 200,
+};
 /// Six missed heartbeats.
 const SILENT: Duration = Duration::from_secs(30);
 /// No call runs longer; the broker gives up well before.
 const LONGEST_CALL: Duration = Duration::from_hours(1);
-/// Calls closed in one transaction, so that the locks on their budgets stay short.
-const AT_ONCE: i64 = 200;
 
 const LOST: &str = "lost";
 
@@ -37,17 +38,8 @@ pub async fn heartbeat(conn: &mut PgConnection, node: NodeId) -> Result<(), sqlx
 }
 
 /// Closes every lost call, and returns how many there were.
-pub async fn sweep(db: &Db) -> Result<u64, ralex_store::Error> {
-    let mut lost = 0;
-    loop {
-        let mut tx = db.system("close calls of nodes that went silent").await?;
-        let closed = sweep_some(&mut tx).await?;
-        tx.commit().await?;
-        lost += closed;
-        if closed < AT_ONCE.unsigned_abs() {
-            break;
-        }
-    }
+pub async fn sweep(db: &Db) -> Result<u64, Error> {
+    let lost = SWEEPER.all(db, close_some).await?;
     if lost > 0 {
         metrics::counter!("ralex_calls_lost_total").increment(lost);
         warn!(calls = lost, "{lost} calls of silent nodes were closed at their worst case");
@@ -57,34 +49,25 @@ pub async fn sweep(db: &Db) -> Result<u64, ralex_store::Error> {
 
 /// Beats and sweeps, at once and then steadily, until `shutdown`.
 pub(crate) async fn run(db: &Db, node: NodeId, shutdown: impl Future<Output = ()>) {
-    let mut shutdown = pin!(shutdown);
-    let mut ticks = interval(PACE);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = &mut shutdown => return,
-            _ = ticks.tick() => {}
-        }
-        // The transaction that is cut short here rolls back, and another node goes on.
-        tokio::select! {
-            () = &mut shutdown => return,
-            done = beat_and_sweep(db, node) => if let Err(error) = done {
-                warn!(%error, "lost calls could not be swept, the next try is soon: {error}");
-            }
-        }
-    }
+    SWEEPER.run(shutdown, || beat_and_sweep(db, node)).await;
 }
 
-async fn beat_and_sweep(db: &Db, node: NodeId) -> Result<(), ralex_store::Error> {
+async fn beat_and_sweep(db: &Db, node: NodeId) -> Result<u64, Error> {
     let mut tx = db.system("say that this node is alive").await?;
     heartbeat(&mut tx, node).await?;
     tx.commit().await?;
-    sweep(db).await.map(drop)
+    sweep(db).await
+}
+
+async fn close_some(mut tx: System) -> Result<u64, Error> {
+    let closed = sweep_some(&mut tx).await?;
+    tx.commit().await?;
+    Ok(closed)
 }
 
 async fn sweep_some(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let (silent, longest) = (SILENT.as_secs_f64(), LONGEST_CALL.as_secs_f64());
-    let calls = sql::call::lock_lost(conn, silent, longest, AT_ONCE).await?;
+    let calls = sql::call::lock_lost(conn, silent, longest, SWEEPER.at_once).await?;
     if calls.is_empty() {
         return Ok(0);
     }

@@ -16,6 +16,7 @@ pub mod feed;
 pub mod leader;
 pub mod migrate;
 pub mod postgres;
+pub mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod transaction;
@@ -30,4 +31,5 @@ pub use feed::{Feed, Hint};
 pub use leader::{Leader, Leadership};
 pub use migrate::migrate;
 pub use postgres::{BuiltIn, StartError};
+pub use sweep::Sweeper;
 pub use transaction::{System, Tenant};
