@@ -1,7 +1,8 @@
 //! Languages of a prompt: the one it is written in, those it is about, and the files it names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::text::Parts;
 
@@ -9,6 +10,47 @@ use super::text::Parts;
 const ENOUGH: usize = 400;
 /// Below this many letters the guess of a language in Latin script is chance.
 const TOO_FEW: usize = 24;
+
+/// Words that stand in every few lines of one language and in those of no other, so that most
+/// texts need no comparison with the letters of forty.
+const COMMON: [(&str, &str); 7] = [
+    (
+        "eng",
+        "the and of with this that what how please my you your write which would \
+         should could from are have has does into these about there their it's than \
+         when where why give explain",
+    ),
+    (
+        "deu",
+        "der das und nicht ist ein eine einen einer für auf bitte wie wir ich sind \
+         oder dem zu von sich auch wird werden einem zum zur",
+    ),
+    (
+        "fra",
+        "les une est dans avec vous nous et cette aux pour votre être où ces",
+    ),
+    (
+        "spa",
+        "el los las cómo qué pero está más hay",
+    ),
+    (
+        "ita",
+        "il che gli della sono questo questa di è nel dei delle alla dal più un'",
+    ),
+    (
+        "por",
+        "não uma em você são ao meu minha é mais seu isso pelo",
+    ),
+    (
+        "nld",
+        "het een voor niet zijn ik deze naar ook wij mijn maar bij wordt",
+    ),
+];
+
+static COMMON_WORDS: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
+    let lists = COMMON.iter().enumerate();
+    lists.flat_map(|(at, (_, words))| words.split(' ').map(move |word| (word, at))).collect()
+});
 
 /// Words and fence tags that name a programming language, and its one name here.
 const PROGRAMMING: [(&str, &str); 58] = [
@@ -91,6 +133,9 @@ fn natural(prose: &str) -> Option<&'static str> {
     if letters == 0 {
         return None;
     }
+    if let Some(language) = by_words(part) {
+        return Some(language);
+    }
     let found = whatlang::detect(part)?;
     let latin = found.script() == whatlang::Script::Latin;
     // What is short and plain is English more often than what chance makes of it.
@@ -99,6 +144,22 @@ fn natural(prose: &str) -> Option<&'static str> {
         return Some(whatlang::Lang::Eng.code());
     }
     Some(found.lang().code())
+}
+
+/// The language whose common words stand there, and no other's.
+fn by_words(part: &str) -> Option<&'static str> {
+    let (mut hits, mut words, mut lower) = ([0; COMMON.len()], 0, String::new());
+    for word in part.split(|c: char| !c.is_alphanumeric() && c != '\'') {
+        words += usize::from(!word.is_empty());
+        lower.clear();
+        lower.extend(word.chars().flat_map(char::to_lowercase));
+        if let Some(at) = COMMON_WORDS.get(lower.as_str()) {
+            hits[*at] += 1;
+        }
+    }
+    let (at, most) = hits.iter().copied().enumerate().max_by_key(|(_, count)| *count)?;
+    let others = hits.iter().sum::<usize>() - most;
+    (most >= 2 && most * 8 >= words && others * 4 <= most).then_some(COMMON[at].0)
 }
 
 /// One in seven words of English is one of these.
@@ -153,6 +214,16 @@ mod tests {
         assert_eq!(of("この文章を英語に翻訳してください"), Some("jpn"));
         assert_eq!(of("fix typo"), Some("eng"));
         assert_eq!(of("12 + 30"), None);
+    }
+
+    #[test]
+    fn no_common_word_is_one_of_two_languages() {
+        let all = COMMON.iter().map(|(_, words)| words.split(' ').count()).sum::<usize>();
+        assert_eq!(COMMON_WORDS.len(), all);
+        let of = |text: &str| natural(&Parts::of(text).prose);
+        // Too little for the letters alone, which make Latin and Danish of these.
+        assert_eq!(of("what does `git rebase --onto main topic~3 topic` do exactly"), Some("eng"));
+        assert_eq!(of("rate my code from 1-10 and say why"), Some("eng"));
     }
 
     #[test]
