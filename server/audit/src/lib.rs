@@ -29,7 +29,7 @@ mod verify;
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
-    Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event, Outcome, Tried,
+    Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event, LogEvent, Outcome, Tried,
 };
 pub use export::{Export, Parts};
 pub use record::{Entry, record, record_all};
