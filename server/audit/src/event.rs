@@ -10,9 +10,9 @@ mod log;
 
 use ralex_api::catalog::ProviderTimeouts;
 use ralex_kernel::{
-    BindingId, BudgetId, CallId, Code, Email, FileId, GuardrailId, ModelId, Money, Name, OrgId,
-    Period, Price, ProjectId, ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug, TeamId,
-    TokenId, UserId,
+    BindingId, BudgetId, CallId, Code, Email, FileId, GuardrailId, ModelId, Money, Name, NodeId,
+    OrgId, Period, Price, ProjectId, ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug,
+    TeamId, TokenId, UserId,
 };
 use serde::Serialize;
 

@@ -57,6 +57,7 @@ impl Event {
             | Self::BudgetUpdated { .. }
             | Self::BudgetDeleted { .. }
             | Self::BudgetThresholdCrossed { .. }
+            | Self::BudgetLeaseLost { .. }
             | Self::GuardrailCreated { .. }
             | Self::GuardrailUpdated { .. }
             | Self::GuardrailDeleted { .. }
@@ -126,6 +127,7 @@ impl Event {
             | Self::BudgetUpdated { .. }
             | Self::BudgetDeleted { .. }
             | Self::BudgetThresholdCrossed { .. }
+            | Self::BudgetLeaseLost { .. }
             | Self::GuardrailCreated { .. }
             | Self::GuardrailUpdated { .. }
             | Self::GuardrailDeleted { .. }
@@ -187,6 +189,7 @@ impl Event {
             | Self::BudgetUpdated { budget, .. }
             | Self::BudgetDeleted { budget, .. }
             | Self::BudgetThresholdCrossed { budget, .. }
+            | Self::BudgetLeaseLost { budget, .. }
             | Self::BudgetOverrun { budget, .. } => format!("budget:{budget}"),
             Self::GuardrailCreated { guardrail, .. }
             | Self::GuardrailUpdated { guardrail, .. }
