@@ -16,7 +16,7 @@ use futures_util::future::{Either, select};
 use ralex_budgets::{Extended, Extension};
 use ralex_guardrails::Output;
 use ralex_kernel::{Code, Money, Problem, Secret};
-use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage, answer_id};
+use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
 
 use crate::Broker;
 use crate::call::Decided;
@@ -172,9 +172,6 @@ impl Broker {
         in_flight.note_first_byte();
         match given {
             Given::Whole { body, usage } => {
-                if request.inbound.is_kept() {
-                    in_flight.answer = answer_id([&body[..]]);
-                }
                 let cost = in_flight.succeed(sending.index, usage);
                 if let Some(keeper) = keeper {
                     keeper.keep(body.clone(), cost);
@@ -182,9 +179,6 @@ impl Broker {
                 Answered::Whole { call, about, body, cost }
             }
             Given::Stream { stream, opening } => {
-                if request.inbound.is_kept() {
-                    in_flight.answer = answer_id(opening.iter().map(|chunk| &chunk.bytes[..]));
-                }
                 let (held, form) = (in_flight.held, Form::Events(request.inbound.dialect()));
                 let stream =
                     CallStream::live(stream, opening, in_flight, sending.index, form, keeper);
@@ -325,7 +319,10 @@ impl Broker {
             let (secret, filter) =
                 (sending.secret.as_ref(), sending.output.clone().map(Watch::boxed));
             match self.parts.client.send_through(prepared, secret, filter).await? {
-                Answer::Whole { body, usage } => Ok(Given::Whole { body, usage }),
+                Answer::Whole { body, usage, kept } => {
+                    sending.gauge.keep(kept);
+                    Ok(Given::Whole { body, usage })
+                }
                 Answer::Stream(mut stream) => {
                     sending.gauge.set(stream.meter());
                     let opening = first::begun(&mut stream).await?;

@@ -396,7 +396,6 @@ impl Broker {
             opened_for: first.plan.model,
             attempts: Vec::new(),
             permits: Vec::new(),
-            answer: None,
             cached: None,
             noted: decided.guard.as_ref().map(|guard| guard.noted.clone()).unwrap_or_default(),
             first_byte: None,

@@ -45,8 +45,6 @@ pub(crate) struct InFlight {
     pub permits: Vec<(ProviderId, Permit)>,
     /// What guardrails found in the request.
     pub noted: Vec<Noted>,
-    /// The provider's id of the answer, where it keeps it.
-    pub answer: Option<String>,
     /// The kept answer that was given.
     pub cached: Option<Cached>,
     pub first_byte: Option<Instant>,
@@ -68,6 +66,15 @@ impl Gauge {
 
     pub fn usage(&self) -> Usage {
         self.0.lock().usage()
+    }
+
+    /// Remembers the ids of what the provider keeps, where the answer came as a whole.
+    pub fn keep(&self, ids: Vec<String>) {
+        self.0.lock().keep(ids);
+    }
+
+    fn kept(&self) -> Vec<String> {
+        self.0.lock().kept()
     }
 }
 
@@ -226,7 +233,7 @@ impl InFlight {
         Told {
             answered: answered.map(|attempt| Arc::new(answerer(&attempt.ready.plan))),
             secret: told.and_then(|attempt| attempt.place.key),
-            answer: self.answer.clone(),
+            kept: told.map(|attempt| attempt.gauge.kept()).unwrap_or_default(),
             tries,
             attempts,
             guardrails: self.found_in(told),

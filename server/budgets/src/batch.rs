@@ -103,6 +103,7 @@ pub async fn commit(
         sql::call::close(conn, &late, &["open", "lost"]).await?;
     }
     sql::attempt::insert(conn, &counted_now).await?;
+    sql::kept::insert(conn, &counted_now).await?;
     let taken = extensions.iter().zip(&extended);
     let taken: Vec<Extension> =
         taken.filter(|(_, it)| **it != Extended::Refused).map(|(it, _)| *it).collect();

@@ -59,8 +59,8 @@ pub struct Told {
     pub answered: Option<Arc<Answerer>>,
     /// The key that the answer was got with.
     pub secret: Option<SecretId>,
-    /// The provider's id of the answer, where it keeps it to be gone on from.
-    pub answer: Option<String>,
+    /// The ids in the answer of what the provider keeps.
+    pub kept: Vec<String>,
     /// How many tries there were.
     pub tries: u32,
     /// Each of them, where there was more than the one that succeeded.

@@ -17,6 +17,7 @@ use crate::filter::{self, TextFilter};
 use crate::framing::Framing;
 use crate::ir::{Content, Reply};
 use crate::json::{Object, given, objects};
+use crate::kept_ids;
 use crate::one_call;
 use crate::prepare::Prepared;
 use crate::relay::{Progress, Relay, relay};
@@ -29,6 +30,8 @@ pub enum Answer {
         /// JSON in the caller's dialect.
         body: Bytes,
         usage: Usage,
+        /// The ids in it of what the provider keeps.
+        kept: Vec<String>,
     },
     Stream(AnswerStream),
     /// What is neither JSON nor events: sound, a file, a transcription as plain text.
@@ -128,6 +131,9 @@ pub(crate) fn whole(
         Some(usage) => usage,
         None => counted(prepared, &answer, &codec.decode_reply(&answer)?),
     };
+    let told = || kept_ids::told(&prepared.inbound, &answer);
+    let kept = if upstream == caller { told() } else { Vec::new() };
+    let kept = kept.into_iter().map(str::to_owned).collect();
     let mut said = if upstream == caller {
         // What the caller's own dialect says is the caller's to read, whatever is new in it.
         answer
@@ -150,7 +156,7 @@ pub(crate) fn whole(
     };
     let same = upstream == caller && !changed;
     let body = if same { body } else { Value::Object(said).to_string().into() };
-    Ok(Answer::Whole { body, usage })
+    Ok(Answer::Whole { body, usage, kept })
 }
 
 /// The usage of an answer that does not tell it.

@@ -9,23 +9,11 @@ use serde_json::Value;
 
 use crate::inbound::Inbound;
 use crate::json::Object;
+use crate::kept_ids::is_callers;
 
 /// Fields that hold such ids, in any dialect.
 const ONE: &str = "file_id";
 const SEVERAL: &str = "file_ids";
-
-/// Fields that belong to callers and their tools.
-const OTHERS: [&str; 9] = [
-    "args",
-    "arguments",
-    "functionResponse",
-    "input_schema",
-    "json_schema",
-    "metadata",
-    "parameters",
-    "responseSchema",
-    "schema",
-];
 
 impl Inbound {
     /// The ids of all files that the request names.
@@ -69,10 +57,11 @@ fn may_name(value: &Value) -> bool {
 }
 
 fn each(object: &mut Object, see: &mut dyn FnMut(&mut String)) {
-    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
-    // What a tool is called with (Anthropic's form).
-    let called = kind.ends_with("tool_use");
+    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     for (key, value) in object.iter_mut() {
+        if is_callers(&kind, key) {
+            continue;
+        }
         match (key.as_str(), value) {
             (ONE, Value::String(id)) => see(id),
             (SEVERAL, Value::Array(ids)) => {
@@ -82,8 +71,6 @@ fn each(object: &mut Object, see: &mut dyn FnMut(&mut String)) {
                     }
                 }
             }
-            ("input", _) if called => {}
-            (key, _) if OTHERS.contains(&key) => {}
             (_, value) => within(value, see),
         }
     }
@@ -133,7 +120,10 @@ mod tests {
             "messages": [
                 { "role": "user", "content": "Hi" },
                 { "role": "assistant", "content": [{ "type": "tool_use", "id": "t",
-                    "name": "read", "input": { "file_id": "mine" } }] },
+                    "name": "read", "input": { "file_id": "mine" } },
+                    { "type": "bash_code_execution_tool_result", "tool_use_id": "s", "content": {
+                        "type": "bash_code_execution_result", "content": [
+                            { "type": "bash_code_execution_output", "file_id": "found" }] } }] },
                 { "role": "user", "content": [{ "type": "document",
                     "source": { "type": "file", "file_id": "file_5" } }] }] });
         assert_eq!(inbound(Dialect::AnthropicMessages, &messages).file_ids(), ["file_5"]);

@@ -177,7 +177,7 @@ mod tests {
 
     fn plain(dialect: Dialect, body: &Value) -> (Value, Usage) {
         match ask(dialect, body) {
-            Answer::Whole { body, usage } => (serde_json::from_slice(&body).unwrap(), usage),
+            Answer::Whole { body, usage, .. } => (serde_json::from_slice(&body).unwrap(), usage),
             Answer::Stream(_) | Answer::Raw { .. } => panic!("a plain answer was asked for"),
         }
     }

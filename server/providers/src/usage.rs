@@ -9,8 +9,10 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::dialect::Dialect;
 use crate::inbound::Inbound;
 use crate::json::{Object, objects, text};
+use crate::kept_ids;
 use crate::tokens;
 
 /// What one call used. No token is counted in two of these but in `reasoning_tokens`.
@@ -331,7 +333,12 @@ struct Seen {
     /// What was produced and is not counted yet, and the count of all before it.
     text: String,
     counted: u64,
+    /// Ids of what the provider keeps.
+    kept: Vec<String>,
 }
+
+/// More ids than this of one answer are not remembered.
+const MOST_KEPT: usize = 512;
 
 /// Counting in pieces of this size keeps memory flat; a seam costs at most a token, upwards.
 const PIECE: usize = 16 * 1024;
@@ -377,6 +384,33 @@ impl Meter {
     /// The upstream's counts as far as it told them.
     pub(crate) fn reported(&self) -> Option<Usage> {
         self.seen.lock().reported
+    }
+
+    /// Remembers what an answer, or an event of one, in this dialect says that its provider keeps;
+    /// only where the caller gets to see it as it is.
+    pub(crate) fn keeps(&self, dialect: Dialect, answer: &Object) {
+        if self.inbound.dialect() != dialect {
+            return;
+        }
+        let ids = kept_ids::told(&self.inbound, answer);
+        if !ids.is_empty() {
+            self.keep(ids.into_iter().map(str::to_owned));
+        }
+    }
+
+    /// Remembers ids of what the provider keeps.
+    pub fn keep(&self, ids: impl IntoIterator<Item = String>) {
+        let mut seen = self.seen.lock();
+        for id in ids {
+            if seen.kept.len() < MOST_KEPT && !seen.kept.contains(&id) {
+                seen.kept.push(id);
+            }
+        }
+    }
+
+    /// The ids of what the provider keeps of this call.
+    pub fn kept(&self) -> Vec<String> {
+        self.seen.lock().kept.clone()
     }
 
     /// Remembers a part of what was produced.

@@ -106,8 +106,9 @@ pub(crate) fn read(file: &mut File, out: File, measure: &Measure) -> Result<Read
 fn carried(line: &Line) -> Result<(), Problem> {
     let detail = if !line.inbound.file_ids().is_empty() {
         "`file_id` is not carried in a batch. Put the file's content into the line."
-    } else if line.inbound.goes_on_from()?.is_some() {
-        "`previous_response_id` is not carried in a batch. Put what was said before into the line."
+    } else if !line.inbound.kept_ids()?.is_empty() {
+        "What an earlier answer named (`previous_response_id`, a container) is not carried in a \
+         batch. Put what was said before into the line."
     } else {
         return Ok(());
     };

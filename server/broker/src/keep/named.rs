@@ -1,5 +1,5 @@
-//! What conversations name by ids of a provider's store, files and earlier answers: only the
-//! caller's own, and only to the provider that keeps it.
+//! What conversations name by ids of a provider's store, files, earlier answers and what those told
+//! of: only the caller's own, and only to the provider that keeps it.
 
 use std::collections::HashMap;
 
@@ -34,25 +34,35 @@ impl Broker {
         Ok(())
     }
 
-    /// Sees that a call goes on only from an answer that was given where it comes from, and
-    /// remembers which provider keeps that.
+    /// Sees that a call names only what stood in answers to calls of the same owner, and remembers
+    /// which provider keeps that.
     pub(crate) async fn go_on(&self, request: &mut CallRequest) -> Result<(), Problem> {
-        let Some(id) = request.inbound.goes_on_from()? else { return Ok(()) };
+        let mut ids: Vec<String> =
+            request.inbound.kept_ids()?.into_iter().map(str::to_owned).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        ids.sort_unstable();
+        ids.dedup();
         self.settle_before_reading().await;
         let mut tx = self.tenant(request.org).await?;
-        let found = sql::answer::keeper(&mut tx, &owner(request), id).await;
-        let keeper = found.map_err(ralex_store::problem)?.ok_or_else(|| {
-            let detail = "previous_response_id names no answer that was given here. Only calls of \
-                          the same team or project can be gone on from, and only where store was \
-                          not false.";
-            Problem::new(Code::NotFound, detail)
-        })?;
-        if request.wishes.keeper.is_some_and(|other| other != keeper) {
-            let detail = "The files of this call are kept by another provider than the answer that \
-                          it goes on from.";
-            return Err(Problem::new(Code::Unsupported, detail));
+        let found = sql::answer::named(&mut tx, &owner(request), &ids).await;
+        let found = found.map_err(ralex_store::problem)?;
+        if let Some(id) = ids.iter().find(|id| found.iter().all(|it| it.id != **id)) {
+            let detail = format!(
+                "{id} names no answer that was given here, nor anything that one told of. Only \
+                 calls of the same team or project can be gone on from, and where store was false \
+                 only their containers."
+            );
+            return Err(Problem::new(Code::NotFound, detail));
         }
-        request.wishes.keeper = Some(keeper);
+        for keeper in found.into_iter().filter_map(|it| it.provider) {
+            if *request.wishes.keeper.get_or_insert(keeper) != keeper {
+                let detail = "What this call names (files, earlier answers, containers) is kept by \
+                              more than one provider.";
+                return Err(Problem::new(Code::Unsupported, detail));
+            }
+        }
         Ok(())
     }
 }
@@ -63,14 +73,14 @@ fn owner(request: &CallRequest) -> Owner {
     Owner { org: request.org, at: request.at, user, token }
 }
 
-/// Leaves out whom the files of a call, or the answer that it goes on from, mean nothing to.
+/// Leaves out whom the files of a call, or what it goes on from, mean nothing to.
 pub(crate) fn keeping(request: &CallRequest, mut chosen: Chosen) -> Result<Chosen, Problem> {
     let Some(keeper) = request.wishes.keeper else { return Ok(chosen) };
     chosen.candidates.retain(|candidate| candidate.plan.provider == keeper);
     if chosen.candidates.is_empty() {
-        let detail = "What this call names (its files, or the answer that it goes on from) is kept \
-                      by another provider than the one that would answer. Use a model of theirs, \
-                      or send it to the other provider.";
+        let detail = "What this call names (its files, an earlier answer, a container) is kept by \
+                      another provider than the one that would answer. Use a model of theirs, or \
+                      send it to the other provider.";
         return Err(Problem::new(Code::Unsupported, detail));
     }
     Ok(chosen)

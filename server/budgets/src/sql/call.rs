@@ -332,18 +332,17 @@ pub(crate) async fn close(
                reasoning_tokens = k.reasoning_tokens,
                guardrails = coalesce(k.guardrails::jsonb, c.guardrails),
                cached = k.cached, cost_saved = coalesce(k.cost_saved, 0),
-               cached_from = k.cached_from, similarity = k.similarity,
-               answer_id = k.answer_id
+               cached_from = k.cached_from, similarity = k.similarity
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
                $7::bigint[], $8::bigint[], $9::bigint[], $10::bool[], $11::int[], $12::int[],
                $13::text[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::bigint[],
                $19::bigint[], $20::bigint[], $21::bigint[], $22::uuid[], $23::int[], $24::bigint[],
-               $25::text[], $26::text[], $27::bigint[], $28::uuid[], $29::real[], $31::text[])
+               $25::text[], $26::text[], $27::bigint[], $28::uuid[], $29::real[])
                as k (org_id, id, state, problem, cost, input_tokens, output_tokens,
                cache_read_tokens, cache_write_tokens, estimated, first_byte_ms, duration_ms, model,
                model_id, provider_id, provider, upstream_model, input_price, output_price,
                cache_read_price, cache_write_price, secret_id, attempts, reasoning_tokens,
-               guardrails, cached, cost_saved, cached_from, similarity, answer_id)
+               guardrails, cached, cost_saved, cached_from, similarity)
            where c.org_id = k.org_id and c.id = k.id and c.state = any ($30::text[])
            returning c.org_id as "org: OrgId", c.id as "id: CallId", 'open' as "state!",
                c.held as "held: Money", c.cost as "cost: Money", c.budget_ids, c.budget_starts,
@@ -378,7 +377,6 @@ pub(crate) async fn close(
         &cached().map(|it| it.map(|it| it.from.uuid())).collect::<Vec<_>>() as _,
         &cached().map(|it| it?.similarity).collect::<Vec<_>>() as _,
         while_in as _,
-        &told().map(|it| it?.answer.as_deref()).collect::<Vec<_>>() as _,
     )
     .fetch_all(conn)
     .await

@@ -219,7 +219,9 @@ async fn a_form_arrives_as_it_was_but_for_the_model() {
     let told = answer("200 OK", "content-type: application/json", json.as_bytes());
     let (address, served) = upstream(told).await;
     let prepared = prepare_operation(&inbound, &target("openai", &address, "whisper-1")).unwrap();
-    let Answer::Whole { body, usage } = send(&prepared, "sk-1").await.unwrap() else { panic!() };
+    let Answer::Whole { body, usage, .. } = send(&prepared, "sk-1").await.unwrap() else {
+        panic!()
+    };
     assert_eq!((body, usage.units), (Bytes::from_static(json.as_bytes()), 7));
     let got = served.await.unwrap();
     assert_eq!(got.head.lines().next(), Some("POST /v1/audio/transcriptions HTTP/1.1"));
@@ -252,7 +254,9 @@ async fn a_kept_file_is_deleted_without_a_body() {
     let told = answer("200 OK", "content-type: application/json", json.as_bytes());
     let (address, served) = upstream(told).await;
     let prepared = prepare_operation(&inbound.unwrap(), &target("openai", &address, "")).unwrap();
-    let Answer::Whole { body, usage } = send(&prepared, "sk-1").await.unwrap() else { panic!() };
+    let Answer::Whole { body, usage, .. } = send(&prepared, "sk-1").await.unwrap() else {
+        panic!()
+    };
     assert_eq!((body, usage), (Bytes::from_static(json.as_bytes()), Usage::default()));
     let got = served.await.unwrap();
     assert_eq!(got.head.lines().next(), Some("DELETE /v1/files/file-1 HTTP/1.1"));

@@ -209,7 +209,7 @@ async fn vertex_is_called_with_a_token_of_the_account() {
     let endpoint = endpoint("200 OK", 3600).await;
     let (key, _) = account(&endpoint.url);
     let client = Client::new(policy(), Timeouts::default()).unwrap();
-    let Answer::Whole { body, usage } = call(&endpoint, &client, &key, false).await else {
+    let Answer::Whole { body, usage, .. } = call(&endpoint, &client, &key, false).await else {
         panic!("it is no whole answer");
     };
     assert_eq!(body, REPLY);

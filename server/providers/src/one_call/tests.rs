@@ -44,7 +44,7 @@ fn calls(output: &Value) -> Vec<String> {
 
 fn whole(prepared: &Prepared, answer: &Value) -> Vec<String> {
     let answered = answer::whole(prepared, answer.to_string().into(), None).unwrap();
-    let Answer::Whole { body, usage } = answered else { panic!("{answered:?}") };
+    let Answer::Whole { body, usage, .. } = answered else { panic!("{answered:?}") };
     assert_eq!(usage.output_tokens, 9, "what the model made is paid");
     calls(&serde_json::from_slice::<Value>(&body).unwrap()["output"])
 }

@@ -39,7 +39,7 @@ pub(crate) fn operated(
     let Ok(mut answer) = serde_json::from_slice::<Object>(&body) else {
         // What was deleted, and what is kept in another form, needs no object to say so.
         return if free {
-            Ok(Answer::Whole { body, usage: Usage::default() })
+            Ok(Answer::Whole { body, usage: Usage::default(), kept: Vec::new() })
         } else {
             Err(UpstreamError::Malformed("it is not a JSON object"))
         };
@@ -57,7 +57,7 @@ pub(crate) fn operated(
             .map_err(|problem| stopped(problem, usage))?;
     }
     let body = if changed { Value::Object(answer).to_string().into() } else { body };
-    Ok(Answer::Whole { body, usage })
+    Ok(Answer::Whole { body, usage, kept: Vec::new() })
 }
 
 /// The answer in the caller's form; nothing where it is that already.
@@ -143,7 +143,7 @@ pub(crate) fn count_here(inbound: &Inbound) -> Answer {
         Dialect::Gemini => json!({ "totalTokens": count }),
         Dialect::BedrockConverse => json!({ "inputTokens": count }),
     };
-    Answer::Whole { body: body.to_string().into(), usage: Usage::default() }
+    Answer::Whole { body: body.to_string().into(), usage: Usage::default(), kept: Vec::new() }
 }
 
 /// Passes an operation's events on, and reads what they say of its usage.

@@ -46,7 +46,7 @@ fn sent_body(operation: Operation, kind: &str, body: &Value) -> Value {
 
 fn answered(prepared: &Prepared, answer: &Value) -> (Value, Usage) {
     let answer = super::operated(prepared, answer.to_string().into(), None).unwrap();
-    let Answer::Whole { body, usage } = answer else { panic!("{answer:?}") };
+    let Answer::Whole { body, usage, .. } = answer else { panic!("{answer:?}") };
     (serde_json::from_slice(&body).unwrap(), usage)
 }
 
@@ -271,7 +271,7 @@ fn a_conversation_is_counted_here_where_the_provider_cannot_be_asked() {
     assert_eq!(there.url.unwrap().path(), "/v1/messages/count_tokens");
     let here = sent(Operation::CountTokens, "openai", &body).unwrap();
     assert_eq!(here.url, None);
-    let Answer::Whole { body, usage } = super::count_here(&here.inbound) else { panic!() };
+    let Answer::Whole { body, usage, .. } = super::count_here(&here.inbound) else { panic!() };
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert!(body["input_tokens"].as_u64().is_some_and(|count| count > 2), "{body}");
     assert_eq!(usage, Usage::default());

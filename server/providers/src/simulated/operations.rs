@@ -184,7 +184,7 @@ mod tests {
         };
         let prepared = operation::prepare_operation(inbound, &target).unwrap();
         let answer = operate(&prepared, None).unwrap();
-        let Answer::Whole { body, usage } = answer else { panic!("{answer:?}") };
+        let Answer::Whole { body, usage, .. } = answer else { panic!("{answer:?}") };
         assert!(!usage.estimated || operation != Operation::Embeddings);
         serde_json::from_slice(&body).unwrap()
     }

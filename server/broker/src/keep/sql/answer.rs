@@ -1,32 +1,36 @@
-//! Queries on answers that providers keep.
+//! Queries on `kept_id`: what providers keep of answers.
 
 use ralex_kernel::ProviderId;
 use sqlx::PgConnection;
 
 use crate::keep::Owner;
 
-/// The provider that keeps an answer of exactly this scope; where it is the organisation itself,
-/// of this person or token.
-pub(crate) async fn keeper(
+/// An id out of an answer, and the provider that keeps what it names.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub id: String,
+    pub provider: Option<ProviderId>,
+}
+
+/// Those of these ids that stood in answers to calls of exactly this owner.
+pub(crate) async fn named(
     conn: &mut PgConnection,
     owner: &Owner,
-    answer: &str,
-) -> Result<Option<ProviderId>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select c.provider_id as "provider: ProviderId" from call c
-           where c.org_id = $1 and c.answer_id = $6
-             and c.team_id is not distinct from $2 and c.project_id is not distinct from $3
-             and ($2::uuid is not null
-               or (c.user_id is not distinct from $4 and ($4::uuid is not null or c.token_id is not distinct from $5)))
-           limit 1"#,
+    ids: &[String],
+) -> Result<Vec<Named>, sqlx::Error> {
+    sqlx::query_as!(
+        Named,
+        r#"select distinct k.id, c.provider_id as "provider: ProviderId"
+           from kept_id k join call c on c.org_id = k.org_id and c.id = k.call_id
+           where k.org_id = $1 and k.id = any ($6)
+             and is_owners(c.team_id, c.project_id, c.user_id, c.token_id, $2, $3, $4, $5)"#,
         owner.org as _,
         owner.at.team() as _,
         owner.at.project() as _,
         owner.user as _,
         owner.token as _,
-        answer,
+        ids,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await
-    .map(Option::flatten)
 }

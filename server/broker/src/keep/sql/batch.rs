@@ -106,9 +106,7 @@ pub(crate) async fn select(
                b.looked_at, b.settled_at
            from batch b
            where b.org_id = $1
-             and b.team_id is not distinct from $2 and b.project_id is not distinct from $3
-             and ($2::uuid is not null
-               or (b.user_id is not distinct from $4 and ($4::uuid is not null or b.token_id is not distinct from $5)))
+             and is_owners(b.team_id, b.project_id, b.user_id, b.token_id, $2, $3, $4, $5)
              and ($6::uuid is null or b.id = $6)
              and ($7::uuid is null or b.id < $7)
            order by b.id desc

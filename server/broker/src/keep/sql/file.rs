@@ -133,9 +133,7 @@ pub(crate) async fn select(
                f.sha256, f.state, f.batch_id as "batch_id: CallId", f.created_at, f.expires_at
            from kept_file f
            where f.org_id = $1
-             and f.team_id is not distinct from $2 and f.project_id is not distinct from $3
-             and ($2::uuid is not null
-               or (f.user_id is not distinct from $4 and ($4::uuid is not null or f.token_id is not distinct from $5)))
+             and is_owners(f.team_id, f.project_id, f.user_id, f.token_id, $2, $3, $4, $5)
              and f.state = 'ready'
              and ($6::uuid is null or f.id = $6)
              and ($7::text is null or f.purpose = $7)

@@ -58,7 +58,8 @@ fn asked(texts: &[String], address: &str) -> Prepared {
 async fn texts_that_an_upstream_takes_one_by_one_come_back_together() {
     let (address, seen) = upstream_by(titan).await;
     let texts: Vec<String> = (0..19).map(|number| format!("text {number}")).collect();
-    let Answer::Whole { body, usage } = send(&asked(&texts, &address), KEY).await.unwrap() else {
+    let Answer::Whole { body, usage, .. } = send(&asked(&texts, &address), KEY).await.unwrap()
+    else {
         panic!()
     };
     let said: Value = serde_json::from_slice(&body).unwrap();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::reply::{finish, finish_reason, proof, proven};
 use crate::codec::{Decode, Encode, identifier, now};
+use crate::dialect::Dialect;
 use crate::error::{Refusal, UpstreamError};
 use crate::ir::{Delta, Finish};
 use crate::json::{Object, given, object as fields, objects, text};
@@ -76,6 +77,7 @@ fn measure(chunk: &Object, meter: &Meter) -> Result<bool, UpstreamError> {
     if let Some(usage) = Usage::of_chat(given(chunk, "usage").or_else(groq)) {
         meter.settle(usage);
     }
+    meter.keeps(Dialect::OpenaiChat, chunk);
     let mut finished = false;
     for choice in objects(chunk.get("choices")) {
         finished |= given(choice, "finish_reason").is_some();

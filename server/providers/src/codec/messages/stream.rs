@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::reply::{finish, proven, stop};
 use crate::codec::{Decode, Encode, identifier};
+use crate::dialect::Dialect;
 use crate::error::{Refusal, UpstreamError};
 use crate::ir::{Delta, Finish};
 use crate::json::{Object, text};
@@ -41,6 +42,7 @@ impl Relay for Pass {
 
 /// Reads usage, text, end and failure of an event.
 fn measure(event: &Object, meter: &Meter) -> Result<Progress, UpstreamError> {
+    meter.keeps(Dialect::AnthropicMessages, event);
     match text(event, "type") {
         Some("error") => {
             return Err(UpstreamError::Status(Refusal::in_stream(event.get("error"))));

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::reply::{arguments, call_names, finish, item_parts};
 use super::thought;
 use crate::codec::Decode;
+use crate::dialect::Dialect;
 use crate::error::{Refusal, UpstreamError};
 use crate::ir::{Content, Delta};
 use crate::json::{Object, given, text};
@@ -45,6 +46,7 @@ impl Relay for Pass {
 
 /// Reads usage, text, end and failure of an event.
 fn measure(event: &Object, meter: &Meter) -> Result<Progress, UpstreamError> {
+    meter.keeps(Dialect::OpenaiResponses, event);
     let response = event.get("response").and_then(Value::as_object);
     // Before the end no count is the last word.
     let last = ["response.completed", "response.incomplete", "response.failed"];

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::ir::Content;
 use crate::json::{Object, objects, text};
+use crate::kept_ids::is_made_here;
 
 /// Stands before OpenAI's item id and sealed content in another dialect's proof.
 const OPENAI: &str = "openai:";
@@ -123,8 +124,11 @@ fn bare(proof: &str) -> Option<&str> {
 pub(super) fn without_foreign(input: Option<&Value>) -> Option<Value> {
     let items = input?.as_array()?;
     let foreign = |item: &&Value| {
-        let sealed = item.get("encrypted_content").and_then(Value::as_str);
-        sealed.is_some_and(|sealed| sealed.starts_with(FOREIGN))
+        let said = |key: &str| item.get(key).and_then(Value::as_str);
+        match said("encrypted_content").filter(|sealed| !sealed.is_empty()) {
+            Some(sealed) => sealed.starts_with(FOREIGN),
+            None => said("type") == Some("reasoning") && said("id").is_some_and(is_made_here),
+        }
     };
     items
         .iter()
