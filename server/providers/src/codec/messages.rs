@@ -6,7 +6,7 @@ mod request;
 mod stream;
 
 use bytes::Bytes;
-use ralex_kernel::Problem;
+use ralex_kernel::{Code, FieldError, Problem};
 use serde_json::{Value, json};
 
 use super::responses::{is_openais, read_called};
@@ -14,7 +14,7 @@ use super::{Asked, Codec, Decode, Encode};
 use crate::error::UpstreamError;
 use crate::inbound::{Inbound, flag, messages, whole};
 use crate::ir::{Reply, Request};
-use crate::json::Object;
+use crate::json::{Object, given};
 use crate::prepare::{Splice, Target};
 use crate::relay::Relay;
 use crate::usage::{Meter, Usage};
@@ -25,6 +25,9 @@ pub(crate) struct Messages;
 impl Codec for Messages {
     fn read(&self, body: &Object) -> Result<Asked, Problem> {
         messages(body)?;
+        if given(body, THREAD).is_some() {
+            return Err(thread());
+        }
         let max_output = whole(body, "max_tokens")?;
         Ok(Asked { streamed: flag(body, "stream")?, max_output, answers: 1 })
     }
@@ -88,13 +91,34 @@ impl Codec for Messages {
     }
 
     fn error_body(&self, problem: &Problem) -> Value {
-        let error = json!({ "type": error_type(problem.status), "message": problem.detail });
+        let mut error = json!({ "type": error_type(problem.status), "message": problem.detail });
+        if problem.errors.iter().any(|field| field.path == THREAD) {
+            // Anthropic's own words, after which its SDKs send whole conversations.
+            let code = "thread_unsupported_request";
+            error["details"] = json!({ "error_code": code, "unsupported": [THREAD] });
+        }
         json!({ "type": "error", "error": error, "request_id": problem.request_id })
     }
 
     fn error_event(&self, problem: &Problem) -> Bytes {
         format!("event: error\ndata: {}\n\n", self.error_body(problem)).into()
     }
+}
+
+/// Where Anthropic's SDKs, tool runners first of all, ask the provider to hold the conversation.
+const THREAD: &str = "thread";
+
+/// A provider's key is shared by teams, and so would be the conversations that are held under it;
+/// and neither guardrails nor holds would see more of one than its last turn.
+fn thread() -> Problem {
+    let mut problem = Problem::new(
+        Code::Unsupported,
+        "`thread` is not supported: no provider holds conversations for callers of Ralex. Send all \
+         messages with each call.",
+    );
+    let message = "is not supported".to_owned();
+    problem.errors.push(FieldError { path: THREAD.to_owned(), message });
+    problem
 }
 
 /// True for a thought without Anthropic's proof, which would be refused.

@@ -213,6 +213,21 @@ fn what_messages_have_and_chat_lacks_is_refused_by_name() {
 }
 
 #[test]
+fn a_thread_of_anthropics_is_refused_so_that_its_sdks_go_on_without() {
+    let mut body = json!({ "model": "m", "max_tokens": 5, "thread": { "type": "create" },
+        "messages": [{ "role": "user", "content": "hi" }] });
+    let parsed = |body: &Value| Inbound::parse(Dialect::AnthropicMessages, body.to_string().into());
+    let problem = parsed(&body).unwrap_err();
+    assert_eq!(problem.code, Code::Unsupported);
+    let told = crate::codec::of(Dialect::AnthropicMessages).error_body(&problem);
+    let details = json!({ "error_code": "thread_unsupported_request", "unsupported": ["thread"] });
+    assert_eq!(told["error"]["details"], details);
+
+    body["thread"] = Value::Null;
+    assert!(parsed(&body).is_ok());
+}
+
+#[test]
 fn a_tool_call_whose_arguments_are_no_json_is_the_callers_mistake() {
     let body = json!({ "model": "m", "messages": [{ "role": "assistant", "tool_calls": [
         { "id": "c", "type": "function", "function": { "name": "f", "arguments": "{" } }] }] });
