@@ -220,9 +220,19 @@ fn enclosed(part: &Fields<'_>) -> Result<Content, Problem> {
     let blob = part.child("inlineData")?.ok_or_else(|| Problem::field(&at, "is required"))?;
     blob.rest(&["mimeType", "data", "displayName"], NOTHING)?;
     let media_type = blob.required("mimeType")?;
-    let data = blob.required("data")?.to_owned();
+    let data = in_standard_base64(blob.required("data")?);
     let source = Source::Base64 { media_type: media_type.to_owned(), data };
     medium(media_type, source, blob.text("displayName")?, &blob)
+}
+
+/// Google takes base64 in either alphabet, with or without its padding, and its SDK for Python
+/// writes the one of addresses; all others take only the usual one.
+fn in_standard_base64(data: &str) -> String {
+    let mut data = data.replace('-', "+").replace('_', "/");
+    while data.len() % 4 != 0 {
+        data.push('=');
+    }
+    data
 }
 
 fn named(part: &Fields<'_>) -> Result<Content, Problem> {

@@ -207,6 +207,18 @@ fn an_image_in_a_result_stands_where_the_model_looks() {
 }
 
 #[test]
+fn a_picture_in_the_alphabet_of_addresses_becomes_one_that_others_read() {
+    let carried = |data: &str| {
+        let part = json!({ "inlineData": { "mimeType": "image/png", "data": data } });
+        let body = json!({ "contents": [{ "parts": [part] }] });
+        to_messages(&body)["messages"][0]["content"][0]["source"]["data"].clone()
+    };
+    assert_eq!(carried("-_8="), "+/8=");
+    assert_eq!(carried("-_8"), "+/8=");
+    assert_eq!(carried("+/8="), "+/8=");
+}
+
+#[test]
 fn another_vendors_thought_comes_back_with_its_proof() {
     let proof = super::super::proof::thinking("S+/=");
     let sealed = super::super::proof::sealed("x");
