@@ -100,6 +100,12 @@ pub(crate) trait Decode: Send {
 
     /// The upstream's stream ended without a last event.
     fn end(&mut self, deltas: &mut Vec<Delta>) -> Result<(), UpstreamError>;
+
+    /// True where the upstream ended its answer and did not say why. It may be cut short, which no
+    /// dialect has a word for.
+    fn ended_unsaid(&self) -> bool {
+        false
+    }
 }
 
 /// Writes a caller's events.

@@ -4,7 +4,7 @@
 //! and a failure. Between different ones it is decoded and encoded anew.
 
 use crate::codec::{self, Decode, Encode};
-use crate::dialect::Operation;
+use crate::dialect::{Dialect, Operation};
 use crate::error::{Stop, UpstreamError};
 use crate::filter::{Filtered, TextFilter};
 use crate::ir::Delta;
@@ -51,9 +51,14 @@ pub(crate) fn relay(
         one_call: prepared.one_call.then(OneCall::default),
         filter: filter.map(Filtered::new),
         asked_model: prepared.target.upstream_model.clone(),
+        comments: !matches!(caller, Dialect::Gemini | Dialect::BedrockConverse),
         deltas: Vec::new(),
     })
 }
+
+/// Marks the end of an answer whose upstream did not say why it ended: the caller's dialect has no
+/// word for that, and the nearest one would hide it.
+const UNSAID: &[u8] = b": x-ralex-end the provider gave no reason\n\n";
 
 /// Says an upstream's events in the caller's dialect.
 struct Translation {
@@ -63,6 +68,8 @@ struct Translation {
     filter: Option<Filtered>,
     /// For upstreams that do not say which model answers.
     asked_model: String,
+    /// True where the caller's readers pass over comments.
+    comments: bool,
     /// Empty between events.
     deltas: Vec<Delta>,
 }
@@ -80,6 +87,9 @@ impl Translation {
             self.encode.delta(&delta, out);
             if matches!(delta, Delta::Finish(_)) {
                 progress = Progress::Done;
+                if self.decode.ended_unsaid() && self.comments {
+                    out.extend_from_slice(UNSAID);
+                }
             }
         }
         Ok(progress)
@@ -118,4 +128,111 @@ impl Relay for Translation {
 /// An event's data as an object.
 pub(crate) fn read(data: &str) -> Result<Object, UpstreamError> {
     serde_json::from_str(data).map_err(|_| UpstreamError::Malformed("an event is not JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::codec::tests::target;
+    use crate::inbound::{InPath, Inbound};
+    use crate::prepare::prepare;
+    use crate::sse::Decoder;
+
+    /// What a caller of this dialect gets of an upstream's events.
+    fn translated(
+        caller: Dialect,
+        kind: &str,
+        events: &str,
+    ) -> (String, Result<(), UpstreamError>) {
+        let said = json!([{ "role": "user", "content": "Hi" }]);
+        let body = match caller {
+            Dialect::OpenaiChat => json!({ "messages": said, "stream": true }),
+            Dialect::AnthropicMessages => {
+                json!({ "messages": said, "max_tokens": 9, "stream": true })
+            }
+            Dialect::OpenaiResponses => json!({ "input": "Hi", "stream": true, "store": false }),
+            Dialect::Gemini => {
+                json!({ "contents": [{ "role": "user", "parts": [{ "text": "Hi" }] }] })
+            }
+            Dialect::BedrockConverse => {
+                json!({ "messages": [{ "role": "user", "content": [{ "text": "Hi" }] }] })
+            }
+        };
+        let path = InPath { model: Some("m".to_owned()), streamed: Some(true) };
+        let inbound = Inbound::parse_at(caller, body.to_string().into(), path).unwrap();
+        let prepared = prepare(&inbound, &target(kind), 500).unwrap();
+        let mut relay = relay(&prepared, Meter::new(inbound), None);
+        let (mut decoder, mut out) = (Decoder::default(), Vec::new());
+        decoder.push(events.as_bytes());
+        let mut ended = Ok(());
+        while let (Ok(()), Some(event)) = (&ended, decoder.event().unwrap()) {
+            ended = relay.event(&event, &mut out).map(|_| ());
+        }
+        (String::from_utf8_lossy(&out).into_owned(), ended)
+    }
+
+    fn chunks(deltas: &[Value]) -> String {
+        let mut events = String::new();
+        for delta in deltas {
+            let choice = json!({ "index": 0, "delta": delta, "finish_reason": null });
+            let chunk = json!({ "id": "c-1", "model": "up", "choices": [choice] });
+            events.push_str(&format!("data: {chunk}\n\n"));
+        }
+        events + "data: [DONE]\n\n"
+    }
+
+    fn call(arguments: &str) -> Value {
+        json!({ "tool_calls": [{ "index": 0, "id": "call_1", "type": "function",
+            "function": { "name": "look", "arguments": arguments } }] })
+    }
+
+    #[test]
+    fn an_answer_that_ends_without_a_reason_is_ended_properly_for_every_caller_and_marked() {
+        let said = chunks(&[json!({ "role": "assistant" }), json!({ "content": "Half a" })]);
+        let called = chunks(&[call("{\"x\":1}")]);
+        for (caller, stop, calls, last) in [
+            (Dialect::AnthropicMessages, r#""end_turn""#, r#""tool_use""#, "message_stop"),
+            (Dialect::OpenaiResponses, "response.completed", "function_call", "completed"),
+            (Dialect::Gemini, r#""finishReason":"STOP""#, "functionCall", "usageMetadata"),
+            (Dialect::BedrockConverse, "end_turn", "tool_use", "metadata"),
+        ] {
+            for (events, word) in [(&said, stop), (&called, calls)] {
+                let (out, ended) = translated(caller, "together", events);
+                assert_eq!(ended, Ok(()), "{caller:?}: {out}");
+                assert!(out.contains(word) && out.contains(last), "{caller:?}: {out}");
+                let comments = !matches!(caller, Dialect::Gemini | Dialect::BedrockConverse);
+                assert_eq!(out.contains(": x-ralex-end"), comments, "{caller:?}: {out}");
+            }
+        }
+        let events = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\
+            \"model\":\"up\"}}\n\nevent: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\
+            \"content_block\":{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"look\",\"input\":{}}}\n\n\
+            event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+        let (out, ended) = translated(Dialect::OpenaiChat, "anthropic", events);
+        assert_eq!(ended, Ok(()));
+        assert!(
+            out.contains(r#""finish_reason":"tool_calls""#) && out.contains("x-ralex-end"),
+            "{out}"
+        );
+    }
+
+    #[test]
+    fn an_answer_without_any_content_or_with_half_a_call_is_a_failure_without_a_reason() {
+        for events in
+            [chunks(&[]), chunks(&[json!({ "role": "assistant" })]), chunks(&[call("{\"x\":")])]
+        {
+            let (out, ended) = translated(Dialect::AnthropicMessages, "openai", &events);
+            assert!(matches!(ended, Err(UpstreamError::Malformed(_))), "{out}");
+            assert!(!out.contains("message_stop"), "{out}");
+        }
+        let (out, ended) = translated(
+            Dialect::AnthropicMessages,
+            "openai",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"whole\"},\"finish_reason\":\"stop\"}]}\n\n\
+             data: [DONE]\n\n",
+        );
+        assert!(ended.is_ok() && out.contains("message_stop") && !out.contains("x-ralex-end"));
+    }
 }

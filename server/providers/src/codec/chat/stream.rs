@@ -1,5 +1,6 @@
 //! Chat chunks.
 
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::reply::{finish, finish_reason, proof, proven};
@@ -108,12 +109,25 @@ pub(super) struct Decoder {
     /// The number of the call that is being written, and of those before it.
     call: Option<u64>,
     called: Vec<u64>,
+    /// The arguments of that call so far.
+    arguments: String,
+    said: bool,
     finish: Option<Finish>,
+    unsaid: bool,
 }
 
 impl Decoder {
     pub fn new(meter: Meter) -> Self {
-        Self { meter, started: false, call: None, called: Vec::new(), finish: None }
+        Self {
+            meter,
+            started: false,
+            call: None,
+            called: Vec::new(),
+            arguments: String::new(),
+            said: false,
+            finish: None,
+            unsaid: false,
+        }
     }
 
     fn delta(&mut self, delta: &Object, deltas: &mut Vec<Delta>) -> Result<(), UpstreamError> {
@@ -143,15 +157,33 @@ impl Decoder {
             };
             self.called.push(index);
             self.call = Some(index);
+            self.arguments.clear();
             let id = text(call, "id").map_or_else(|| format!("call_{index}"), str::to_owned);
             let signature = proof(call).map(str::to_owned);
             deltas.push(Delta::Call { id, name: name.to_owned(), signature });
         }
         let part = function.and_then(|function| text(function, "arguments")).unwrap_or_default();
         if !part.is_empty() {
+            self.arguments.push_str(part);
             deltas.push(Delta::Arguments(part.to_owned()));
         }
         Ok(())
+    }
+
+    /// The end of an answer whose upstream says that it has ended, with a reason or without: some
+    /// forget it, and what has come is the caller's. Where nothing has come, or half a call, it is
+    /// no answer.
+    fn done(&mut self) -> Result<Delta, UpstreamError> {
+        if let Some(last) = self.last() {
+            return Ok(last);
+        }
+        let half = serde_json::from_str::<IgnoredAny>(&self.arguments).is_err();
+        if !self.said || (half && !self.arguments.is_empty()) {
+            return Err(UpstreamError::Malformed("it ended without a reason"));
+        }
+        self.unsaid = true;
+        let called = !self.called.is_empty();
+        Ok(Delta::Finish(if called { Finish::ToolCalls } else { Finish::Stop }))
     }
 
     fn last(&mut self) -> Option<Delta> {
@@ -171,8 +203,7 @@ impl Decode for Decoder {
             return Ok(());
         };
         if data.trim() == "[DONE]" {
-            let last = self.last().ok_or(UpstreamError::Malformed("it ended without a reason"))?;
-            deltas.push(last);
+            deltas.push(self.done()?);
             return Ok(());
         }
         let chunk = read(data)?;
@@ -184,7 +215,9 @@ impl Decode for Decoder {
         }
         if let Some(choice) = objects(chunk.get("choices")).next() {
             if let Some(delta) = choice.get("delta").and_then(Value::as_object) {
+                let before = deltas.len();
                 self.delta(delta, deltas)?;
+                self.said |= deltas.len() > before;
             }
             if let Some(reason) = text(choice, "finish_reason") {
                 self.finish = Some(finish(Some(reason)));
@@ -196,6 +229,10 @@ impl Decode for Decoder {
     fn end(&mut self, deltas: &mut Vec<Delta>) -> Result<(), UpstreamError> {
         deltas.push(self.last().ok_or(UpstreamError::Cut)?);
         Ok(())
+    }
+
+    fn ended_unsaid(&self) -> bool {
+        self.unsaid
     }
 }
 

@@ -92,12 +92,15 @@ fn settle(event: &Object, meter: &Meter) {
 /// Events as steps.
 pub(super) struct Decoder {
     meter: Meter,
-    finish: Finish,
+    /// Nothing until the upstream says why.
+    finish: Option<Finish>,
+    calls: bool,
+    unsaid: bool,
 }
 
 impl Decoder {
     pub fn new(meter: Meter) -> Self {
-        Self { meter, finish: Finish::Stop }
+        Self { meter, finish: None, calls: false, unsaid: false }
     }
 }
 
@@ -116,14 +119,24 @@ impl Decode for Decoder {
                     model: said("model").unwrap_or_default(),
                 });
             }
-            Some("content_block_start") => deltas.extend(within("content_block").and_then(begun)),
+            Some("content_block_start") => {
+                let begun = within("content_block").and_then(begun);
+                self.calls |= matches!(begun, Some(Delta::Call { .. }));
+                deltas.extend(begun);
+            }
             Some("content_block_delta") => deltas.extend(within("delta").and_then(added)),
             Some("message_delta") => {
                 let delta = within("delta");
                 let said = |key| delta.and_then(|it| text(it, key));
-                self.finish = finish(said("stop_reason"), said("stop_sequence"));
+                let reason = said("stop_reason");
+                let finish = reason.map(|_| finish(reason, said("stop_sequence")));
+                self.finish = finish.or(self.finish.take());
             }
-            Some("message_stop") => deltas.push(Delta::Finish(self.finish.clone())),
+            Some("message_stop") => {
+                self.unsaid = self.finish.is_none();
+                let unsaid = if self.calls { Finish::ToolCalls } else { Finish::Stop };
+                deltas.push(Delta::Finish(self.finish.take().unwrap_or(unsaid)));
+            }
             Some("ping") => deltas.push(Delta::Ping),
             Some(_) | None => {}
         }
@@ -132,6 +145,10 @@ impl Decode for Decoder {
 
     fn end(&mut self, _: &mut Vec<Delta>) -> Result<(), UpstreamError> {
         Err(UpstreamError::Cut)
+    }
+
+    fn ended_unsaid(&self) -> bool {
+        self.unsaid
     }
 }
 
