@@ -59,6 +59,11 @@ fn envelope(id: u64, question: &Question) -> Value {
     })
 }
 
+fn container(id: u64, question: &Question) -> Option<Value> {
+    let id = question.container(id, "container")?;
+    Some(json!({ "id": id, "expires_at": "2030-01-01T00:00:00Z" }))
+}
+
 pub(super) fn whole(id: u64, question: &Question, reply: &Reply) -> Value {
     let mut content = Vec::new();
     if !reply.reasoning.is_empty() {
@@ -78,6 +83,9 @@ pub(super) fn whole(id: u64, question: &Question, reply: &Reply) -> Value {
     message["stop_reason"] = json!(stop_reason(&reply.finish_reason));
     if let Some(counts) = reply.usage {
         message["usage"] = usage(counts);
+    }
+    if let Some(container) = container(id, question) {
+        message["container"] = container;
     }
     message
 }
@@ -148,6 +156,9 @@ pub(super) fn frames(id: u64, question: &Question, script: &Script, reply: &Repl
     let mut end = json!({ "delta": { "stop_reason": stop, "stop_sequence": null } });
     if let Some(counts) = reply.usage {
         end["usage"] = json!({ "output_tokens": counts.output_tokens });
+    }
+    if let Some(container) = container(id, question) {
+        end["delta"]["container"] = container;
     }
     last.push(event("message_delta", end));
     if !script.no_end {

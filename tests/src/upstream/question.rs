@@ -19,6 +19,8 @@ pub(super) struct Question {
     max_output: Option<usize>,
     /// Names of the tools on offer.
     tools: Vec<String>,
+    /// The container that code runs in: the one that is named, or an empty name for a new one.
+    container: Option<String>,
     /// A tool's result came after the model's last turn.
     has_result: bool,
 }
@@ -66,8 +68,15 @@ impl Question {
             words: turns.iter().map(|turn| count(&turn.text)).sum::<u64>() + count(&system),
             max_output: maximum(dialect, body).and_then(|most| usize::try_from(most).ok()),
             tools: tools(dialect, body),
+            container: container(body),
             has_result: turns[after..].iter().any(|turn| turn.is_result),
         }
+    }
+
+    /// The container that code ran in for this answer, where the request wants code to be run.
+    pub fn container(&self, id: u64, prefix: &str) -> Option<String> {
+        let named = self.container.as_ref()?;
+        Some(if named.is_empty() { format!("{prefix}_{id}") } else { named.clone() })
     }
 
     /// Tokens of what was asked, as this provider counts: words.
@@ -221,4 +230,16 @@ fn words_of(content: &Value) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// Where code is to run, in OpenAI's form or Anthropic's.
+fn container(body: &Value) -> Option<String> {
+    let tools = body["tools"].as_array()?;
+    let runs = |tool: &&Value| {
+        let kind = tool["type"].as_str().unwrap_or_default();
+        kind == "code_interpreter" || kind.starts_with("code_execution")
+    };
+    let tool = tools.iter().find(runs)?;
+    let named = [&tool["container"], &body["container"], &body["container"]["id"]];
+    Some(named.into_iter().find_map(Value::as_str).unwrap_or_default().to_owned())
 }

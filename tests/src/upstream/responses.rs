@@ -54,8 +54,12 @@ fn part(text: &str) -> Value {
     json!({ "type": "output_text", "annotations": [], "logprobs": [], "text": text })
 }
 
-fn items(id: u64, reply: &Reply) -> Vec<Value> {
+fn items(id: u64, question: &Question, reply: &Reply) -> Vec<Value> {
     let mut items = Vec::new();
+    if let Some(container) = question.container(id, "cntr") {
+        items.push(json!({ "id": format!("ci_{id}"), "type": "code_interpreter_call",
+            "status": "completed", "code": "6 * 7", "container_id": container, "outputs": null }));
+    }
     if !reply.reasoning.is_empty() {
         let summary = json!([{ "type": "summary_text", "text": reply.reasoning }]);
         let id = format!("rs_{id}");
@@ -82,7 +86,7 @@ fn items(id: u64, reply: &Reply) -> Vec<Value> {
 
 pub(super) fn whole(id: u64, question: &Question, reply: &Reply) -> Value {
     let mut response = envelope(id, question);
-    response["output"] = json!(items(id, reply));
+    response["output"] = json!(items(id, question, reply));
     let reason = match reply.finish_reason.as_str() {
         "length" => Some("max_output_tokens"),
         "content_filter" => Some("content_filter"),
@@ -128,6 +132,11 @@ fn streamed(item: &Value, texts: &[String]) -> Streamed {
                     ("response.reasoning_summary_part.done", of_part(text)),
                 ],
             }
+        }
+        Some("code_interpreter_call") => {
+            opened["status"] = json!("in_progress");
+            let done = ("response.code_interpreter_call.completed", json!({}));
+            Streamed { opened, before: Vec::new(), pieces: Vec::new(), after: vec![done] }
         }
         Some("function_call") => {
             opened["arguments"] = json!("");
@@ -196,7 +205,7 @@ pub(super) fn frames(id: u64, question: &Question, script: &Script, reply: &Repl
         .into();
     let (mut parts, mut last) = (Vec::new(), Vec::new());
     let texts = pieces(script, reply);
-    for (index, item) in items(id, reply).into_iter().enumerate() {
+    for (index, item) in items(id, question, reply).into_iter().enumerate() {
         // An end that another item follows is no end of the answer.
         parts.append(&mut last);
         let Streamed { opened, before, pieces, after } = streamed(&item, &texts);

@@ -1,4 +1,4 @@
-//! Answers that a provider keeps: who may go on from them, though all teams share its key.
+//! What a provider keeps of answers: who may name it again, though all teams share its key.
 
 use ralex_tests::app::{Answer, App, Client, text};
 use ralex_tests::upstream::Upstream;
@@ -53,4 +53,62 @@ async fn an_answer_is_gone_on_from_only_where_it_was_given() {
     assert_eq!(talk.status, 422, "{}", talk.text);
     assert!(talk.text.contains("previous_response_id"), "{}", talk.text);
     assert_eq!(upstream.requests("gpt").len(), sent, "nothing of it was sent");
+}
+
+/// The first id with this prefix in an answer.
+async fn told(client: &Client, path: &str, body: &Value, prefix: &str) -> String {
+    let answer = client.answered(client.request(Method::POST, path).json(body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let at = answer.text.find(&format!("\"{prefix}")).expect(&answer.text) + 1;
+    answer.text[at..].split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_container_is_used_again_only_where_it_was_made() {
+    let app = App::start().await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    app.provider("gpt", "openai", &upstream, "sk-canary").await;
+    app.provider("claude", "anthropic", &upstream, "sk-canary").await;
+    let (blue, green) = (app.token("blue").await.client, app.token("green").await.client);
+    let response = |container: Value, more: Value| {
+        let mut body = json!({ "model": "gpt", "input": "6 * 7?",
+            "tools": [{ "type": "code_interpreter", "container": container }] });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let message = |container: Value, streamed: bool| {
+        json!({ "model": "claude", "max_tokens": 50, "stream": streamed, "container": container,
+            "messages": [{ "role": "user", "content": "6 * 7?" }],
+            "tools": [{ "type": "code_execution_20250825", "name": "code_execution" }] })
+    };
+    let auto = || json!({ "type": "auto" });
+    let (responses, messages) = ("/v1/responses", "/v1/messages");
+    let mut made = Vec::new();
+    // What is not stored runs in a container all the same.
+    for more in [json!({ "store": false }), json!({ "stream": true })] {
+        let id = told(&blue, responses, &response(auto(), more), "cntr_").await;
+        made.push((responses, response(json!(id), json!({}))));
+    }
+    for streamed in [false, true] {
+        let id = told(&blue, messages, &message(Value::Null, streamed), "container_").await;
+        made.push((messages, message(json!({ "id": id }), false)));
+    }
+    for (path, body) in &made {
+        let answer = blue.answered(blue.request(Method::POST, path).json(body)).await;
+        assert_eq!(answer.status, 200, "{body}: {}", answer.text);
+    }
+    let sent = upstream.requests("gpt").len() + upstream.requests("claude").len();
+    for (path, body) in &made {
+        for client in [&green, &app.owner] {
+            let refused = client.answered(client.request(Method::POST, path).json(body)).await;
+            assert_eq!(refused.status, 404, "{body}: {}", refused.text);
+        }
+    }
+    let store = json!({ "model": "gpt", "input": "Who?",
+        "tools": [{ "type": "file_search", "vector_store_ids": ["vs_1"] }] });
+    let refused = blue.answered(blue.request(Method::POST, responses).json(&store)).await;
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    assert!(refused.text.contains("vector_store_ids"), "{}", refused.text);
+    let after = upstream.requests("gpt").len() + upstream.requests("claude").len();
+    assert_eq!(after, sent, "nothing of it was sent");
 }

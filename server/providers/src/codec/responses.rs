@@ -1,7 +1,7 @@
 //! OpenAI's responses.
 //!
-//! What a caller may keep at the provider (`previous_response_id`, `conversation`, `prompt`,
-//! `item_reference`) works with a provider of this dialect and is refused by name elsewhere. An
+//! What a caller may keep at the provider (`previous_response_id`, `item_reference`) works with a
+//! provider of this dialect and is refused by name elsewhere. An
 //! answer that nobody waits for (`background`) is refused always: it could not be metered. Other
 //! providers keep nothing, so that `store` is refused there when it is asked for, though it is
 //! this dialect's default.
