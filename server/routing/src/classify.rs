@@ -11,6 +11,7 @@ mod features;
 mod language;
 mod lexicon;
 mod matter;
+mod signs;
 mod text;
 #[cfg(test)]
 mod training;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Sample;
 use super::lexicon::{Found, Lexicon, spaceless};
+use super::signs::Signs;
 use super::text::Parts;
 
 /// Words of the start and the end of a request, which say what is wanted.
@@ -25,6 +26,8 @@ pub(crate) struct Shape {
     pub code_lines: usize,
     pub trace: bool,
     pub diff: bool,
+    /// Answers to choose from, each with its letter.
+    pub choices: bool,
     pub question: bool,
     /// Some words in quotes: something is to be done to them.
     pub quoted: bool,
@@ -53,16 +56,17 @@ pub(crate) struct Shape {
 
 impl Shape {
     pub fn of(parts: &Parts<'_>, sample: &Sample<'_>) -> Self {
-        let asking = parts.lower.as_str();
+        let (asking, signs) = (parts.lower.as_str(), Signs::of(&parts.prose));
         let lines = || asking.lines().map(str::trim_start);
         let listed = lines().filter(|line| is_listed(line)).count();
         let found = Lexicon::built_in().find(asking);
         let count = |name: &str| found.iter().filter(|found| found.concept == name).count();
         let concepts: BTreeSet<&str> = found.iter().map(|found| found.concept).collect();
         Self {
-            code: parts.code_lines > 0 || looks_like_code(&parts.prose),
+            code: parts.code_lines > 0 || signs.code,
             code_lines: parts.code_lines,
-            trace: is_trace(&parts.prose) || is_trace(&parts.code),
+            trace: signs.trace || Signs::of(&parts.code).trace,
+            choices: signs.choices,
             diff: parts.code.contains("\n@@ ")
                 || parts.prose.contains("\n@@ ")
                 || parts.prose.contains("diff --git")
@@ -109,64 +113,6 @@ fn is_listed(line: &str) -> bool {
     numbered || line.starts_with("- ") || line.starts_with("* ") || line.starts_with("• ")
 }
 
-fn is_trace(text: &str) -> bool {
-    const SIGNS: [&str; 18] = [
-        "Traceback (most recent",
-        "\n    at ",
-        "\n\tat ",
-        "panicked at",
-        "Exception in thread",
-        "Segmentation fault",
-        "error[E",
-        "SyntaxError:",
-        "TypeError:",
-        "NullPointerException",
-        "AttributeError:",
-        "ReferenceError:",
-        "KeyError:",
-        "ValueError:",
-        "npm ERR!",
-        "undefined reference to",
-        "exit code 1",
-        "ECONNREFUSED",
-    ];
-    SIGNS.iter().any(|sign| text.contains(sign))
-}
-
-/// Code that nobody put between fences.
-fn looks_like_code(prose: &str) -> bool {
-    const SIGNS: [&str; 20] = [
-        "();",
-        ") {",
-        "=> {",
-        "def ",
-        "fn ",
-        "function ",
-        "return ",
-        "import ",
-        "#include",
-        "const ",
-        "public class",
-        "public static",
-        " = (",
-        "</",
-        "self.",
-        "};",
-        "SELECT ",
-        "let ",
-        "var ",
-        "->",
-    ];
-    SIGNS.iter().filter(|sign| prose.contains(**sign)).count() >= 3
-}
-
-/// Answers to choose from, each with its letter.
-fn has_choices(prose: &str) -> bool {
-    [["A)", "B)", "C)"], ["(a)", "(b)", "(c)"], ["A.", "B.", "C."], ["(A)", "(B)", "(C)"]]
-        .iter()
-        .any(|letters| letters.iter().all(|letter| prose.contains(letter)))
-}
-
 fn is_sql(code: &str) -> bool {
     let start = code[..code.floor_char_boundary(2_000.min(code.len()))].to_ascii_lowercase();
     start.contains("select ") && start.contains(" from ")
@@ -205,7 +151,7 @@ pub(crate) fn user(parts: &Parts<'_>, shape: &Shape, sink: &mut dyn FnMut(&[&str
     flag("counted-question", shape.question && shape.numbers >= 2 && !shape.code);
     flag("code-question", shape.question && shape.code);
     flag("code-or-thing", shape.code || shape.code_words);
-    flag("choices", has_choices(&parts.prose));
+    flag("choices", shape.choices);
     flag("wordless", shape.asked <= 2 && shape.code);
     flag("matter", !parts.matter.is_empty());
     flag("brief", shape.asked <= 12 && shape.code);

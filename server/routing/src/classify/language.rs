@@ -25,26 +25,11 @@ const COMMON: [(&str, &str); 7] = [
         "der das und nicht ist ein eine einen einer für auf bitte wie wir ich sind \
          oder dem zu von sich auch wird werden einem zum zur",
     ),
-    (
-        "fra",
-        "les une est dans avec vous nous et cette aux pour votre être où ces",
-    ),
-    (
-        "spa",
-        "el los las cómo qué pero está más hay",
-    ),
-    (
-        "ita",
-        "il che gli della sono questo questa di è nel dei delle alla dal più un'",
-    ),
-    (
-        "por",
-        "não uma em você são ao meu minha é mais seu isso pelo",
-    ),
-    (
-        "nld",
-        "het een voor niet zijn ik deze naar ook wij mijn maar bij wordt",
-    ),
+    ("fra", "les une est dans avec vous nous et cette aux pour votre être où ces"),
+    ("spa", "el los las cómo qué pero está más hay"),
+    ("ita", "il che gli della sono questo questa di è nel dei delle alla dal più un'"),
+    ("por", "não uma em você são ao meu minha é mais seu isso pelo"),
+    ("nld", "het een voor niet zijn ik deze naar ook wij mijn maar bij wordt"),
 ];
 
 static COMMON_WORDS: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
@@ -114,6 +99,9 @@ const PROGRAMMING: [(&str, &str); 58] = [
     ("dockerfile", "docker"),
 ];
 
+static PROGRAMMING_WORDS: LazyLock<HashMap<&str, &str>> =
+    LazyLock::new(|| PROGRAMMING.into_iter().collect());
+
 /// Endings that name a file's type in a prompt.
 const ENDINGS: [&str; 52] = [
     "rs", "py", "js", "jsx", "ts", "tsx", "go", "java", "kt", "swift", "c", "h", "cpp", "hpp",
@@ -177,9 +165,7 @@ fn is_english(part: &str) -> bool {
 }
 
 fn programming(parts: &Parts<'_>) -> Vec<String> {
-    let named = |word: &str| {
-        PROGRAMMING.iter().find(|(known, _)| *known == word).map(|(_, name)| (*name).to_owned())
-    };
+    let named = |word: &str| PROGRAMMING_WORDS.get(word).map(|name| (*name).to_owned());
     let apart = |c: char| !c.is_alphanumeric() && !matches!(c, '+' | '#' | '.');
     let words = parts.lower.split(apart).map(|word| word.trim_end_matches('.'));
     let tags = parts.tags.iter().map(|tag| tag.trim());
@@ -198,7 +184,8 @@ pub(crate) fn file_types(parts: &Parts<'_>) -> Vec<String> {
         let ending = Path::new(word.trim_end_matches(['.', '?', '!'])).extension()?.to_str()?;
         ENDINGS.iter().find(|known| **known == ending).map(|known| (*known).to_owned())
     };
-    let found: BTreeSet<String> = parts.lower.split(apart).filter_map(ending).collect();
+    let words = parts.lower.split(apart).filter(|word| word.contains('.'));
+    let found: BTreeSet<String> = words.filter_map(ending).collect();
     found.into_iter().collect()
 }
 

@@ -4,6 +4,8 @@
 //! "shorter, please": what is wanted stands in a few words, at the start or the end or where
 //! somebody is addressed. Code lines, long quotes and the middle of long prose are matter.
 
+use super::lexicon::spaceless;
+
 /// A quote or what follows a colon is matter from so many bytes on.
 const QUOTE: usize = 24;
 const AFTER_COLON: usize = 70;
@@ -51,19 +53,51 @@ pub(crate) fn apart(prose: &str) -> Apart {
 
 /// A line's words, and the code that stands alone or behind them.
 fn code_of(line: &str) -> (&str, &str) {
-    if is_code(line) {
-        return ("", line);
-    }
+    let code = is_code(line);
     for end in [": ", "? ", ". "] {
         if let Some((words, tail)) = line.split_once(end)
             && tail.len() > 8
+            && (!code || is_said(words))
             && is_code(tail)
         {
             return (&line[..=words.len()], tail);
         }
     }
-    (line, "")
+    if !code {
+        return (line, "");
+    }
+    // "what does this match ^a+$"
+    let said = said(line);
+    if is_said(said) { (said, &line[said.len()..]) } else { ("", line) }
 }
+
+/// The words before the first sign of code.
+fn said(line: &str) -> &str {
+    let plain = |word: &&str| !word.contains(|c: char| CODE_SIGNS.contains(c));
+    let words = line.split_inclusive(' ').take_while(plain).take(SAID);
+    &line[..words.map(str::len).sum()]
+}
+
+/// True for three words and more that no statement begins with.
+fn is_said(words: &str) -> bool {
+    const KEYWORDS: [&str; 22] = [
+        "if", "for", "while", "elif", "else", "case", "when", "def", "class", "with", "return",
+        "lambda", "except", "public", "private", "static", "const", "let", "import", "from",
+        "select", "val",
+    ];
+    let first = words.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+    let is_word = |word: &&str| word.chars().all(|c| c.is_alphabetic() || "'’,-?!".contains(c));
+    let plain = words.split_whitespace().filter(is_word).count();
+    let all = words.split_whitespace().count();
+    let spoken =
+        plain >= 3 && plain * 4 >= all * 3 || words.chars().filter(|c| spaceless(*c)).count() >= 4;
+    spoken && !words.starts_with([' ', '\t']) && !KEYWORDS.contains(&first.as_str())
+}
+
+/// Signs that stand in code and hardly in what is said.
+const CODE_SIGNS: &str = "(){}[];=<>$|&_\\+*`^";
+/// So many words before code on one line are read.
+const SAID: usize = 16;
 
 const STARTS: [&str; 56] = [
     "def ",
@@ -363,6 +397,27 @@ mod tests {
         assert!(found.matter.contains("joke"));
         let found = apart("what does this do: SELECT dept, COUNT(*) FROM emp GROUP BY dept");
         assert_eq!((found.asking.as_str(), found.code_lines), ("what does this do:", 1));
+    }
+
+    #[test]
+    fn words_before_code_on_one_line_ask() {
+        let asking = |text: &str| apart(text).asking;
+        for (text, asked) in [
+            (
+                "Convert this to plain JS: $('.a').on('click', () => go());",
+                "Convert this to plain JS:",
+            ),
+            ("Is this idiomatic Go? if err != nil { panic(err) }", "Is this idiomatic Go?"),
+            (
+                "what does this regex match ^(?=.*\\d)(?=.*[a-z]).{8,}$",
+                "what does this regex match",
+            ),
+            ("if x is None: return f(x);", ""),
+            ("for i in range(10): print(f(i));", ""),
+            ("const total = items.map(i => i.p).reduce((a, b) => a + b);", ""),
+        ] {
+            assert_eq!(asking(text).trim(), asked, "{text}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! `training::retrain` writes.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use ralex_api::routing::TaskKind;
@@ -20,10 +21,30 @@ pub(crate) struct Weights {
     /// How much one step of the whole numbers below is.
     step: f32,
     bias: [f32; KINDS],
-    rows: HashMap<u64, [i8; KINDS]>,
+    rows: HashMap<u64, [i8; KINDS], BuildHasherDefault<Hashed>>,
     /// Of the difficulty: a start for each kind, and a factor for each trait.
     pub difficulty_of_kind: [f32; KINDS],
     pub difficulty_of_trait: [f32; TRAITS],
+}
+
+/// The names are hashes already.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 static WEIGHTS: LazyLock<Weights> = LazyLock::new(|| {
@@ -42,7 +63,7 @@ impl Weights {
         Self {
             step: 1.0,
             bias: [0.0; KINDS],
-            rows: HashMap::new(),
+            rows: HashMap::default(),
             difficulty_of_kind: [4.0; KINDS],
             difficulty_of_trait: [0.0; TRAITS],
         }
