@@ -80,7 +80,7 @@ impl Fixture {
 
     async fn whole(&self, dialect: Dialect, kind: &str, body: Value) -> (Value, Usage) {
         match self.call(dialect, kind, body).await.unwrap() {
-            Answer::Whole { body, usage } => (serde_json::from_slice(&body).unwrap(), usage),
+            Answer::Whole { body, usage, .. } => (serde_json::from_slice(&body).unwrap(), usage),
             Answer::Stream(_) | Answer::Raw { .. } => panic!("a plain answer was asked for"),
         }
     }

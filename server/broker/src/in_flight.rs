@@ -104,21 +104,17 @@ pub(crate) struct Ended {
 }
 
 impl Attempt {
+    /// What the provider told is paid as told, for it bills that. What Ralex counted by itself is
+    /// never more than was held for the try, however the try ended.
     fn end(&mut self, outcome: &'static str, status: Option<u16>, usage: Usage) {
-        let cost = self.ready.plan.cost(&usage);
+        let mut cost = self.ready.plan.cost(&usage);
+        if usage.estimated {
+            cost = cost.min(self.ready.worst_case);
+        }
         let millis = millis(self.began.elapsed());
         self.ended = Some(Ended { outcome, status, usage, cost, millis });
         if let Some(key) = self.in_use.take() {
             key.used(usage.total_input().saturating_add(usage.total_output()));
-        }
-    }
-
-    /// A try that was not answered costs no more than was held for it.
-    fn lose(&mut self, outcome: &'static str, status: Option<u16>, usage: Usage) {
-        self.end(outcome, status, usage);
-        let most = self.ready.worst_case;
-        if let Some(ended) = &mut self.ended {
-            ended.cost = ended.cost.min(most);
         }
     }
 
@@ -145,7 +141,7 @@ impl InFlight {
     pub fn failed(&mut self, index: usize, error: &UpstreamError, flowing: bool) {
         let Some(attempt) = self.attempts.get_mut(index) else { return };
         let usage = used_by(error, &attempt.gauge, flowing);
-        attempt.lose(error.code().as_str(), status(error), usage);
+        attempt.end(error.code().as_str(), status(error), usage);
         self.breakers.report(&attempt.place, verdict(error));
         let labels = [
             ("provider", attempt.ready.plan.provider_slug.to_string()),
@@ -167,7 +163,7 @@ impl InFlight {
         let running = self.attempts.get_mut(index).filter(|attempt| attempt.ended.is_none());
         if let Some(attempt) = running {
             let usage = attempt.gauge.usage();
-            attempt.lose("canceled", None, usage);
+            attempt.end("canceled", None, usage);
             self.breakers.report(&attempt.place, Verdict::Neutral);
         }
     }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use ralex_tests::app::{App, DIALECTS, Dialect, Token, nanos, text};
-use ralex_tests::upstream::{Script, Upstream};
+use ralex_tests::upstream::{Script, ScriptedUsage, Upstream};
 use serde_json::json;
 
 /// What one call of these tests holds at most, in nano-dollars: found out, not computed here.
@@ -198,4 +198,41 @@ async fn a_budget_needs_a_scope_that_there_is_and_a_sensible_limit() {
         answer.problem();
     }
     assert!(app.owner.all("budgets").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_ralex_counts_by_itself_costs_no_more_than_was_held_and_what_is_told_costs_what_it_is()
+{
+    let (app, upstream, token) = app().await;
+    // Far more than was asked for, so that the count of it passes what is held for the call.
+    let words: Vec<String> = (0..2_000).map(|at| format!("word{at} ")).collect();
+    let uncounted = Script {
+        chunks: Some(words),
+        usage: Some(ScriptedUsage::Word("none".to_owned())),
+        ..Script::default()
+    };
+    let cut = Script { cut_after: Some(1_900), ..uncounted.clone() };
+    for (script, streamed, state) in
+        [(uncounted.clone(), false, "success"), (uncounted, true, "success"), (cut, true, "error")]
+    {
+        upstream.script(script);
+        if streamed {
+            token.client.stream(Dialect::Chat, "claude", "Hello").await.read_all().await;
+        } else {
+            token.client.call(Dialect::Chat, "claude", "Hello").await.ok();
+        }
+        let call = app.owner.get("calls?limit=1").await.ok()["items"][0].clone();
+        assert_eq!((&call["state"], &call["estimated"]), (&json!(state), &json!(true)), "{call}");
+        assert_eq!(nanos(&call["cost"]), nanos(&call["held"]), "{call}");
+    }
+    let usage = serde_json::from_value(json!({ "usage": { "output_tokens": 50_000 } }));
+    upstream.script(usage.unwrap());
+    token.client.call(Dialect::Chat, "claude", "Hello").await.ok();
+    let call = app.owner.get("calls?limit=1").await.ok()["items"][0].clone();
+    assert_eq!(
+        (nanos(&call["cost"]), &call["estimated"]),
+        (50_000 * 15_000, &json!(false)),
+        "{call}"
+    );
+    assert!(nanos(&call["cost"]) > nanos(&call["held"]), "{call}");
 }
