@@ -100,4 +100,92 @@ crate::answer! {
         pub summary: String,
         pub duration_ms: u64,
     }
+
+    /// That one event is in the signed tree, for whoever has nothing else of the log.
+    pub struct InclusionProof {
+        pub event: EventId,
+        pub index: u64,
+        pub tree_size: u64,
+        /// Base64 of the hash of the event's exact text.
+        pub leaf_hash: String,
+        /// The exact text that is hashed.
+        pub leaf: String,
+        /// The hashes beside the way from the leaf to the root, the lowest first (RFC 6962).
+        pub path: Vec<String>,
+        pub root: String,
+        /// The signed note (C2SP tlog-checkpoint).
+        pub checkpoint: String,
+        pub signed_at: DateTime<Utc>,
+        /// The key that signed it, as a verifier key.
+        pub key: String,
+    }
+
+    /// A tree at one size.
+    pub struct SignedTree {
+        pub tree_size: u64,
+        pub root: String,
+        /// The signed note, where this size was signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub checkpoint: Option<String>,
+    }
+
+    /// That an earlier tree is the beginning of a later one.
+    pub struct ConsistencyProof {
+        /// The version of this form; it comes first, so that a file is known by its first bytes.
+        pub ralex_audit_consistency: u32,
+        pub origin: String,
+        pub from: SignedTree,
+        pub to: SignedTree,
+        /// The hashes that prove it (RFC 6962 section 2.1.2).
+        pub path: Vec<String>,
+    }
+
+    /// A signing key of the log.
+    pub struct AuditKey {
+        pub version: u32,
+        /// As verifiers are given it.
+        pub verifier: String,
+        pub created_at: DateTime<Utc>,
+        /// The size of this log's first tree that it signed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub first_size: Option<u64>,
+    }
+
+    /// Somebody else who signs that the log only grew.
+    pub struct AuditWitness {
+        pub name: String,
+        pub verifier: String,
+        /// The size of the deployment's log when it last signed.
+        pub seen_size: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub cosigned_at: Option<DateTime<Utc>>,
+        /// Why it did not sign when it was asked last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub failure: Option<String>,
+        /// Set where it has seen another history than the one that is here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub conflict: Option<String>,
+    }
+
+    /// Who signs this log.
+    pub struct AuditKeys {
+        /// The first line of its checkpoints.
+        pub origin: String,
+        /// The first line of the checkpoints of the deployment's log, which holds this one's heads.
+        pub deployment_origin: String,
+        /// Oldest first; the last one signs.
+        pub keys: Vec<AuditKey>,
+        pub witnesses: Vec<AuditWitness>,
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+pub struct ConsistencyQuery {
+    /// The size of the earlier tree.
+    pub from: u64,
+    /// The size of the later one, which must have been signed; the newest where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
 }

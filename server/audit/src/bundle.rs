@@ -2,8 +2,8 @@
 //!
 //! A file of lines. First the manifest and its signature, then one line a leaf (its index, its
 //! hash, a link of a chain over all lines so far, and the event itself unless a filter left it
-//! out), and after some leaves the checkpoint that was signed at that size; the last line is the
-//! newest checkpoint. The chain adds no trust: it makes the first bad line findable, where the
+//! out), and after some leaves the checkpoint that was signed at that size, the newest at the end.
+//! A last line may prove that newest checkpoint in the deployment's log. The chain adds no trust: it makes the first bad line findable, where the
 //! root alone could only tell that there is one.
 
 use base64::Engine as _;
@@ -32,8 +32,15 @@ pub(crate) struct Manifest<'a> {
     /// How many leaves come with their event.
     pub count: u64,
     pub filtered: bool,
+    /// Those that signed heads of this tree, oldest first.
     pub keys: Vec<String>,
     pub exported_at: String,
+    /// Whether a last line proves the newest head in the log of logs.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub anchored: bool,
+    /// Whose signatures may stand in that line.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<String>,
 }
 
 /// Writes lines and keeps the chain.
@@ -74,6 +81,12 @@ impl Lines {
         self.extend_chain(CHECKPOINT, line.as_bytes());
         self.text.extend(line.into_bytes());
         self.text.push(b'\n');
+    }
+
+    /// The last line, if the manifest announces it.
+    pub fn anchor(&mut self, proof: &str) {
+        let proof = serde_json::Value::from(proof);
+        self.text.extend(format!("{{\"anchor\":{proof}}}\n").into_bytes());
     }
 
     fn extend_chain(&mut self, kind: u8, what: &[u8]) {

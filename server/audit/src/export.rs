@@ -4,18 +4,22 @@
 //! read in transactions of their own, and a slow reader holds no connection.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::stream::{self, Stream};
 use ralex_api::audit::{ExportFormat, ExportQuery};
 use ralex_kernel::{Code, OrgId, Problem};
 use ralex_store::{Tenant, problem};
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 use crate::bundle::{Lines, Manifest};
 use crate::filter::Filter;
 use crate::leaf::written_time;
 use crate::service::Audit;
+use crate::signers::{Anchor, newest_anchor};
 use crate::table;
+use crate::witness::Witness;
 use crate::{Author, Event, record};
 
 const PAGE: i64 = 1_000;
@@ -23,6 +27,9 @@ const PAGE: i64 = 1_000;
 /// A bundle holds about so many checkpoints at most: enough to narrow down where leaves and their
 /// hashes were rewritten together, few enough that verifying them takes no time.
 const CHECKPOINTS: i64 = 2_000;
+
+/// How long an export waits for the log of logs, and for a witness.
+const ANCHOR_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The parts of the file, in order.
 pub type Parts = Pin<Box<dyn Stream<Item = Result<Vec<u8>, Problem>> + Send>>;
@@ -47,6 +54,16 @@ pub(crate) struct Row {
 struct Head {
     size: i64,
     note: String,
+    key_version: i32,
+}
+
+/// What a bundle says beside leaves and heads.
+struct Frame {
+    /// The versions of the keys that signed this log, first and last.
+    keys: (u32, u32),
+    /// Sizes at which another key took over.
+    changes: Vec<i64>,
+    anchor: Option<String>,
 }
 
 struct Progress {
@@ -60,7 +77,7 @@ struct Progress {
 }
 
 enum Writer {
-    Bundle { lines: Lines, checkpointed: i64 },
+    Bundle { lines: Lines, checkpointed: i64, frame: Frame },
     Table,
 }
 
@@ -69,12 +86,14 @@ impl Audit {
     /// waits for. That the author took it is recorded before the first line leaves.
     pub async fn export(&self, author: &Author, query: &ExportQuery) -> Result<Export, Problem> {
         let org = author.org;
-        self.flush(org).await?;
+        let needed = self.flush(org).await?;
+        let anchor = self.await_anchor(org, needed).await?;
         let mut tenant = self.db().tenant(org).await?;
         let (actor, action) = (query.actor.as_deref(), query.action.as_deref());
         let filter = Filter::read(&mut tenant, actor, action, query.from, query.to).await?;
-        let head = head(&mut tenant).await?;
-        let count = count(&mut tenant, &filter, head.size).await.map_err(problem)?;
+        let head = head(&mut tenant, anchor.as_ref().map(|anchor| anchor.tree_size)).await?;
+        let whole = query.format == ExportFormat::Jsonl;
+        let count = count(&mut tenant, &filter, head.size, whole).await.map_err(problem)?;
         let (tree_size, count) = (unsigned(head.size), unsigned(count));
         let filtered = !filter.is_empty();
         let event = Event::AuditExported { format: name(query.format), filtered, tree_size };
@@ -84,9 +103,10 @@ impl Audit {
         let (writer, first) = match query.format {
             ExportFormat::Csv => (Writer::Table, table::header()?),
             ExportFormat::Jsonl => {
-                let mut lines = self.begin_bundle(org, tree_size, count, filtered)?;
+                let frame = self.frame(org, &head, anchor).await?;
+                let mut lines = self.begin_bundle(org, tree_size, (count, filtered), &frame)?;
                 let first = std::mem::take(&mut lines.text);
-                (Writer::Bundle { lines, checkpointed: 0 }, first)
+                (Writer::Bundle { lines, checkpointed: 0, frame }, first)
             }
         };
         let audit = self.clone();
@@ -96,25 +116,79 @@ impl Audit {
         Ok(Export { tree_size, count, filtered, parts: Box::pin(parts) })
     }
 
+    /// Waits a moment until a head of that size is in the log of logs and, where there are
+    /// witnesses, one of them has seen it. Without that a bundle is as good, and proves less.
+    async fn await_anchor(&self, org: OrgId, needed: i64) -> Result<Option<Anchor>, Problem> {
+        let deadline = Instant::now() + ANCHOR_PATIENCE;
+        loop {
+            let mut tx = self.db().system("find an anchored head").await?;
+            let anchor = newest_anchor(&mut tx, org).await.map_err(problem)?;
+            let anchor = anchor.filter(|anchor| anchor.tree_size >= needed);
+            let seen = match &anchor {
+                Some(anchor) if !self.witnesses().list.is_empty() => {
+                    is_cosigned(&mut tx, anchor).await.map_err(problem)?
+                }
+                Some(_) => true,
+                None => false,
+            };
+            tx.rollback().await.map_err(problem)?;
+            if seen || self.is_refused(org) || Instant::now() >= deadline {
+                return Ok(anchor);
+            }
+            if anchor.is_some() {
+                self.witness_wanted().notify_one()
+            } else {
+                self.wake()
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn frame(
+        &self,
+        org: OrgId,
+        head: &Head,
+        anchor: Option<Anchor>,
+    ) -> Result<Frame, Problem> {
+        self.follow_keys().await?;
+        let mut tx = self.db().system("tell which keys signed an audit log").await?;
+        let last = u32::try_from(head.key_version).unwrap_or(0);
+        let first = first_key(&mut tx, org).await.map_err(problem)?;
+        let mut changes = Vec::new();
+        for version in first + 1..=last {
+            changes.extend(first_size_of(&mut tx, org, version).await.map_err(problem)?);
+        }
+        let anchor = match anchor.filter(|anchor| anchor.tree_size == head.size) {
+            Some(anchor) => self.anchor_proof(&mut tx, &anchor, first, Some(last), false).await?,
+            None => None,
+        };
+        Ok(Frame { keys: (first, last), changes, anchor })
+    }
+
     fn begin_bundle(
         &self,
         org: OrgId,
         tree_size: u64,
-        count: u64,
-        filtered: bool,
+        (count, filtered): (u64, bool),
+        frame: &Frame,
     ) -> Result<Lines, Problem> {
+        let signer = self.signer();
+        let (first, last) = frame.keys;
+        let witnesses = self.witnesses().list.iter().map(Witness::verifier);
         let manifest = Manifest {
             ralex_audit_bundle: 1,
-            origin: &self.signer().origin(org),
+            origin: &signer.origin(org),
             org: &org.to_string(),
             tree_size,
             first_index: 0,
             count,
             filtered,
-            keys: vec![self.verifier().to_string()],
+            keys: signer.verifiers(first, last).iter().map(ToString::to_string).collect(),
             exported_at: written_time(self.now()),
+            anchored: frame.anchor.is_some(),
+            witnesses: witnesses.filter(|_| frame.anchor.is_some()).collect(),
         };
-        let sign = |text: &str| self.signer().sign_manifest(text);
+        let sign = |text: &str| signer.sign_manifest(last, text);
         Lines::begin(&manifest, sign).map_err(|error| unwritable(&error))
     }
 }
@@ -125,20 +199,25 @@ impl Progress {
             return Ok(None);
         }
         let mut tenant = self.audit.db().tenant(self.org).await?;
-        let rows = rows(&mut tenant, self.next, self.head.size, &self.filter).await;
+        let span = (self.next, self.head.size);
+        let whole = matches!(self.writer, Writer::Bundle { .. });
+        let rows = rows(&mut tenant, span, &self.filter, whole).await;
         let rows = rows.map_err(problem)?;
         let part = match &mut self.writer {
             Writer::Table => table::rows(&rows)?,
-            Writer::Bundle { lines, checkpointed } => {
+            Writer::Bundle { lines, checkpointed, frame } => {
                 let spacing = (self.head.size / CHECKPOINTS).max(1);
                 let until = rows.last().map_or(self.head.size, |last| last.index + 1);
                 let from = (self.next, *checkpointed + spacing);
-                let notes = checkpoints(&mut tenant, from, until, self.head.size).await;
+                let to = (until, self.head.size);
+                let notes = checkpoints(&mut tenant, from, to, &frame.changes).await;
                 let mut notes = notes.map_err(problem)?.into_iter().peekable();
                 for row in &rows {
                     lines.leaf(row.index, &row.hash, row.leaf.as_deref());
                     while let Some(note) = notes.next_if(|note| note.size <= row.index + 1) {
-                        if note.size == row.index + 1 && note.size >= *checkpointed + spacing {
+                        let due = note.size >= *checkpointed + spacing
+                            || frame.changes.contains(&note.size);
+                        if note.size == row.index + 1 && due {
                             lines.checkpoint(&note.note);
                             *checkpointed = note.size;
                         }
@@ -147,6 +226,9 @@ impl Progress {
                 self.done = rows.is_empty() || until >= self.head.size;
                 if self.done {
                     lines.checkpoint(&self.head.note);
+                    if let Some(anchor) = &frame.anchor {
+                        lines.anchor(anchor);
+                    }
                 }
                 std::mem::take(&mut lines.text)
             }
@@ -158,13 +240,15 @@ impl Progress {
     }
 }
 
-async fn head(tenant: &mut Tenant) -> Result<Head, Problem> {
+/// The newest head, or the one that is anchored.
+async fn head(tenant: &mut Tenant, anchored: Option<i64>) -> Result<Head, Problem> {
     let org = tenant.org();
     sqlx::query_as!(
         Head,
-        "select tree_size as size, note from audit_checkpoint
-         where org_id = $1 order by tree_size desc limit 1",
-        org as _
+        "select tree_size as size, note, key_version from audit_checkpoint
+         where org_id = $1 and tree_size <= $2 order by tree_size desc limit 1",
+        org as _,
+        anchored.unwrap_or(i64::MAX),
     )
     .fetch_optional(&mut **tenant)
     .await
@@ -175,43 +259,86 @@ async fn head(tenant: &mut Tenant) -> Result<Head, Problem> {
     })
 }
 
+async fn is_cosigned(conn: &mut PgConnection, anchor: &Anchor) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists(select from audit_cosignature where tree_size > $1) as "seen!""#,
+        anchor.index
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The version of the key that signed the log's first head.
+async fn first_key(conn: &mut PgConnection, org: OrgId) -> Result<u32, sqlx::Error> {
+    let version = sqlx::query_scalar!(
+        "select key_version from audit_checkpoint where org_id = $1 order by tree_size limit 1",
+        org as _
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(version.and_then(|version| u32::try_from(version).ok()).unwrap_or(1))
+}
+
+async fn first_size_of(
+    conn: &mut PgConnection,
+    org: OrgId,
+    version: u32,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select min(tree_size) from audit_checkpoint where org_id = $1 and key_version = $2",
+        org as _,
+        i32::try_from(version).unwrap_or(i32::MAX),
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Signed heads below the newest, of sizes within the page.
 async fn checkpoints(
     tenant: &mut Tenant,
-    from: (i64, i64),
-    until: i64,
-    newest: i64,
+    (above, from): (i64, i64),
+    (until, newest): (i64, i64),
+    changes: &[i64],
 ) -> Result<Vec<Head>, sqlx::Error> {
     let org = tenant.org();
     sqlx::query_as!(
         Head,
-        "select tree_size as size, note from audit_checkpoint
-         where org_id = $1 and tree_size > $2 and tree_size >= $3 and tree_size <= $4
-           and tree_size < $5
+        "select tree_size as size, note, key_version from audit_checkpoint
+         where org_id = $1 and tree_size > $2 and (tree_size >= $3 or tree_size = any($6))
+           and tree_size <= $4 and tree_size < $5
          order by tree_size",
         org as _,
-        from.0,
-        from.1,
+        above,
+        from,
         until,
         newest,
+        changes,
     )
     .fetch_all(&mut **tenant)
     .await
 }
 
-async fn count(tenant: &mut Tenant, filter: &Filter, size: i64) -> Result<i64, sqlx::Error> {
+/// How many events there are to export; a whole bundle holds changes of keys whatever the filter
+/// says, since its reader cannot go on without them.
+async fn count(
+    tenant: &mut Tenant,
+    filter: &Filter,
+    size: i64,
+    whole: bool,
+) -> Result<i64, sqlx::Error> {
     let org = tenant.org();
     sqlx::query_scalar!(
         r#"select count(*) as "count!"
            from audit_leaf l
            join audit_event e on e.org_id = l.org_id and e.id = l.event_id
            where l.org_id = $1 and l.leaf_index < $2
-             and ($3::text is null or e.actor_kind = $3)
+             and (($3::text is null or e.actor_kind = $3)
              and ($4::uuid is null or e.actor_id = $4)
              and ($5::text is null or e.action = $5)
              and ($6::text is null or starts_with(e.action, $6))
              and ($7::timestamptz is null or e.occurred_at >= $7)
-             and ($8::timestamptz is null or e.occurred_at < $8)"#,
+             and ($8::timestamptz is null or e.occurred_at < $8)
+             or ($9 and e.action = 'audit.key_rotated'))"#,
         org as _,
         size,
         filter.actor_kind,
@@ -220,6 +347,7 @@ async fn count(tenant: &mut Tenant, filter: &Filter, size: i64) -> Result<i64, s
         filter.action_prefix,
         filter.from,
         filter.to,
+        whole,
     )
     .fetch_one(&mut **tenant)
     .await
@@ -227,21 +355,22 @@ async fn count(tenant: &mut Tenant, filter: &Filter, size: i64) -> Result<i64, s
 
 async fn rows(
     tenant: &mut Tenant,
-    from: i64,
-    size: i64,
+    (from, size): (i64, i64),
     filter: &Filter,
+    whole: bool,
 ) -> Result<Vec<Row>, sqlx::Error> {
     let org = tenant.org();
     let conn: &mut PgConnection = tenant;
     sqlx::query_as!(
         Row,
         r#"select l.leaf_index as index, l.leaf_hash as hash, coalesce(u.email, t.name) as actor_name,
-                  case when ($4::text is null or e.actor_kind = $4)
+                  case when (($4::text is null or e.actor_kind = $4)
                         and ($5::uuid is null or e.actor_id = $5)
                         and ($6::text is null or e.action = $6)
                         and ($7::text is null or starts_with(e.action, $7))
                         and ($8::timestamptz is null or e.occurred_at >= $8)
                         and ($9::timestamptz is null or e.occurred_at < $9)
+                        or ($11 and e.action = 'audit.key_rotated'))
                        then e.leaf end as "leaf?"
            from audit_leaf l
            left join audit_event e on e.org_id = l.org_id and e.id = l.event_id
@@ -259,6 +388,7 @@ async fn rows(
         filter.from,
         filter.to,
         PAGE,
+        whole,
     )
     .fetch_all(conn)
     .await

@@ -10,21 +10,29 @@
 mod author;
 mod bundle;
 mod checkpoint;
+mod cosign;
 mod event;
+mod evidence;
 mod export;
 mod filter;
+mod keys;
 mod leaf;
 mod list;
+mod nodes;
 pub mod offline;
+mod proof;
 mod record;
 mod sequencer;
 mod service;
+mod signers;
 mod signing;
+mod superlog;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod verify;
+mod witness;
 
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
@@ -32,6 +40,8 @@ pub use event::{
     Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event, LogEvent, Outcome, Tried,
 };
 pub use export::{Export, Parts};
+pub use keys::{Rotated, Seeds};
 pub use record::{Entry, record, record_all};
 pub use service::{Audit, Status};
 pub use signing::Refused;
+pub use witness::{Courier, NotAWitness, Reply, Witness, Witnesses};

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use parking_lot::Mutex;
-use ralex_kernel::{Clock, Code, OrgId, Problem};
+use parking_lot::{Mutex, RwLock};
+use ralex_kernel::{Clock, Code, DeploymentId, OrgId, Problem};
 use ralex_store::{Db, Error};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::checkpoint::{Signer, VerifierKey};
+use crate::keys::Seeds;
 use crate::list::{newest_transaction, pending, signed_size, size_with_all_before};
 use crate::sequencer::{Look, Round, has_strays, sequence};
 use crate::signing::{Refused, sign_all};
+use crate::superlog::anchor;
+use crate::witness::Witnesses;
 
 /// How long a committed event waits at most before the sequencer looks.
 const POLL: Duration = Duration::from_millis(200);
@@ -31,11 +34,16 @@ pub struct Audit(Arc<Parts>);
 
 struct Parts {
     db: Db,
-    signer: Signer,
+    signer: RwLock<Arc<Signer>>,
+    /// Where a newer key comes from.
+    seeds: Option<(DeploymentId, Arc<dyn Seeds>)>,
+    witnesses: Witnesses,
     clock: Clock,
     status: Mutex<Status>,
     /// Someone waits for a checkpoint.
     wanted: Notify,
+    /// Someone waits for the witnesses.
+    witness_wanted: Notify,
 }
 
 /// How the log fares on this node.
@@ -47,29 +55,70 @@ pub struct Status {
     pub pending: u64,
     /// Trees that are not what was written, so that no further head of them is signed.
     pub refused: Vec<Refused>,
+    /// Why the log of logs is not signed any further.
+    pub broken: Option<String>,
 }
 
 impl Audit {
+    /// With one key that is never changed, and without witnesses; see [`Audit::open`].
     pub fn new(db: Db, signer: Signer, clock: Clock) -> Self {
-        let (status, wanted) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Parts { db, signer, clock, status, wanted }))
+        Self::with(db, signer, clock, None, Witnesses::default())
+    }
+
+    pub(crate) fn with(
+        db: Db,
+        signer: Signer,
+        clock: Clock,
+        seeds: Option<(DeploymentId, Arc<dyn Seeds>)>,
+        witnesses: Witnesses,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            db,
+            signer: RwLock::new(Arc::new(signer)),
+            seeds,
+            witnesses,
+            clock,
+            status: Mutex::default(),
+            wanted: Notify::new(),
+            witness_wanted: Notify::new(),
+        }))
     }
 
     pub fn status(&self) -> Status {
         self.0.status.lock().clone()
     }
 
-    /// The key that verifies this deployment's checkpoints.
+    /// The key that verifies this deployment's checkpoints from now on.
     pub fn verifier(&self) -> VerifierKey {
-        self.0.signer.verifier()
+        self.signer().verifier()
     }
 
     pub(crate) fn db(&self) -> &Db {
         &self.0.db
     }
 
-    pub(crate) fn signer(&self) -> &Signer {
-        &self.0.signer
+    pub(crate) fn signer(&self) -> Arc<Signer> {
+        Arc::clone(&self.0.signer.read())
+    }
+
+    /// Signs with another key from now on; never with an earlier one than before.
+    pub(crate) fn use_signer(&self, signer: Signer) {
+        let mut current = self.0.signer.write();
+        if signer.version() > current.version() {
+            *current = Arc::new(signer);
+        }
+    }
+
+    pub(crate) fn seeds(&self) -> Option<&(DeploymentId, Arc<dyn Seeds>)> {
+        self.0.seeds.as_ref()
+    }
+
+    pub(crate) fn witnesses(&self) -> &Witnesses {
+        &self.0.witnesses
+    }
+
+    pub(crate) fn witness_wanted(&self) -> &Notify {
+        &self.0.witness_wanted
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -124,16 +173,28 @@ impl Audit {
             }
         }
         if sign {
-            let refused = sign_all(self.db(), self.signer()).await?;
+            if let Err(problem) = self.follow_keys().await {
+                warn!("the audit log's newest key cannot be used here: {}", problem.detail);
+            }
+            let signer = self.signer();
+            let mut refused = sign_all(self.db(), &signer).await?;
+            let anchored = anchor(self.db(), &signer).await?;
+            refused.extend(anchored.refused);
             let pending = pending(self.db(), None).await?;
-            self.note_refusals(refused, pending);
+            self.note_refusals(refused, anchored.broken, pending);
         }
         self.0.status.lock().last_success = Some(self.now());
         Ok(())
     }
 
-    fn note_refusals(&self, refused: Vec<Refused>, pending: u64) {
+    fn note_refusals(&self, refused: Vec<Refused>, broken: Option<String>, pending: u64) {
         let mut status = self.0.status.lock();
+        if let Some(reason) = &broken
+            && status.broken.is_none()
+        {
+            error!("the log of the audit logs is not signed any further: {reason}");
+        }
+        status.broken = broken;
         let known: HashSet<OrgId> = status.refused.iter().map(|refused| refused.org).collect();
         for Refused { org, reason } in &refused {
             metrics::counter!("ralex_audit_signing_refused_total").increment(1);
@@ -149,7 +210,8 @@ impl Audit {
 
     /// Waits until every event that has committed by now is in a signed tree. A tree that may not
     /// be signed any further is not waited for: its last signed head is what there is to show.
-    pub(crate) async fn flush(&self, org: OrgId) -> Result<(), Problem> {
+    /// Answers with the size that holds them all.
+    pub(crate) async fn flush(&self, org: OrgId) -> Result<i64, Problem> {
         let deadline = Instant::now() + FLUSH_PATIENCE;
         let until = newest_transaction(self.db()).await?;
         let mut needed = None;
@@ -160,7 +222,7 @@ impl Audit {
             }
             let signed = signed_size(self.db(), org).await?;
             if needed.is_some_and(|needed| signed >= needed) || self.is_refused(org) {
-                return Ok(());
+                return Ok(needed.unwrap_or(signed).min(signed));
             }
             if Instant::now() >= deadline {
                 let detail =
@@ -171,8 +233,13 @@ impl Audit {
         }
     }
 
-    fn is_refused(&self, org: OrgId) -> bool {
+    pub(crate) fn is_refused(&self, org: OrgId) -> bool {
         self.0.status.lock().refused.iter().any(|refused| refused.org == org)
+    }
+
+    /// Asks for a round with signing.
+    pub(crate) fn wake(&self) {
+        self.0.wanted.notify_one();
     }
 
     /// One round now, with signing; tests have no running sequencer.

@@ -9,6 +9,8 @@ use ralex_store::{Db, Error};
 use sqlx::PgConnection;
 
 use crate::checkpoint::Signer;
+use crate::keys::is_current;
+use crate::nodes::{Log, fill};
 use crate::sequencer::stored_tree;
 use crate::tree::{Range, leaf_hash};
 
@@ -25,7 +27,7 @@ pub struct Refused {
 }
 
 enum Outcome {
-    /// By this node, or by another one that is at it.
+    /// By this node, or by another one that is at it or knows a newer key.
     Signed,
     Refused(String),
 }
@@ -71,10 +73,13 @@ async fn sign(conn: &mut PgConnection, signer: &Signer, org: OrgId) -> Result<Ou
     if !is_first(conn, org).await? {
         return Ok(Outcome::Signed);
     }
-    let Some(mut range) = last_signed(conn, signer, org).await? else {
+    let Some((mut range, since)) = last_signed(conn, signer, org).await? else {
         return Ok(Outcome::Refused("the last checkpoint is not what this server signed".into()));
     };
     let tree = stored_tree(conn, org).await?;
+    if !is_current(conn, signer).await? {
+        return Ok(Outcome::Signed);
+    }
     while range.size() < tree.size() {
         if let Some(reason) = grow(conn, org, &mut range, tree.size()).await? {
             return Ok(Outcome::Refused(reason));
@@ -83,28 +88,32 @@ async fn sign(conn: &mut PgConnection, signer: &Signer, org: OrgId) -> Result<Ou
     if range != tree {
         return Ok(Outcome::Refused("the stored tree is not that of its leaves".into()));
     }
-    store(conn, signer, org, &range).await
+    store(conn, signer, org, since, &range).await
 }
 
-/// The state of the newest checkpoint, if its note, root and peaks all agree; empty before the first.
+/// The state of the newest checkpoint and the version of its key, if its note, root and peaks all
+/// agree; empty before the first.
 async fn last_signed(
     conn: &mut PgConnection,
     signer: &Signer,
     org: OrgId,
-) -> Result<Option<Range>, sqlx::Error> {
+) -> Result<Option<(Range, u32)>, sqlx::Error> {
     let last = sqlx::query!(
-        "select tree_size, root, note, peaks from audit_checkpoint
+        "select tree_size, root, note, peaks, key_version from audit_checkpoint
          where org_id = $1 order by tree_size desc limit 1",
         org as _
     )
     .fetch_optional(conn)
     .await?;
-    let Some(last) = last else { return Ok(Some(Range::default())) };
-    Ok(Range::stored(last.tree_size, &last.peaks).filter(|range| {
-        let root = range.root();
-        root.as_slice() == last.root
-            && signer.verifier().vouches(&last.note, &signer.origin(org), range.size(), &root)
-    }))
+    let Some(last) = last else { return Ok(Some((Range::default(), signer.version()))) };
+    let version = u32::try_from(last.key_version).unwrap_or(0);
+    Ok(Range::stored(last.tree_size, &last.peaks)
+        .filter(|range| {
+            let (root, origin) = (range.root(), signer.origin(org));
+            root.as_slice() == last.root
+                && signer.vouches(version, &last.note, &origin, range.size(), &root)
+        })
+        .map(|range| (range, version)))
 }
 
 /// Appends one page of leaves as the table has them now; a reason where they are not as they were.
@@ -146,22 +155,25 @@ async fn store(
     conn: &mut PgConnection,
     signer: &Signer,
     org: OrgId,
+    since: u32,
     range: &Range,
 ) -> Result<Outcome, Error> {
     let root = range.root();
     let size = i64::try_from(range.size()).unwrap_or(i64::MAX);
     let done = sqlx::query!(
-        "insert into audit_checkpoint (org_id, tree_size, root, note, peaks)
-         values ($1, $2, $3, $4, $5) on conflict do nothing",
+        "insert into audit_checkpoint (org_id, tree_size, root, note, peaks, key_version)
+         values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
         org as _,
         size,
         root.as_slice(),
-        signer.note(org, range.size(), &root),
+        signer.note(&signer.origin(org), since, range.size(), &root),
         &range.peaks(),
+        i32::try_from(signer.version()).unwrap_or(i32::MAX),
     )
     .execute(&mut *conn)
     .await?;
     if done.rows_affected() == 1 {
+        fill(conn, Log::Org(org), range.size()).await?;
         return Ok(Outcome::Signed);
     }
     // Another node was first, which is fine as long as it saw the same tree.

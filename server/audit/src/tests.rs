@@ -66,7 +66,7 @@ impl World {
         let run = self.audit.run(std::future::pending());
         tokio::select! {
             () = run => {}
-            flushed = self.audit.flush(self.org) => flushed.unwrap(),
+            flushed = self.audit.flush(self.org) => drop(flushed.unwrap()),
         }
     }
 

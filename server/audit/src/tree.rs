@@ -24,7 +24,7 @@ pub(crate) fn leaf_hash(leaf: &[u8]) -> Hash {
     Sha256::new().chain_update([LEAF]).chain_update(leaf).finalize().into()
 }
 
-fn node_hash(left: &Hash, right: &Hash) -> Hash {
+pub(crate) fn node_hash(left: &Hash, right: &Hash) -> Hash {
     Sha256::new().chain_update([NODE]).chain_update(left).chain_update(right).finalize().into()
 }
 

@@ -8,8 +8,9 @@ use ralex_api::audit::Verification;
 use ralex_kernel::{OrgId, Problem};
 use ralex_store::{Tenant, problem};
 
+use crate::checkpoint::note_body;
 use crate::service::Audit;
-use crate::tree::{Range, leaf_hash};
+use crate::tree::{Hash, Range, leaf_hash};
 
 const PAGE: i64 = 2_000;
 
@@ -23,6 +24,14 @@ struct Signed {
     size: u64,
     root: Vec<u8>,
     note: String,
+    key_version: u32,
+}
+
+impl Signed {
+    fn stored(size: i64, root: Vec<u8>, note: String, key_version: i32) -> Self {
+        let size = u64::try_from(size).unwrap_or(0);
+        Self { size, root, note, key_version: u32::try_from(key_version).unwrap_or(0) }
+    }
 }
 
 /// What was read so far.
@@ -62,6 +71,7 @@ impl Audit {
         };
         let signed_size = newest.as_ref().map_or(0, |newest| newest.size);
         walk.newest = newest;
+        let cut = self.check_anchor(tenant, signed_size).await.map_err(problem)?;
         let until = stored.size().max(signed_size);
         while walk.range.size() < until {
             if let Some(found) = self.page(tenant, walk, until).await.map_err(problem)? {
@@ -76,7 +86,7 @@ impl Audit {
         if beyond && crate::sequencer::stored_tree(tenant, org).await?.size() == until {
             return Ok(bad(until, format!("leaf {until} is not part of the tree")));
         }
-        Ok(None)
+        Ok(cut)
     }
 
     /// Walks over one page of leaves and the heads that were signed within it.
@@ -117,14 +127,14 @@ impl Audit {
         if root.as_slice() == head.root {
             // The signatures of older heads are checked by whoever was given one of them.
             let is_newest = walk.newest.as_ref().is_some_and(|newest| newest.size == head.size);
-            if is_newest && !self.verifier().vouches(&head.note, &origin, head.size, &root) {
+            if is_newest && !self.has_signed(head, &origin, &root) {
                 let reason = format!("the signature of the head of size {} is wrong", head.size);
                 return bad(walk.sure, reason);
             }
             walk.sure = head.size;
             return None;
         }
-        if self.verifier().vouches(&head.note, &origin, head.size, &root) {
+        if self.has_signed(head, &origin, &root) {
             return bad(head.size, format!("the stored root of size {} was changed", head.size));
         }
         let reason = format!(
@@ -132,6 +142,43 @@ impl Audit {
             head.size, walk.sure
         );
         bad(walk.sure, reason)
+    }
+
+    fn has_signed(&self, head: &Signed, origin: &str, root: &Hash) -> bool {
+        self.signer().vouches(head.key_version, &head.note, origin, head.size, root)
+    }
+
+    /// Compares with the log of logs, which holds heads that this one must still have.
+    async fn check_anchor(
+        &self,
+        tenant: &mut Tenant,
+        signed_size: u64,
+    ) -> Result<Option<Bad>, sqlx::Error> {
+        let org = tenant.org();
+        let anchored = sqlx::query!(
+            r#"select s.tree_size, s.leaf, c.note as "note?" from audit_super_leaf s
+               left join audit_checkpoint c on c.org_id = s.org_id and c.tree_size = s.tree_size
+               where s.org_id = $1 order by s.tree_size desc limit 1"#,
+            org as _
+        )
+        .fetch_optional(&mut **tenant)
+        .await?;
+        let Some(anchored) = anchored else { return Ok(None) };
+        let size = u64::try_from(anchored.tree_size).unwrap_or(0);
+        if size > signed_size {
+            let reason = format!(
+                "the log ends after {signed_size} leaves, where {size} were signed before: its end was cut off"
+            );
+            return Ok(bad(signed_size, reason));
+        }
+        let same = anchored
+            .note
+            .is_some_and(|note| note_body(&note).as_bytes() == anchored.leaf.as_slice());
+        if same {
+            return Ok(None);
+        }
+        let reason = format!("the head of size {size} is not the one that the log of logs holds");
+        Ok(bad(size, reason))
     }
 }
 
@@ -219,7 +266,7 @@ async fn leaves(tenant: &mut Tenant, from: u64, until: u64) -> Result<Vec<Leaf>,
 async fn heads(tenant: &mut Tenant, above: u64, to: u64) -> Result<Vec<Signed>, sqlx::Error> {
     let org = tenant.org();
     let rows = sqlx::query!(
-        "select tree_size, root, note from audit_checkpoint
+        "select tree_size, root, note, key_version from audit_checkpoint
          where org_id = $1 and tree_size > $2 and tree_size <= $3 order by tree_size",
         org as _,
         signed(above),
@@ -227,25 +274,22 @@ async fn heads(tenant: &mut Tenant, above: u64, to: u64) -> Result<Vec<Signed>, 
     )
     .fetch_all(&mut **tenant)
     .await?;
-    let head =
-        |size: i64, root, note| Signed { size: u64::try_from(size).unwrap_or(0), root, note };
-    Ok(rows.into_iter().map(|row| head(row.tree_size, row.root, row.note)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| Signed::stored(row.tree_size, row.root, row.note, row.key_version))
+        .collect())
 }
 
 async fn newest(tenant: &mut Tenant) -> Result<Option<Signed>, sqlx::Error> {
     let org = tenant.org();
     let row = sqlx::query!(
-        "select tree_size, root, note from audit_checkpoint
+        "select tree_size, root, note, key_version from audit_checkpoint
          where org_id = $1 order by tree_size desc limit 1",
         org as _,
     )
     .fetch_optional(&mut **tenant)
     .await?;
-    Ok(row.map(|row| Signed {
-        size: u64::try_from(row.tree_size).unwrap_or(0),
-        root: row.root,
-        note: row.note,
-    }))
+    Ok(row.map(|row| Signed::stored(row.tree_size, row.root, row.note, row.key_version)))
 }
 
 async fn leaves_beyond(tenant: &mut Tenant, size: u64) -> Result<bool, sqlx::Error> {

@@ -1,4 +1,4 @@
-//! Keys and signed notes, as C2SP writes them down.
+//! Keys, as C2SP writes them down: those that sign a log, and those of witnesses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,12 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-use super::tree::Hash;
+/// Signs notes.
+const LOG: u8 = 1;
+/// Signs that it has seen one, and when.
+const WITNESS: u8 = 4;
 
 /// A public key with its name, as text `name+id+key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     pub name: String,
+    kind: u8,
     id: [u8; 4],
     public: VerifyingKey,
 }
@@ -31,14 +35,16 @@ impl FromStr for Key {
             return Err(NotAKey);
         };
         let bytes = STANDARD.decode(key).map_err(|_| NotAKey)?;
-        let Some((1, public)) = bytes.split_first().map(|(kind, rest)| (*kind, rest)) else {
-            return Err(NotAKey);
-        };
+        let Some((&kind, public)) = bytes.split_first() else { return Err(NotAKey) };
         let public: [u8; 32] = public.try_into().map_err(|_| NotAKey)?;
-        let named = [name.as_bytes(), b"\n\x01", &public].concat();
+        if kind != LOG && kind != WITNESS {
+            return Err(NotAKey);
+        }
+        let named = [name.as_bytes(), b"\n", &[kind], &public].concat();
         let digest = Sha256::digest(named);
         let key = Self {
             name: name.to_owned(),
+            kind,
             id: [digest[0], digest[1], digest[2], digest[3]],
             public: VerifyingKey::from_bytes(&public).map_err(|_| NotAKey)?,
         };
@@ -49,47 +55,37 @@ impl FromStr for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let public = [&[1], self.public.as_bytes().as_slice()].concat();
+        let public = [&[self.kind], self.public.as_bytes().as_slice()].concat();
         let id = u32::from_be_bytes(self.id);
         write!(f, "{}+{id:08x}+{}", self.name, STANDARD.encode(public))
     }
 }
 
-/// A checkpoint whose signature is right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub size: u64,
-    pub root: Hash,
-}
-
 impl Key {
+    /// Whether it signs logs, and not as a witness.
+    pub fn signs_logs(&self) -> bool {
+        self.kind == LOG
+    }
+
     /// Whether this key signed the bundle's first line.
     pub(crate) fn signed_manifest(&self, manifest: &[u8], signature: &str) -> bool {
         let text = [b"ralex audit bundle 1\n".as_slice(), manifest].concat();
         let bytes = STANDARD.decode(signature).unwrap_or_default();
-        self.signed(&text, &bytes)
+        self.signs_logs() && self.signed(&text, &bytes)
     }
 
-    /// Opens a signed note of this log; none where it is not exactly such a note.
-    pub(crate) fn open(&self, note: &str, origin: &str) -> Option<Head> {
-        let (head, signatures) = note.split_once("\n\n")?;
-        let mut lines = head.split('\n');
-        let (first, size, root) = (lines.next()?, lines.next()?, lines.next()?);
-        if lines.next().is_some() || first != origin {
+    /// Whether it made this signature of a note; a witness also says when.
+    pub(crate) fn made(&self, id: [u8; 4], signature: &[u8], body: &str) -> Option<Option<u64>> {
+        if id != self.id {
             return None;
         }
-        let number: u64 = size.parse().ok()?;
-        let root: Hash = STANDARD.decode(root).ok()?.try_into().ok()?;
-        let line = signatures.strip_prefix("\u{2014} ")?.strip_suffix('\n')?;
-        let (name, signature) = line.split_once(' ')?;
-        let bytes = STANDARD.decode(signature).ok()?;
-        let (id, signature) = bytes.split_at_checked(4)?;
-        let body = format!("{head}\n");
-        let right = number.to_string() == size
-            && name == self.name
-            && id == self.id
-            && self.signed(body.as_bytes(), signature);
-        right.then_some(Head { size: number, root })
+        if self.signs_logs() {
+            return self.signed(body.as_bytes(), signature).then_some(None);
+        }
+        let (time, signature) = signature.split_at_checked(8)?;
+        let time = u64::from_be_bytes(time.try_into().ok()?);
+        let text = format!("cosignature/v1\ntime {time}\n{body}");
+        self.signed(text.as_bytes(), signature).then_some(Some(time))
     }
 
     fn signed(&self, text: &[u8], signature: &[u8]) -> bool {

@@ -15,6 +15,10 @@ pub(crate) struct Manifest {
     pub filtered: bool,
     pub keys: Vec<String>,
     pub exported_at: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anchored: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +31,12 @@ struct Signed {
 #[serde(deny_unknown_fields)]
 struct Checkpoint {
     checkpoint: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Anchor {
+    anchor: String,
 }
 
 /// A leaf's line; its texts stay where they are.
@@ -55,6 +65,32 @@ pub(crate) const CHECKPOINT: &[u8] = b"{\"checkpoint\":\"";
 
 pub(crate) fn checkpoint(line: &[u8]) -> Option<String> {
     exact::<Checkpoint>(line).map(|checkpoint| checkpoint.checkpoint)
+}
+
+pub(crate) const ANCHOR: &[u8] = b"{\"anchor\":\"";
+
+pub(crate) fn anchor(line: &[u8]) -> Option<String> {
+    exact::<Anchor>(line).map(|anchor| anchor.anchor)
+}
+
+/// How the event of a leaf begins that tells of another key.
+const ROTATION: &[u8] = b"{\"action\":\"audit.key_rotated\",";
+
+#[derive(Deserialize)]
+struct Rotation {
+    detail: Keys,
+}
+
+/// From which key the log went on to which.
+#[derive(Deserialize)]
+pub(crate) struct Keys {
+    pub from: String,
+    pub to: String,
+}
+
+pub(crate) fn rotation(event: &[u8]) -> Option<Keys> {
+    event.starts_with(ROTATION).then_some(())?;
+    serde_json::from_slice::<Rotation>(event).ok().map(|rotation| rotation.detail)
 }
 
 /// How the line of a leaf begins.

@@ -7,12 +7,18 @@
 
 mod key;
 mod line;
+mod note;
+mod proof;
+mod receipt;
+mod since;
 mod tree;
 mod walk;
 
 use std::io::{self, BufRead, Read};
 
-pub use key::Key;
+pub use key::{Key, NotAKey};
+pub use receipt::verify_proof;
+pub use since::verify_since;
 use walk::Walk;
 
 /// No line is longer: events are small, and a reader must not be made to hold a giant one.
@@ -26,6 +32,15 @@ pub enum Finding {
     Tampered,
     /// The end is missing; what is there fits together.
     Incomplete,
+}
+
+/// Whom the verifier believes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Keys of the log that were noted earlier or got elsewhere; one of them must have signed.
+    pub keys: Vec<Key>,
+    /// Witnesses all of whom must have signed.
+    pub witnesses: Vec<Key>,
 }
 
 /// What the verifier found.
@@ -53,9 +68,40 @@ pub struct Verdict {
     pub line: u64,
     /// One sentence for people.
     pub reason: String,
+    /// All keys that signed this log, oldest first.
+    pub keys: Vec<String>,
+    /// Whether the newest head is proven to be in the deployment's log.
+    pub anchored: bool,
+    /// Which witnesses signed the deployment's log, and when (seconds since 1970).
+    pub witnesses: Vec<(String, u64)>,
+    /// Of a receipt: its place, and the text that it is about.
+    pub index: Option<u64>,
+    pub text: Option<String>,
 }
 
 impl Verdict {
+    fn empty() -> Self {
+        Self {
+            finding: Finding::Incomplete,
+            origin: String::new(),
+            tree_size: 0,
+            root: String::new(),
+            leaves: 0,
+            events: 0,
+            filtered: false,
+            key: String::new(),
+            key_was_given: false,
+            first_bad_index: None,
+            line: 0,
+            reason: String::new(),
+            keys: Vec::new(),
+            anchored: false,
+            witnesses: Vec::new(),
+            index: None,
+            text: None,
+        }
+    }
+
     pub fn good(&self) -> bool {
         self.finding == Finding::Good
     }
@@ -77,23 +123,60 @@ pub(crate) struct Bad {
     pub reason: String,
 }
 
-/// Verifies a bundle. With `key` it must be that key which signed; without, the key that the
-/// bundle names is used, which proves that nothing was changed since, but not by whom it was made.
-pub fn verify_bundle(mut reader: impl BufRead, key: Option<&Key>) -> io::Result<Verdict> {
-    let mut walk = Walk::new(key.cloned());
+/// What a file is, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Bundle,
+    /// A receipt, or a proof that one tree continues another.
+    Proof,
+}
+
+impl Kind {
+    pub fn of(first_bytes: &[u8]) -> Self {
+        let starts = |text: &str| first_bytes.starts_with(text.as_bytes());
+        if starts(receipt::RECEIPT) || starts(receipt::CONSISTENCY) {
+            Self::Proof
+        } else {
+            Self::Bundle
+        }
+    }
+}
+
+/// Verifies a bundle. With `key` it must be that key which signed; without, the keys that the
+/// bundle names are used, which proves that nothing was changed since, but not by whom it was made.
+pub fn verify_bundle(reader: impl BufRead, key: Option<&Key>) -> io::Result<Verdict> {
+    verify_bundle_for(
+        reader,
+        &Trust { keys: key.into_iter().cloned().collect(), ..Trust::default() },
+    )
+}
+
+/// The same for one who trusts several keys, or witnesses.
+pub fn verify_bundle_for(reader: impl BufRead, trust: &Trust) -> io::Result<Verdict> {
+    verify(reader, trust, None).map(|(verdict, _)| verdict)
+}
+
+/// The same, with the root that the tree had at the size `watched`.
+fn verify(
+    mut reader: impl BufRead,
+    trust: &Trust,
+    watched: Option<u64>,
+) -> io::Result<(Verdict, Option<String>)> {
+    let mut walk = Walk::new(trust.clone(), watched);
     let (mut line, mut number) = (Vec::new(), 0);
     loop {
         line.clear();
         let read = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
         if read == 0 {
-            return Ok(at_the_end(walk, number));
+            let then = walk.watched_root();
+            return Ok((at_the_end(walk, number), then));
         }
         number += 1;
         if line.pop_if(|last| *last == b'\n').is_none() {
-            return Ok(without_an_end(walk, &line, number));
+            return Ok((without_an_end(walk, &line, number), None));
         }
         if let Err(bad) = walk.step(&line) {
-            return Ok(tampered(walk, bad, number));
+            return Ok((tampered(walk, bad, number), None));
         }
     }
 }
@@ -104,7 +187,14 @@ fn at_the_end(walk: Walk, number: u64) -> Verdict {
     }
     match walk.total() {
         Err(bad) => tampered(walk, bad, number),
-        Ok(reason) => verdict(walk, Finding::Good, None, number, reason),
+        Ok(reason) => match walk.missing_witness() {
+            None => verdict(walk, Finding::Good, None, number, reason),
+            Some(name) => {
+                let reason =
+                    format!("The bundle is incomplete: the witness {name} has not signed it.");
+                verdict(walk, Finding::Incomplete, None, number, reason)
+            }
+        },
     }
 }
 
@@ -125,7 +215,7 @@ fn incomplete(walk: Walk, number: u64) -> Verdict {
         None => "The bundle is incomplete: it ends before its manifest does.".to_owned(),
         Some(size) if have == size => {
             format!(
-                "The bundle is incomplete: all {size} leaves are here, but not the signed head."
+                "The bundle is incomplete: all {size} leaves are here, but not what signs them."
             )
         }
         Some(size) => format!(
@@ -147,7 +237,10 @@ fn verdict(
     line: u64,
     reason: String,
 ) -> Verdict {
-    let root = if finding == Finding::Good { walk.root() } else { String::new() };
+    let good = finding == Finding::Good;
+    let root = if good { walk.root() } else { String::new() };
+    let (keys, witnesses) = (walk.key_texts(), walk.seen_by.clone());
+    let (key_was_given, key) = (walk.key_was_given(), keys.last().cloned().unwrap_or_default());
     let manifest = walk.manifest.unwrap_or_default();
     Verdict {
         finding,
@@ -157,11 +250,15 @@ fn verdict(
         leaves: walk.leaves,
         events: walk.events,
         filtered: manifest.filtered,
-        key: walk.key.map(|key| key.to_string()).unwrap_or_default(),
-        key_was_given: walk.key_was_given,
+        key,
+        key_was_given,
         first_bad_index,
         line,
         reason,
+        keys,
+        anchored: good && manifest.anchored,
+        witnesses,
+        ..Verdict::empty()
     }
 }
 

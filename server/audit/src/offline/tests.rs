@@ -40,8 +40,11 @@ fn bundle(
         filtered: count != size,
         keys: vec![signer.verifier().to_string()],
         exported_at: "2026-11-21T00:00:00.000000Z".into(),
+        anchored: false,
+        witnesses: Vec::new(),
     };
-    let mut lines = Lines::begin(&manifest, |text| signer.sign_manifest(text)).unwrap();
+    let sign = |text: &str| signer.sign_manifest(1, text);
+    let mut lines = Lines::begin(&manifest, sign).unwrap();
     let mut range = Range::default();
     for index in 0..size {
         let (event, number) = (event(index), i64::try_from(index).unwrap());
@@ -49,10 +52,10 @@ fn bundle(
         range.push(hash);
         lines.leaf(number, &hash, with_event(index).then_some(event.as_bytes()));
         if index % 3 == 2 && index + 1 < size {
-            lines.checkpoint(&signer.note(org, index + 1, &range.root()));
+            lines.checkpoint(&signer.note(&signer.origin(org), 1, index + 1, &range.root()));
         }
     }
-    lines.checkpoint(&signer.note(org, size, &range.root()));
+    lines.checkpoint(&signer.note(&signer.origin(org), 1, size, &range.root()));
     lines.text
 }
 

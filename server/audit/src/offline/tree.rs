@@ -17,7 +17,7 @@ pub(crate) fn hash_leaf(bytes: &[u8]) -> Hash {
     hasher.finalize().into()
 }
 
-fn join(left: Hash, right: Hash) -> Hash {
+pub(crate) fn join(left: Hash, right: Hash) -> Hash {
     let mut both = [1; 65];
     both[1..33].copy_from_slice(&left);
     both[33..].copy_from_slice(&right);

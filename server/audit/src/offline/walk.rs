@@ -4,25 +4,39 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::Bad;
-use super::key::{Head, Key};
+use super::key::Key;
 use super::line::{self, Manifest};
+use super::note::{self, Head};
+use super::receipt::Receipt;
 use super::tree::{Hash, Tree, hash_leaf};
+use super::{Bad, Trust, proof};
 
 /// Everything that the verifier remembers of the lines so far.
 #[derive(Clone)]
 pub(crate) struct Walk {
     pub manifest: Option<Manifest>,
-    pub key: Option<Key>,
-    pub key_was_given: bool,
     pub leaves: u64,
     pub events: u64,
+    /// Witnesses of the deployment's log, and when they signed.
+    pub seen_by: Vec<(String, u64)>,
+    trust: Trust,
+    /// The manifest's keys, oldest first, and its witnesses.
+    keys: Vec<Key>,
+    witnesses: Vec<Key>,
+    /// The key that must sign the next head, as far as the leaves have told.
+    current: usize,
+    /// The newest key that signed the last head, and so vouches for what named its successor.
+    vouching: usize,
     first_line: Vec<u8>,
     at: Place,
     chain: Hash,
     tree: Tree,
     /// The size of the last checkpoint that fitted: up to there all is as signed.
     sure: u64,
+    /// The text of that checkpoint.
+    head: String,
+    watched: Option<u64>,
+    watched_root: Option<Hash>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,24 +44,53 @@ enum Place {
     Manifest,
     Signature,
     Leaves,
-    /// After the newest checkpoint, which is the end.
+    /// After the newest checkpoint, where the manifest announces one line more.
+    Anchor,
     End,
 }
 
 impl Walk {
-    pub fn new(key: Option<Key>) -> Self {
+    pub fn new(trust: Trust, watched: Option<u64>) -> Self {
+        let tree = Tree::default();
         Self {
             manifest: None,
-            key_was_given: key.is_some(),
-            key,
             leaves: 0,
             events: 0,
+            seen_by: Vec::new(),
+            trust,
+            keys: Vec::new(),
+            witnesses: Vec::new(),
+            current: 0,
+            vouching: 0,
             first_line: Vec::new(),
             at: Place::Manifest,
             chain: Hash::default(),
-            tree: Tree::default(),
             sure: 0,
+            head: String::new(),
+            watched,
+            watched_root: (watched == Some(0)).then(|| tree.root()),
+            tree,
         }
+    }
+
+    pub fn key_was_given(&self) -> bool {
+        !self.trust.keys.is_empty()
+    }
+
+    pub fn key_texts(&self) -> Vec<String> {
+        self.keys.iter().map(ToString::to_string).collect()
+    }
+
+    pub fn watched_root(&self) -> Option<String> {
+        self.watched_root.map(|root| STANDARD.encode(root))
+    }
+
+    /// A witness that is trusted and has not signed.
+    pub fn missing_witness(&self) -> Option<String> {
+        let has_signed = |key: &&Key| self.seen_by.iter().any(|(name, _)| *name == key.name);
+        let named = |key: &&Key| self.witnesses.contains(key);
+        let missing = |key: &&Key| !(has_signed(key) && named(key));
+        self.trust.witnesses.iter().find(missing).map(|key| key.name.clone())
     }
 
     /// The index of the leaf that comes next.
@@ -74,6 +117,7 @@ impl Walk {
             Place::Signature => self.take_signature(line),
             Place::Leaves if line.starts_with(line::CHECKPOINT) => self.take_checkpoint(line),
             Place::Leaves => self.take_leaf(line),
+            Place::Anchor => self.take_anchor(line),
             Place::End => self.bad("something follows the signed head"),
         }
     }
@@ -88,6 +132,7 @@ impl Walk {
                 let more = self.size().is_some_and(|size| self.leaves < size);
                 fits(line::CHECKPOINT) || (more && fits(&line::leaf_start(self.leaves)))
             }
+            Place::Anchor => fits(line::ANCHOR),
             Place::End => false,
         }
     }
@@ -104,11 +149,19 @@ impl Walk {
                 ),
             });
         }
+        if self.current + 1 != self.keys.len() {
+            return Err(Bad {
+                index: self.sure,
+                reason: "the manifest names a key that the log does not name".to_owned(),
+            });
+        }
         let what = if manifest.filtered { "; the filter left out the other events" } else { "" };
-        let whose = if self.key_was_given {
-            "the given key signed it"
-        } else {
-            "the key that the bundle itself names signed it; give the expected key to be sure of the signer"
+        let whose = match (self.key_was_given(), self.keys.len()) {
+            (true, 1) => "the given key signed it",
+            (true, _) => "the given key signed it, or the keys that followed it",
+            (false, _) => {
+                "the key that the bundle itself names signed it; give the expected key to be sure of the signer"
+            }
         };
         Ok(format!(
             "Good: {} leaves, {} with their event, are exactly what was signed{what}; {whose}.",
@@ -123,17 +176,26 @@ impl Walk {
         if manifest.ralex_audit_bundle != 1 || manifest.first_index != 0 {
             return self.bad("the manifest is of a form that this verifier does not know");
         }
-        let named: Vec<Key> = manifest.keys.iter().filter_map(|key| key.parse().ok()).collect();
-        let [key] = named.as_slice() else {
+        let read = |texts: &[String]| -> Option<Vec<Key>> {
+            texts.iter().map(|text| text.parse().ok()).collect()
+        };
+        let named = read(&manifest.keys).filter(|keys| !keys.is_empty());
+        let (Some(keys), Some(witnesses)) = (named, read(&manifest.witnesses)) else {
             return self.bad("the manifest names no key, or a damaged one");
         };
-        if self.key.as_ref().is_some_and(|given| given != key) {
+        let signs = keys.iter().all(Key::signs_logs) && !witnesses.iter().any(Key::signs_logs);
+        let one_name = keys.iter().all(|key| key.name == keys[0].name);
+        if !signs || !one_name {
+            return self.bad("the manifest names keys that do not belong there");
+        }
+        let trusted = keys.iter().any(|key| self.trust.keys.contains(key));
+        if self.key_was_given() && !trusted {
             return self.bad("it is signed by another key than the given one");
         }
-        if manifest.origin != format!("{}/audit/{}", key.name, manifest.org) {
+        if manifest.origin != format!("{}/audit/{}", keys[0].name, manifest.org) {
             return self.bad("the manifest's origin is not its key's and organisation's");
         }
-        self.key = Some(key.clone());
+        (self.keys, self.witnesses) = (keys, witnesses);
         self.manifest = Some(manifest);
         self.first_line = line.to_vec();
         self.at = Place::Signature;
@@ -143,7 +205,7 @@ impl Walk {
     fn take_signature(&mut self, line: &[u8]) -> Result<(), Bad> {
         let signature = line::signature(line);
         let right = signature
-            .zip(self.key.as_ref())
+            .zip(self.keys.last())
             .is_some_and(|(signature, key)| key.signed_manifest(&self.first_line, &signature));
         if !right {
             return self.bad("the manifest is not what was signed");
@@ -185,7 +247,23 @@ impl Walk {
         self.tree.add(hash);
         self.leaves += 1;
         self.events += u64::from(leaf.event.is_some());
+        if self.watched == Some(self.leaves) {
+            self.watched_root = Some(self.tree.root());
+        }
+        if let Some(keys) = leaf.event.and_then(line::rotation) {
+            self.follow(&keys);
+        }
         Ok(())
+    }
+
+    /// Goes on to the next key where the log names it as the successor of the current one.
+    fn follow(&mut self, keys: &line::Keys) {
+        let named = |place: usize, text: &str| {
+            self.keys.get(place).is_some_and(|key| key.to_string() == text)
+        };
+        if named(self.current, &keys.from) && named(self.current + 1, &keys.to) {
+            self.current += 1;
+        }
     }
 
     fn take_checkpoint(&mut self, line: &[u8]) -> Result<(), Bad> {
@@ -207,18 +285,56 @@ impl Walk {
             );
             return Err(Bad { index: self.sure, reason });
         }
+        // The earlier keys vouch for the leaf that named the later one, which signs from here on.
+        let signed = (self.vouching..=self.current).all(|key| head.signed_by.contains(&key));
+        if !signed {
+            let reason = format!(
+                "the checkpoint of size {} is signed by a key that was not the log's at that time",
+                head.size
+            );
+            return Err(Bad { index: self.sure, reason });
+        }
+        self.vouching = self.current;
         self.chain = link(4, &self.chain, line);
         self.sure = head.size;
+        self.head = head.body;
         if self.size() == Some(head.size) {
-            self.at = Place::End;
+            let anchored = self.manifest.as_ref().is_some_and(|manifest| manifest.anchored);
+            self.at = if anchored { Place::Anchor } else { Place::End };
         }
+        Ok(())
+    }
+
+    /// The newest head, as a leaf of the deployment's log.
+    fn take_anchor(&mut self, line: &[u8]) -> Result<(), Bad> {
+        let text = line::anchor(line);
+        let receipt = text.as_deref().and_then(Receipt::read);
+        let name = self.keys.first().map(|key| key.name.as_str()).unwrap_or_default();
+        let origin = format!("{name}/audit");
+        let Some((receipt, head)) =
+            receipt.filter(|receipt| receipt.extra.is_none()).and_then(|receipt| {
+                let head = note::open(receipt.note, &origin, &self.keys, &self.witnesses)?;
+                Some((receipt, head))
+            })
+        else {
+            return self.bad("the head of the deployment's log is not what was signed");
+        };
+        let leaf = hash_leaf(self.head.as_bytes());
+        if proof::inclusion(receipt.index, head.size, leaf, &receipt.path) != Some(head.root) {
+            return self.bad("the deployment's log does not hold the newest checkpoint");
+        }
+        if !head.signed_by.contains(&self.current) {
+            return self.bad("the deployment's log is signed by an earlier key than this one");
+        }
+        self.seen_by = head.seen_by.into_iter().map(|(key, at)| (key.name, at)).collect();
+        self.at = Place::End;
         Ok(())
     }
 
     fn open(&self, line: &[u8]) -> Option<Head> {
         let note = line::checkpoint(line)?;
         let manifest = self.manifest.as_ref()?;
-        self.key.as_ref()?.open(&note, &manifest.origin)
+        note::open(&note, &manifest.origin, &self.keys, &[])
     }
 
     fn bad<T>(&self, reason: &str) -> Result<T, Bad> {
