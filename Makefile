@@ -77,7 +77,7 @@ test-sdk: ## SDKs for Python and Node against the real binary
 test-clients: ## SDKs, coding agents and a real model, against the real binary (installs 2.5 GB)
 	@tools/setup test
 	cargo build -p ralex -p ralex-tests --bins
-	tests/clients/run sdks matrix clis llama
+	tests/clients/run sdks matrix clis llama --thorough
 
 test-browser: ## a headless Chromium through the console, with screenshots in target/screenshots
 	@tools/setup test

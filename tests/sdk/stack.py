@@ -37,6 +37,9 @@ def start(command, environment, log):
 
 
 class Stack:
+    # Further settings of the server.
+    settings = {}
+
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ralex-sdk-"))
         # The built-in PostgreSQL runs as another user when the tests run as root.
@@ -53,6 +56,7 @@ class Stack:
                 "RALEX_ADMIN_PASSWORD": PASSWORD,
                 "RALEX_EGRESS_ALLOW": "127.0.0.0/8",
                 "DATABASE_URL": "",
+                **self.settings,
             },
         )
         self.admin = None

@@ -1,9 +1,13 @@
 """Google's Python SDK."""
 
+import asyncio
+import base64
+
 from google import genai
 from google.genai import types
+from pydantic import BaseModel
 
-from driver import MAX_OUTPUT, QUESTION, RESULT, SCHEMA, SYSTEM, serve
+from driver import AT_ONCE, LONG, MAX_OUTPUT, PIXEL, QUESTION, RESULT, SCHEMA, SYSTEM, broken, serve, timed
 
 TOOL = types.Tool(function_declarations=[types.FunctionDeclaration(
     name="weather", description="Now", parameters_json_schema=SCHEMA
@@ -81,7 +85,91 @@ def embed(job):
     return {"vectors": [[round(x, 4) for x in one.values] for one in done.embeddings]}
 
 
+class Place(BaseModel):
+    city: str
+    degrees: int
+
+
+def sees(job):
+    picture = types.Part.from_bytes(data=base64.b64decode(PIXEL), mime_type="image/png")
+    return told(client(job).models.generate_content(model=job.model, contents=[picture, QUESTION], config=config()))
+
+
+def parses(job):
+    wanted = config(response_mime_type="application/json", response_schema=Place)
+    return {"parsed": client(job).models.generate_content(model=job.model, contents=QUESTION, config=wanted).parsed.model_dump()}
+
+
+def runner(job, streamed=False):
+    """What Google calls automatic function calling, in a chat as its SDK wants it."""
+    calls = []
+    def weather(city: str) -> str:
+        """Now"""
+        calls.append(["weather", {"city": city}])
+        return RESULT
+    chat = client(job).chats.create(model=job.model, config=config(tools=[weather]))
+    if streamed:
+        return {"text": "".join(map(text_of, chat.send_message_stream(QUESTION))), "calls": calls}
+    return {"text": text_of(chat.send_message(QUESTION)), "calls": calls}
+
+
+def thinks(job):
+    """The SDK's own history brings the thoughts' signature back."""
+    chat = client(job).chats.create(model=job.model, config=config(
+        tools=[TOOL], automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        thinking_config=types.ThinkingConfig(include_thoughts=True, thinking_budget=1024),
+    ))
+    calls = chat.send_message(QUESTION).function_calls
+    results = [types.Part(function_response=types.FunctionResponse(id=c.id, name=c.name, response={"result": RESULT})) for c in calls]
+    return {"calls": [[c.name, c.args] for c in calls], "text": text_of(chat.send_message(results))}
+
+
+def chats(job):
+    chat = client(job).chats.create(model=job.model, config=config())
+    first = text_of(chat.send_message(QUESTION))
+    return {"texts": [first, "".join(map(text_of, chat.send_message_stream("And tomorrow?")))]}
+
+
+def long(job):
+    return told(client(job).models.generate_content(model=job.model, contents=LONG, config=config()))
+
+
+def many(job):
+    async def all_at_once():
+        async with new_client(job).aio as shared:
+            async def one():
+                chunks = await shared.models.generate_content_stream(model=job.model, contents=QUESTION, config=config())
+                return "".join([text_of(chunk) async for chunk in chunks])
+            return await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+    return {"texts": asyncio.run(all_at_once())}
+
+
+def retries(job):
+    # It does not look at Retry-After, but waits on its own.
+    again = types.HttpRetryOptions(attempts=3, initial_delay=1.0, jitter=0.2)
+    patient = config(http_options=types.HttpOptions(retry_options=again))
+    return timed(lambda: told(client(job).models.generate_content(model=job.model, contents=QUESTION, config=patient)))
+
+
+def pieces(job):
+    for chunk in client(job).models.generate_content_stream(model=job.model, contents=QUESTION, config=config()):
+        if text_of(chunk):
+            yield text_of(chunk)
+
+
+def hangs(job):
+    # The SDK ends the connection with its client only.
+    alone = new_client(job)
+    for chunk in alone.models.generate_content_stream(model=job.model, contents=QUESTION, config=config()):
+        if text_of(chunk):
+            alone.close()
+            return {"heard": text_of(chunk).strip()}
+
+
 serve({
+    "sees": sees, "parses": parses, "runner": runner, "stream_runner": lambda job: runner(job, streamed=True),
+    "thinks": thinks, "chats": chats, "long": long, "many": many, "retries": retries,
+    "breaks": lambda job: broken(pieces(job)), "hangs": hangs,
     "plain": plain, "stream": stream, "tools": tools, "tools_stream": lambda job: tools(job, streamed=True),
     "count": count, "embed": embed,
 })

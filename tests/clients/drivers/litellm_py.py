@@ -4,7 +4,7 @@ import json
 
 import litellm
 
-from driver import MAX_OUTPUT, QUESTION, RESULT, SCHEMA, SYSTEM, serve
+from driver import MAX_OUTPUT, PIXEL, QUESTION, RESULT, SCHEMA, SYSTEM, serve
 
 MESSAGES = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
 TOOLS = [{"type": "function", "function": {"name": "weather", "description": "Now", "parameters": SCHEMA}}]
@@ -46,7 +46,24 @@ def tools(of):
     return run
 
 
+FORM = {
+    "type": "object", "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}}, "required": ["city", "degrees"],
+    "additionalProperties": False,
+}
+
+
+def parses(of):
+    form = {"type": "json_schema", "json_schema": {"name": "place", "schema": FORM, "strict": True}}
+    return lambda job: {"parsed": json.loads(ask(of, job, response_format=form).choices[0].message.content)}
+
+
+def sees(of):
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    turns = [{"role": "user", "content": [{"type": "text", "text": QUESTION}, picture]}]
+    return lambda job: {"text": ask(of, job, messages=turns).choices[0].message.content}
+
+
 serve({
     f"{of}_{scenario.__name__}": scenario(of)
-    for of in ("openai", "anthropic", "gemini") for scenario in (plain, stream, tools)
+    for of in ("openai", "anthropic", "gemini") for scenario in (plain, stream, tools, parses, sees)
 })

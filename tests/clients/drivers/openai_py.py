@@ -1,19 +1,27 @@
 """OpenAI's Python SDK: chat completions, responses, and what stands beside; also as Azure's client."""
 
+import asyncio
 import io
 import json
 
 import openai
+from pydantic import BaseModel
 
-from driver import MAX_OUTPUT, QUESTION, RESULT, SCHEMA, SYSTEM, WAV, serve
+from driver import AT_ONCE, LONG, MAX_OUTPUT, PIXEL, QUESTION, RESULT, SCHEMA, SYSTEM, WAV, broken, serve, timed
 
 MESSAGES = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}]
 TOOLS = [{"type": "function", "function": {"name": "weather", "description": "Now", "parameters": SCHEMA}}]
+PICTURE = f"data:image/png;base64,{PIXEL}"
 RESPONSE_TOOLS = [{"type": "function", "name": "weather", "description": "Now", "parameters": SCHEMA, "strict": False}]
 
 
-def client(job):
-    return openai.OpenAI(base_url=job.base + "/v1", api_key=job.key, max_retries=0, timeout=30)
+class Place(BaseModel):
+    city: str
+    degrees: int
+
+
+def client(job, retries=0):
+    return openai.OpenAI(base_url=job.base + "/v1", api_key=job.key, max_retries=retries, timeout=30)
 
 
 def azure(job):
@@ -143,7 +151,124 @@ def models(job):
     return {"models": sorted(model.id for model in client(job).models.list())}
 
 
+def ask(job, content=QUESTION, **more):
+    messages = [MESSAGES[0], {"role": "user", "content": content}]
+    return {"model": job.model, "messages": messages, "max_completion_tokens": MAX_OUTPUT, **more}
+
+
+def sees(job):
+    picture = {"type": "image_url", "image_url": {"url": PICTURE, "detail": "low"}}
+    return told(client(job).chat.completions.create(**ask(job, [{"type": "text", "text": QUESTION}, picture])))
+
+
+def parses(job):
+    done = client(job).chat.completions.parse(**ask(job), response_format=Place)
+    return {"parsed": done.choices[0].message.parsed.model_dump()}
+
+
+def stream_parses(job):
+    with client(job).chat.completions.stream(**ask(job), response_format=Place) as events:
+        for _ in events:
+            pass
+        return {"parsed": events.get_final_completion().choices[0].message.parsed.model_dump()}
+
+
+def long(job):
+    return told(client(job).chat.completions.create(**ask(job, LONG)))
+
+
+def many(job):
+    async def all_at_once():
+        async with openai.AsyncOpenAI(base_url=job.base + "/v1", api_key=job.key, max_retries=0, timeout=30) as shared:
+            async def one():
+                chunks = await shared.chat.completions.create(**ask(job), stream=True)
+                return "".join([chunk.choices[0].delta.content or "" async for chunk in chunks if chunk.choices])
+            return await asyncio.gather(*(one() for _ in range(AT_ONCE)))
+    return {"texts": asyncio.run(all_at_once())}
+
+
+def retries(job):
+    return timed(lambda: told(client(job, 2).chat.completions.create(**ask(job))))
+
+
+def contents(job):
+    for chunk in client(job).chat.completions.create(**ask(job), stream=True):
+        if chunk.choices and chunk.choices[0].delta.content:
+            yield chunk.choices[0].delta.content
+
+
+def hangs(job):
+    with client(job).chat.completions.create(**ask(job), stream=True) as chunks:
+        for chunk in chunks:
+            if chunk.choices and chunk.choices[0].delta.content:
+                return {"heard": chunk.choices[0].delta.content.strip()}
+
+
+def respond(job, content=QUESTION, **more):
+    fields = {"model": job.model, "instructions": SYSTEM, "input": content, "max_output_tokens": MAX_OUTPUT, "store": False}
+    return {**fields, **more}
+
+
+def response_sees(job):
+    content = [{"type": "input_text", "text": QUESTION}, {"type": "input_image", "image_url": PICTURE, "detail": "low"}]
+    return response_told(client(job).responses.create(**respond(job, [{"role": "user", "content": content}])))
+
+
+def response_parses(job):
+    return {"parsed": client(job).responses.parse(**respond(job), text_format=Place).output_parsed.model_dump()}
+
+
+def response_stream_parses(job):
+    with client(job).responses.stream(**respond(job), text_format=Place) as events:
+        for _ in events:
+            pass
+        return {"parsed": events.get_final_response().output_parsed.model_dump()}
+
+
+def response_thinks(job):
+    """Thoughts come sealed and go back as they came, as to a provider that keeps nothing."""
+    turns = [{"role": "user", "content": QUESTION}]
+    def once():
+        return client(job).responses.create(**respond(
+            job, turns, tools=RESPONSE_TOOLS, reasoning={"effort": "low", "summary": "auto"}, include=["reasoning.encrypted_content"]
+        ))
+    first = once()
+    turns.extend(first.output)
+    calls = [item for item in first.output if item.type == "function_call"]
+    turns.extend({"type": "function_call_output", "call_id": call.call_id, "output": RESULT} for call in calls)
+    return {"calls": [[c.name, json.loads(c.arguments)] for c in calls], "text": once().output_text}
+
+
+def response_continues(job):
+    first = client(job).responses.create(**respond(job, store=True))
+    with client(job).responses.stream(**respond(job, "And tomorrow?", store=True), previous_response_id=first.id) as events:
+        for _ in events:
+            pass
+        return {"texts": [first.output_text, events.get_final_response().output_text]}
+
+
+def response_contents(job):
+    for event in client(job).responses.create(**respond(job), stream=True):
+        if event.type in ("error", "response.failed"):
+            raise RuntimeError(event.type)
+        if event.type == "response.output_text.delta":
+            yield event.delta
+
+
+def response_hangs(job):
+    with client(job).responses.create(**respond(job), stream=True) as events:
+        for event in events:
+            if event.type == "response.output_text.delta":
+                return {"heard": event.delta.strip()}
+
+
 serve({
+    "sees": sees, "parses": parses, "stream_parses": stream_parses, "long": long, "many": many, "retries": retries,
+    "breaks": lambda job: broken(contents(job)), "hangs": hangs,
+    "response_sees": response_sees, "response_parses": response_parses, "response_stream_parses": response_stream_parses,
+    "response_thinks": response_thinks, "response_continues": response_continues,
+    # The SDK raises or yields, as the provider spells its event; Ralex writes what is raised.
+    "response_breaks": lambda job: {**broken(response_contents(job)), "kind": "any"}, "response_hangs": response_hangs,
     "plain": plain(client), "stream": stream(client), "tools": tools,
     "tools_stream": lambda job: tools(job, streamed=True),
     "azure_plain": plain(azure), "azure_stream": stream(azure),

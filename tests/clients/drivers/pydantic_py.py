@@ -1,14 +1,16 @@
 """Pydantic AI, an agent that runs its tools itself, over chat completions, responses and messages."""
 
 import asyncio
+import base64
 
-from pydantic_ai import Agent
+from pydantic import BaseModel
+from pydantic_ai import Agent, BinaryContent, NativeOutput, ToolOutput
 from pydantic_ai.models.anthropic import AnthropicModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
-from driver import MAX_OUTPUT, QUESTION, RESULT, SYSTEM, serve
+from driver import MAX_OUTPUT, PIXEL, QUESTION, RESULT, SYSTEM, serve
 
 
 def openai(job):
@@ -23,8 +25,15 @@ def anthropic(job):
     return AnthropicModel(job.model, provider=AnthropicProvider(base_url=job.base, api_key=job.key))
 
 
-def agent(of, job):
-    return Agent(of(job), system_prompt=SYSTEM, model_settings={"max_tokens": MAX_OUTPUT}, retries=0)
+class Place(BaseModel):
+    """Where, and how warm it is there."""
+
+    city: str
+    degrees: int
+
+
+def agent(of, job, **more):
+    return Agent(of(job), system_prompt=SYSTEM, model_settings={"max_tokens": MAX_OUTPUT}, retries=0, **more)
 
 
 def plain(of):
@@ -58,8 +67,32 @@ def tools(of):
     return run
 
 
+def returns(of):
+    return lambda job: {"parsed": agent(of, job, output_type=ToolOutput(Place, name="Place")).run_sync(QUESTION).output.model_dump()}
+
+
+def parses(of):
+    return lambda job: {"parsed": agent(of, job, output_type=NativeOutput(Place)).run_sync(QUESTION).output.model_dump()}
+
+
+def sees(of):
+    picture = BinaryContent(data=base64.b64decode(PIXEL), media_type="image/png")
+    return lambda job: {"text": agent(of, job).run_sync([QUESTION, picture]).output}
+
+
+def chats(of):
+    """The second turn carries the first one's messages, as an agent's memory."""
+    def run(job):
+        able = agent(of, job)
+        first = able.run_sync(QUESTION)
+        return {"texts": [first.output, able.run_sync("And tomorrow?", message_history=first.all_messages()).output]}
+    return run
+
+
 serve({
     f"{name}_{scenario.__name__}": scenario(of)
     for name, of in (("chat", openai), ("responses", responses), ("messages", anthropic))
-    for scenario in (plain, stream, tools)
+    for scenario in (plain, stream, tools, returns, parses, sees, chats)
+    # It knows by name which of Anthropic's models have it.
+    if (name, scenario) != ("messages", parses)
 })

@@ -28,6 +28,9 @@ UNDER_WAY = ("open",)
 class Gateway(Stack):
     """The stack of the SDK tests, with other providers."""
 
+    # A provider that wants to be waited for is waited for by the client, not here.
+    settings = {"RALEX_RETRY_WAIT": "200"}
+
     def provision(self):
         self.call("POST", "/api/v1/auth/login", {"email": EMAIL, "password": PASSWORD})
         cookie = self.cookie.split(";")[0]
@@ -75,6 +78,10 @@ class Place:
 
     def script(self, what):
         self.gateway.behind[self.wire].script(self.upstream_model, what)
+
+    def script_once(self, what):
+        """What the provider does first."""
+        self.gateway.behind[self.wire].script_once(self.upstream_model, PROVIDERS[self.wire][2].split(":")[0], what)
 
     def requests(self):
         return self.gateway.behind[self.wire].requests(self.upstream_model)

@@ -89,7 +89,7 @@ def run_boto(gateway, report, tools, log):
     report.tell(name)
 
 
-def run_sdks(gateway, report, tools, log):
+def run_sdks(gateway, report, tools, log, thorough):
     run_boto(gateway, report, tools, log)
     for sdk in sdks.SDKS:
         if not report.wants(sdk.name):
@@ -100,7 +100,7 @@ def run_sdks(gateway, report, tools, log):
         else:
             command = [str(tools / kind.split(":")[1] / "bin" / "python"), str(HERE.parent / "drivers" / rest[0])]
         driver = sdks.Driver(command, log)
-        for scenario, wire, behind in sdks.checks(sdk):
+        for scenario, wire, behind in sdks.checks(sdk, thorough):
             for other, wrong in sdks.run_scenario(gateway, driver, sdk, scenario, wire, behind):
                 report.add(sdk.name, f"{scenario} to {other}", wrong)
         for wire, scenarios in sdk.speaks.items():
@@ -138,6 +138,7 @@ def main():
     arguments.add_argument("groups", nargs="+", choices=["sdks", "clis", "llama", "matrix"])
     arguments.add_argument("--only", action="append", default=[], help="a client's name, or a part of it")
     arguments.add_argument("--write", action="store_true", help="write the page of the matrix anew")
+    arguments.add_argument("--thorough", action="store_true", help="all that the SDKs do, with every format behind")
     told = arguments.parse_args()
     tools = pathlib.Path(os.environ["CLIENT_TOOLS"])
     folder = pathlib.Path(os.environ["CLIENT_REPORT"])
@@ -145,7 +146,7 @@ def main():
     report = Report(told.only)
     with Gateway() as gateway:
         if "sdks" in told.groups:
-            run_sdks(gateway, report, tools, gateway.log)
+            run_sdks(gateway, report, tools, gateway.log, told.thorough)
         if "clis" in told.groups:
             run_clis(gateway, report, tools)
         if "llama" in told.groups:

@@ -10,7 +10,7 @@ import pathlib
 import urllib.error
 import urllib.request
 
-from upstream import ANSWER, CALL, USAGE
+from upstream import ANSWER, CALL, PIXEL, USAGE
 
 PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "src" / "compatibility.md"
 CALLERS = {"chat": "Chat completions", "responses": "Responses", "messages": "Messages", "gemini": "generateContent"}
@@ -21,7 +21,6 @@ SYSTEM, QUESTION, RESULT = "You answer briefly.", "What is the weather in Oslo?"
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 OTHER = {"name": "clock", "arguments": {"city": "Bergen"}, "id": "call_other"}
 THOUGHT = "Oslo is in the north."
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 TOOLS = ("weather", "clock")
 PDF = "JVBERi0xLjQKJSVFT0YK"
 # What a caller's own format has no words for.

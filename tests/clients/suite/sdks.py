@@ -6,9 +6,12 @@ the same bytes but for the model's name.
 """
 
 import json
+import re
 import subprocess
+import zlib
 from dataclasses import dataclass, field
 
+import habits
 from upstream import AFTER_TOOL, ANSWER, CALL, PLAIN, TOOL, USAGE
 
 BASIC = ["plain", "stream", "tools"]
@@ -26,36 +29,67 @@ class Sdk:
     only: dict = field(default_factory=dict)
 
 
-def prefixed(prefix):
-    return [f"{prefix}_{scenario}" for scenario in BASIC]
+def prefixed(prefix, *scenarios):
+    return [f"{prefix}_{scenario}" for scenario in scenarios]
+
+
+AGENT = (*BASIC, "stream_tools", "parses", "output_parses", "stream_parses", "sees", "long", "hangs")
 
 
 SDKS = [
     Sdk("openai (Python)", ("python:sdk", "openai_py.py"), {
-        "chat": [*BASIC, "tools_stream", "azure_plain", "azure_stream"],
-        "responses": ["response", "response_stream", "response_tools"],
-    }, {"chat": ["embed", "moderate", "image", "speech", "transcribe", "models"]}),
-    Sdk("anthropic (Python)", ("python:sdk", "anthropic_py.py"), {"messages": [*BASIC, "bearer"]}, {"messages": ["count", "models"]}),
-    Sdk("google-genai (Python)", ("python:sdk", "google_py.py"), {"gemini": [*BASIC, "tools_stream"]}, {"gemini": ["count", "embed"]}),
+        "chat": [
+            *BASIC, "tools_stream", "azure_plain", "azure_stream", "sees", "parses", "stream_parses", "long", "many", "breaks", "hangs",
+        ],
+        "responses": [
+            "response", "response_stream", "response_tools", "response_sees", "response_parses", "response_stream_parses",
+            "response_thinks", "response_breaks", "response_hangs",
+        ],
+    }, {
+        "chat": ["embed", "moderate", "image", "speech", "transcribe", "models", "retries"], "responses": ["response_continues"],
+    }),
+    Sdk("anthropic (Python)", ("python:sdk", "anthropic_py.py"), {
+        "messages": [
+            *BASIC, "bearer", "sees", "parses", "stream_parses", "runner", "stream_runner", "thinks", "long", "many", "breaks", "hangs",
+        ],
+    }, {"messages": ["count", "models", "retries"]}),
+    Sdk("google-genai (Python)", ("python:sdk", "google_py.py"), {
+        "gemini": [
+            *BASIC, "tools_stream", "sees", "parses", "runner", "stream_runner", "thinks", "chats", "long", "many", "breaks", "hangs",
+        ],
+    }, {"gemini": ["count", "embed", "retries"]}),
     Sdk("mistralai (Python)", ("python:sdk", "mistral_py.py"), {"chat": BASIC}),
     Sdk("groq (Python)", ("python:sdk", "groq_py.py"), {"chat": BASIC}),
-    Sdk("langchain-openai", ("python:sdk", "langchain_py.py"), {"chat": BASIC}, {"chat": ["embed"]}),
-    Sdk("pydantic-ai", ("python:sdk", "pydantic_py.py"), {wire: prefixed(wire) for wire in ("chat", "responses", "messages")}),
+    Sdk("langchain-openai", ("python:sdk", "langchain_py.py"), {
+        "chat": [*BASIC, "stream_tools", "parses", "returns", "sees", "long", "many"], "responses": ["response_tools"],
+    }, {"chat": ["embed"]}),
+    Sdk("pydantic-ai", ("python:sdk", "pydantic_py.py"), {
+        wire: prefixed(wire, *BASIC, "returns", *formed, "sees", "chats")
+        for wire, formed in (("chat", ["parses"]), ("responses", ["parses"]), ("messages", []))
+    }),
     Sdk("litellm (as a client)", ("python:litellm", "litellm_py.py"), {
-        "chat": prefixed("openai"), "messages": prefixed("anthropic"), "gemini": prefixed("gemini"),
+        wire: prefixed(of, *BASIC, "parses", "sees")
+        for wire, of in (("chat", "openai"), ("messages", "anthropic"), ("gemini", "gemini"))
     }),
     Sdk("openai (Node)", ("node", "openai.mjs"), {
-        "chat": BASIC, "responses": ["response", "response_stream", "response_tools"],
-    }, {"chat": ["embed", "models"]}),
-    Sdk("@anthropic-ai/sdk", ("node", "anthropic.mjs"), {"messages": BASIC}, {"messages": ["count", "models"]}),
-    Sdk("@google/genai 3", ("node", "google.mjs", "3"), {"gemini": BASIC}, {"gemini": ["count", "embed"]}),
-    Sdk("@google/genai 2", ("node", "google.mjs", "2"), {"gemini": BASIC}, {"gemini": ["count", "embed"]}),
+        "chat": [*BASIC, "sees", "parses", "runner", "long", "many", "breaks", "hangs"],
+        "responses": ["response", "response_stream", "response_tools", "response_parses", "response_breaks", "response_hangs"],
+    }, {"chat": ["embed", "models", "retries"], "responses": ["response_continues", "batch"]}),
+    Sdk("@anthropic-ai/sdk", ("node", "anthropic.mjs"), {
+        "messages": [*BASIC, "sees", "parses", "runner", "stream_runner", "long", "many", "breaks", "hangs"],
+    }, {"messages": ["count", "models", "retries"]}),
+    *(
+        Sdk(f"@google/genai {version}", ("node", "google.mjs", version), {
+            "gemini": [*BASIC, "sees", "parses", "runner", "chats", "long", "many", "breaks", "hangs"],
+        }, {"gemini": ["count", "embed"]})
+        for version in ("3", "2")
+    ),
     Sdk("@mistralai/mistralai", ("node", "mistral.mjs"), {"chat": BASIC}),
     Sdk("groq-sdk", ("node", "groq.mjs"), {"chat": BASIC}),
     Sdk("ai (Vercel)", ("node", "ai.mjs"), {
-        "chat": [*prefixed("compatible"), *prefixed("chat")], "responses": prefixed("responses"),
-        "messages": prefixed("messages"), "gemini": prefixed("google"),
-    }),
+        "chat": [*prefixed("compatible", *AGENT), *prefixed("chat", *AGENT)], "responses": prefixed("responses", *AGENT),
+        "messages": prefixed("messages", *AGENT), "gemini": prefixed("google", *AGENT),
+    }, {"chat": ["compatible_retries"], "messages": ["messages_retries"]}),
 ]
 
 # Calls that are answered for nothing, and calls that are not sold by the token.
@@ -63,6 +97,10 @@ FREE = ("count",)
 NOT_BY_TOKEN = [(scenario, "chat") for scenario in ("moderate", "image", "speech", "transcribe")]
 # Google tells no usage of embeddings, so what Ralex counted itself stands.
 NOT_BY_TOKEN += [("embed", "gemini")]
+
+STRAIGHT = "sk-straight"
+# What the scripted provider names its answers and their parts, by how many it gave.
+NUMBERED = re.compile(r'"(resp|rs|msg|fc|toolu|call|chatcmpl)_\d+')
 
 
 class Driver:
@@ -90,11 +128,18 @@ def slug(text):
     return "".join(c if c.isalnum() else "-" for c in text.lower()).strip("-").replace("--", "-")
 
 
-def checks(sdk):
-    """Every scenario with its wire format and the formats behind Ralex, the scenario's own one first."""
+def checks(sdk, thorough):
+    """Every scenario with its wire format and the formats behind Ralex, the scenario's own one first.
+
+    Habits meet one other format each, unless all are asked for.
+    """
     for wire, scenarios in sdk.speaks.items():
+        others = [other for other in ALL_WIRES if other != wire]
         for scenario in scenarios:
-            yield scenario, wire, [wire, *(other for other in ALL_WIRES if other != wire)]
+            some = others
+            if habits.of(scenario) and not thorough:
+                some = [others[zlib.crc32(f"{sdk.name} {scenario}".encode()) % len(others)]]
+            yield scenario, wire, [wire, *some]
     for wire, scenarios in sdk.only.items():
         for scenario in scenarios:
             yield scenario, wire, [wire]
@@ -105,7 +150,10 @@ def expectation(scenario, result):
     if "error" in result:
         return [f"{result['error']['kind']} {result['error'].get('status') or ''}: {result['error']['text']}"]
     kind = scenario.split("_")[-1]
-    if "tools" in scenario:
+    habit = habits.of(scenario)
+    if habit:
+        wanted = habit.wanted
+    elif "tools" in scenario:
         wanted = {"calls": [[CALL["name"], CALL["arguments"]]], "text": AFTER_TOOL}
     elif kind in ("plain", "stream", "response", "bearer", "transcribe"):
         wanted = {"text": ANSWER}
@@ -129,6 +177,8 @@ def same_bytes(direct, through, model, upstream_model):
         # Google's batches name the model in each of their requests.
         if "batchEmbedContents" in mine["path"]:
             wanted, got = json.loads(wanted.replace(f"models/{model}", f"models/{upstream_model}")), json.loads(got)
+        if isinstance(got, str):
+            wanted, got = NUMBERED.sub(r'"\1_N', wanted), NUMBERED.sub(r'"\1_N', got)
         if wanted != got and "boundary=" not in mine["headers"].get("content-type", ""):
             wrong.append(f"the provider got other bytes: {str(got)[:600]} instead of {str(wanted)[:600]}")
     if len(direct) != len(through):
@@ -153,10 +203,13 @@ def run_refusals(gateway, driver, sdk, wire, scenario):
 
 def run_scenario(gateway, driver, sdk, scenario, wire, behind):
     """One scenario, straight and through Ralex with each format behind it; yields (format, what is wrong)."""
-    script = TOOL if "tools" in scenario else PLAIN
+    habit = habits.of(scenario)
+    *first, script = habit.scripts if habit else [TOOL if "tools" in scenario else PLAIN]
     base = slug(f"{sdk.name}-{scenario}")
     gateway.scripted.script(base, script)
-    straight = driver.do(scenario, gateway.upstream, "sk-straight", base)
+    for what in first:
+        gateway.scripted.script_once(base, STRAIGHT, what)
+    straight = driver.do(scenario, gateway.upstream, STRAIGHT, base)
     trouble = expectation(scenario, straight)
     direct = gateway.scripted.requests(base)
     for other in behind:
@@ -169,6 +222,9 @@ def run_scenario(gateway, driver, sdk, scenario, wire, behind):
         # Google's SDK asks differently of models that are named after Gemini.
         place = gateway.place(f"{base}-{other[:2]}", other)
         place.script(script)
+        for what in first:
+            place.script_once(what)
+        before = gateway.behind[other].counts()
         result = driver.do(scenario, gateway.url, place.token, place.model)
         if scenario == "models":
             known = result.get("models", result)
@@ -180,9 +236,18 @@ def run_scenario(gateway, driver, sdk, scenario, wire, behind):
                 f"{name} is {result.get(name)!r}, straight {value!r}"
                 for name, value in straight.items() if name != "pieces" and result.get(name) != value
             ]
-        if not wrong and other == wire and scenario not in FREE:
+        # Anthropic's tool runners ask the provider to hold the conversation first; refused that, they send all of it.
+        held = any("thread" in request["body"] for request in direct)
+        if not wrong and other == wire and scenario not in FREE and not held:
             wrong += same_bytes(direct, place.requests(), base, place.upstream_model)
-        if not wrong and scenario not in FREE:
+        if not wrong and habit:
+            got = place.requests()
+            # Google takes base64 in the alphabet of addresses too, in which its SDK for Python writes it.
+            spelled = [habit.reaches, habit.reaches.replace("+", "-")] if other == "gemini" else [habit.reaches]
+            if habit.reaches and not any(text in request["raw"] for request in got for text in spelled):
+                wrong.append(f"{habit.reaches[:200]!r} did not reach the provider: {str(got)[:600]}")
+            wrong += habit.books(place, len(direct), before)
+        elif not wrong and scenario not in FREE:
             generated = "text" in straight and scenario != "transcribe"
             usage = [USAGE["input_tokens"], USAGE["output_tokens"]] if generated else None
             wrong += place.audit(len(direct), usage, (scenario, wire) not in NOT_BY_TOKEN)

@@ -8,6 +8,9 @@ AFTER_TOOL = "The tool says four degrees."
 USAGE = {"input_tokens": 11, "output_tokens": 13}
 CALL = {"name": "weather", "arguments": {"city": "Oslo"}, "id": "call_scripted"}
 
+# A picture of one point.
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 PLAIN = {"text": ANSWER, "usage": USAGE}
 TOOL = {"tool_call": CALL, "after_tool_result": AFTER_TOOL, "usage": USAGE}
 
@@ -26,12 +29,23 @@ class Upstream:
 
     def script(self, model, what):
         """Sets what a model answers."""
+        self.told(f"/_script/{model}", what)
+
+    def script_once(self, model, key, what):
+        """Sets what a model answers first, to who shows this key."""
+        self.told("/_script", {**what, "match": {"model": model, "api_key": key}, "times": 1})
+
+    def told(self, path, what):
         request = urllib.request.Request(
-            f"{self.url}/_script/{model}", method="POST", data=json.dumps(what).encode(),
-            headers={"Content-Type": "application/json"},
+            self.url + path, method="POST", data=json.dumps(what).encode(), headers={"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=10):
             pass
+
+    def counts(self):
+        """How many calls it began, ended, and saw cut off by the client."""
+        with urllib.request.urlopen(f"{self.url}/_counts", timeout=10) as answer:
+            return json.load(answer)
 
     def requests(self, model):
         """What it got for a model, oldest first."""

@@ -1,16 +1,61 @@
 // Anthropic's Node SDK.
 
 import Anthropic from '@anthropic-ai/sdk';
-import { MAX_OUTPUT, QUESTION, RESULT, SCHEMA, serve, SYSTEM } from './driver.mjs';
+import { betaZodTool } from '@anthropic-ai/sdk/helpers/beta/zod';
+import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod';
+import { z } from 'zod';
+import { AT_ONCE, broken, first, LONG, MAX_OUTPUT, PIXEL, QUESTION, RESULT, SCHEMA, serve, SYSTEM, timed } from './driver.mjs';
 
-const client = (job) => new Anthropic({ baseURL: job.base, apiKey: job.key, maxRetries: 0 });
+const client = (job, maxRetries = 0) => new Anthropic({ baseURL: job.base, apiKey: job.key, maxRetries });
+const Place = z.object({ city: z.string(), degrees: z.number() });
 const messages = [{ role: 'user', content: QUESTION }];
 const tools = [{ name: 'weather', description: 'Now', input_schema: SCHEMA }];
 const say = (job, more = {}) => ({ model: job.model, system: SYSTEM, messages, max_tokens: MAX_OUTPUT, ...more });
 const text = (done) => done.content.filter((block) => block.type === 'text').map((block) => block.text).join('');
 const told = (done) => ({ text: text(done), stop: done.stop_reason, usage: [done.usage.input_tokens, done.usage.output_tokens] });
+const asked = (content) => [{ role: 'user', content }];
+async function* pieces(job) {
+  for await (const event of await client(job).messages.create(say(job, { stream: true }))) {
+    if (event.type === 'content_block_delta' && event.delta.text) yield event.delta.text;
+  }
+}
+const runner = (stream) => async (job) => {
+  const calls = [];
+  const weather = betaZodTool({
+    name: 'weather',
+    description: 'Now',
+    inputSchema: z.object({ city: z.string() }),
+    run: (input) => {
+      calls.push(['weather', input]);
+      return RESULT;
+    },
+  });
+  const run = client(job).beta.messages.toolRunner(say(job, { tools: [weather], stream }));
+  return { text: text(await run.runUntilDone()), calls };
+};
 
 serve({
+  async sees(job) {
+    const picture = { type: 'image', source: { type: 'base64', media_type: 'image/png', data: PIXEL } };
+    return told(await client(job).messages.create(say(job, { messages: asked([picture, { type: 'text', text: QUESTION }]) })));
+  },
+  async parses(job) {
+    const done = await client(job).messages.parse(say(job, { output_config: { format: zodOutputFormat(Place) } }));
+    return { parsed: done.parsed_output };
+  },
+  runner: runner(false),
+  stream_runner: runner(true),
+  async long(job) {
+    return told(await client(job).messages.create(say(job, { messages: asked(LONG) })));
+  },
+  async many(job) {
+    const shared = client(job);
+    const one = async () => text(await shared.messages.stream(say(job)).finalMessage());
+    return { texts: await Promise.all(Array.from({ length: AT_ONCE }, one)) };
+  },
+  retries: (job) => timed(async () => told(await client(job, 2).messages.create(say(job)))),
+  breaks: (job) => broken(pieces(job)),
+  hangs: (job) => first(pieces(job)),
   async plain(job) {
     return told(await client(job).messages.create(say(job)));
   },
