@@ -79,6 +79,17 @@ pub struct ApprovalsQuery {
     pub asker: Option<String>,
 }
 
+/// How to read one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+pub struct ApprovalQuery {
+    /// While it waits for a person, answer only when it no longer does, or after so many seconds:
+    /// 0 to 50; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_seconds: Option<u32>,
+}
+
 /// A few words around something that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -136,6 +147,11 @@ crate::answer! {
         pub used_call: Option<CallId>,
         /// Whether whoever reads this may decide it: has the right there, and is not who asks.
         pub may_decide: bool,
+    }
+
+    /// How many wait that whoever reads this may decide about.
+    pub struct ApprovalsWaiting {
+        pub waiting: u64,
     }
 
     /// How approvals work in an organisation.

@@ -66,11 +66,30 @@ impl Approvals {
         one(&mut tx, org, id).await.map(|stored| stored.place())
     }
 
-    pub async fn find(&self, scope: &Scope, id: ApprovalId) -> Result<Approval, Problem> {
-        let mut tx = self.0.db.tenant(scope.org()).await?;
-        let stored = within(&mut tx, scope, id).await?;
+    /// One, for who asked for it, and for who may see what waits there.
+    pub async fn read(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        id: ApprovalId,
+    ) -> Result<Approval, Problem> {
+        self.0.access.belongs(caller, org).await?;
+        let mut tx = self.0.db.tenant(org).await?;
+        let stored = one(&mut tx, org, id).await?;
         drop(tx);
-        self.shown(scope.caller(), scope.org(), stored).await
+        if !stored.is_of(caller.subject) {
+            self.0.access.allow(caller, org, Permission::ApprovalRead, stored.place()).await?;
+        }
+        self.shown(caller, org, stored).await
+    }
+
+    /// How many wait that the caller may decide about.
+    pub async fn waiting(&self, caller: &Caller, reach: &Reach) -> Result<u64, Problem> {
+        // Nobody but a person decides.
+        let Some(person) = caller.subject.user() else { return Ok(0) };
+        let mut tx = self.0.db.tenant(reach.org()).await?;
+        let count = sql::waiting_for(&mut tx, reach, person).await.map_err(problem)?;
+        Ok(count.unsigned_abs())
     }
 
     /// Approves or denies what waits. Whoever is first decides.
@@ -113,6 +132,7 @@ impl Approvals {
         };
         record(&mut tx, scope.author(), Event::Approval(event)).await.map_err(problem)?;
         let decided = within(&mut tx, scope, id).await?;
+        sql::tell(&mut tx, id).await.map_err(problem)?;
         tx.commit().await.map_err(problem)?;
         count(match verdict {
             Verdict::Approve => "approved",

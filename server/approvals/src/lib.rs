@@ -18,6 +18,7 @@ mod ask;
 mod settings;
 mod sql;
 mod sweep;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use zeroize::Zeroizing;
 pub use approval::Verdict;
 pub use ask::{Answer, Question};
 pub use sweep::sweep;
+use wait::Waits;
 
 /// The approvals of this process. Cheap to clone.
 #[derive(Clone)]
@@ -39,11 +41,12 @@ struct Inner {
     access: Arc<Access>,
     /// What fingerprints are made with, so that nobody who reads the table can try contents.
     key: Zeroizing<[u8; 32]>,
+    waits: Waits,
 }
 
 impl Approvals {
     pub fn new(db: Db, access: Arc<Access>, key: Zeroizing<[u8; 32]>) -> Self {
-        Self(Arc::new(Inner { db, access, key }))
+        Self(Arc::new(Inner { db, access, key, waits: Waits::new() }))
     }
 }
 

@@ -1,11 +1,14 @@
 //! The queries of approvals.
 
+mod waiting;
+
 use chrono::{DateTime, Utc};
 use ralex_api::approvals::{Approval, ApprovalKind, ApprovalSettings, ApprovalState, Excerpt};
 use ralex_api::guardrails::Noted;
 use ralex_audit::ApprovalEvent;
 use ralex_kernel::{
-    ApprovalId, CallId, Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId, UserId,
+    ApprovalId, CallId, Code, OrgId, Problem, ProjectId, ScopePath, Subject, TeamId, TokenId,
+    UserId,
 };
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -14,6 +17,9 @@ use uuid::Uuid;
 use crate::approval::Verdict;
 use crate::ask::Question;
 use crate::settings::DEFAULTS;
+use crate::wait::CHANNEL;
+
+pub(crate) use waiting::{pending, waiting, waiting_for};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -192,23 +198,6 @@ pub(crate) async fn sweep(conn: &mut PgConnection, at_most: i64) -> Result<Vec<L
     .await
 }
 
-/// How many wait in an organisation.
-pub(crate) async fn pending(conn: &mut PgConnection, org: OrgId) -> Result<i64> {
-    sqlx::query_scalar!(
-        r#"select count(*) as "count!" from approval where org_id = $1 and state = 'pending'"#,
-        org as _,
-    )
-    .fetch_one(conn)
-    .await
-}
-
-/// How many wait in all of them.
-pub(crate) async fn waiting(conn: &mut PgConnection) -> Result<i64> {
-    sqlx::query_scalar!(r#"select count(*) as "count!" from approval where state = 'pending'"#)
-        .fetch_one(conn)
-        .await
-}
-
 /// An approval with names for its ids.
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -246,6 +235,15 @@ impl Stored {
             (Some(team), Some(project)) => ScopePath::Project { team, project },
             (Some(team), None) => ScopePath::Team { team },
             (None, _) => ScopePath::Org,
+        }
+    }
+
+    /// Whether this is who asked.
+    pub fn is_of(&self, subject: Subject) -> bool {
+        match subject {
+            Subject::User(user) => self.user == Some(user),
+            Subject::Token { token, .. } => self.user.is_none() && self.token == Some(token),
+            Subject::System => false,
         }
     }
 
@@ -377,6 +375,12 @@ pub(crate) async fn select(
     )
     .fetch_all(conn)
     .await
+}
+
+/// Tells every server that it was decided, once this transaction is committed.
+pub(crate) async fn tell(conn: &mut PgConnection, id: ApprovalId) -> Result<()> {
+    sqlx::query!("select pg_notify($1, $2)", CHANNEL, id.to_string()).execute(conn).await?;
+    Ok(())
 }
 
 /// Holds one against other decisions.

@@ -15,9 +15,12 @@ const SWEEPER: Sweeper = Sweeper {
 };
 
 impl Approvals {
-    /// Sweeps, at once and then steadily, until `shutdown`.
+    /// Sweeps, at once and then steadily, and tells those who wait of decisions, until `shutdown`.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        SWEEPER.run(shutdown, || sweep_and_tell(&self.0.db)).await;
+        tokio::select! {
+            () = SWEEPER.run(shutdown, || sweep_and_tell(&self.0.db)) => {}
+            () = self.listen() => {}
+        }
     }
 }
 

@@ -132,11 +132,12 @@ async fn run(
         let (broker, heard) = (services.broker.clone(), follow.heard());
         async move { broker.follow_batches(heard).await }
     });
+    let approvals = services.approvals.clone();
     let parts = services.parts(&db, recorder, edge);
     let address = address(settings, &listener);
     let server = server::serve(listener, parts)?;
     announce(settings, &address, first.as_ref());
-    until_asked(server).await?;
+    until_asked(server, || approvals.end_waits()).await?;
     follow.give();
     tokio::time::timeout(LAST_WRITES, following).await.ok();
     // The broker is gone with the handlers; its last calls are written before the jobs end.
@@ -149,11 +150,13 @@ async fn run(
     Ok(())
 }
 
-async fn until_asked(server: actix_web::dev::Server) -> anyhow::Result<()> {
+/// `ending` is called before what is under way is waited for.
+async fn until_asked(server: actix_web::dev::Server, ending: impl FnOnce()) -> anyhow::Result<()> {
     let handle = server.handle();
     let served = tokio::spawn(server);
     let why = shutdown::asked().await?;
     info!("ending on {why}: calls under way may finish");
+    ending();
     handle.stop(true).await;
     served.await?.context("the server ended badly")
 }

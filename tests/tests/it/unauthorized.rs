@@ -139,6 +139,7 @@ const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/approvals", More),
     ("GET /api/v1/orgs/{org}/approvals/settings", Read),
     ("PUT /api/v1/orgs/{org}/approvals/settings", More),
+    ("GET /api/v1/orgs/{org}/approvals/waiting", More),
     ("GET /api/v1/orgs/{org}/approvals/{approval}", MoreOn),
     ("POST /api/v1/orgs/{org}/approvals/{approval}/approve", MoreOn),
     ("POST /api/v1/orgs/{org}/approvals/{approval}/deny", MoreOn),

@@ -1,5 +1,7 @@
 //! The command line: one binary, one file a command.
 
+mod api;
+mod approvals;
 mod audit;
 mod budgets;
 mod config;
@@ -26,6 +28,7 @@ fn command() -> Command {
         .subcommand(settings::flags(
             Command::new("serve").about("Serve the API, the gateway and the console"),
         ))
+        .subcommand(approvals::command())
         .subcommand(audit::command())
         .subcommand(budgets::command())
         .subcommand(config::command())
@@ -44,6 +47,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     };
     match matches.subcommand() {
         Some(("serve", matches)) => with_settings(matches, environment, serve::serve),
+        Some(("approvals", matches)) => approvals::run(matches, environment),
         Some(("audit", matches)) => audit::run(matches),
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),

@@ -1,11 +1,14 @@
 //! Approvals: what waits for a person, and the decisions about it.
 
+use std::time::Duration;
+
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post, put};
 use ralex_access::{Access, Permission};
 use ralex_api::Page;
 use ralex_api::approvals::{
-    Approval, ApprovalSettings, ApprovalsQuery, Decide, SetApprovalSettings,
+    Approval, ApprovalQuery, ApprovalSettings, ApprovalsQuery, ApprovalsWaiting, Decide,
+    SetApprovalSettings,
 };
 use ralex_approvals::{Approvals, Verdict};
 use ralex_kernel::ApprovalId;
@@ -51,17 +54,33 @@ pub async fn set_approval_settings(
     Ok(HttpResponse::Ok().json(approvals.set_settings(&scope, set.0).await?))
 }
 
-/// Show one approval.
-#[utoipa::path(tag = "approvals", params(("org" = String, Path), ("approval" = ApprovalId, Path)), responses((status = 200, body = Approval)))]
+/// Count what waits that the caller may decide about.
+#[utoipa::path(tag = "approvals", params(("org" = String, Path)), responses((status = 200, body = ApprovalsWaiting)))]
+#[get("/approvals/waiting")]
+pub async fn count_waiting_approvals(
+    who: OrgCaller,
+    access: Data<Access>,
+    approvals: Data<Approvals>,
+) -> Result<HttpResponse> {
+    let reach = access.reach(who.caller(), who.org, Permission::ApprovalDecide).await?;
+    let waiting = approvals.waiting(who.caller(), &reach).await?;
+    Ok(HttpResponse::Ok().json(ApprovalsWaiting { waiting }))
+}
+
+/// Show one approval, at once or when a person has decided.
+///
+/// Whoever asked may see it, and whoever may see what waits there.
+#[utoipa::path(tag = "approvals", params(("org" = String, Path), ("approval" = ApprovalId, Path), ApprovalQuery), responses((status = 200, body = Approval)))]
 #[get("/approvals/{approval}")]
 pub async fn find_approval(
     who: OrgCaller,
     approvals: Data<Approvals>,
     path: Path<(String, ApprovalId)>,
+    query: Query<ApprovalQuery>,
 ) -> Result<HttpResponse> {
-    let at = approvals.place(who.caller(), who.org, path.1).await?;
-    let scope = who.allow_at(Permission::ApprovalRead, at).await?;
-    Ok(HttpResponse::Ok().json(approvals.find(&scope, path.1).await?))
+    let patience = Duration::from_secs(query.0.wait_seconds.unwrap_or(0).into());
+    let approval = approvals.wait(who.caller(), who.org, path.1, patience).await?;
+    Ok(HttpResponse::Ok().json(approval))
 }
 
 /// Approve what somebody else asks for.

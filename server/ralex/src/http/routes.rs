@@ -159,6 +159,7 @@ fn gateway(config: &mut ServiceConfig<'_>) {
         .service(approvals::list_approvals)
         .service(approvals::find_approval_settings)
         .service(approvals::set_approval_settings)
+        .service(approvals::count_waiting_approvals)
         .service(approvals::find_approval)
         .service(approvals::approve)
         .service(approvals::deny);

@@ -174,9 +174,26 @@ impl World {
     }
 
     pub async fn find(&self, by: &Caller, id: ApprovalId) -> Approval {
-        let at = self.approvals.place(by, self.org, id).await.unwrap();
-        let scope = self.access.allow(by, self.org, Permission::ApprovalRead, at).await.unwrap();
-        self.approvals.find(&scope, id).await.unwrap()
+        self.approvals.read(by, self.org, id).await.unwrap()
+    }
+
+    /// What another server of the same deployment has.
+    pub fn another_server(&self) -> Approvals {
+        Approvals::new(self.database.db(), Arc::clone(&self.access), Zeroizing::new([7; 32]))
+    }
+
+    /// Takes away all that somebody holds.
+    pub async fn take_rights(&self, from: &Caller) {
+        let mut tx = self.database.db().tenant(self.org).await.unwrap();
+        let user = from.subject.user().unwrap();
+        self.access.unbind_all(&mut tx, &self.scope(), user).await.unwrap();
+        self.access.commit(tx, self.org).await.unwrap();
+    }
+
+    /// How many wait that they may decide about.
+    pub async fn waiting(&self, by: &Caller) -> u64 {
+        let reach = self.access.reach(by, self.org, Permission::ApprovalDecide).await.unwrap();
+        self.approvals.waiting(by, &reach).await.unwrap()
     }
 
     pub async fn list(&self, by: &Caller, query: ApprovalsQuery) -> Vec<Approval> {

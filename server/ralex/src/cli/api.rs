@@ -1,0 +1,117 @@
+//! A running server as commands reach it: by its API, with a token.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Arg, ArgMatches, Command};
+use ralex_kernel::{Problem, Secret};
+use reqwest::{Method, RequestBuilder, redirect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::Environment;
+
+const USUAL_URL: &str = "http://127.0.0.1:8080";
+/// What the first start of a server calls its organisation.
+const USUAL_ORG: &str = "default";
+/// Longer than any answer that a server holds back.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// What every command that asks a server takes.
+pub fn flags(command: Command) -> Command {
+    let flag = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help).global(true)
+    };
+    command
+        .arg(flag("url", "URL", "The server [RALEX_URL] [default: http://127.0.0.1:8080]"))
+        .arg(flag("org", "SLUG", "The organisation [RALEX_ORG] [default: default]"))
+        .arg(flag(
+            "token-file",
+            "FILE",
+            "A file with the token, where RALEX_TOKEN does not hold it",
+        ))
+}
+
+/// An organisation of a server.
+pub struct Api {
+    http: reqwest::Client,
+    org: Url,
+    token: Secret,
+}
+
+impl Api {
+    pub fn of(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<Self> {
+        let told = |flag: &str, variable: &str, usual: &str| {
+            let flag = matches.get_one::<String>(flag).cloned();
+            flag.or_else(|| environment.get(variable).cloned()).unwrap_or_else(|| usual.to_owned())
+        };
+        let url = told("url", "RALEX_URL", USUAL_URL);
+        let mut org: Url = url.parse().with_context(|| format!("{url} is no address"))?;
+        org.path_segments_mut()
+            .map_err(|()| anyhow!("{url} is no address of a server"))?
+            .pop_if_empty()
+            .extend(["api", "v1", "orgs", &told("org", "RALEX_ORG", USUAL_ORG)]);
+        let token = match matches.get_one::<String>("token-file") {
+            Some(file) => fs::read_to_string(file).with_context(|| format!("{file}: no token"))?,
+            None => environment.get("RALEX_TOKEN").cloned().context(
+                "No token. Put one into RALEX_TOKEN, or name a file with --token-file; your \
+                 profile in the console makes one with your rights.",
+            )?,
+        };
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("ralex/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { http, org, token: Secret::new(token.trim().to_owned()) })
+    }
+
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.send(self.request(Method::GET, path)?.query(query)).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.send(self.request(Method::POST, path)?.json(body)).await
+    }
+
+    fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.org.clone();
+        url.path_segments_mut().map_err(|()| anyhow!("no address of a server"))?.extend(path);
+        Ok(self.http.request(method, url).bearer_auth(self.token.expose()))
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let server = self.org.origin().ascii_serialization();
+        let answer = request.send().await.map_err(|error| {
+            // The address of the request is no news, and the innermost cause is what helps.
+            let why = anyhow!(error.without_url());
+            anyhow!("{server} cannot be reached: {}", why.root_cause())
+        })?;
+        let status = answer.status();
+        let body = answer.bytes().await.with_context(|| format!("{server} broke off"))?;
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .with_context(|| format!("{server} answered with something else than expected"));
+        }
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => bail!("{}", said(&problem)),
+            Err(_) => bail!("{server} answered with status {status}, and is perhaps no Ralex."),
+        }
+    }
+}
+
+fn said(problem: &Problem) -> String {
+    let fields =
+        problem.errors.iter().map(|field| format!("\n  {}: {}", field.path, field.message));
+    format!("{}{}", problem.detail, fields.collect::<String>())
+}
