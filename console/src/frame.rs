@@ -4,9 +4,12 @@ use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 use yew_router::prelude::*;
 
+use crate::api;
 use crate::components::palette::Palette;
 use crate::components::segments::Segments;
 use crate::components::{Icon, IconButton};
+use crate::hooks::clock::use_now;
+use crate::hooks::use_load;
 use crate::route::{GROUPS, Place, Route};
 use crate::session::{Session, use_org, use_session};
 use crate::shortcuts::{Help, Wish, use_shortcuts};
@@ -62,16 +65,17 @@ pub fn Frame(props: &Props) -> Html {
     }
     let close = set(Over::Nothing);
     let open = *over == Over::Menu;
+    let waiting = use_waiting();
     html! {
         <div class="frame">
             <a class="skip" href="#content">{ "Skip to the content" }</a>
             <aside class={classes!("side", open.then_some("open"))} id="navigation">
-                <Navigation place={props.place} />
+                <Navigation place={props.place} {waiting} />
             </aside>
             if open { <div class="veil" onclick={close.reform(|_| ())} /> }
             <div class="main">
                 <header class="bar">
-                    <IconButton class="menu-button" icon={Icon::Menu} label="Navigation" expanded={open} onclick={set(Over::Menu)} />
+                    <IconButton class={if waiting > 0 { "menu-button told" } else { "menu-button" }} icon={Icon::Menu} label="Navigation" expanded={open} onclick={set(Over::Menu)} />
                     <Switcher />
                     <button type="button" class="find" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
                         { Icon::Search.show() }<span>{ "Go to" }</span><kbd aria-hidden="true">{ "Ctrl K" }</kbd>
@@ -86,15 +90,38 @@ pub fn Frame(props: &Props) -> Html {
     }
 }
 
+/// How many approvals wait for this person's decision. Asked anew with every page and every tick of
+/// the clock; nothing where they decide none.
+#[hook]
+fn use_waiting() -> u64 {
+    let org = use_org();
+    let slug = if org.can("approval.decide") { org.slug() } else { String::new() };
+    let (load, again) = use_load(slug, |org| async move {
+        if org.is_empty() { Ok(0) } else { api::approvals::waiting(&org).await }
+    });
+    let first = use_mut_ref(|| true);
+    let (location, now) = (use_location(), use_now());
+    use_effect_with((location, now), move |_| {
+        // The first answer is on its way already.
+        if !first.replace(false) {
+            again.emit(());
+        }
+    });
+    load.ready().map_or(0, |count| **count)
+}
+
 #[derive(Properties, PartialEq)]
 struct NavigationProps {
     place: Option<Place>,
+    /// Approvals that wait for this person.
+    waiting: u64,
 }
 
 #[component]
 fn Navigation(props: &NavigationProps) -> Html {
     let org = use_org();
     let slug = org.slug();
+    let waiting = props.waiting;
     let group = |(title, places): (&'static str, &[Place])| {
         let shown: Vec<Place> = places.iter().copied().filter(|place| org.shows(*place)).collect();
         if shown.is_empty() || slug.is_empty() {
@@ -104,7 +131,10 @@ fn Navigation(props: &NavigationProps) -> Html {
             <div class="nav-group">
                 if !title.is_empty() { <p class="nav-title">{ title }</p> }
                 <ul>
-                    { for shown.into_iter().map(|place| entry(place, &slug, props.place == Some(place))) }
+                    { for shown.into_iter().map(|place| {
+                        let count = if place == Place::Approvals { waiting } else { 0 };
+                        entry(place, &slug, props.place == Some(place), count)
+                    }) }
                 </ul>
             </div>
         }
@@ -120,12 +150,13 @@ fn Navigation(props: &NavigationProps) -> Html {
     }
 }
 
-fn entry(place: Place, org: &str, on: bool) -> Html {
+fn entry(place: Place, org: &str, on: bool, count: u64) -> Html {
     let class = if on { "nav-link on" } else { "nav-link" };
     html! {
         <li aria-current={on.then_some("page")}>
             <Link<Route> to={place.of(org)} classes={class}>
                 { place.icon().show() }<span>{ place.title() }</span>
+                if count > 0 { <span class="nav-count">{ count }<span class="sr">{ ", waiting for you" }</span></span> }
             </Link<Route>>
         </li>
     }

@@ -1,7 +1,9 @@
 //! Approvals: what waits for a person, the decisions, and how they work.
 
 use ralex_api::Page;
-use ralex_api::approvals::{Approval, ApprovalSettings, Decide, SetApprovalSettings};
+use ralex_api::approvals::{
+    Approval, ApprovalSettings, ApprovalsWaiting, Decide, SetApprovalSettings,
+};
 
 use super::client::{self, Answer};
 use super::{PAGE, page, path};
@@ -14,6 +16,12 @@ pub async fn list(org: &str, filters: Query, cursor: Option<String>) -> Answer<P
 
 pub async fn find(org: &str, id: &str) -> Answer<Approval> {
     client::find(&path(org, &["approvals", id])).await
+}
+
+/// How many wait for whoever asks to decide.
+pub async fn waiting(org: &str) -> Answer<u64> {
+    let answer: ApprovalsWaiting = client::find(&path(org, &["approvals", "waiting"])).await?;
+    Ok(answer.waiting)
 }
 
 /// `verdict` is `approve` or `deny`.

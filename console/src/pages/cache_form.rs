@@ -11,10 +11,11 @@ use yew::prelude::*;
 use super::preference_form::to_fields;
 use crate::api;
 use crate::components::segments::Segments;
-use crate::components::{Button, Form, SelectField, TextField, show, use_toast};
+use crate::components::{Button, Confirm, Form, SelectField, TextField, show, use_toast};
 use crate::hooks::{Input, keep, use_action, use_input, use_load};
 use crate::session::use_org;
 use crate::text::list::words;
+use crate::text::number::counted;
 
 const WEEK: u32 = 7 * 24 * 60 * 60;
 
@@ -81,7 +82,19 @@ fn Fields(props: &FieldsProps) -> Html {
     };
     let (on_saved, on_cleared) = (told("Saved."), told("All kept answers are forgotten."));
     let saved = use_action(Callback::from(move |_: Cache| on_saved()));
-    let cleared = use_action(Callback::from(move |()| on_cleared()));
+    let asking = use_state(|| false);
+    let ask = |whether: bool| {
+        let asking = asking.clone();
+        Callback::from(move |()| asking.set(whether))
+    };
+    let (asks, onclose) = (ask(true), ask(false));
+    let cleared = {
+        let onclose = onclose.clone();
+        use_action(Callback::from(move |()| {
+            onclose.emit(());
+            on_cleared();
+        }))
+    };
     let by_meaning = *mode != CacheMode::Off && !model.is_empty();
     let onsubmit = {
         let (saved, mode, seconds, org) = (saved.clone(), *mode, seconds.clone(), org.slug());
@@ -115,8 +128,9 @@ fn Fields(props: &FieldsProps) -> Html {
     let inputs: Vec<Input> = std::iter::once(seconds.clone())
         .chain(by_meaning.then(|| [alike.clone(), teams.clone()]).into_iter().flatten())
         .collect();
-    let problem = saved.problem().map(to_fields).or(cleared.problem());
+    let problem = saved.problem().map(to_fields);
     html! {
+        <>
         <Form {inputs} verb="Save" running={saved.running()} {problem} {onsubmit}>
             <Segments label="Answers that are kept" options={modes()} value={mode.as_str()} onchange={onmode} />
             <TextField label="Kept for, in seconds" path="ttl_seconds" input={seconds} />
@@ -132,8 +146,26 @@ fn Fields(props: &FieldsProps) -> Html {
                     }
                 </div>
             }
-            <Button busy={cleared.running()} onclick={onclear}>{ "Forget all now" }</Button>
+            <Button onclick={asks}>{ "Forget all now" }</Button>
         </Form>
+        if *asking {
+            <Confirm title="Forget all kept answers?" verb="Forget all" running={cleared.running()} problem={cleared.problem()} onconfirm={onclear} {onclose}>
+                <p>{ forgets(props.cache.kept) }</p>
+                <p>{ "It cannot be undone. The next calls ask their providers again and are paid for." }</p>
+            </Confirm>
+        }
+        </>
+    }
+}
+
+/// What is lost, with the number that is known: nobody counts what the servers have in memory.
+fn forgets(kept: u64) -> String {
+    let memory = "Every server forgets the answers that it has in memory";
+    match kept {
+        0 => format!("{memory}."),
+        kept => {
+            format!("{memory}, and {} for questions that mean the same.", counted(kept, "answer"))
+        }
     }
 }
 
