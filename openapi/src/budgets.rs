@@ -23,6 +23,13 @@ crate::answer! {
         pub held: Money,
         /// Part of `spent` beyond the worst case that was held, as reported by a provider.
         pub overrun: Money,
+        /// What nodes keep in hand, to send calls while their records are on their way. It goes
+        /// back when it is not used or when somebody is short of it.
+        #[serde(default)]
+        pub leased: Money,
+        /// Part of `spent` that no call accounts for: what nodes had in hand when they went silent.
+        #[serde(default)]
+        pub adjusted: Money,
         pub period_starts_at: DateTime<Utc>,
         /// Absent on a budget for the total.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -111,6 +111,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                 <div><dt>{ "Left" }</dt><dd title={exact(budget.limit - budget.spent - budget.held)}>{ shown(left) }</dd></div>
                 <div><dt>{ "Limit" }</dt><dd title={exact(budget.limit)}>{ shown(budget.limit) }</dd></div>
                 if budget.refused > 0 { <div><dt>{ "Refused" }</dt><dd>{ counted(budget.refused, "call") }</dd></div> }
+                if budget.adjusted > Money::ZERO { <div><dt>{ "Unrecorded" }</dt><dd title="What servers had in hand of this budget when they went silent counts as spent">{ short(budget.adjusted) }</dd></div> }
                 if budget.overrun > Money::ZERO { <div><dt>{ "Beyond its holds" }</dt><dd class="over" title={exact(budget.overrun)}>{ short(budget.overrun) }</dd></div> }
             </dl>
         </li>

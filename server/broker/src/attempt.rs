@@ -101,6 +101,9 @@ impl Broker {
             };
             let (sending, sent) =
                 self.send_or_hedge(request, &mut decided, &mut in_flight, sending, until).await;
+            if let Err(problem) = in_flight.recorded().await {
+                return Err(failure(in_flight, problem, None));
+            }
             match sent {
                 Ok(given) => {
                     let answer = (sending, given);
@@ -206,6 +209,10 @@ impl Broker {
         let amount = in_flight.missing(worst_case);
         if !amount.is_positive() {
             return true;
+        }
+        // Only a call that is there can hold more.
+        if in_flight.recorded().await.is_err() {
+            return false;
         }
         let extension = Extension { org: in_flight.org, call: in_flight.call, amount };
         let extending = Extending { extension, author: in_flight.author.clone() };

@@ -6,9 +6,9 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use ralex_access::{Permission, Scope};
-use ralex_budgets::{Cached, Charge, Hold, Why};
+use ralex_budgets::{Cached, Charge, Claim, Hold, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
-use ralex_providers::Outline;
+use ralex_providers::{Outline, UNKNOWN_INPUT};
 use ralex_routing::Choice;
 use ralex_routing::breaker::{Admission, Verdict};
 use sha2::{Digest, Sha256};
@@ -202,7 +202,8 @@ impl Broker {
         decided.why.priority = Some(request.wishes.priority().as_str());
         decided.why.queued_ms = (waited > 0).then_some(waited);
         let worst_case = decided.first().worst_case;
-        let mut in_flight = self.open(&request, &decided, worst_case).await?;
+        let overlaps = self.may_overlap(&request, &decided);
+        let mut in_flight = self.open(&request, &decided, (worst_case, overlaps)).await?;
         in_flight.permits.push((decided.first().plan.provider, permit));
         metrics::histogram!("ralex_call_overhead_seconds").record(started.elapsed());
         self.attempt(&request, decided, in_flight).await
@@ -215,7 +216,7 @@ impl Broker {
         decided: &Decided,
         kept: &Kept,
     ) -> Result<Answered, Failure> {
-        let mut in_flight = self.open(request, decided, Money::ZERO).await?;
+        let mut in_flight = self.open(request, decided, (Money::ZERO, false)).await?;
         let (call, cost) = (in_flight.call, Money::ZERO);
         in_flight.note_first_byte();
         in_flight.found(Cached {
@@ -374,12 +375,21 @@ impl Broker {
         }
     }
 
-    /// Holds `amount`, the worst case of the first try, and makes the intent durable.
+    /// Whether a call may be sent while its record is on its way: where all it does is spend, which
+    /// this node's leases cover. A tool that the provider runs by itself may do more.
+    fn may_overlap(&self, request: &CallRequest, decided: &Decided) -> bool {
+        let approved = decided.guard.as_ref().is_some_and(|guard| guard.pass.is_some());
+        let plain = request.inbound.input_tokens() < UNKNOWN_INPUT;
+        !self.parts.record_first && plain && !approved
+    }
+
+    /// Holds `amount`, the worst case of the first try, and makes the intent durable; or has that
+    /// done, where the call may be sent meanwhile.
     async fn open(
         &self,
         request: &CallRequest,
         decided: &Decided,
-        amount: Money,
+        (amount, overlaps): (Money, bool),
     ) -> Result<InFlight, Failure> {
         let author = decided.scope.author().clone();
         let first = decided.first();
@@ -399,6 +409,7 @@ impl Broker {
             cached: None,
             noted: decided.guard.as_ref().map(|guard| guard.noted.clone()).unwrap_or_default(),
             first_byte: None,
+            recording: None,
             closed: false,
         };
         let opening = Opening {
@@ -407,13 +418,23 @@ impl Broker {
                 call: decided.call,
                 amount,
                 charges: decided.charges.clone(),
+                claim: Claim::Firm,
             },
             row: self.row(request, decided),
             author,
             intent: intent(request, decided, amount),
             refused: None,
+            overlaps,
         };
-        match self.writer.open(opening).await {
+        let opened = match self.writer.begin(opening) {
+            Ok(recording) if recording.promised => {
+                in_flight.recording = Some(recording);
+                Ok(())
+            }
+            Ok(mut recording) => recording.durable().await.map_err(|it| it.problem),
+            Err(problem) => Err(problem),
+        };
+        match opened {
             Ok(()) => Ok(in_flight),
             Err(problem) => {
                 // Refused calls are closed from the start, failed ones by the writer.

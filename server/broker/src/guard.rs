@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ralex_access::Scope;
 use ralex_api::guardrails::{Direction, Noted};
-use ralex_budgets::Hold;
+use ralex_budgets::{Claim, Hold};
 use ralex_guardrails::{
     Finding, Form, Guards, Judged, Outcome, Output, OutputGuard, Policy, Restorer, Role, Text,
     Turn, note, note_approved,
@@ -97,10 +97,17 @@ impl Broker {
         let refused = Some(problem.code);
         let mut row = self.asked(request, id);
         row.why.guardrails = Guard::record(&guard.noted, &[]);
-        let hold = Hold { org: request.org, call: id, amount: Money::ZERO, charges: Vec::new() };
+        let hold = Hold {
+            org: request.org,
+            call: id,
+            amount: Money::ZERO,
+            charges: Vec::new(),
+            claim: Claim::Firm,
+        };
         let intent = refused_intent(request, scope, id);
         let author = scope.author().clone();
-        let recorded = self.writer.open(Opening { hold, row, author, intent, refused }).await;
+        let recorded =
+            self.writer.open(Opening { hold, row, author, intent, refused, overlaps: false }).await;
         metrics::counter!("ralex_calls_refused_total", "code" => problem.code.as_str())
             .increment(1);
         match recorded {

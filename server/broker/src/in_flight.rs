@@ -15,7 +15,7 @@ use ralex_api::guardrails::Noted;
 use ralex_audit::Author;
 use ralex_budgets::{Answerer, Cached, Ending, Prices, Settlement, Tokens, Told};
 use ralex_guardrails::Output;
-use ralex_kernel::{CallId, Code, ModelId, Money, OrgId, ProviderId};
+use ralex_kernel::{CallId, Code, ModelId, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Inbound, Meter, UpstreamError, Usage};
 use ralex_routing::Plan;
 use ralex_routing::breaker::{Breakers, Place, Verdict};
@@ -25,7 +25,7 @@ use crate::guard::Guard;
 use crate::keys::InUse;
 use crate::queue::Permit;
 use crate::ready::Ready;
-use crate::writer::{Closing, Writer};
+use crate::writer::{Closing, Recording, Unrecorded, Writer};
 
 /// Settles when told how the call ended, or as canceled when dropped without being told: the
 /// caller hung up, and what was used until then is paid.
@@ -48,6 +48,8 @@ pub(crate) struct InFlight {
     /// The kept answer that was given.
     pub cached: Option<Cached>,
     pub first_byte: Option<Instant>,
+    /// Its record, while that is on its way.
+    pub recording: Option<Recording>,
     pub closed: bool,
 }
 
@@ -131,6 +133,23 @@ impl InFlight {
         (committed + worst_case - self.held).max(Money::ZERO)
     }
 
+    /// Returns when the call is recorded; until then nobody gets anything of its answer.
+    ///
+    /// # Errors
+    /// Where it could not be recorded: the call must end then.
+    pub async fn recorded(&mut self) -> Result<(), Problem> {
+        let Some(recording) = &mut self.recording else { return Ok(()) };
+        let waits = Instant::now();
+        let durable = recording.durable().await;
+        metrics::histogram!("ralex_record_wait_seconds").record(waits.elapsed());
+        let Err(Unrecorded { problem, again }) = durable else {
+            self.recording = None;
+            return Ok(());
+        };
+        self.recording = again;
+        Err(problem)
+    }
+
     /// Remembers a try that begins now.
     pub fn begin(&mut self, attempt: Attempt) -> usize {
         self.attempts.push(attempt);
@@ -212,7 +231,11 @@ impl InFlight {
             duration_ms: millis(self.started.elapsed()),
             told: self.told(ending, told),
         };
-        self.writer.close(Closing { settlement, author: self.author.clone(), looks: 0 });
+        let closing = Closing { settlement, author: self.author.clone(), looks: 0 };
+        match self.recording.take() {
+            None => self.writer.close(closing),
+            Some(recording) => self.writer.close_after(recording, closing),
+        }
         let provider = told.map(|attempt| attempt.ready.plan.provider_slug.to_string());
         let labels =
             [("provider", provider.unwrap_or_default()), ("state", ending.as_str().to_owned())];

@@ -87,6 +87,8 @@ pub struct Parts {
     /// Tokens of output that are allowed, and held for, where the caller sets no limit.
     pub default_max_output: u64,
     pub resilience: Resilience,
+    /// No call is sent before its record is durable, whatever leases cover.
+    pub record_first: bool,
     pub places: Places,
     /// Bytes of memory that kept answers may take.
     pub cache_bytes: u64,
@@ -97,7 +99,7 @@ pub struct Parts {
 impl Broker {
     /// Starts the broker. The task ends when the broker is gone and every call is written.
     pub fn start(db: Db, parts: Parts) -> (Self, tokio::task::JoinHandle<()>) {
-        let (writer, task) = Writer::start(&db);
+        let (writer, task) = Writer::start(&db, parts.node, parts.budgets.leases());
         let answers = cache::Answers::new(parts.cache_bytes);
         let (keys, queue) = (keys::Keys::default(), queue::Queue::new(parts.places));
         let reading = Arc::new(Semaphore::new(READINGS));

@@ -1,21 +1,24 @@
 //! The group-commit writer: holds, intents, settlements and outcomes of many calls in one
 //! transaction each, on two lanes.
 //!
-//! A call waits only for its own batch, and while one batch commits the next one gathers. What
-//! opens a call, or holds more for another try of it, fails when the database does not answer, so
-//! nothing goes out unrecorded. What closes a call is kept and tried again until it is written;
+//! A call waits only for its own batch, and while one batch commits the next one gathers. What this
+//! node's leases cover may be sent while its record is on its way, and is answered when that is
+//! durable; everything else is sent after. What opens a call, or holds more for another try of it,
+//! fails when the database does not answer, so nobody gets an answer without a record; what was
+//! sent is recorded as soon as the database is back. What closes a call is kept and tried again until it is written;
 //! each settlement is counted once, however often it is tried. Nobody waits for a closing, so it
 //! has a lane of its own; but nobody is refused for money that a closing would give back.
 
 mod closing;
 mod entry;
 mod opening;
+mod waiting;
 
 use std::time::Duration;
 
 use ralex_audit::{Author, CallOpened};
-use ralex_budgets::{Extended, Extension, Hold, OpenCall, Settlement};
-use ralex_kernel::{Code, Problem};
+use ralex_budgets::{Claim, Extended, Extension, Hold, Leases, OpenCall, Settlement};
+use ralex_kernel::{Code, NodeId, Problem};
 use ralex_store::Db;
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +31,9 @@ const BATCH: usize = 256;
 const WAITING: usize = 4096;
 /// How long one batch may take; the database's own limits are longer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often to look for a call whose opening is in doubt before giving it up: longer together
+/// than the database lets a transaction of a lost connection live.
+const LOOKS: u8 = 12;
 /// Between two tries while the database does not answer.
 const BACKOFF: Duration = Duration::from_millis(200);
 
@@ -39,6 +45,51 @@ pub(crate) struct Opening {
     pub intent: CallOpened,
     /// Why it is refused whatever it would cost; nothing is held for it.
     pub refused: Option<Code>,
+    /// It does nothing but spend, so it may be sent while its record is on its way.
+    pub overlaps: bool,
+}
+
+/// The record of a call that is on its way to the database.
+pub(crate) struct Recording {
+    /// Whether the call may be sent already.
+    pub promised: bool,
+    answer: oneshot::Receiver<Opened>,
+}
+
+/// What became of a record that was not written.
+pub(crate) struct Unrecorded {
+    pub problem: Problem,
+    /// Of a call that may have been sent: it is tried again.
+    pub again: Option<Recording>,
+}
+
+impl From<Problem> for Unrecorded {
+    fn from(problem: Problem) -> Self {
+        Self { problem, again: None }
+    }
+}
+
+impl Recording {
+    fn new(promised: bool) -> (oneshot::Sender<Opened>, Self) {
+        let (reply, answer) = oneshot::channel();
+        (reply, Self { promised, answer })
+    }
+
+    /// Returns when it is durable. Dropping the future loses nothing.
+    pub async fn durable(&mut self) -> Opened {
+        (&mut self.answer).await.unwrap_or_else(|_| Err(not_recorded().into()))
+    }
+
+    /// Returns when it is durable, however often that has to be tried; false where it never is.
+    async fn at_last(mut self) -> bool {
+        loop {
+            match self.durable().await {
+                Ok(()) => return true,
+                Err(Unrecorded { again: Some(again), .. }) => self = again,
+                Err(Unrecorded { again: None, .. }) => return false,
+            }
+        }
+    }
 }
 
 /// A call that has ended.
@@ -57,7 +108,7 @@ pub(crate) struct Extending {
     pub author: Author,
 }
 
-type Opened = Result<(), Problem>;
+type Opened = Result<(), Unrecorded>;
 type OpenQueue = (Box<Opening>, oneshot::Sender<Opened>);
 type ExtendQueue = (Extending, oneshot::Sender<Extended>);
 
@@ -67,29 +118,50 @@ pub(crate) struct Writer {
     opens: mpsc::Sender<OpenQueue>,
     extends: mpsc::UnboundedSender<ExtendQueue>,
     closes: Closes,
+    leases: Leases,
 }
 
 impl Writer {
-    /// Starts the writer; it ends when every handle is gone and all is written.
-    pub fn start(db: &Db) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts the writer of a node; it ends when every handle is gone and all is written.
+    pub fn start(db: &Db, node: NodeId, leases: &Leases) -> (Self, tokio::task::JoinHandle<()>) {
         let (opens, open_queue) = mpsc::channel(WAITING);
         let (extends, extend_queue) = mpsc::unbounded_channel();
         let (closes, closings) = Closings::start(db);
-        let openings = Openings::new(db, open_queue, extend_queue, closes.clone());
+        let leases = leases.clone();
+        let openings =
+            Openings::new((db, node), (open_queue, extend_queue), (closes.clone(), leases.clone()));
+        let (heard, db) = (leases.clone(), db.clone());
         let task = tokio::spawn(async move {
-            tokio::join!(openings.run(), closings.run());
+            tokio::select! {
+                ((), ()) = async { tokio::join!(openings.run(), closings.run()) } => {}
+                () = heard.hear(&db) => {}
+            }
         });
-        (Self { opens, extends, closes }, task)
+        (Self { opens, extends, closes, leases }, task)
+    }
+
+    /// Has the worst case held and the intent recorded. Where this node's leases cover the call, it
+    /// may be sent before that is done.
+    ///
+    /// # Errors
+    /// `unavailable` where too many wait already.
+    pub fn begin(&self, mut opening: Opening) -> Result<Recording, Problem> {
+        let place = self.opens.try_reserve().map_err(|_| overloaded())?;
+        let covered = opening.overlaps && opening.refused.is_none();
+        let promised = covered && self.leases.promise(&opening.hold);
+        opening.hold.claim = if promised { Claim::Promised } else { Claim::Patient };
+        let (reply, recording) = Recording::new(promised);
+        place.send((Box::new(opening), reply));
+        Ok(recording)
     }
 
     /// Holds the worst case and records the intent; returns when both are durable.
     ///
     /// # Errors
     /// `budget_exhausted` where it does not fit, `unavailable` where it could not be recorded.
-    pub async fn open(&self, opening: Opening) -> Opened {
-        let (reply, answer) = oneshot::channel();
-        self.opens.try_send((Box::new(opening), reply)).map_err(|_| overloaded())?;
-        answer.await.map_err(|_| not_recorded())?
+    pub async fn open(&self, opening: Opening) -> Result<(), Problem> {
+        let opening = Opening { overlaps: false, ..opening };
+        self.begin(opening)?.durable().await.map_err(|unrecorded| unrecorded.problem)
     }
 
     /// Holds more for an open call; returns when that is durable. Refused also where it could not
@@ -107,6 +179,11 @@ impl Writer {
         self.closes.close(closing);
     }
 
+    /// The same for a call whose record is still on its way.
+    pub fn close_after(&self, recording: Recording, closing: Closing) {
+        self.closes.close_after(recording, closing);
+    }
+
     /// Waits until all that was closed before is written, so that one reads one's own calls.
     pub async fn barrier(&self, patience: Duration) {
         tokio::time::timeout(patience, self.closes.barrier()).await.ok();
@@ -122,6 +199,12 @@ fn measured(lane: &'static str, begun: std::time::Instant, size: usize) {
 
 fn not_recorded() -> Problem {
     let detail = "The call could not be recorded, so it was not sent. Try again in a moment.";
+    Problem::new(Code::Unavailable, detail).with_retry_after(1)
+}
+
+fn not_answered() -> Problem {
+    let detail =
+        "The call could not be recorded, so its answer is not given. Try again in a moment.";
     Problem::new(Code::Unavailable, detail).with_retry_after(1)
 }
 

@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use crate::charge::PeriodKey;
 use crate::hold::{Extended, Extension, Hold, HoldOutcome};
+use crate::lease::Leasing;
 use crate::ledger::{Effect, Ledger};
-use crate::settle::{Counted, SettleOutcome, Settlement};
+use crate::settle::{Counted, Crossing, SettleOutcome, Settlement};
 use crate::sql;
 use crate::sql::call::{Closing, Locked};
 use crate::sql::ledger::Wanted;
@@ -28,7 +29,7 @@ pub async fn hold_all(
     conn: &mut PgConnection,
     holds: &[Hold],
 ) -> Result<Vec<HoldOutcome>, sqlx::Error> {
-    Ok(commit(conn, &KnownPeriods::default(), &[], &[], holds).await?.held)
+    Ok(commit(conn, &Batch { holds, ..Batch::default() }).await?.held)
 }
 
 /// Settles many calls, each once.
@@ -36,7 +37,18 @@ pub async fn settle_all(
     conn: &mut PgConnection,
     settlements: &[Settlement],
 ) -> Result<Vec<SettleOutcome>, sqlx::Error> {
-    Ok(commit(conn, &KnownPeriods::default(), settlements, &[], &[]).await?.settled)
+    Ok(commit(conn, &Batch { settlements, ..Batch::default() }).await?.settled)
+}
+
+/// What is to be done in one transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Batch<'a> {
+    pub settlements: &'a [Settlement],
+    pub extensions: &'a [Extension],
+    pub holds: &'a [Hold],
+    pub known: Option<&'a KnownPeriods>,
+    /// Of the node that does it, where it has leases.
+    pub leasing: Option<&'a Leasing>,
 }
 
 /// What a batch did, index by index.
@@ -47,6 +59,8 @@ pub struct Committed {
     pub held: Vec<HoldOutcome>,
     /// The periods that this was decided on.
     pub periods: Vec<PeriodKey>,
+    /// What the node has in hand of each of them.
+    pub leases: Vec<(PeriodKey, Money)>,
 }
 
 /// Periods whose rows are there, so that nobody has to look whether they must be made. Rows are
@@ -66,17 +80,15 @@ impl KnownPeriods {
 
 /// Settles, then extends and holds in the room that this leaves. A transaction that does several
 /// of these must do them here, because each alone would lock in a round of its own.
-pub async fn commit(
-    conn: &mut PgConnection,
-    known: &KnownPeriods,
-    settlements: &[Settlement],
-    extensions: &[Extension],
-    holds: &[Hold],
-) -> Result<Committed, sqlx::Error> {
+pub async fn commit(conn: &mut PgConnection, batch: &Batch<'_>) -> Result<Committed, sqlx::Error> {
+    let Batch { settlements, extensions, holds, leasing, .. } = *batch;
     let mut calls = close_open(conn, settlements).await?;
     let closed: HashSet<(OrgId, CallId)> = calls.keys().copied().collect();
     lock_others(conn, &mut calls, settlements, extensions).await?;
-    let mut ledger = lock_periods(conn, known, calls.values(), holds).await?;
+    let mut ledger = lock_periods(conn, batch, calls.values()).await?;
+    for (key, give) in leasing.iter().flat_map(|leasing| &leasing.gives) {
+        ledger.give(*key, *give);
+    }
     let mut counted_now = Vec::with_capacity(settlements.len());
     let mut settled = Vec::with_capacity(settlements.len());
     for settlement in settlements {
@@ -95,8 +107,16 @@ pub async fn commit(
     }
     let extended: Vec<Extended> =
         extensions.iter().map(|extension| extend(&mut ledger, &mut calls, *extension)).collect();
-    let held = holds.iter().map(|hold| ledger.hold(hold)).collect();
+    let held: Vec<HoldOutcome> = holds.iter().map(|hold| ledger.hold(hold)).collect();
+    let short = short_of(holds, &held);
+    let wants = leasing.iter().flat_map(|leasing| &leasing.wants);
+    for (key, want) in wants.filter(|(key, _)| !short.contains(key)) {
+        ledger.lease(*key, *want);
+    }
     sql::ledger::write(conn, &ledger).await?;
+    if let Some(leasing) = leasing {
+        sql::lease::write(conn, leasing.node, &ledger).await?;
+    }
     let late = counted_now.iter().filter(|one| !closed.contains(&(one.org, one.call)));
     let late: Vec<Closing<'_>> = late.map(|settlement| closing(settlement)).collect();
     if !late.is_empty() {
@@ -111,7 +131,17 @@ pub async fn commit(
         sql::call::extend(conn, &taken).await?;
     }
     ralex_audit::record_all(conn, events(&settled)).await?;
-    Ok(Committed { settled, extended, held, periods: ledger.keys().collect() })
+    let (periods, leases) = (ledger.keys().collect(), ledger.leases().collect());
+    Ok(Committed { settled, extended, held, periods, leases })
+}
+
+/// What somebody has too little of is not taken in hand.
+fn short_of(holds: &[Hold], held: &[HoldOutcome]) -> HashSet<PeriodKey> {
+    let refused = holds.iter().zip(held).filter(|(_, held)| match held {
+        HoldOutcome::Refused(_) | HoldOutcome::Later(_) => true,
+        HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } => false,
+    });
+    refused.flat_map(|(hold, _)| hold.periods()).collect()
 }
 
 /// Only a call that is still open is extended: what has ended is paid and holds nothing.
@@ -175,11 +205,11 @@ async fn lock_others(
 /// Locks every period that a settlement releases or a hold is decided on.
 pub(crate) async fn lock_periods(
     conn: &mut PgConnection,
-    known: &KnownPeriods,
+    batch: &Batch<'_>,
     calls: impl Iterator<Item = &Locked>,
-    holds: &[Hold],
 ) -> Result<Ledger, sqlx::Error> {
-    let wanted: BTreeMap<PeriodKey, Wanted> = holds
+    let wanted: BTreeMap<PeriodKey, Wanted> = batch
+        .holds
         .iter()
         .flat_map(|hold| hold.charges.iter().map(|charge| (charge.key(hold.org), charge.ends_at)))
         .map(|(key, ends_at)| (key, Wanted { key, ends_at }))
@@ -188,15 +218,17 @@ pub(crate) async fn lock_periods(
     keys.extend(
         calls.flat_map(|call| call.periods().into_iter().map(|period| period.key(call.org))),
     );
+    keys.extend(batch.leasing.iter().flat_map(|leasing| leasing.gives.keys()));
     if keys.is_empty() {
         return Ok(Ledger::default());
     }
-    let unknown = wanted.into_values().filter(|period| !known.0.contains(&period.key));
+    let is_known = |key: &PeriodKey| batch.known.is_some_and(|known| known.0.contains(key));
+    let unknown = wanted.into_values().filter(|period| !is_known(&period.key));
     let unknown: Vec<Wanted> = unknown.collect();
     if !unknown.is_empty() {
         sql::ledger::insert_missing(conn, &unknown).await?;
     }
-    sql::ledger::lock(conn, keys).await
+    sql::ledger::lock(conn, batch.leasing.map(|leasing| leasing.node), keys).await
 }
 
 fn settle(
@@ -245,15 +277,7 @@ pub(crate) fn events(outcomes: &[SettleOutcome]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for outcome in outcomes {
         let author = Author::system(outcome.org);
-        for crossing in &outcome.crossings {
-            let event = Event::BudgetThresholdCrossed {
-                budget: crossing.budget,
-                percent: crossing.percent,
-                spent: crossing.spent,
-                limit: crossing.limit,
-            };
-            entries.push(Entry::new(author.clone(), event));
-        }
+        entries.extend(crossed(outcome.org, &outcome.crossings));
         for overrun in &outcome.overruns {
             let (budget, overrun) = (overrun.budget, overrun.amount);
             let event = Event::BudgetOverrun { budget, call: outcome.call, overrun };
@@ -261,4 +285,16 @@ pub(crate) fn events(outcomes: &[SettleOutcome]) -> Vec<Entry> {
         }
     }
     entries
+}
+
+pub(crate) fn crossed(org: OrgId, crossings: &[Crossing]) -> impl Iterator<Item = Entry> {
+    crossings.iter().map(move |crossing| {
+        let event = Event::BudgetThresholdCrossed {
+            budget: crossing.budget,
+            percent: crossing.percent,
+            spent: crossing.spent,
+            limit: crossing.limit,
+        };
+        Entry::new(Author::system(org), event)
+    })
 }

@@ -1,6 +1,7 @@
 //! Budgets as people set them: create, find, list, update, delete.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ralex_access::Scope;
@@ -13,7 +14,9 @@ use uuid::Uuid;
 
 use crate::Budgets;
 use crate::applicable::zone;
+use crate::charge::PeriodKey;
 use crate::ledger::reached;
+use crate::recall::recall;
 use crate::sql;
 use crate::sql::budget::{Counters, Filter, New, Stored};
 use crate::target::Target;
@@ -85,21 +88,46 @@ impl Budgets {
         id: BudgetId,
         change: UpdateBudget,
     ) -> Result<Budget, Problem> {
-        let org = scope.org();
         if let Some(limit) = change.limit {
             positive(limit)?;
         }
+        let mut waits = Pause::default();
+        loop {
+            match self.try_update(scope, id, &change).await? {
+                Changed::Done => return self.find(scope, id).await,
+                // What nodes have in hand stands in the way, and comes back when they are asked.
+                Changed::InTheWay(_) if waits.again().await => {}
+                Changed::InTheWay(problem) => return Err(problem),
+            }
+        }
+    }
+
+    async fn try_update(
+        &self,
+        scope: &Scope,
+        id: BudgetId,
+        change: &UpdateBudget,
+    ) -> Result<Changed, Problem> {
+        let org = scope.org();
         let mut tx = self.db.tenant(org).await?;
         sql::budget::lock(&mut tx, org, id).await.map_err(problem)?;
         let stored = one(&mut tx, scope, id).await?;
         let limit = change.limit.unwrap_or(stored.limit);
         let hard = change.hard.unwrap_or(stored.hard);
         sql::budget::update(&mut tx, org, id, limit, hard).await.map_err(problem)?;
-        update_periods(&mut tx, (id, limit, hard), self.clock.now()).await?;
+        if let Some((key, problem)) =
+            update_periods(&mut tx, (id, limit, hard), self.clock.now()).await?
+        {
+            tx.rollback().await.map_err(ralex_store::problem)?;
+            let mut tx = self.db.tenant(org).await?;
+            recall(&mut tx, key).await.map_err(ralex_store::problem)?;
+            tx.commit().await.map_err(ralex_store::problem)?;
+            return Ok(Changed::InTheWay(problem));
+        }
         let event = Event::BudgetUpdated { budget: id, limit, hard };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
-        self.find(scope, id).await
+        Ok(Changed::Done)
     }
 
     /// Deletes a budget. Calls under way settle without it.
@@ -172,11 +200,17 @@ async fn update_periods(
     tx: &mut Tenant,
     (id, limit, hard): (BudgetId, Money, bool),
     now: DateTime<Utc>,
-) -> Result<(), Problem> {
+) -> Result<Option<(PeriodKey, Problem)>, Problem> {
     let org = tx.org();
     for current in sql::budget::lock_current(tx, org, id, now).await.map_err(problem)? {
-        if hard && current.spent + current.held > limit {
-            return Err(below_spent(limit, current.spent, current.held));
+        let gone = current.spent + current.held;
+        if hard && gone + current.leased > limit {
+            if gone > limit {
+                return Err(below_spent(limit, current.spent, current.held));
+            }
+            let key = PeriodKey { org, budget: id, starts_at: current.starts_at };
+            let in_the_way = below_spent(limit, current.spent, current.held + current.leased);
+            return Ok(Some((key, in_the_way)));
         }
         // A threshold that a higher limit moved away is told of when it is reached again.
         let passed = reached(current.spent + current.overrun, limit);
@@ -184,7 +218,27 @@ async fn update_periods(
         let period = (current.starts_at, alerted);
         sql::budget::update_period(tx, org, id, period, (limit, hard)).await.map_err(problem)?;
     }
-    Ok(())
+    Ok(None)
+}
+
+/// How an attempt to change a budget ended.
+enum Changed {
+    Done,
+    /// Nodes have more in hand than the new limit leaves.
+    InTheWay(Problem),
+}
+
+/// Waits for nodes to give back what they have in hand, a little longer each time.
+#[derive(Default)]
+struct Pause(u8);
+
+impl Pause {
+    /// False where that has taken long enough; all in all two and a half seconds.
+    async fn again(&mut self) -> bool {
+        self.0 += 1;
+        tokio::time::sleep(Duration::from_millis(10) * 2_u32.pow(u32::from(self.0))).await;
+        self.0 < 8
+    }
 }
 
 fn below_spent(limit: Money, spent: Money, held: Money) -> Problem {
@@ -225,6 +279,8 @@ fn shown(
         spent: counters.spent + counters.overrun,
         held: counters.held,
         overrun: counters.overrun,
+        leased: counters.leased,
+        adjusted: counters.adjusted,
         period_starts_at: bounds.starts_at,
         period_ends_at: (stored.period != Period::Total).then_some(bounds.ends_at),
         refused: counters.refused.unsigned_abs(),

@@ -1,5 +1,7 @@
 //! Calls: the row of every model call, written when it is decided.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use ralex_kernel::{
     CallId, Code, ModelId, Money, NodeId, OrgId, Price, ProviderId, ScopePath, TokenId, UserId,
@@ -68,6 +70,17 @@ pub enum Decision {
     Open { held: Money, periods: Vec<HeldPeriod> },
     /// It does not, and its row is closed from the start.
     Refused { problem: Code },
+}
+
+/// Which of these calls have a row.
+pub async fn recorded(
+    conn: &mut PgConnection,
+    calls: &[(OrgId, CallId)],
+) -> Result<HashSet<(OrgId, CallId)>, sqlx::Error> {
+    if calls.is_empty() {
+        return Ok(HashSet::new());
+    }
+    sql::call::recorded(conn, calls).await
 }
 
 /// Writes the rows of decided calls, in the transaction that holds for them.

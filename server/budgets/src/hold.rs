@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ralex_kernel::{BudgetId, CallId, Code, Money, OrgId, Period, Problem};
 
-use crate::charge::{Charge, HeldPeriod};
+use crate::charge::{Charge, HeldPeriod, PeriodKey};
 
 /// What one call may cost at most, and the budgets that it counts against.
 #[derive(Clone, Debug)]
@@ -14,6 +14,26 @@ pub struct Hold {
     pub call: CallId,
     pub amount: Money,
     pub charges: Vec<Charge>,
+    pub claim: Claim,
+}
+
+impl Hold {
+    /// The periods that it counts in.
+    pub fn periods(&self) -> impl Iterator<Item = PeriodKey> + '_ {
+        self.charges.iter().map(|charge| charge.key(self.org))
+    }
+}
+
+/// What becomes of a hold that does not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Claim {
+    /// It is refused.
+    #[default]
+    Firm,
+    /// It is not refused yet where it would fit if nodes gave back what they have in hand.
+    Patient,
+    /// It was taken out of this node's leases and the call is on its way: it is refused no more.
+    Promised,
 }
 
 /// More to hold for a call that is under way, because it is tried again.
@@ -38,8 +58,13 @@ pub enum Extended {
 pub enum HoldOutcome {
     /// Held on these; the call's row must remember them.
     Held { periods: Vec<HeldPeriod> },
+    /// Promised out of a lease that is not there any more, and does not fit beside it: nothing is
+    /// held, and what the call costs will be counted beyond the limit.
+    Beyond { periods: Vec<HeldPeriod> },
     /// One budget has not enough left; nothing is held anywhere.
     Refused(Refusal),
+    /// It would fit if nodes gave back what they have in hand of this period.
+    Later(PeriodKey),
 }
 
 /// Why a call does not fit.

@@ -1,15 +1,17 @@
 //! The arithmetic of budgets, over rows that the caller has locked.
 //!
-//! What always holds: on a hard budget `spent + held <= limit`; `spent + overrun` is the sum of
-//! what the budget's calls cost; a hold is taken on all of its charges or on none. No amount ever
-//! overflows, so that one absurd price cannot fail the batch that other calls are in.
+//! What always holds: on a hard budget `spent + held + leased <= limit`; `spent + overrun` is the
+//! sum of what the budget's calls cost and of its adjustments; a hold is taken on all of its charges
+//! or on none. No amount ever overflows, so that one absurd price cannot fail the batch that other
+//! calls are in.
 
 use std::collections::BTreeMap;
 
 use ralex_kernel::{BudgetId, Money, OrgId};
 
 use crate::charge::{Charge, HeldPeriod, PeriodKey};
-use crate::hold::{Hold, HoldOutcome, Refusal};
+use crate::hold::{Claim, Hold, HoldOutcome, Refusal};
+use crate::lease::{Give, PART};
 use crate::settle::{Crossing, Overrun};
 
 const THRESHOLDS: [u32; 3] = [50, 80, 100];
@@ -21,6 +23,10 @@ pub(crate) struct Row {
     pub hard: bool,
     pub spent: Money,
     pub held: Money,
+    /// In the hands of all nodes.
+    pub leased: Money,
+    /// In the hands of this one.
+    pub lease: Money,
     pub overrun: Money,
     pub refused: i64,
     /// The highest threshold that was told of.
@@ -31,6 +37,16 @@ pub(crate) struct Row {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     rows: BTreeMap<PeriodKey, (Row, Change)>,
+    /// What this node had in hand before.
+    leases: BTreeMap<PeriodKey, Money>,
+}
+
+/// A lease that is not what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leased {
+    pub key: PeriodKey,
+    pub was: Money,
+    pub is: Money,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +64,10 @@ pub(crate) struct Effect {
 
 impl Ledger {
     pub fn new(rows: impl IntoIterator<Item = (PeriodKey, Row)>) -> Self {
-        Self { rows: rows.into_iter().map(|(key, row)| (key, (row, Change::None))).collect() }
+        let rows: BTreeMap<_, _> =
+            rows.into_iter().map(|(key, row)| (key, (row, Change::None))).collect();
+        let leases = rows.iter().map(|(key, (row, _))| (*key, row.lease)).collect();
+        Self { rows, leases }
     }
 
     /// The periods that have rows.
@@ -64,14 +83,67 @@ impl Ledger {
             .map(|(key, (row, _))| (key, row))
     }
 
+    /// What this node has in hand of each period.
+    pub fn leases(&self) -> impl Iterator<Item = (PeriodKey, Money)> {
+        self.rows.iter().map(|(key, (row, _))| (*key, row.lease))
+    }
+
+    /// The leases to write back.
+    pub fn changed_leases(&self) -> impl Iterator<Item = Leased> {
+        let leases = self.leases().map(|(key, is)| {
+            let was = self.leases.get(&key).copied().unwrap_or_default();
+            Leased { key, was, is }
+        });
+        leases.filter(|leased| leased.was != leased.is)
+    }
+
+    /// Gives back of this node's lease.
+    pub fn give(&mut self, key: PeriodKey, give: Give) {
+        if let Some(row) = self.change(key) {
+            let amount = give.amount.min(row.lease - give.keep).max(Money::ZERO);
+            row.lease = row.lease - amount;
+            row.leased = (row.leased - amount).max(Money::ZERO);
+        }
+    }
+
+    /// Makes this node's lease as large as it should be, as far as a part of what is left goes. One
+    /// that is large enough is kept as it was: what was taken out of it is put back, and its row
+    /// need not be written.
+    pub fn lease(&mut self, key: PeriodKey, want: Money) {
+        let was = self.leases.get(&key).copied().unwrap_or_default();
+        let Some((row, change)) = self.rows.get_mut(&key) else { return };
+        let target = if was >= want - was { was.min(want.saturating_add(want)) } else { want };
+        let grant = (target - row.lease).min(row.left_to_lease());
+        if row.hard && grant.is_positive() {
+            row.lease += grant;
+            row.leased += grant;
+            *change = Change::Unwritten;
+        }
+    }
+
+    /// Counts this node's lease as spent, since nobody knows whether it was, and returns how much
+    /// that is.
+    pub fn lose(&mut self, key: PeriodKey) -> (Money, Effect) {
+        let Some(row) = self.change(key) else { return (Money::ZERO, Effect::default()) };
+        let lost = std::mem::take(&mut row.lease);
+        row.leased = (row.leased - lost).max(Money::ZERO);
+        let overrun = row.add(lost);
+        debug_assert!(!overrun.is_positive(), "a lease is within the limit");
+        (lost, Effect { overruns: Vec::new(), crossings: row.cross(key.budget) })
+    }
+
     /// Holds on all charges or on none. A charge without a row is of a budget deleted meanwhile.
     pub fn hold(&mut self, hold: &Hold) -> HoldOutcome {
-        let short = hold.charges.iter().find(|charge| {
-            self.rows
-                .get(&charge.key(hold.org))
-                .is_some_and(|(row, _)| !row.has_room_for(hold.amount))
-        });
-        if let Some(charge) = short {
+        if hold.claim == Claim::Promised {
+            return self.keep(hold);
+        }
+        if let Some(charge) = self.short(hold, Row::could_have_room_for) {
+            return HoldOutcome::Refused(self.refuse(hold, charge));
+        }
+        if let Some(charge) = self.short(hold, Row::has_room_for) {
+            if hold.claim == Claim::Patient {
+                return HoldOutcome::Later(charge.key(hold.org));
+            }
             return HoldOutcome::Refused(self.refuse(hold, charge));
         }
         let mut periods = Vec::with_capacity(hold.charges.len());
@@ -82,6 +154,36 @@ impl Ledger {
             }
         }
         HoldOutcome::Held { periods }
+    }
+
+    /// The first charge without room.
+    fn short<'a>(&self, hold: &'a Hold, room: impl Fn(&Row, Money) -> bool) -> Option<&'a Charge> {
+        hold.charges.iter().find(|charge| {
+            let row = self.rows.get(&charge.key(hold.org));
+            row.is_some_and(|(row, _)| !room(row, hold.amount))
+        })
+    }
+
+    /// Holds what was promised, out of the leases where they are still there.
+    fn keep(&mut self, hold: &Hold) -> HoldOutcome {
+        let amount = hold.amount.max(Money::ZERO);
+        let beyond =
+            self.short(hold, |row, amount| row.lease >= amount || row.has_room_for(amount));
+        let beyond = beyond.is_some();
+        let mut periods = Vec::with_capacity(hold.charges.len());
+        for charge in &hold.charges {
+            let Some(row) = self.change(charge.key(hold.org)) else { continue };
+            periods.push(charge.held_period());
+            if beyond {
+                continue;
+            }
+            if row.hard && row.lease >= amount {
+                row.lease = row.lease - amount;
+                row.leased = (row.leased - amount).max(Money::ZERO);
+            }
+            row.held += amount;
+        }
+        if beyond { HoldOutcome::Beyond { periods } } else { HoldOutcome::Held { periods } }
     }
 
     /// Holds more on the periods of a call under way, on all of them or on none, and says whether
@@ -166,16 +268,32 @@ impl Ledger {
 impl Row {
     /// What was billed beyond the limit is gone as well, so it counts as spent here.
     fn has_room_for(&self, amount: Money) -> bool {
+        self.fits(amount, self.leased)
+    }
+
+    /// Whether it would have room if nodes had nothing in hand.
+    fn could_have_room_for(&self, amount: Money) -> bool {
+        self.fits(amount, Money::ZERO)
+    }
+
+    fn fits(&self, amount: Money, leased: Money) -> bool {
         let Some(after) = self
             .spent
             .checked_add(self.overrun)
             .and_then(|taken| taken.checked_add(self.held))
+            .and_then(|taken| taken.checked_add(leased))
             .and_then(|taken| taken.checked_add(amount))
         else {
             return false;
         };
         // What costs nothing fits a budget that has nothing left.
         !self.hard || !amount.is_positive() || after <= self.limit
+    }
+
+    fn left_to_lease(&self) -> Money {
+        let taken = [self.overrun, self.held, self.leased];
+        let taken = taken.into_iter().fold(self.spent, Money::saturating_add);
+        Money::nanos(self.limit.saturating_sub(taken).as_nanos() / PART)
     }
 
     fn release(&mut self, held: Money) {
@@ -190,10 +308,10 @@ impl Row {
 
     /// Adds to what is spent as far as the limit allows, and the rest, which it returns, beyond.
     fn add(&mut self, cost: Money) -> Money {
-        let countable = Money::MAX - self.spent - self.overrun - self.held;
+        let countable = Money::MAX - self.spent - self.overrun - self.held - self.leased;
         let cost = cost.min(countable).max(Money::ZERO);
         let within = if self.hard {
-            cost.min((self.limit - self.spent - self.held).max(Money::ZERO))
+            cost.min((self.limit - self.spent - self.held - self.leased).max(Money::ZERO))
         } else {
             cost
         };

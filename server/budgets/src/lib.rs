@@ -11,8 +11,11 @@ mod budget;
 mod call;
 mod charge;
 mod hold;
+mod lease;
 mod ledger;
 mod left;
+mod lost;
+mod recall;
 mod settle;
 mod sql;
 mod story;
@@ -30,11 +33,14 @@ use ralex_access::Access;
 use ralex_kernel::{Clock, NodeId};
 use ralex_store::Db;
 
-pub use batch::{Committed, KnownPeriods, commit, hold_all, settle_all};
-pub use call::{Decision, OpenCall, Prices, Why, open_calls};
-pub use charge::{Charge, HeldPeriod};
-pub use hold::{Extended, Extension, Hold, HoldOutcome, Refusal};
+pub use batch::{Batch, Committed, KnownPeriods, commit, hold_all, settle_all};
+pub use call::{Decision, OpenCall, Prices, Why, open_calls, recorded};
+pub use charge::{Charge, HeldPeriod, PeriodKey};
+pub use hold::{Claim, Extended, Extension, Hold, HoldOutcome, Refusal};
+pub use lease::{Leases, Leasing};
 pub use left::Left;
+pub use lost::give_back;
+pub use recall::recall;
 pub use settle::{
     Answerer, Attempt, Cached, Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement,
     Tokens, Told,
@@ -51,16 +57,29 @@ pub struct Budgets {
     clock: Clock,
     known: applicable::Cache,
     left: left::Cache,
+    leases: Leases,
 }
 
 impl Budgets {
     pub fn new(db: Db, access: Arc<Access>, clock: Clock) -> Self {
-        Self { db, access, clock, known: applicable::cache(), left: left::cache() }
+        Self {
+            db,
+            access,
+            clock,
+            known: applicable::cache(),
+            left: left::cache(),
+            leases: Leases::default(),
+        }
+    }
+
+    /// What this node has in hand.
+    pub fn leases(&self) -> &Leases {
+        &self.leases
     }
 
     /// Says every few seconds that `node` is alive and closes calls of nodes that are not, until
     /// `shutdown`.
     pub async fn run_sweeper(&self, node: NodeId, shutdown: impl Future<Output = ()>) {
-        sweep::run(&self.db, node, shutdown).await;
+        sweep::run(&self.db, node, &self.leases, shutdown).await;
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod attempt;
 pub(crate) mod budget;
 pub(crate) mod call;
 pub(crate) mod kept;
+pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod target;
 pub(crate) mod usage;

@@ -5,7 +5,7 @@
 //! the worst case by what the call really cost.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ralex_audit::{Author, CallClosed, Entry, Event};
 use ralex_kernel::NodeId;
@@ -13,7 +13,9 @@ use ralex_store::{Db, Error, Sweeper, System};
 use sqlx::PgConnection;
 use tracing::warn;
 
-use crate::batch::{KnownPeriods, events, lock_periods};
+use crate::batch::{Batch, events, lock_periods};
+use crate::lease::Leases;
+use crate::lost;
 use crate::settle::{Counted, SettleOutcome};
 use crate::sql;
 use crate::sql::call::{Closing, Locked};
@@ -48,15 +50,23 @@ pub async fn sweep(db: &Db) -> Result<u64, Error> {
 }
 
 /// Beats and sweeps, at once and then steadily, until `shutdown`.
-pub(crate) async fn run(db: &Db, node: NodeId, shutdown: impl Future<Output = ()>) {
-    SWEEPER.run(shutdown, || beat_and_sweep(db, node)).await;
+pub(crate) async fn run(
+    db: &Db,
+    node: NodeId,
+    leases: &Leases,
+    shutdown: impl Future<Output = ()>,
+) {
+    SWEEPER.run(shutdown, || beat_and_sweep(db, node, leases)).await;
 }
 
-async fn beat_and_sweep(db: &Db, node: NodeId) -> Result<u64, Error> {
+async fn beat_and_sweep(db: &Db, node: NodeId, leases: &Leases) -> Result<u64, Error> {
+    let begun = Instant::now();
     let mut tx = db.system("say that this node is alive").await?;
     heartbeat(&mut tx, node).await?;
     tx.commit().await?;
-    sweep(db).await
+    leases.alive(begun);
+    leases.look();
+    Ok(sweep(db).await? + lost::sweep(db, SILENT.as_secs_f64()).await?)
 }
 
 async fn close_some(mut tx: System) -> Result<u64, Error> {
@@ -71,7 +81,7 @@ async fn sweep_some(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     if calls.is_empty() {
         return Ok(0);
     }
-    let mut ledger = lock_periods(conn, &KnownPeriods::default(), calls.iter(), &[]).await?;
+    let mut ledger = lock_periods(conn, &Batch::default(), calls.iter()).await?;
     let outcomes: Vec<SettleOutcome> = calls
         .iter()
         .map(|call| {

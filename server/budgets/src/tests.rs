@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod budgets;
+mod leasing;
 mod race;
 mod settling;
 mod sweeping;

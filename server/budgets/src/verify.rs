@@ -28,11 +28,13 @@ pub struct Difference {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// A hard budget gave more than its limit.
-    Overspent { limit: Money, spent: Money, held: Money },
-    /// What is counted as spent is not what the calls cost.
+    Overspent { limit: Money, spent: Money, held: Money, leased: Money },
+    /// What is counted as spent is not what the calls cost, with all adjustments.
     Spent { counted: Money, calls: Money },
     /// What is held is not what the open calls hold.
     Held { counted: Money, calls: Money },
+    /// What is leased is not what the nodes have in hand.
+    Leased { counted: Money, nodes: Money },
 }
 
 impl fmt::Display for Difference {
@@ -40,14 +42,21 @@ impl fmt::Display for Difference {
         let Self { org, budget, starts_at, finding } = self;
         write!(f, "organisation {org}, budget {budget}, period from {starts_at}: ")?;
         match finding {
-            Finding::Overspent { limit, spent, held } => {
-                write!(f, "${spent} spent and ${held} held pass the limit of ${limit}")
-            }
+            Finding::Overspent { limit, spent, held, leased } => write!(
+                f,
+                "${spent} spent, ${held} held and ${leased} leased pass the limit of ${limit}"
+            ),
             Finding::Spent { counted, calls } => {
-                write!(f, "${counted} counted as spent, but its calls cost ${calls}")
+                write!(
+                    f,
+                    "${counted} counted as spent, but its calls and adjustments come to ${calls}"
+                )
             }
             Finding::Held { counted, calls } => {
                 write!(f, "${counted} held, but its open calls hold ${calls}")
+            }
+            Finding::Leased { counted, nodes } => {
+                write!(f, "${counted} leased, but its nodes have ${nodes} in hand")
             }
         }
     }
@@ -66,12 +75,16 @@ pub async fn verify(db: &Db, org: Option<OrgId>) -> Result<Verification, ralex_s
 fn differences(period: &sql::verify::Period) -> Vec<Difference> {
     let spent = period.spent + period.overrun;
     let mut findings = Vec::new();
-    if period.hard && period.spent + period.held > period.limit {
+    if period.hard && period.spent + period.held + period.leased > period.limit {
         findings.push(Finding::Overspent {
             limit: period.limit,
             spent: period.spent,
             held: period.held,
+            leased: period.leased,
         });
+    }
+    if period.leased != period.in_hand {
+        findings.push(Finding::Leased { counted: period.leased, nodes: period.in_hand });
     }
     if spent != period.cost_of_calls {
         findings.push(Finding::Spent { counted: spent, calls: period.cost_of_calls });

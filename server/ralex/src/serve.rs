@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ralex_access::{Access, Policies};
 use ralex_approvals::Approvals;
-use ralex_audit::{Audit, Signer};
+use ralex_audit::Audit;
 use ralex_broker::{Broker, Parts as BrokerParts};
 use ralex_budgets::Budgets;
 use ralex_guardrails::{Guards, Packs};
@@ -18,7 +18,7 @@ use ralex_kernel::{Clock, NodeId};
 use ralex_providers::{Client, EgressPolicy};
 use ralex_routing::{Catalogue, Routing};
 use ralex_store::{BuiltIn, Db};
-use ralex_vault::{Seal, Vault};
+use ralex_vault::Vault;
 use tokio::task::JoinHandle;
 use tracing::info;
 
@@ -27,7 +27,7 @@ use crate::http::server::{self, Edge, Parts};
 use crate::overview::Health;
 use crate::settings::Settings;
 use crate::shutdown::{self, Shutdown};
-use crate::{limits, logging, say};
+use crate::{audit_log, limits, logging, say};
 
 /// How long the last calls may take to be written when the server ends.
 const LAST_WRITES: Duration = Duration::from_secs(20);
@@ -232,6 +232,10 @@ impl Services {
                 let (audit, heard) = (self.audit.clone(), shutdown.heard());
                 async move { audit.run(heard).await }
             }),
+            tokio::spawn({
+                let (audit, heard) = (self.audit.clone(), shutdown.heard());
+                async move { audit.run_witnesses(heard).await }
+            }),
         ]
     }
 }
@@ -242,14 +246,10 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let deployment = ralex_store::deployment(db).await?;
     let policies = Policies::load(settings.policies.as_deref())?;
     let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await?);
-    let seal = match &settings.seal_key {
-        Some(key) => Seal::from_base64(key)?,
-        None => Seal::in_folder(&settings.data_dir),
-    };
+    let seal = audit_log::seal(settings)?;
     let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await?;
     let pepper = vault.internal_key("token-digest").await?;
-    let seed = vault.internal_key("audit-signing").await?;
-    let audit = Audit::new(db.clone(), Signer::new(deployment, *seed), clock.clone());
+    let audit = audit_log::open(settings, db, deployment, &vault, clock.clone()).await?;
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper)?;
     let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
     let catalogue = Catalogue::built_in()?;
@@ -270,6 +270,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         node,
         default_max_output: settings.default_max_output,
         resilience: settings.resilience,
+        record_first: settings.record_first,
         places: settings.places,
         cache_bytes: settings.cache_bytes,
         folder: settings.data_dir.clone(),

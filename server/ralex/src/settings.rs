@@ -13,13 +13,17 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command};
 use ipnet::IpNet;
+use ralex_audit::Witness;
 use ralex_broker::{Places, Resilience};
 use ralex_kernel::{Email, Secret, Slug};
 use ralex_providers::Timeouts;
 use ralex_routing::breaker::BreakerSettings;
 use url::Url;
 
-use read::{as_text, database_url, filter, folder, named, networks, password, public_url, within};
+use read::{
+    as_text, database_url, filter, folder, named, networks, password, public_url, truth, within,
+    witnesses,
+};
 pub use table::SETTINGS;
 
 /// The settings of a server, checked.
@@ -37,11 +41,13 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     pub seal_key: Option<Secret>,
     pub egress_allow: Vec<IpNet>,
+    pub audit_witnesses: Vec<Witness>,
     pub policies: Option<PathBuf>,
     pub simulated: bool,
     pub default_max_output: u64,
     pub timeouts: Timeouts,
     pub resilience: Resilience,
+    pub record_first: bool,
     pub places: Places,
     pub cache_bytes: u64,
     pub breakers: BreakerSettings,
@@ -207,14 +213,14 @@ impl Given {
             // Whether it is a key is for the vault to say, which repeats nothing of it.
             seal_key: self.parse("seal_key", None, |text| Ok(Some(Secret::new(text.to_owned())))),
             egress_allow: self.parse("egress_allow", Vec::new(), networks),
+            audit_witnesses: self.parse("audit_witnesses", Vec::new(), witnesses),
             policies: self.parse("policies", None, |text| folder(text).map(Some)),
-            simulated: self.parse("simulated", true, |text| {
-                text.parse().map_err(|_| format!("`{text}` is neither true nor false"))
-            }),
+            simulated: self.parse("simulated", true, truth),
             default_max_output: self
                 .parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
             timeouts,
             resilience: self.resilience(timeouts.whole),
+            record_first: self.parse("record_first", false, truth),
             places: self.places(),
             cache_bytes: self.parse("cache_bytes", 0, |text| within(text, 0, 1 << 40)),
             breakers: self.breakers(),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ralex_budgets::{Counted, KnownPeriods, Settlement};
+use ralex_budgets::{Batch, Counted, Settlement};
 use ralex_kernel::Problem;
 use ralex_store::{Db, Dedicated};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
 use super::entry::closed;
-use super::{BACKOFF, BATCH, Closing, PATIENCE, measured, not_recorded};
+use super::{BACKOFF, BATCH, Closing, LOOKS, PATIENCE, Recording, measured, not_recorded};
 
 /// How long the first closing of a batch waits for others. A transaction costs the database about
 /// as much for one call as for ten, and nobody waits for this one who does not say so.
@@ -36,6 +36,20 @@ pub(super) struct Closes {
 impl Closes {
     pub fn close(&self, closing: Closing) {
         self.unwritten.fetch_add(1, Ordering::AcqRel);
+        self.send(closing);
+    }
+
+    /// The same when the call's record has been written.
+    pub fn close_after(&self, recording: Recording, closing: Closing) {
+        self.unwritten.fetch_add(1, Ordering::AcqRel);
+        let closes = self.clone();
+        tokio::spawn(async move {
+            let looks = if recording.at_last().await { 0 } else { LOOKS };
+            closes.send(Closing { looks, ..closing });
+        });
+    }
+
+    fn send(&self, closing: Closing) {
         if self.queue.send(Close::Call(Box::new(closing))).is_err() {
             error!("the writer has ended before a call did; the sweeper will count it as lost");
         }
@@ -177,9 +191,8 @@ impl Closings {
         let settlements: Vec<Settlement> =
             closes.iter().map(|close| close.settlement.clone()).collect();
         let mut tx = self.db.begin().await?;
-        let done = ralex_budgets::commit(&mut tx, &KnownPeriods::default(), &settlements, &[], &[])
-            .await
-            .map_err(ralex_store::problem)?;
+        let batch = Batch { settlements: &settlements, ..Batch::default() };
+        let done = ralex_budgets::commit(&mut tx, &batch).await.map_err(ralex_store::problem)?;
         let entries = closes.iter().zip(&done.settled).filter_map(closed).collect();
         ralex_audit::record_all(&mut tx, entries).await.map_err(ralex_store::problem)?;
         tx.commit().await.map_err(ralex_store::problem)?;

@@ -1,13 +1,13 @@
 //! What one batch writes for each of its calls: rows, events, and the answers to those who wait.
 
-use ralex_audit::{Answered, CallClosed, Entry, Event, Tried};
+use ralex_audit::{Answered, CallClosed, CallOpened, Entry, Event, Tried};
 use ralex_budgets::{
     Attempt, Counted, Decision, Ending, Extended, Extension, HoldOutcome, OpenCall, Refusal,
     SettleOutcome, Settlement, Tokens, Told,
 };
 use ralex_kernel::{Code, Money};
 
-use super::{Closing, Extending, Opened, Opening};
+use super::{Closing, Extending, Opened, Opening, not_recorded};
 
 pub(super) fn extended(extending: &Extending, done: Extended) -> Option<Entry> {
     let Extended::Held { held } = done else { return None };
@@ -37,7 +37,12 @@ pub(super) fn row(opening: &Opening, held: Option<&HoldOutcome>) -> OpenCall {
         Some(HoldOutcome::Held { periods }) => {
             Decision::Open { held: opening.hold.amount, periods: periods.clone() }
         }
-        Some(HoldOutcome::Refused(_)) => Decision::Refused { problem: Code::BudgetExhausted },
+        Some(HoldOutcome::Beyond { periods }) => {
+            Decision::Open { held: Money::ZERO, periods: periods.clone() }
+        }
+        Some(HoldOutcome::Refused(_) | HoldOutcome::Later(_)) => {
+            Decision::Refused { problem: Code::BudgetExhausted }
+        }
         None => Decision::Refused { problem: opening.refused.unwrap_or(Code::Internal) },
     };
     OpenCall { decision, ..opening.row.clone() }
@@ -46,9 +51,13 @@ pub(super) fn row(opening: &Opening, held: Option<&HoldOutcome>) -> OpenCall {
 pub(super) fn decided(opening: &Opening, held: Option<&HoldOutcome>) -> Entry {
     let event = match held {
         Some(HoldOutcome::Held { .. }) => Event::CallOpened(opening.intent.clone()),
+        Some(HoldOutcome::Beyond { .. }) => {
+            Event::CallOpened(CallOpened { held: Money::ZERO, ..opening.intent.clone() })
+        }
         Some(HoldOutcome::Refused(refusal)) => {
             refused(opening, Code::BudgetExhausted, Some(refusal))
         }
+        Some(HoldOutcome::Later(_)) => refused(opening, Code::BudgetExhausted, None),
         None => refused(opening, opening.refused.unwrap_or(Code::Internal), None),
     };
     Entry::new(opening.author.clone(), event)
@@ -110,7 +119,8 @@ pub(super) fn tried(attempt: &Attempt) -> Tried {
 
 pub(super) fn answer(held: Option<HoldOutcome>) -> Opened {
     match held {
-        Some(HoldOutcome::Held { .. }) | None => Ok(()),
-        Some(HoldOutcome::Refused(refusal)) => Err(refusal.problem()),
+        Some(HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. }) | None => Ok(()),
+        Some(HoldOutcome::Refused(refusal)) => Err(refusal.problem().into()),
+        Some(HoldOutcome::Later(_)) => Err(not_recorded().into()),
     }
 }

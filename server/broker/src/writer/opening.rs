@@ -1,75 +1,79 @@
 //! The lane of what begins: holds and intents, and further holds for further tries. Whoever is in
-//! it waits for it.
+//! it waits for it, or is under way by what this node has in hand.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
-use ralex_budgets::{Committed, Ending, Extended, HoldOutcome, KnownPeriods};
-use ralex_kernel::{Code, Problem};
-use ralex_store::{Db, Dedicated};
+use ralex_budgets::{
+    Batch, Claim, Committed, Ending, Extended, Hold, HoldOutcome, KnownPeriods, Leases, Leasing,
+    PeriodKey,
+};
+use ralex_kernel::{CallId, Code, NodeId, OrgId, Problem};
+use ralex_store::{Db, Dedicated, Exclusive};
 use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::closing::Closes;
 use super::entry::{answer, decided, extended, row, unwanted};
+use super::waiting::{Asked, Queues, Waiting};
 use super::{
-    BACKOFF, BATCH, Closing, ExtendQueue, OpenQueue, Opened, PATIENCE, measured, not_recorded,
+    BACKOFF, Closing, ExtendQueue, LOOKS, OpenQueue, Opened, PATIENCE, Recording, Unrecorded,
+    measured, not_answered, not_recorded,
 };
-
-/// How often to look for a call whose opening is in doubt before giving it up: longer together
-/// than the database lets a transaction of a lost connection live.
-const LOOKS: u8 = 12;
-
-/// Those who wait for a batch.
-#[derive(Default)]
-struct Waiting {
-    opens: Vec<OpenQueue>,
-    extends: Vec<ExtendQueue>,
-}
 
 /// What a batch did.
 enum Written {
-    All {
-        answers: Vec<Opened>,
-        extended: Vec<Extended>,
-    },
-    /// Nothing yet: somebody would be refused money that calls which have ended still hold.
-    Nothing,
+    All(Box<All>),
+    /// Nothing yet: somebody would be refused money that calls which have ended still hold, or
+    /// that this node has in hand of these.
+    Nothing(Vec<PeriodKey>),
+}
+
+/// What was written, index by index.
+struct All {
+    /// Nothing for what is put off.
+    answers: Vec<Option<Opened>>,
+    extended: Vec<Extended>,
 }
 
 pub(super) struct Openings {
     db: Dedicated,
-    opens: mpsc::Receiver<OpenQueue>,
-    extends: mpsc::UnboundedReceiver<ExtendQueue>,
+    pool: Db,
+    node: NodeId,
+    queues: Queues,
     closes: Closes,
+    leases: Leases,
     known: KnownPeriods,
 }
 
 impl Openings {
     pub fn new(
-        db: &Db,
-        opens: mpsc::Receiver<OpenQueue>,
-        extends: mpsc::UnboundedReceiver<ExtendQueue>,
-        closes: Closes,
+        (db, node): (&Db, NodeId),
+        (opens, extends): (mpsc::Receiver<OpenQueue>, mpsc::UnboundedReceiver<ExtendQueue>),
+        (closes, leases): (Closes, Leases),
     ) -> Self {
+        let (pool, dedicated) = (db.clone(), db.dedicated("open calls"));
+        let queues = Queues::new(opens, extends);
         let known = KnownPeriods::default();
-        Self { db: db.dedicated("open calls"), opens, extends, closes, known }
+        Self { db: dedicated, pool, node, queues, closes, leases, known }
     }
 
     pub async fn run(mut self) {
-        while let Some(waiting) = self.gather().await {
+        while let Some(waiting) = self.queues.gather(&self.leases).await {
             let begun = Instant::now();
             let size = waiting.opens.len() + waiting.extends.len();
-            if size == 0 {
+            if size == 0 && !self.leases.owe() {
                 continue;
             }
             // A connection that falls silent tells nobody; no caller is made to wait for TCP.
             let decided = tokio::time::timeout(PATIENCE, self.decide(&waiting)).await;
             match decided.unwrap_or_else(|_| Err(not_recorded())) {
-                Ok((answers, extended)) => {
+                Ok(all) => {
                     measured("open", begun, size);
-                    self.answer(waiting, answers, extended);
+                    self.answer(waiting, all);
                 }
                 Err(problem) => {
+                    self.leases.unsure();
                     let code = problem.code.as_str();
                     metrics::counter!("ralex_writer_failures_total", "lane" => "open").increment(1);
                     warn!(code, "a batch of {size} was not written");
@@ -78,109 +82,210 @@ impl Openings {
                 }
             }
         }
+        self.end().await;
+    }
+
+    /// What this node has in hand when all its calls are recorded, goes back; what is not given
+    /// back counts as spent once the node has been silent for a while.
+    async fn end(self) {
         self.db.close().await;
+        if self.leases.are_settled() {
+            let given = ralex_budgets::give_back(&self.pool, self.node);
+            match tokio::time::timeout(PATIENCE, given).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => warn!(%error, "leases were not given back: {error}"),
+                Err(_) => warn!("leases were not given back in time"),
+            }
+        }
     }
 
-    /// Waits for work and takes what is there; nothing when all is done for good.
-    async fn gather(&mut self) -> Option<Waiting> {
-        let mut waiting = Waiting::default();
-        tokio::select! {
-            Some(open) = self.opens.recv() => waiting.opens.push(open),
-            Some(extend) = self.extends.recv() => waiting.extends.push(extend),
-            else => return None,
-        }
-        while waiting.opens.len() < BATCH {
-            let Ok(open) = self.opens.try_recv() else { break };
-            waiting.opens.push(open);
-        }
-        while waiting.extends.len() < BATCH {
-            let Ok(extend) = self.extends.try_recv() else { break };
-            waiting.extends.push(extend);
-        }
-        // A caller that has gone while it waited wants nothing sent, so nothing is opened.
-        waiting.opens.retain(|(_, reply)| !reply.is_closed());
-        waiting.extends.retain(|(_, reply)| !reply.is_closed());
-        Some(waiting)
-    }
-
-    /// Decides and writes. What has ended gives its money back before anybody is refused for want
-    /// of it: a caller that has its answer may spend what that call did not.
-    async fn decide(&mut self, waiting: &Waiting) -> Result<(Vec<Opened>, Vec<Extended>), Problem> {
-        let mut last = !self.closes.any_unwritten();
+    /// Decides and writes. What has ended gives its money back, and this node what it has in hand,
+    /// before anybody is refused for want of it: a caller that has its answer may spend what that
+    /// call did not.
+    async fn decide(&mut self, waiting: &Waiting) -> Result<Box<All>, Problem> {
+        let (mut needed, mut last) = (Vec::new(), false);
         loop {
-            match self.write(waiting, last).await? {
-                Written::All { answers, extended } => return Ok((answers, extended)),
-                Written::Nothing => {
-                    last = true;
-                    self.closes.barrier().await;
+            let holds: Vec<_> = waiting.holds().cloned().collect();
+            let leasing = self.leases.leasing(self.node, &holds, &needed);
+            match self.write(waiting, (&holds, &leasing), last).await? {
+                Written::All(all) => return Ok(all),
+                Written::Nothing(short) => {
+                    self.leases.not_written(&leasing);
+                    (needed, last) = (short, true);
+                    if self.closes.any_unwritten() {
+                        self.closes.barrier().await;
+                    }
                 }
             }
         }
     }
 
-    async fn write(&mut self, waiting: &Waiting, last: bool) -> Result<Written, Problem> {
-        let Waiting { opens, extends } = waiting;
-        let wanted = opens.iter().filter(|(opening, _)| opening.refused.is_none());
-        let holds: Vec<_> = wanted.map(|(opening, _)| opening.hold.clone()).collect();
-        let extensions: Vec<_> = extends.iter().map(|(one, _)| one.extension).collect();
+    async fn write(
+        &mut self,
+        waiting: &Waiting,
+        (holds, leasing): (&[Hold], &Leasing),
+        last: bool,
+    ) -> Result<Written, Problem> {
         let mut tx = self.db.begin().await?;
-        let done = ralex_budgets::commit(&mut tx, &self.known, &[], &extensions, &holds)
-            .await
-            .map_err(ralex_store::problem)?;
-        if !last && refuses(&done) {
+        let there = already_there(&mut tx, &waiting.opens).await?;
+        let is_there = |hold: &Hold| there.contains(&(hold.org, hold.call));
+        let new: Vec<Hold> = holds.iter().filter(|hold| !is_there(hold)).cloned().collect();
+        let extensions: Vec<_> = waiting.extends.iter().map(|(one, _)| one.extension).collect();
+        let batch = Batch {
+            extensions: &extensions,
+            holds: &new,
+            known: Some(&self.known),
+            leasing: Some(leasing),
+            ..Batch::default()
+        };
+        let done = ralex_budgets::commit(&mut tx, &batch).await.map_err(ralex_store::problem)?;
+        let short = short(&new, &done);
+        if !last && refuses(&done) && (self.closes.any_unwritten() || self.leases.have(&short)) {
             tx.rollback().await.map_err(ralex_store::problem)?;
-            return Ok(Written::Nothing);
+            return Ok(Written::Nothing(short));
         }
         let mut held = done.held.into_iter();
-        let held: Vec<_> = opens
+        let held: Vec<_> = waiting
+            .opens
             .iter()
-            .map(|(open, _)| if open.refused.is_none() { held.next() } else { None })
+            .map(|asked| match &asked.opening.refused {
+                None if is_there(&asked.opening.hold) => Outcome::There,
+                None => held.next().map_or(Outcome::Refused, Outcome::Decided),
+                Some(_) => Outcome::Refused,
+            })
             .collect();
-        let rows: Vec<_> =
-            opens.iter().zip(&held).map(|((open, _), held)| row(open, held.as_ref())).collect();
-        ralex_budgets::open_calls(&mut tx, &rows).await.map_err(ralex_store::problem)?;
-        let longer = extends.iter().zip(&done.extended);
-        let longer = longer.filter_map(|((one, _), done)| extended(one, *done));
-        let decisions = opens.iter().zip(&held);
-        let decisions = decisions.map(|((open, _), held)| decided(open, held.as_ref()));
-        let entries = longer.chain(decisions).collect();
-        ralex_audit::record_all(&mut tx, entries).await.map_err(ralex_store::problem)?;
+        record(&mut tx, waiting, &held, &done.extended).await?;
+        for key in held.iter().filter_map(Outcome::later) {
+            ralex_budgets::recall(&mut tx, key).await.map_err(ralex_store::problem)?;
+        }
         tx.commit().await.map_err(ralex_store::problem)?;
         self.known.learn(done.periods);
-        let answers = held.into_iter().map(answer).collect();
-        Ok(Written::All { answers, extended: done.extended })
+        self.leases.written(holds.iter(), &done.leases);
+        let answers = held.into_iter().map(Outcome::answer).collect();
+        Ok(Written::All(Box::new(All { answers, extended: done.extended })))
     }
 
-    fn answer(&self, waiting: Waiting, answers: Vec<Opened>, extended: Vec<Extended>) {
-        for ((_, reply), extended) in waiting.extends.into_iter().zip(extended) {
+    fn answer(&mut self, waiting: Waiting, all: Box<All>) {
+        for ((_, reply), extended) in waiting.extends.into_iter().zip(all.extended) {
             // Who left meanwhile closes the call, and with it all that it holds.
             reply.send(extended).ok();
         }
-        for ((opening, reply), answer) in waiting.opens.into_iter().zip(answers) {
+        for (asked, answer) in waiting.opens.into_iter().zip(all.answers) {
+            let Some(answer) = answer else {
+                self.queues.put_off(asked);
+                continue;
+            };
+            let Asked { opening, reply, .. } = asked;
+            let promised = opening.hold.claim == Claim::Promised;
             // A caller that left while its batch was written leaves an open call.
-            if reply.send(answer).is_err_and(|answer| answer.is_ok()) {
+            if reply.send(answer).is_err_and(|answer| answer.is_ok()) && !promised {
                 self.closes.close(unwanted(*opening, Ending::Canceled, None));
             }
         }
     }
 
     /// Turns away those who wait. A commit whose answer was lost may have gone through all the
-    /// same, or may yet, so each of their calls is closed again at no cost, and looked for again
-    /// where there is none.
-    fn failed(&self, waiting: Waiting) {
+    /// same, or may yet. So each call that was not sent is closed again at no cost, and looked for
+    /// again where there is none; and the record of each that was sent is tried again.
+    fn failed(&mut self, waiting: Waiting) {
         for (_, reply) in waiting.extends {
             reply.send(Extended::Refused).ok();
         }
-        for (opening, reply) in waiting.opens {
+        for Asked { opening, reply, .. } in waiting.opens {
+            if opening.hold.claim == Claim::Promised {
+                let (next, again) = Recording::new(true);
+                let unrecorded = Unrecorded { problem: not_answered(), again: Some(again) };
+                reply.send(Err(unrecorded)).ok();
+                self.queues.again(opening, next);
+                continue;
+            }
             let code = Some(Code::Unavailable);
             let closing = unwanted(*opening, Ending::Error, code);
             self.closes.close(Closing { looks: LOOKS, ..closing });
-            reply.send(Err(not_recorded())).ok();
+            reply.send(Err(not_recorded().into())).ok();
         }
     }
 }
 
+/// What was decided of one call.
+enum Outcome {
+    Decided(HoldOutcome),
+    /// Its record was written by an earlier batch, though nobody was told.
+    There,
+    /// Whatever it would cost.
+    Refused,
+}
+
+impl Outcome {
+    fn later(&self) -> Option<PeriodKey> {
+        match self {
+            Self::Decided(HoldOutcome::Later(key)) => Some(*key),
+            Self::Decided(_) | Self::There | Self::Refused => None,
+        }
+    }
+
+    fn held(&self) -> Option<&HoldOutcome> {
+        match self {
+            Self::Decided(held) => Some(held),
+            Self::There | Self::Refused => None,
+        }
+    }
+
+    fn answer(self) -> Option<Opened> {
+        match self {
+            Self::Decided(HoldOutcome::Later(_)) => None,
+            Self::Decided(held) => Some(answer(Some(held))),
+            Self::There | Self::Refused => Some(Ok(())),
+        }
+    }
+}
+
+/// Writes the rows and the events of all that is decided.
+async fn record(
+    tx: &mut Exclusive<'_>,
+    waiting: &Waiting,
+    held: &[Outcome],
+    extended_by: &[Extended],
+) -> Result<(), Problem> {
+    let new = waiting.opens.iter().zip(held);
+    let new = new.filter(|(_, held)| !matches!(held, Outcome::There) && held.later().is_none());
+    let new: Vec<_> = new.map(|(asked, held)| (&*asked.opening, held.held())).collect();
+    let rows: Vec<_> = new.iter().map(|(opening, held)| row(opening, *held)).collect();
+    ralex_budgets::open_calls(tx, &rows).await.map_err(ralex_store::problem)?;
+    let longer = waiting.extends.iter().zip(extended_by);
+    let longer = longer.filter_map(|((one, _), done)| extended(one, *done));
+    let decisions = new.iter().map(|(opening, held)| decided(opening, *held));
+    let entries = longer.chain(decisions).collect();
+    ralex_audit::record_all(tx, entries).await.map_err(ralex_store::problem)
+}
+
+/// Which calls that were tried before have been written after all.
+async fn already_there(
+    tx: &mut Exclusive<'_>,
+    opens: &[Asked],
+) -> Result<HashSet<(OrgId, CallId)>, Problem> {
+    let again = opens.iter().filter(|asked| asked.again).map(|asked| &asked.opening.hold);
+    let again: Vec<_> = again.map(|hold| (hold.org, hold.call)).collect();
+    ralex_budgets::recorded(tx, &again).await.map_err(ralex_store::problem)
+}
+
 fn refuses(done: &Committed) -> bool {
-    done.held.iter().any(|held| matches!(held, HoldOutcome::Refused(_)))
-        || done.extended.contains(&Extended::Refused)
+    let refused = |held: &HoldOutcome| match held {
+        HoldOutcome::Refused(_) | HoldOutcome::Later(_) => true,
+        HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } => false,
+    };
+    done.held.iter().any(refused) || done.extended.contains(&Extended::Refused)
+}
+
+/// The periods of what would be refused.
+fn short(holds: &[Hold], done: &Committed) -> Vec<PeriodKey> {
+    let refused = holds.iter().zip(&done.held).filter(|(_, held)| match held {
+        HoldOutcome::Refused(_) | HoldOutcome::Later(_) => true,
+        HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } => false,
+    });
+    let mut keys: Vec<_> = refused.flat_map(|(hold, _)| hold.periods()).collect();
+    if done.extended.contains(&Extended::Refused) {
+        keys.extend(&done.periods);
+    }
+    keys
 }

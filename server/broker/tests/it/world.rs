@@ -97,6 +97,7 @@ impl World {
             node: NodeId::generate(),
             default_max_output: 64,
             resilience,
+            record_first: false,
             places,
             cache_bytes: 1 << 20,
             folder: folder.path().to_owned(),

@@ -162,6 +162,9 @@ pub(crate) struct Counters {
     pub spent: Money,
     pub held: Money,
     pub overrun: Money,
+    pub leased: Money,
+    /// Part of what is spent or overrun that is not of calls.
+    pub adjusted: Money,
     pub refused: i64,
 }
 
@@ -174,7 +177,11 @@ pub(crate) async fn counters(
 ) -> Result<HashMap<BudgetId, Counters>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select p.budget_id as "budget: BudgetId", p.spent as "spent: Money",
-               p.held as "held: Money", p.overrun as "overrun: Money", p.refused
+               p.held as "held: Money", p.overrun as "overrun: Money", p.refused,
+               p.leased as "leased: Money",
+               coalesce((select sum(a.amount) from budget_adjustment a
+                   where a.org_id = p.org_id and a.budget_id = p.budget_id
+                     and a.starts_at = p.starts_at), 0)::bigint as "adjusted!: Money"
            from unnest($2::uuid[], $3::timestamptz[]) as k (budget_id, starts_at)
            join budget_period p on p.org_id = $1 and p.budget_id = k.budget_id
                and p.starts_at = k.starts_at"#,
@@ -185,8 +192,15 @@ pub(crate) async fn counters(
     .fetch_all(conn)
     .await?;
     let counters = rows.into_iter().map(|row| {
-        let (spent, held, overrun, refused) = (row.spent, row.held, row.overrun, row.refused);
-        (row.budget, Counters { spent, held, overrun, refused })
+        let counters = Counters {
+            spent: row.spent,
+            held: row.held,
+            overrun: row.overrun,
+            leased: row.leased,
+            adjusted: row.adjusted,
+            refused: row.refused,
+        };
+        (row.budget, counters)
     });
     Ok(counters.collect())
 }
@@ -197,6 +211,7 @@ pub(crate) struct Current {
     pub starts_at: DateTime<Utc>,
     pub spent: Money,
     pub held: Money,
+    pub leased: Money,
     pub overrun: Money,
     pub alerted: i32,
 }
@@ -211,7 +226,7 @@ pub(crate) async fn lock_current(
     sqlx::query_as!(
         Current,
         r#"select starts_at, spent as "spent: Money", held as "held: Money",
-               overrun as "overrun: Money", alerted
+               overrun as "overrun: Money", leased as "leased: Money", alerted
            from budget_period
            where org_id = $1 and budget_id = $2 and ends_at > $3
            order by starts_at

@@ -1,5 +1,7 @@
 //! Queries on `call` that write: the broker's batches, one statement each.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use ralex_kernel::{CallId, Money, NodeId, OrgId, SecretId};
 use sqlx::PgConnection;
@@ -217,6 +219,24 @@ impl<'a> Opened<'a> {
 /// The text form of a PostgreSQL array, for elements that need no quotes.
 fn array(elements: impl Iterator<Item = String>) -> String {
     format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
+}
+
+pub(crate) async fn recorded(
+    conn: &mut PgConnection,
+    calls: &[(OrgId, CallId)],
+) -> Result<HashSet<(OrgId, CallId)>, sqlx::Error> {
+    let (orgs, ids): (Vec<Uuid>, Vec<Uuid>) =
+        calls.iter().map(|(org, call)| (org.uuid(), call.uuid())).unzip();
+    let rows = sqlx::query!(
+        r#"select c.org_id as "org: OrgId", c.id as "id: CallId"
+           from unnest($1::uuid[], $2::uuid[]) as k (org_id, id)
+           join call c on c.org_id = k.org_id and c.id = k.id"#,
+        &orgs,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.org, row.id)).collect())
 }
 
 /// Locks calls in the order of their ids, whatever the order asked for.

@@ -1,7 +1,7 @@
 //! Queries on `budget_period`: rows are made, locked in one order, and written back.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BudgetId, Money, OrgId};
+use ralex_kernel::{BudgetId, Money, NodeId, OrgId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -50,8 +50,10 @@ pub(crate) async fn insert_missing(
 }
 
 /// Locks rows in the order of their keys, so that nodes wait for each other and never in a circle.
+/// `node`: whose leases are read with them.
 pub(crate) async fn lock(
     conn: &mut PgConnection,
+    node: Option<NodeId>,
     keys: impl IntoIterator<Item = PeriodKey>,
 ) -> Result<Ledger, sqlx::Error> {
     let (mut orgs, mut budgets, mut starts) = (Vec::new(), Vec::new(), Vec::new());
@@ -63,15 +65,19 @@ pub(crate) async fn lock(
     let rows = sqlx::query!(
         r#"select p.org_id as "org: OrgId", p.budget_id as "budget: BudgetId", p.starts_at,
                p.spend_limit as "limit: Money", p.hard, p.spent as "spent: Money",
-               p.held as "held: Money", p.overrun as "overrun: Money", p.refused, p.alerted
+               p.held as "held: Money", p.overrun as "overrun: Money", p.refused, p.alerted,
+               p.leased as "leased: Money", coalesce(l.amount, 0) as "lease!: Money"
            from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as k (org_id, budget_id, starts_at)
            join budget_period p on p.org_id = k.org_id and p.budget_id = k.budget_id
                and p.starts_at = k.starts_at
+           left join budget_lease l on l.org_id = k.org_id and l.budget_id = k.budget_id
+               and l.starts_at = k.starts_at and l.node_id = $4
            order by p.org_id, p.budget_id, p.starts_at
            for no key update of p"#,
         &orgs,
         &budgets,
         &starts,
+        node as _,
     )
     .fetch_all(conn)
     .await?;
@@ -82,6 +88,8 @@ pub(crate) async fn lock(
             hard: row.hard,
             spent: row.spent,
             held: row.held,
+            leased: row.leased,
+            lease: row.lease,
             overrun: row.overrun,
             refused: row.refused,
             alerted: u32::try_from(row.alerted).unwrap_or(0),
@@ -101,10 +109,10 @@ pub(crate) async fn write(conn: &mut PgConnection, ledger: &Ledger) -> Result<()
     sqlx::query!(
         "update budget_period p
          set spent = k.spent, held = k.held, overrun = k.overrun, refused = k.refused,
-             alerted = k.alerted
+             alerted = k.alerted, leased = k.leased
          from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[], $5::bigint[],
-             $6::bigint[], $7::bigint[], $8::bigint[])
-             as k (org_id, budget_id, starts_at, spent, held, overrun, refused, alerted)
+             $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+             as k (org_id, budget_id, starts_at, spent, held, overrun, refused, alerted, leased)
          where p.org_id = k.org_id and p.budget_id = k.budget_id and p.starts_at = k.starts_at",
         &keys.iter().map(|key| key.org.uuid()).collect::<Vec<Uuid>>(),
         &keys.iter().map(|key| key.budget.uuid()).collect::<Vec<Uuid>>(),
@@ -114,6 +122,7 @@ pub(crate) async fn write(conn: &mut PgConnection, ledger: &Ledger) -> Result<()
         &column(|row| row.overrun.as_nanos()),
         &column(|row| row.refused),
         &column(|row| i64::from(row.alerted)),
+        &column(|row| row.leased.as_nanos()),
     )
     .execute(conn)
     .await?;

@@ -1,4 +1,4 @@
-//! The query that compares budgets with the calls that name them.
+//! The query that compares budgets with the calls that name them, and with all else that counts.
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{BudgetId, Money, OrgId};
@@ -15,6 +15,8 @@ pub(crate) struct Period {
     pub spent: Money,
     pub held: Money,
     pub overrun: Money,
+    pub leased: Money,
+    pub in_hand: Money,
     pub cost_of_calls: Money,
     pub held_by_calls: Money,
 }
@@ -35,7 +37,13 @@ pub(crate) async fn periods(
                group by c.org_id, k.budget_id, k.starts_at),
            known as (
                select p.org_id, p.budget_id, p.starts_at, p.spend_limit, p.hard, p.spent, p.held,
-                   p.overrun
+                   p.overrun, p.leased,
+                   (select coalesce(sum(l.amount), 0)::bigint from budget_lease l
+                    where l.org_id = p.org_id and l.budget_id = p.budget_id
+                      and l.starts_at = p.starts_at) as in_hand,
+                   (select coalesce(sum(a.amount), 0) from budget_adjustment a
+                    where a.org_id = p.org_id and a.budget_id = p.budget_id
+                      and a.starts_at = p.starts_at) as adjusted
                from budget_period p
                where $1::uuid is null or p.org_id = $1)
            select b.org_id as "org!: OrgId", b.id as "budget!: BudgetId",
@@ -44,7 +52,10 @@ pub(crate) async fn periods(
                coalesce(p.hard, b.hard) as "hard!",
                coalesce(p.spent, 0) as "spent!: Money", coalesce(p.held, 0) as "held!: Money",
                coalesce(p.overrun, 0) as "overrun!: Money",
-               least(coalesce(c.cost, 0), 9223372036854775807)::bigint as "cost_of_calls!: Money",
+               coalesce(p.leased, 0) as "leased!: Money",
+               coalesce(p.in_hand, 0) as "in_hand!: Money",
+               least(coalesce(c.cost, 0) + coalesce(p.adjusted, 0),
+                   9223372036854775807)::bigint as "cost_of_calls!: Money",
                least(coalesce(c.held, 0), 9223372036854775807)::bigint as "held_by_calls!: Money"
            from known p
            full join of_calls c on c.org_id = p.org_id and c.budget_id = p.budget_id

@@ -6,12 +6,16 @@ use proptest::prelude::*;
 use ralex_kernel::{BudgetId, CallId, Money, OrgId, Period};
 
 use crate::charge::Charge;
+use crate::lease::Give;
 use crate::ledger::{Ledger, Row};
-use crate::{Hold, HoldOutcome};
+use crate::{Claim, Hold, HoldOutcome};
 
 #[derive(Clone, Debug)]
 enum Step {
-    Hold { amount: i64, charges: Vec<bool> },
+    Hold { amount: i64, charges: Vec<bool>, claim: Claim },
+    Lease { budget: usize, want: i64 },
+    Give { budget: usize, amount: i64 },
+    LoseLease { budget: usize },
     Settle { which: usize, cost: i64 },
     Lose { which: usize },
 }
@@ -26,11 +30,18 @@ struct Known {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        (0..400_i64, prop::collection::vec(any::<bool>(), 4))
-            .prop_map(|(amount, charges)| Step::Hold { amount, charges }),
+        (0..400_i64, prop::collection::vec(any::<bool>(), 4), claim())
+            .prop_map(|(amount, charges, claim)| Step::Hold { amount, charges, claim }),
+        (0..4_usize, 0..2_000_i64).prop_map(|(budget, want)| Step::Lease { budget, want }),
+        (0..4_usize, 0..2_000_i64).prop_map(|(budget, amount)| Step::Give { budget, amount }),
+        (0..4_usize).prop_map(|budget| Step::LoseLease { budget }),
         (any::<usize>(), 0..500_i64).prop_map(|(which, cost)| Step::Settle { which, cost }),
         any::<usize>().prop_map(|which| Step::Lose { which }),
     ]
+}
+
+fn claim() -> impl Strategy<Value = Claim> {
+    prop_oneof![Just(Claim::Firm), Just(Claim::Patient), Just(Claim::Promised)]
 }
 
 fn charge(limit: i64, hard: bool) -> Charge {
@@ -51,6 +62,8 @@ fn row(charge: &Charge) -> Row {
         hard: charge.hard,
         spent: Money::ZERO,
         held: Money::ZERO,
+        leased: Money::ZERO,
+        lease: Money::ZERO,
         overrun: Money::ZERO,
         refused: 0,
         alerted: 0,
@@ -79,24 +92,51 @@ impl Play {
 
     fn play(&mut self, step: Step) {
         match step {
-            Step::Hold { amount, charges } => self.hold(amount, &charges),
+            Step::Hold { amount, charges, claim } => self.hold(amount, &charges, claim),
+            Step::Lease { budget, want } => {
+                let key = self.charges[budget].key(self.org);
+                self.ledger.lease(key, Money::nanos(want));
+            }
+            Step::Give { budget, amount } => {
+                let give = Give { amount: Money::nanos(amount), keep: Money::ZERO };
+                self.ledger.give(self.charges[budget].key(self.org), give);
+            }
+            Step::LoseLease { budget } => {
+                let charge = self.charges[budget].clone();
+                let (lost, _) = self.ledger.lose(charge.key(self.org));
+                // As good as a call that has cost this.
+                let (charges, held, cost) = (vec![charge], Money::ZERO, Some(lost));
+                self.calls.push(Known { charges, held, cost, lost: false });
+            }
             Step::Settle { which, cost } => self.settle(which, Money::nanos(cost), false),
             Step::Lose { which } => self.settle(which, Money::ZERO, true),
         }
     }
 
-    fn hold(&mut self, amount: i64, chosen: &[bool]) {
+    fn hold(&mut self, amount: i64, chosen: &[bool], claim: Claim) {
         let on = self.charges.iter().zip(chosen).filter(|(_, chosen)| **chosen);
         let charges: Vec<Charge> = on.map(|(charge, _)| charge.clone()).collect();
         let (call, held) = (CallId::generate(), Money::nanos(amount));
         let before = self.rows();
-        let hold = Hold { org: self.org, call, amount: held, charges: charges.clone() };
+        let hold = Hold { org: self.org, call, amount: held, charges: charges.clone(), claim };
         match self.ledger.hold(&hold) {
             HoldOutcome::Held { periods } => {
                 assert_eq!(periods.len(), charges.len());
                 self.calls.push(Known { charges, held, cost: None, lost: false });
             }
+            HoldOutcome::Beyond { periods } => {
+                assert_eq!((claim, periods.len()), (Claim::Promised, charges.len()));
+                let held = Money::ZERO;
+                self.calls.push(Known { charges, held, cost: None, lost: false });
+            }
+            HoldOutcome::Later(key) => {
+                assert_eq!(claim, Claim::Patient);
+                let leased = before.get(&key.budget).map(|row| row.leased);
+                assert!(leased.is_some_and(Money::is_positive), "{leased:?}");
+                assert_eq!(before, self.rows());
+            }
             HoldOutcome::Refused(_) => {
+                assert_ne!(claim, Claim::Promised);
                 let taken = |rows: &HashMap<BudgetId, Row>| -> Vec<Money> {
                     self.charges
                         .iter()
@@ -133,7 +173,8 @@ impl Play {
         let rows = self.rows();
         for charge in &self.charges {
             let Some(row) = rows.get(&charge.budget) else { continue };
-            assert!(!row.hard || row.spent + row.held <= row.limit, "{row:?}");
+            assert!(!row.hard || row.spent + row.held + row.leased <= row.limit, "{row:?}");
+            assert_eq!(row.lease, row.leased, "there is one node");
             assert!(row.spent >= Money::ZERO && row.held >= Money::ZERO, "{row:?}");
             let of = |value: fn(&Known) -> Option<Money>| -> i128 {
                 let on = self.calls.iter().filter(|call| call.charges.contains(charge));

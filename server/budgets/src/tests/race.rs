@@ -9,7 +9,7 @@ use ralex_kernel::{Clock, Money};
 
 use super::world::{World, pick};
 use crate::{
-    Charge, HoldOutcome, KnownPeriods, OpenCall, commit, hold_all, open_calls, sweep, verify,
+    Batch, Charge, HoldOutcome, KnownPeriods, OpenCall, commit, hold_all, open_calls, sweep, verify,
 };
 
 const RACERS: u64 = 200;
@@ -61,7 +61,13 @@ async fn race(world: Arc<World>, charges: Arc<Vec<Charge>>, racer: u64) {
                 let mut tx = world.db.system("settle and hold in a test").await.unwrap();
                 let settlements = [world.settlement(hold.call, cost)];
                 let (known, next_one) = (KnownPeriods::default(), std::slice::from_ref(&next));
-                let done = commit(&mut tx, &known, &settlements, &[], next_one).await.unwrap();
+                let batch = Batch {
+                    settlements: &settlements,
+                    holds: next_one,
+                    known: Some(&known),
+                    ..Batch::default()
+                };
+                let done = commit(&mut tx, &batch).await.unwrap();
                 let row: OpenCall = world.row(&next, &done.held[0]);
                 open_calls(&mut tx, &[row]).await.unwrap();
                 tx.commit().await.unwrap();

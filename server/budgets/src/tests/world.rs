@@ -12,7 +12,7 @@ use ralex_store::Db;
 use ralex_store::testing::Database;
 
 use crate::{
-    Budgets, Charge, Decision, Ending, Extended, Extension, Hold, HoldOutcome, KnownPeriods,
+    Batch, Budgets, Charge, Claim, Decision, Ending, Extended, Extension, Hold, HoldOutcome,
     OpenCall, Prices, SettleOutcome, Settlement, Tokens, Told, Why, commit, hold_all, open_calls,
     settle_all,
 };
@@ -221,6 +221,7 @@ impl World {
             call: CallId::generate(),
             amount: Money::nanos(amount),
             charges: charges.to_vec(),
+            claim: Claim::Firm,
         }
     }
 
@@ -245,7 +246,12 @@ impl World {
                 HoldOutcome::Held { periods } => {
                     Decision::Open { held: hold.amount, periods: periods.clone() }
                 }
-                HoldOutcome::Refused(_) => Decision::Refused { problem: Code::BudgetExhausted },
+                HoldOutcome::Beyond { periods } => {
+                    Decision::Open { held: Money::ZERO, periods: periods.clone() }
+                }
+                HoldOutcome::Refused(_) | HoldOutcome::Later(_) => {
+                    Decision::Refused { problem: Code::BudgetExhausted }
+                }
             },
             // Long enough ago for the sweeper, whose nodes here never beat.
             started_at: Utc::now() - chrono::TimeDelta::minutes(2),
@@ -289,7 +295,8 @@ impl World {
     pub async fn extend(&self, call: CallId, amount: i64) -> Extended {
         let mut tx = self.db.system("extend a hold in a test").await.unwrap();
         let extension = Extension { org: self.org, call, amount: Money::nanos(amount) };
-        let done = commit(&mut tx, &KnownPeriods::default(), &[], &[extension], &[]).await.unwrap();
+        let done =
+            commit(&mut tx, &Batch { extensions: &[extension], ..Batch::default() }).await.unwrap();
         tx.commit().await.unwrap();
         done.extended[0]
     }
@@ -319,6 +326,36 @@ impl World {
         .await
         .unwrap()
         .unwrap_or(Counts { spent: 0, held: 0, overrun: 0, refused: 0 })
+    }
+
+    /// What nodes have in hand of a period.
+    pub async fn leased(&self, charge: &Charge) -> i64 {
+        let mut tx = self.db.system("read a test's leases").await.unwrap();
+        sqlx::query_scalar!(
+            r#"select coalesce(sum(amount), 0)::bigint as "n!" from budget_lease
+               where org_id = $1 and budget_id = $2 and starts_at = $3"#,
+            self.org.uuid(),
+            charge.budget.uuid(),
+            charge.starts_at,
+        )
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
+    }
+
+    /// What counts as spent because nodes went silent.
+    pub async fn lost(&self, charge: &Charge) -> i64 {
+        let mut tx = self.db.system("read a test's adjustments").await.unwrap();
+        sqlx::query_scalar!(
+            r#"select coalesce(sum(amount), 0)::bigint as "n!" from budget_adjustment
+               where org_id = $1 and budget_id = $2 and starts_at = $3"#,
+            self.org.uuid(),
+            charge.budget.uuid(),
+            charge.starts_at,
+        )
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
     }
 
     /// The state and the cost of a call's row.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use ralex_audit::Witness;
 use ralex_kernel::Secret;
 use url::Url;
 
@@ -43,6 +44,18 @@ pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
         .map(|part| {
             part.parse().map_err(|_| format!("`{part}` is not a network such as 10.0.0.0/8"))
         })
+        .collect()
+}
+
+pub(super) fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("`{text}` is neither true nor false"))
+}
+
+pub(super) fn witnesses(text: &str) -> Result<Vec<Witness>, String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(|part| part.parse().map_err(|why| format!("`{part}` {why}")))
         .collect()
 }
 

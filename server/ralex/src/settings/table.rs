@@ -67,6 +67,12 @@ pub const SETTINGS: &[Setting] = &[
         "The vault's seal, 32 bytes; unset keeps one in the data folder. All nodes of one database need the same",
     ),
     setting("egress_allow", "CIDR,…", Some(""), "Private networks that providers may be in"),
+    setting(
+        "audit_witnesses",
+        "KEY URL,…",
+        Some(""),
+        "Witnesses who are asked to sign that the audit log only grows (C2SP tlog-witness)",
+    ),
     setting("policies", "FOLDER", None, "Policies to use in place of the built-in ones"),
     setting(
         "simulated",
@@ -116,6 +122,12 @@ pub const SETTINGS: &[Setting] = &[
         "MILLISECONDS",
         None,
         "Ask a second candidate beside the first when its first byte is this late; unset never does",
+    ),
+    setting(
+        "record_first",
+        "true|false",
+        Some("false"),
+        "Send no call before its record is durable, not even those that leases of their budgets cover",
     ),
     setting(
         "provider_concurrency",

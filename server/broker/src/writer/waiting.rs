@@ -1,0 +1,119 @@
+//! Who waits to be written: those who have just come, and those who have to wait a little more.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use ralex_budgets::{Claim, Hold, Leases};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{BATCH, ExtendQueue, OpenQueue, Opened, Opening};
+
+/// How long a call that would fit, if nodes gave back what they have in hand, waits for that: each
+/// time twice as long as before.
+const PUT_OFF: Duration = Duration::from_millis(10);
+/// How often; together more than half a second.
+const PUT_OFFS: u8 = 6;
+
+/// A call that is to be opened.
+pub(super) struct Asked {
+    pub opening: Box<Opening>,
+    pub reply: oneshot::Sender<Opened>,
+    /// It was in a batch of which nobody knows whether it was written.
+    pub again: bool,
+    put_off: u8,
+}
+
+/// Those who wait for a batch.
+#[derive(Default)]
+pub(super) struct Waiting {
+    pub opens: Vec<Asked>,
+    pub extends: Vec<ExtendQueue>,
+}
+
+impl Waiting {
+    /// What is to be held.
+    pub fn holds(&self) -> impl Iterator<Item = &Hold> {
+        let wanted = self.opens.iter().filter(|asked| asked.opening.refused.is_none());
+        wanted.map(|asked| &asked.opening.hold)
+    }
+}
+
+pub(super) struct Queues {
+    opens: mpsc::Receiver<OpenQueue>,
+    extends: mpsc::UnboundedReceiver<ExtendQueue>,
+    /// To be tried at once.
+    again: Vec<Asked>,
+    /// To be tried again at some time.
+    later: VecDeque<(Instant, Asked)>,
+}
+
+impl Queues {
+    pub fn new(
+        opens: mpsc::Receiver<OpenQueue>,
+        extends: mpsc::UnboundedReceiver<ExtendQueue>,
+    ) -> Self {
+        Self { opens, extends, again: Vec::new(), later: VecDeque::new() }
+    }
+
+    /// Keeps a call for a little while: others have been asked for what they have in hand.
+    pub fn put_off(&mut self, asked: Asked) {
+        let wait = PUT_OFF * 2_u32.pow(u32::from(asked.put_off));
+        let mut asked = Asked { put_off: asked.put_off + 1, ..asked };
+        if asked.put_off >= PUT_OFFS {
+            asked.opening.hold.claim = Claim::Firm;
+        }
+        let due = Instant::now() + wait;
+        let at = self.later.partition_point(|(other, _)| *other <= due);
+        self.later.insert(at, (due, asked));
+    }
+
+    /// Keeps a call that has been sent and may not be recorded.
+    pub fn again(&mut self, opening: Box<Opening>, reply: oneshot::Sender<Opened>) {
+        self.again.push(Asked { opening, reply, again: true, put_off: 0 });
+    }
+
+    /// Waits for work, or until something in hand is to be given back, and takes what is there;
+    /// nothing when all is done for good.
+    pub async fn gather(&mut self, leases: &Leases) -> Option<Waiting> {
+        let mut waiting = Waiting { opens: std::mem::take(&mut self.again), extends: vec![] };
+        if waiting.opens.is_empty() {
+            let due = self.later.front().map(|(due, _)| *due);
+            let sleep = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into());
+            tokio::select! {
+                open = self.opens.recv() => match open {
+                    Some(open) => waiting.opens.push(asked(open)),
+                    // Both queues end together, but what was put off is still to be answered.
+                    None => match self.later.pop_front() {
+                        Some((_, later)) => waiting.opens.push(later),
+                        None => waiting.extends.push(self.extends.recv().await?),
+                    },
+                },
+                Some(extend) = self.extends.recv() => waiting.extends.push(extend),
+                () = sleep, if due.is_some() => {}
+                () = leases.due() => {}
+            }
+        }
+        while self.later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+            waiting.opens.extend(self.later.pop_front().map(|(_, asked)| asked));
+        }
+        while waiting.opens.len() < BATCH {
+            let Ok(open) = self.opens.try_recv() else { break };
+            waiting.opens.push(asked(open));
+        }
+        while waiting.extends.len() < BATCH {
+            let Ok(extend) = self.extends.try_recv() else { break };
+            waiting.extends.push(extend);
+        }
+        // A caller that has gone while it waited wants nothing sent, so nothing is opened; but what
+        // was sent already is recorded whoever waits.
+        waiting.opens.retain(|asked| {
+            asked.opening.hold.claim == Claim::Promised || !asked.reply.is_closed()
+        });
+        waiting.extends.retain(|(_, reply)| !reply.is_closed());
+        Some(waiting)
+    }
+}
+
+fn asked((opening, reply): OpenQueue) -> Asked {
+    Asked { opening, reply, again: false, put_off: 0 }
+}

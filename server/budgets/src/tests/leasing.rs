@@ -1,0 +1,371 @@
+//! Nodes that keep money in hand: what they send before it is recorded is covered, whatever happens.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use ralex_access::Access;
+use ralex_kernel::{Clock, Money, NodeId};
+use tokio::sync::Mutex;
+
+use super::world::{World, pick};
+use crate::{
+    Batch, Charge, Claim, Committed, Hold, HoldOutcome, Leases, commit, give_back, heartbeat, lost,
+    open_calls, verify,
+};
+
+/// A node with the one lane that it opens calls by.
+struct Node {
+    world: Arc<World>,
+    id: NodeId,
+    leases: Leases,
+    lane: Mutex<()>,
+    dead: std::sync::Mutex<bool>,
+}
+
+impl Node {
+    async fn new(world: &Arc<World>) -> Arc<Self> {
+        let leases = Leases::default();
+        let id = NodeId::generate();
+        let mut tx = world.db.system("beat in a test").await.unwrap();
+        let begun = Instant::now();
+        heartbeat(&mut tx, id).await.unwrap();
+        tx.commit().await.unwrap();
+        leases.alive(begun);
+        Arc::new(Self {
+            world: Arc::clone(world),
+            id,
+            leases,
+            lane: Mutex::default(),
+            dead: false.into(),
+        })
+    }
+
+    /// Takes it out of what is in hand, where that is enough.
+    fn promise(&self, hold: Hold) -> Hold {
+        let dead = self.dead.lock().unwrap();
+        let promised = !*dead && self.leases.promise(&hold);
+        Hold { claim: if promised { Claim::Promised } else { Claim::Patient }, ..hold }
+    }
+
+    /// One batch, with all that is in hand of it where `all` is set.
+    async fn write(&self, hold: Option<&Hold>, all: bool) -> Committed {
+        self.try_write(hold, all).await.unwrap()
+    }
+
+    /// Nothing where the node is dead.
+    async fn try_write(&self, hold: Option<&Hold>, all: bool) -> Option<Committed> {
+        let _lane = self.lane.lock().await;
+        if *self.dead.lock().unwrap() {
+            return None;
+        }
+        let needed: Vec<_> = hold.filter(|_| all).into_iter().flat_map(Hold::periods).collect();
+        let holds: Vec<Hold> = hold.into_iter().cloned().collect();
+        let leasing = self.leases.leasing(self.id, &holds, &needed);
+        let mut tx = self.world.db.system("hold in a test").await.unwrap();
+        let batch = Batch { holds: &holds, leasing: Some(&leasing), ..Batch::default() };
+        let done = commit(&mut tx, &batch).await.unwrap();
+        let decided = holds.iter().zip(&done.held);
+        let decided = decided.filter(|(_, held)| !matches!(held, HoldOutcome::Later(_)));
+        let rows: Vec<_> = decided.map(|(hold, held)| self.world.row(hold, held)).collect();
+        open_calls(&mut tx, &rows).await.unwrap();
+        tx.commit().await.unwrap();
+        self.leases.written(holds.iter(), &done.leases);
+        Some(done)
+    }
+
+    async fn open(&self, hold: Hold) -> HoldOutcome {
+        self.write(Some(&self.promise(hold)), false).await.held.remove(0)
+    }
+
+    /// So that it has something in hand.
+    async fn warm_up(&self, amount: i64, charges: &[Charge]) {
+        let hold = self.world.hold(amount, charges);
+        assert!(matches!(self.open(hold).await, HoldOutcome::Held { .. }));
+        assert!(self.world.leased(&charges[0]).await > 0);
+    }
+
+    /// Does nothing any more.
+    async fn stop(&self) {
+        let _lane = self.lane.lock().await;
+        *self.dead.lock().unwrap() = true;
+    }
+
+    /// Says nothing any more, and others have waited long enough.
+    async fn die(&self) {
+        let mut tx = self.world.db.system("silence a test's node").await.unwrap();
+        sqlx::query!(
+            "update node set seen_at = now() - interval '31 seconds' where id = $1",
+            self.id.uuid()
+        )
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        lost::sweep(&self.world.db, 30.0).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_second_call_goes_out_by_what_the_first_one_left_in_hand() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(10_000, true).await, world.daily(8_000, true).await];
+    let node = Node::new(&world).await;
+    let hold = world.hold(10, &charges);
+    assert_eq!(node.promise(hold.clone()).claim, Claim::Patient);
+    node.write(Some(&hold), false).await;
+    let next = node.promise(world.hold(10, &charges));
+    assert_eq!(next.claim, Claim::Promised);
+    world.assert_consistent().await;
+    let before = (world.counts(&charges[0]).await.held, world.leased(&charges[0]).await);
+    node.write(Some(&next), false).await;
+    assert_eq!(world.counts(&charges[0]).await.held, before.0 + 10);
+    assert_eq!(world.leased(&charges[0]).await, before.1, "what was taken is put back");
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn what_is_in_hand_is_no_more_than_a_part_of_what_is_left() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(120, &charges).await;
+    assert_eq!(world.leased(&charges[0]).await, (1_000 - 120) / 8);
+    assert_eq!(node.promise(world.hold(120, &charges)).claim, Claim::Patient);
+}
+
+#[tokio::test]
+async fn soft_budgets_need_nothing_in_hand() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, false).await];
+    let node = Node::new(&world).await;
+    node.open(world.hold(5_000, &charges)).await;
+    let next = node.promise(world.hold(5_000, &charges));
+    assert_eq!(next.claim, Claim::Promised);
+    node.write(Some(&next), false).await;
+    assert_eq!(
+        (world.counts(&charges[0]).await.held, world.leased(&charges[0]).await),
+        (10_000, 0)
+    );
+}
+
+#[tokio::test]
+async fn nobody_is_refused_what_another_node_has_in_hand() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await];
+    let (one, other) = (Node::new(&world).await, Node::new(&world).await);
+    one.warm_up(20, &charges).await;
+    let rest = world.hold(980, &charges);
+    let held = other.open(rest.clone()).await;
+    let HoldOutcome::Later(key) = held else { panic!("{held:?}") };
+    assert_eq!(world.counts(&charges[0]).await.refused, 0);
+    one.leases.recall(key);
+    assert!(one.leases.owe());
+    one.write(None, false).await;
+    assert_eq!(world.leased(&charges[0]).await, 0);
+    assert!(matches!(other.open(rest).await, HoldOutcome::Held { .. }));
+    // Whoever was short of it once is not hindered again at once.
+    let refused = one.write(Some(&world.hold(1, &charges)), true).await;
+    assert!(matches!(refused.held[0], HoldOutcome::Refused(_)), "{refused:?}");
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn what_this_node_has_in_hand_is_not_withheld_from_its_own_calls() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    let rest = node.promise(world.hold(980, &charges));
+    assert!(matches!(node.write(Some(&rest), true).await.held[0], HoldOutcome::Held { .. }));
+    assert_eq!(world.leased(&charges[0]).await, 0);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_node_had_in_hand_counts_as_spent_once() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(10_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    let leased = world.leased(&charges[0]).await;
+    node.die().await;
+    node.die().await;
+    assert_eq!(
+        (world.leased(&charges[0]).await, world.counts(&charges[0]).await.spent),
+        (0, leased)
+    );
+    assert_eq!(world.events("budget.lease_lost").await, 1);
+    world.assert_consistent().await;
+    // It was not dead after all: what it promised since is held beside what was given up.
+    let late = node.promise(world.hold(20, &charges));
+    assert_eq!(late.claim, Claim::Promised);
+    assert!(matches!(node.write(Some(&late), false).await.held[0], HoldOutcome::Held { .. }));
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_promise_that_nothing_is_left_for_is_kept_beyond_the_limit_and_told_as_such() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await];
+    let (node, other) = (Node::new(&world).await, Node::new(&world).await);
+    node.warm_up(20, &charges).await;
+    node.die().await;
+    let spent = world.counts(&charges[0]).await.spent;
+    let rest = other.open(world.hold(980 - spent, &charges)).await;
+    assert!(matches!(rest, HoldOutcome::Held { .. }), "{rest:?}");
+    let late = node.promise(world.hold(20, &charges));
+    assert!(matches!(node.write(Some(&late), false).await.held[0], HoldOutcome::Beyond { .. }));
+    world.assert_consistent().await;
+    world.settle(late.call, 15).await;
+    assert_eq!(world.counts(&charges[0]).await.overrun, 15);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_node_that_ends_gives_everything_back() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(10_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    give_back(&world.db, node.id).await.unwrap();
+    assert_eq!(world.leased(&charges[0]).await, 0);
+    assert_eq!(world.counts(&charges[0]).await.spent, 0);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn after_a_batch_in_doubt_nothing_is_in_hand_until_one_is_written() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(10_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    let promised = node.promise(world.hold(20, &charges));
+    node.leases.unsure();
+    assert_eq!(node.promise(world.hold(20, &charges)).claim, Claim::Patient);
+    assert!(node.leases.owe() && !node.leases.are_settled());
+    let done = node.write(Some(&promised), false).await;
+    assert!(matches!(done.held[0], HoldOutcome::Held { .. }), "{done:?}");
+    world.assert_consistent().await;
+    assert!(node.leases.are_settled());
+}
+
+#[tokio::test]
+async fn what_is_not_used_goes_back_at_the_second_look() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(10_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    node.leases.look();
+    node.leases.look();
+    assert!(node.leases.owe());
+    node.write(None, false).await;
+    assert_eq!(world.leased(&charges[0]).await, 0);
+}
+
+#[tokio::test]
+async fn a_limit_can_be_lowered_to_what_is_gone_though_nodes_have_more_in_hand() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(10_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(1_000, &charges).await;
+    let budgets = world.budgets(Clock::system()).await;
+    let hears = tokio::spawn({
+        let node = Arc::clone(&node);
+        async move {
+            let hears = node.leases.hear(&node.world.db);
+            let gives = async {
+                loop {
+                    node.leases.due().await;
+                    node.write(None, false).await;
+                }
+            };
+            tokio::join!(hears, gives)
+        }
+    });
+    let scope = Access::internal(world.org);
+    let limit = Some(Money::nanos(1_000));
+    let change = ralex_api::budgets::UpdateBudget { limit, hard: None };
+    let changed = budgets.update(&scope, charges[0].budget, change).await.unwrap();
+    assert_eq!((changed.limit, changed.held), (Money::nanos(1_000), Money::nanos(1_000)));
+    world.assert_consistent().await;
+    hears.abort();
+}
+
+fn is_later(done: &Committed) -> bool {
+    matches!(done.held[0], HoldOutcome::Later(_))
+}
+
+const CALLERS: u64 = 120;
+const ROUNDS: u64 = 6;
+
+/// Three nodes, callers that race on a tree of limits, and nodes that die between sending and
+/// recording.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_dying_nodes_sent_without_a_record_is_covered_and_no_limit_is_passed() {
+    let world = Arc::new(World::new().await);
+    let (team, token) = (world.team, world.token);
+    let charges = Arc::new(vec![
+        world.budget((None, None, None), 60_000, true).await,
+        world.budget((Some(team), None, None), 40_000, true).await,
+        world.budget((None, None, Some(token)), 30_000, true).await,
+    ]);
+    let mut first = Vec::new();
+    for _ in 0..3 {
+        first.push(Node::new(&world).await);
+    }
+    let nodes = Arc::new(first.into_iter().map(Mutex::new).collect::<Vec<_>>());
+    let unrecorded: Arc<Vec<AtomicI64>> =
+        Arc::new(charges.iter().map(|_| AtomicI64::default()).collect());
+    let callers = (0..CALLERS).map(|caller| {
+        let (world, charges) = (Arc::clone(&world), Arc::clone(&charges));
+        let (nodes, unrecorded) = (Arc::clone(&nodes), Arc::clone(&unrecorded));
+        tokio::spawn(async move {
+            for round in 0..ROUNDS {
+                let seed = caller * 1_000 + round;
+                let at = usize::try_from(pick(seed, 3)).unwrap();
+                let depth = usize::try_from(1 + pick(seed + 1, 3)).unwrap();
+                let amount = 1 + pick(seed + 2, 100);
+                let node = Arc::clone(&*nodes[at].lock().await);
+                let hold = node.promise(world.hold(amount, &charges[..depth]));
+                let mut written = None;
+                if hold.claim == Claim::Promised && pick(seed + 3, 40) == 0 {
+                    // Sent, and the node dies before anybody writes that down.
+                    *nodes[at].lock().await = Node::new(&world).await;
+                    node.stop().await;
+                    node.die().await;
+                } else {
+                    written = node.try_write(Some(&hold), false).await;
+                    if written.as_ref().is_some_and(is_later) {
+                        written = node.try_write(Some(&hold), true).await;
+                    }
+                }
+                let Some(written) = written else {
+                    for counted in &unrecorded[..depth] {
+                        let sent = if hold.claim == Claim::Promised { amount } else { 0 };
+                        counted.fetch_add(sent, Ordering::Relaxed);
+                    }
+                    continue;
+                };
+                let held = &written.held[0];
+                if let HoldOutcome::Held { .. } = held {
+                    world.settle(hold.call, pick(seed + 4, amount + 1)).await;
+                }
+                world.assert_consistent().await;
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    for place in nodes.iter() {
+        place.lock().await.die().await;
+    }
+    let found = verify(&world.db, None).await.unwrap();
+    assert_eq!(found.differences, []);
+    for (charge, unrecorded) in charges.iter().zip(unrecorded.iter()) {
+        let sent = unrecorded.load(Ordering::Relaxed);
+        assert!(sent > 0 && world.lost(charge).await >= sent, "{sent}");
+        assert_eq!(world.leased(charge).await, 0);
+    }
+}
