@@ -86,7 +86,11 @@ async fn one(
     let bound = bound(inbound, input, &prepared, plan);
     // What costs nothing needs nothing left in a budget.
     let free = inbound.operation().is_free();
-    let worst_case = if free { Money::ZERO } else { plan.worst_case_within(&bound) };
+    let worst_case = if free {
+        Money::ZERO
+    } else {
+        plan.worst_case_within(&bound) + plan.fees.of(&prepared.worst_tools())
+    };
     Ok(Ready {
         plan: Arc::clone(plan),
         keys: keys.order(located),

@@ -41,6 +41,7 @@ mod spec;
 mod sse;
 mod texts;
 mod tokens;
+mod tool_use;
 mod usage;
 
 pub use answer::{Answer, AnswerStream, Chunk};
@@ -59,4 +60,5 @@ pub use prepare::{Prepared, Target, prepare};
 pub use spec::{Auth, BrokenSpec, ProviderSpec, Quirks, RerankForm, Scheme, Speaks, Specs};
 pub use sse::{Decoder, Event, MAX_EVENT};
 pub use tokens::{IMAGE_TOKENS, MARGIN_PERCENT, UNKNOWN_INPUT, warm_up};
+pub use tool_use::ToolUse;
 pub use usage::{Meter, Usage};

@@ -21,6 +21,7 @@ use crate::json::given;
 use crate::operation::prepare_operation;
 use crate::patience::Patience;
 use crate::spec::{ProviderSpec, Scheme, Speaks};
+use crate::tool_use::ToolUse;
 
 /// Which model of which upstream a call goes to.
 #[derive(Clone, Debug)]
@@ -76,6 +77,12 @@ impl Prepared {
         let generates = self.inbound.operation() == Operation::Generate;
         let translated = self.dialect != self.inbound.dialect();
         if generates && translated { 0 } else { self.inbound.worst_units() }
+    }
+
+    /// The same of the tools that it runs.
+    pub fn worst_tools(&self) -> ToolUse {
+        let translated = self.dialect != self.inbound.dialect();
+        if translated { ToolUse::default() } else { ToolUse::worst(&self.inbound) }
     }
 
     /// The dialect that the upstream is spoken to in.

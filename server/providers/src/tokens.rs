@@ -12,7 +12,7 @@ use serde_json::Value;
 use self::tools::Runner;
 use crate::json::{Object, objects, text};
 
-pub(crate) use tools::{is_offer, worst_searches};
+pub(crate) use tools::{forbidden, is_offer, most_calls, worst_searches};
 
 /// What is added to o200k's count; Anthropic's newest tokenizers take up to 35 % more for English
 /// and code.
@@ -80,7 +80,7 @@ impl Input {
     pub fn of(body: &Object) -> Self {
         let mut input = Self::default();
         input.add(ANSWER_OVERHEAD, ANSWER_OVERHEAD);
-        let forbidden = tools::forbidden(body);
+        let forbidden = forbidden(body);
         for (key, value) in body {
             match key.as_str() {
                 "messages" | "contents" => input.messages(value),

@@ -4,16 +4,14 @@
 //! OpenAI's `prompt_tokens` includes what was read from its cache; that part is taken out here and
 //! put back when a translated answer is written. Output includes reasoning in both dialects.
 
-use std::sync::Arc;
+mod meter;
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::dialect::Dialect;
-use crate::inbound::Inbound;
+pub use meter::Meter;
+
 use crate::json::{Object, objects, text};
-use crate::kept_ids;
-use crate::tokens;
+use crate::tool_use::{ToolUse, grounding, searches};
 
 /// What one call used. No token is counted in two of these but in `reasoning_tokens`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +33,8 @@ pub struct Usage {
     /// What is not priced by tokens, in the unit of the model's price: images, seconds,
     /// characters, searches; of a conversation the searches of the web that the provider made.
     pub units: u64,
+    /// What else the provider is paid for, whose tools it ran.
+    pub tools: ToolUse,
     /// True when Ralex counted, because the provider did not tell (or not yet).
     pub estimated: bool,
 }
@@ -223,17 +223,22 @@ impl Usage {
         usage
     }
 
-    /// Reads the usage of a whole response, whose searches stand in its output.
+    /// Reads the usage of a whole response, where what its tools did stands in its output.
     pub(crate) fn of_whole_response(response: &Object) -> Option<Self> {
-        let searched = |item: &&Object| {
-            // To open a page that was found is no further search.
-            let action = item.get("action").and_then(|action| action.get("type"));
-            text(item, "type") == Some("web_search_call")
-                && action.is_none_or(|action| action == "search")
-        };
-        let searches = objects(response.get("output")).filter(searched).count();
-        let units = u64::try_from(searches).unwrap_or(u64::MAX);
-        Some(Self { units, ..Self::of_response(response.get("usage"))? })
+        let (units, tools) = (searches(response), ToolUse::of_response(response));
+        Some(Self { units, tools, ..Self::of_response(response.get("usage"))? })
+    }
+
+    /// Reads the usage of a whole answer of Gemini's, with the searches that it is grounded in.
+    pub(crate) fn of_whole_gemini(answer: &Object) -> Option<Self> {
+        Some(Self::of_gemini(answer.get("usageMetadata"))?.grounded(grounding(answer)))
+    }
+
+    /// The same with so many searches, where there were not more.
+    pub(crate) fn grounded(mut self, searches: u64) -> Self {
+        self.units = self.units.max(searches);
+        self.tools.grounded_answers = self.tools.grounded_answers.max(searches.min(1));
+        self
     }
 
     /// Reads a response's `usage`; nothing unless both counts are there.
@@ -313,123 +318,8 @@ impl<'a> Details<'a> {
 /// A count that no provider means seriously must not overflow a price: it is no count.
 const PLAUSIBLE: u64 = 1 << 40;
 
-fn count(object: &Object, key: &str) -> Option<u64> {
+pub(crate) fn count(object: &Object, key: &str) -> Option<u64> {
     object.get(key)?.as_u64().filter(|count| *count < PLAUSIBLE)
-}
-
-/// What a call has used so far; clones read the same call, during the stream and after it.
-#[derive(Clone, Debug)]
-pub struct Meter {
-    inbound: Inbound,
-    seen: Arc<Mutex<Seen>>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    /// The last counts of the upstream; those of the output may still grow.
-    reported: Option<Usage>,
-    /// True once the upstream's counts are its last word.
-    settled: bool,
-    /// What was produced and is not counted yet, and the count of all before it.
-    text: String,
-    counted: u64,
-    /// Ids of what the provider keeps.
-    kept: Vec<String>,
-}
-
-/// More ids than this of one answer are not remembered.
-const MOST_KEPT: usize = 512;
-
-/// Counting in pieces of this size keeps memory flat; a seam costs at most a token, upwards.
-const PIECE: usize = 16 * 1024;
-
-impl Meter {
-    pub fn new(inbound: Inbound) -> Self {
-        Self { inbound, seen: Arc::default() }
-    }
-
-    /// The usage so far: the upstream's last word, or what was asked and produced, counted here.
-    pub fn usage(&self) -> Usage {
-        let mut seen = self.seen.lock();
-        if let (Some(usage), true) = (seen.reported, seen.settled) {
-            return usage;
-        }
-        seen.count_text();
-        let counted = seen.counted;
-        match seen.reported {
-            Some(usage) => {
-                Usage { output_tokens: usage.output_tokens.max(counted), estimated: true, ..usage }
-            }
-            None => Usage {
-                input_tokens: self.inbound.counted_tokens(),
-                output_tokens: counted,
-                estimated: true,
-                ..Usage::default()
-            },
-        }
-    }
-
-    /// Remembers counts that later ones replace (Anthropic's `message_start`).
-    pub(crate) fn report(&self, usage: Usage) {
-        self.seen.lock().reported = Some(usage);
-    }
-
-    /// Remembers the upstream's last word.
-    pub(crate) fn settle(&self, usage: Usage) {
-        let mut seen = self.seen.lock();
-        seen.reported = Some(usage);
-        seen.settled = true;
-    }
-
-    /// The upstream's counts as far as it told them.
-    pub(crate) fn reported(&self) -> Option<Usage> {
-        self.seen.lock().reported
-    }
-
-    /// Remembers what an answer, or an event of one, in this dialect says that its provider keeps;
-    /// only where the caller gets to see it as it is.
-    pub(crate) fn keeps(&self, dialect: Dialect, answer: &Object) {
-        if self.inbound.dialect() != dialect {
-            return;
-        }
-        let ids = kept_ids::told(&self.inbound, answer);
-        if !ids.is_empty() {
-            self.keep(ids.into_iter().map(str::to_owned));
-        }
-    }
-
-    /// Remembers ids of what the provider keeps.
-    pub fn keep(&self, ids: impl IntoIterator<Item = String>) {
-        let mut seen = self.seen.lock();
-        for id in ids {
-            if seen.kept.len() < MOST_KEPT && !seen.kept.contains(&id) {
-                seen.kept.push(id);
-            }
-        }
-    }
-
-    /// The ids of what the provider keeps of this call.
-    pub fn kept(&self) -> Vec<String> {
-        self.seen.lock().kept.clone()
-    }
-
-    /// Remembers a part of what was produced.
-    pub(crate) fn produced(&self, text: &str) {
-        let mut seen = self.seen.lock();
-        seen.text.push_str(text);
-        if seen.text.len() > PIECE {
-            seen.count_text();
-        }
-    }
-}
-
-impl Seen {
-    fn count_text(&mut self) {
-        if !self.text.is_empty() {
-            self.counted += tokens::count(&self.text);
-            self.text.clear();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ralex_api::catalog::ProviderKind;
 use ralex_kernel::{Code, OrgId, Problem};
 use ralex_providers::Target;
 use ralex_vault::origin_of;
@@ -10,7 +11,7 @@ use tracing::error;
 
 use crate::plan::Plan;
 use crate::sql::model::{ModelRow, Wanted};
-use crate::{Inner, Routing, kinds, sql};
+use crate::{Catalogue, Inner, Routing, kinds, sql};
 
 /// How many models an error names.
 const NAMED: usize = 5;
@@ -133,14 +134,14 @@ impl Inner {
         let mut tx = self.db.tenant(org).await?;
         let rows = sql::model::models(&mut tx, org, &Wanted::default()).await;
         let rows = rows.map_err(ralex_store::problem)?;
-        let entries = rows.into_iter().filter_map(entry).collect();
+        let entries = rows.into_iter().filter_map(|row| entry(row, &self.catalogue)).collect();
         Ok(Book { version, entries })
     }
 }
 
 /// One model as the book has it. A row that only a foreign hand can have written is left out,
 /// so that it stops itself and not the organisation.
-fn entry(row: ModelRow) -> Option<(String, Entry)> {
+fn entry(row: ModelRow, catalogue: &Catalogue) -> Option<(String, Entry)> {
     let (kind, base_url) = (row.kind.clone(), row.base_url.clone());
     let (provider_enabled, timeouts) = (row.provider_enabled, row.timeouts());
     let model = row.model();
@@ -156,6 +157,8 @@ fn entry(row: ModelRow) -> Option<(String, Entry)> {
             return None;
         }
     };
+    let provider_kind: ProviderKind = kind.parse().ok()?;
+    let fees = catalogue.fees(&provider_kind, &model.upstream_model);
     let target = Target {
         spec: spec.clone(),
         base_url: url,
@@ -168,7 +171,7 @@ fn entry(row: ModelRow) -> Option<(String, Entry)> {
         name: model.name.clone(),
         provider,
         provider_slug: model.provider_slug,
-        provider_kind: kind.parse().ok()?,
+        provider_kind,
         target,
         origin: base_url.as_deref().and_then(origin_of),
         needs_key: spec.auth.required,
@@ -177,6 +180,7 @@ fn entry(row: ModelRow) -> Option<(String, Entry)> {
         cache_read_price: model.prices.cache_read_price,
         cache_write_price: model.prices.cache_write_price,
         prices: Arc::new(model.prices),
+        fees,
         price_version: model.price_version,
         context_window: model.context_window,
         max_output: model.max_output,
@@ -195,7 +199,7 @@ fn entry(row: ModelRow) -> Option<(String, Entry)> {
 
 #[cfg(test)]
 mod tests {
-    use ralex_api::catalog::{ProviderKind, UpdateModel, UpdateProvider};
+    use ralex_api::catalog::{UpdateModel, UpdateProvider};
 
     use super::*;
     use crate::testing::{World, add_org};

@@ -1,6 +1,6 @@
 //! The catalogue of known models, from the files of `policies/models`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use ralex_api::catalog::{
@@ -13,6 +13,7 @@ use rust_embed::RustEmbed;
 use serde::Deserialize;
 
 use crate::Routing;
+use crate::fees::Fees;
 use crate::terms::Terms;
 
 #[derive(RustEmbed)]
@@ -22,7 +23,11 @@ struct Files;
 
 /// Models whose prices Ralex knows.
 #[derive(Clone, Debug, Default)]
-pub struct Catalogue(Vec<CatalogModel>);
+pub struct Catalogue {
+    models: Vec<CatalogModel>,
+    /// Of all models of a kind, and of single ones.
+    fees: HashMap<(String, Option<String>), Fees>,
+}
 
 /// Why a catalogue cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,8 @@ pub enum BrokenCatalogue {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
+    #[serde(default)]
+    fees: Fees,
     model: Vec<Entry>,
 }
 
@@ -57,6 +64,8 @@ struct Entry {
     audio_output_price: Option<Price>,
     unit: Option<PriceUnit>,
     unit_price: Option<Money>,
+    /// In the place of the file's.
+    fees: Option<Fees>,
     batch_percent: Option<u8>,
     #[serde(default)]
     price_tiers: Vec<Tier>,
@@ -110,19 +119,23 @@ impl Catalogue {
         crate::kinds::find(kind).ok_or_else(unknown)?;
         let document: Document =
             toml::from_str(text).map_err(|error| BrokenCatalogue::Toml(kind.to_owned(), error))?;
+        self.fees.insert((kind.to_owned(), None), document.fees);
         let mut names = BTreeSet::new();
         for entry in document.model {
             if !names.insert(entry.name.clone()) {
                 return Err(BrokenCatalogue::Twice(kind.to_owned(), entry.name));
             }
-            self.0.push(entry.model(of.clone()));
+            if let Some(fees) = entry.fees {
+                self.fees.insert((kind.to_owned(), Some(entry.name.clone())), fees);
+            }
+            self.models.push(entry.model(of.clone()));
         }
         Ok(())
     }
 
     /// The models that providers of a kind are known to have, in the catalogue's order.
     pub fn of(&self, kind: &ProviderKind) -> impl Iterator<Item = &CatalogModel> {
-        self.0.iter().filter(move |model| model.kind == *kind)
+        self.models.iter().filter(move |model| model.kind == *kind)
     }
 
     /// What is known of a provider's model.
@@ -130,8 +143,16 @@ impl Catalogue {
         self.of(kind).find(|model| model.name == name)
     }
 
+    /// What a kind of provider takes for the tools that it runs for this model of theirs.
+    pub fn fees(&self, kind: &ProviderKind, name: &str) -> Fees {
+        let of = |name: Option<&str>| {
+            self.fees.get(&(kind.as_str().to_owned(), name.map(str::to_owned))).copied()
+        };
+        of(Some(name)).or_else(|| of(None)).unwrap_or_default()
+    }
+
     pub fn all(&self) -> &[CatalogModel] {
-        &self.0
+        &self.models
     }
 }
 

@@ -6,9 +6,10 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::{env, fs};
 
-use ralex_api::catalog::{CatalogModel, PriceUnit, ProviderKindInfo};
+use ralex_api::catalog::{CatalogModel, ModelOperation, PriceUnit, ProviderKindInfo};
 
 use crate::Catalogue;
+use crate::fees::Fees;
 use crate::testing::World;
 
 fn page(name: &str) -> PathBuf {
@@ -59,12 +60,17 @@ fn kind(info: &ProviderKindInfo) -> String {
     )
 }
 
-fn model(known: &CatalogModel) -> String {
+fn model(known: &CatalogModel, fees: Fees) -> String {
     let prices = &known.prices;
     let mut price = format!("${} / ${}", prices.input_price, prices.output_price);
     if prices.unit != PriceUnit::None {
         let unit = prices.unit.as_str().replace('_', " ");
         let _ = write!(price, " + ${} a {unit}", prices.unit_price);
+    }
+    // What only a conversation can make a vendor do.
+    let talks = known.traits.operations.contains(&ModelOperation::Generate);
+    for (name, fee) in fees.taken().filter(|_| talks) {
+        let _ = write!(price, " + ${fee} a {name}");
     }
     for tier in &prices.price_tiers {
         let _ =
@@ -109,7 +115,7 @@ fn the_page_of_models_shows_every_known_one() {
             );
             last = known.kind.as_str();
         }
-        let _ = writeln!(table, "{}", model(known));
+        let _ = writeln!(table, "{}", model(known, catalogue.fees(&known.kind, &known.name)));
     }
     hold("models.md", "models", &table);
 }

@@ -7,6 +7,7 @@ use ralex_api::catalog::{ModelCapability, ModelOperation, ModelTraits, Prices, P
 use ralex_kernel::{Code, ModelId, Money, Price, Problem, ProviderId, Slug};
 use ralex_providers::{Target, Usage};
 
+use crate::fees::Fees;
 use crate::price::{self, Bound, Counts};
 
 /// Everything that a call to one model needs; it stays as it is for the whole call.
@@ -30,6 +31,8 @@ pub struct Plan {
     pub cache_read_price: Price,
     pub cache_write_price: Price,
     pub prices: Arc<Prices>,
+    /// What its vendor takes for tools that it runs.
+    pub fees: Fees,
     /// Which version of the model's price this is.
     pub price_version: u32,
     /// Tokens of input and output together.
@@ -60,7 +63,7 @@ impl Plan {
     /// What a call has cost, to the nano-dollar: every part at its price, each rounded up to the
     /// next nano-dollar, then summed.
     pub fn cost(&self, usage: &Usage) -> Money {
-        price::cost(&self.prices, &Counts::from(usage))
+        price::cost(&self.prices, &Counts::from(usage)) + self.fees.of(&usage.tools)
     }
 
     pub fn supports(&self, capability: ModelCapability) -> bool {

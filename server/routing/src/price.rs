@@ -180,7 +180,7 @@ fn units(prices: &Prices, units: u64) -> Money {
     }
 }
 
-fn times(price: Money, units: u64) -> Money {
+pub(crate) fn times(price: Money, units: u64) -> Money {
     let nanos = i128::from(price.as_nanos()) * i128::from(units);
     Money::nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }

@@ -19,6 +19,8 @@ pub(super) struct Question {
     max_output: Option<usize>,
     /// Names of the tools on offer.
     tools: Vec<String>,
+    /// The tools as they were described, which OpenAI repeats.
+    pub given_tools: Vec<Value>,
     /// The container that code runs in: the one that is named, or an empty name for a new one.
     container: Option<String>,
     /// A tool's result came after the model's last turn.
@@ -68,6 +70,7 @@ impl Question {
             words: turns.iter().map(|turn| count(&turn.text)).sum::<u64>() + count(&system),
             max_output: maximum(dialect, body).and_then(|most| usize::try_from(most).ok()),
             tools: tools(dialect, body),
+            given_tools: body["tools"].as_array().cloned().unwrap_or_default(),
             container: container(body),
             has_result: turns[after..].iter().any(|turn| turn.is_result),
         }

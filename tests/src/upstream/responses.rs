@@ -42,7 +42,7 @@ fn envelope(id: u64, question: &Question) -> Value {
         "temperature": 1.0,
         "text": { "format": { "type": "text" }, "verbosity": "medium" },
         "tool_choice": "auto",
-        "tools": [],
+        "tools": question.given_tools,
         "top_p": 1.0,
         "truncation": "disabled",
         "usage": null,

@@ -1,6 +1,6 @@
 //! What a provider keeps of answers: who may name it again, though all teams share its key.
 
-use ralex_tests::app::{Answer, App, Client, text};
+use ralex_tests::app::{Answer, App, Client, nanos, text};
 use ralex_tests::upstream::Upstream;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -93,9 +93,14 @@ async fn a_container_is_used_again_only_where_it_was_made() {
         let id = told(&blue, messages, &message(Value::Null, streamed), "container_").await;
         made.push((messages, message(json!({ "id": id }), false)));
     }
+    // OpenAI takes three cents for a new container, beside a few tokens.
+    let costs = app.owner.all("calls?state=success").await;
+    let made_for = |call: &&Value| nanos(&call["cost"]) > 30_000_000;
+    assert_eq!(costs.iter().filter(made_for).count(), 2, "{costs:?}");
     for (path, body) in &made {
         let answer = blue.answered(blue.request(Method::POST, path).json(body)).await;
         assert_eq!(answer.status, 200, "{body}: {}", answer.text);
+        assert!(nanos(&json!(answer.header("x-ralex-cost"))) < 30_000_000, "{}", answer.text);
     }
     let sent = upstream.requests("gpt").len() + upstream.requests("claude").len();
     for (path, body) in &made {

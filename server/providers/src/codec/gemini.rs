@@ -76,7 +76,7 @@ impl Codec for Gemini {
     }
 
     fn usage(&self, answer: &Object) -> Option<Usage> {
-        Usage::of_gemini(answer.get("usageMetadata"))
+        Usage::of_whole_gemini(answer)
     }
 
     fn decoder(&self, meter: Meter) -> Box<dyn Decode> {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::json::{Object, given, objects, text};
+use crate::tool_use::is_googles_search;
 
 /// Who runs a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub(crate) fn is_offer(kind: &str) -> bool {
     kind.starts_with("web_search") || kind == "image_generation"
 }
 
-/// Searches that are held for where nobody says how many there may be.
+/// Uses of a tool that are held for where nobody says how many there may be.
 const SEARCHES: u64 = 10;
 
 /// How often the provider may search the web for an answer, where it has a tool to.
@@ -85,16 +86,24 @@ pub(crate) fn worst_searches(body: &Object) -> u64 {
     if forbidden(body) {
         return 0;
     }
-    let most = |object: &Object, key: &str| given(object, key).and_then(Value::as_u64);
-    let all = most(body, "max_tool_calls");
+    let searches = |kind: &str| kind.starts_with("web_search") || kind == "x_search";
     objects(body.get("tools"))
-        .filter(|tool| text(tool, "type").is_some_and(|kind| kind.starts_with("web_search")))
-        .map(|tool| most(tool, "max_uses").or(all).unwrap_or(SEARCHES))
+        .filter(|tool| text(tool, "type").map_or_else(|| is_googles_search(tool), searches))
+        .map(|tool| whole(tool, "max_uses").unwrap_or_else(|| most_calls(body)))
         .fold(0, u64::saturating_add)
 }
 
+/// How often the provider may use a tool, where the tool does not say.
+pub(crate) fn most_calls(body: &Object) -> u64 {
+    whole(body, "max_tool_calls").unwrap_or(SEARCHES)
+}
+
+fn whole(object: &Object, key: &str) -> Option<u64> {
+    given(object, key).and_then(Value::as_u64)
+}
+
 /// True where the caller lets no tool be called.
-pub(super) fn forbidden(body: &Object) -> bool {
+pub(crate) fn forbidden(body: &Object) -> bool {
     let choice = given(body, "tool_choice");
     let word = choice.and_then(|choice| choice.as_str().or_else(|| choice.get("type")?.as_str()));
     word == Some("none")

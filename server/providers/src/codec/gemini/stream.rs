@@ -15,6 +15,7 @@ use crate::ir::{Delta, Finish, ToolCall};
 use crate::json::{Object, given, objects, text};
 use crate::relay::{Progress, Relay, read};
 use crate::sse::Event;
+use crate::tool_use::grounding;
 use crate::usage::{Meter, Usage};
 
 /// Passes pieces on as they are.
@@ -49,6 +50,7 @@ fn measure(chunk: &Object, meter: &Meter, finished: &mut bool) -> Result<(), Ups
         return Err(UpstreamError::Status(Refusal::in_stream(Some(error))));
     }
     *finished |= blocked(chunk).is_some();
+    meter.searched(grounding(chunk));
     for candidate in objects(chunk.get("candidates")) {
         *finished |= given(candidate, "finishReason").is_some();
         for part in said(candidate) {
