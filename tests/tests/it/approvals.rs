@@ -1,6 +1,8 @@
 //! Calls that wait for a person: asked, decided, used, and what everyone is told meanwhile.
 
-use ralex_tests::app::{Answer, App, DIALECTS, Dialect, Person, Token, text};
+use std::time::{Duration, Instant};
+
+use ralex_tests::app::{Answer, App, DIALECTS, Dialect, Person, Token, run, text};
 use ralex_tests::upstream::{Script, Upstream};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -180,6 +182,92 @@ async fn whoever_asks_or_made_the_token_does_not_decide_and_sees_no_excerpt() {
     empty.refused(422, "invalid_request");
     let lead = world.app.member("lead@example.com", "team_admin", "team:blue").await;
     lead.client.post(&approve, &reason).await.ok();
+}
+
+#[tokio::test]
+async fn the_token_that_asked_waits_for_the_decision_and_goes_on() {
+    let world = World::new().await;
+    let question = format!("Write to {MAIL}");
+    let id = world.asked(&question).await;
+    let path = format!("/api/v1/orgs/default/approvals/{id}");
+    let client = &world.token.client;
+    let waiting = format!("{path}?wait_seconds=40");
+    let (seen, ()) = tokio::join!(client.get(&waiting), async {
+        let waiting = world.approver.client.get("approvals/waiting").await.ok();
+        assert_eq!(waiting, json!({ "waiting": 1 }));
+        world.decide(&id, "approve").await.ok();
+    });
+    let seen = seen.ok();
+    assert_eq!(
+        (text(&seen, "state"), text(&seen, "reason")),
+        ("approved".into(), "the customer agreed".into())
+    );
+    assert_eq!(world.call(&question).await.status, 200);
+    let waiting = world.approver.client.get("approvals/waiting").await.ok();
+    assert_eq!(waiting, json!({ "waiting": 0 }));
+    client.get(&format!("{path}?wait_seconds=51")).await.refused(422, "invalid_request");
+    let other = world.app.token("red").await;
+    other.client.get(&path).await.refused(403, "forbidden");
+    client.get("/api/v1/orgs/default/approvals").await.refused(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_server_that_is_asked_to_end_does_not_wait_for_those_who_wait() {
+    let mut world = World::new().await;
+    let id = world.asked(&format!("Write to {MAIL}")).await;
+    let client = world.approver.client.clone();
+    let waiting =
+        tokio::spawn(async move { client.get(&format!("approvals/{id}?wait_seconds=40")).await });
+    // Its request is under way when a later one has been answered.
+    world.approver.client.get("approvals/waiting").await.ok();
+    let began = Instant::now();
+    world.app.node.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn the_command_line_lists_decides_and_waits() {
+    let world = World::new().await;
+    let (yes, no) = (format!("Write to {MAIL}"), format!("Call {MAIL}"));
+    let (asked, denied) = (world.asked(&yes).await, world.asked(&no).await);
+    let personal = world.approver.client.post("/api/v1/me/tokens", &json!({ "name": "cli" })).await;
+    let (boss, ci) = (text(&personal.ok(), "token"), world.token.secret.clone());
+    let url = world.app.node.url().to_owned();
+    let ralex = async |token: &str, arguments: &[&str]| {
+        let (url, token) = (url.clone(), token.to_owned());
+        let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
+        let run = move || {
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            run(&arguments, &[("RALEX_URL", &url), ("RALEX_TOKEN", &token)])
+        };
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        let told = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+        (output.status.code().unwrap(), told[0].clone(), told[1].clone())
+    };
+    let (code, listed, _) = ralex(&boss, &["approvals", "list"]).await;
+    assert!(code == 0 && listed.contains(&asked) && listed.contains("pii.email"), "{listed}");
+    let late = ralex(&ci, &["approvals", "wait", &asked, "--timeout", "1"]).await;
+    assert!(late.0 == 4 && late.1.contains("pending"), "{late:?}");
+    let own = ["approvals", "approve", &asked, "--reason", "fine"];
+    let refused = ralex(&ci, &own).await;
+    assert!(refused.0 == 1 && refused.1.is_empty() && !refused.2.is_empty(), "{refused:?}");
+    let wait = ["approvals", "wait", &asked];
+    let (waited, approved) = tokio::join!(ralex(&ci, &wait), ralex(&boss, &own));
+    assert!(approved.0 == 0 && approved.1.contains("approved"), "{approved:?}");
+    assert!(waited.0 == 0 && waited.1.contains("fine"), "{waited:?}");
+    assert_eq!(world.call(&yes).await.status, 200);
+    let deny = ["approvals", "deny", &denied, "--reason", "no"];
+    assert_eq!(ralex(&boss, &deny).await.0, 0);
+    let (code, json, _) = ralex(&ci, &["approvals", "wait", &denied, "--json"]).await;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, text(&json, "state")), (2, "denied".into()));
+    let (code, shown, _) = ralex(&boss, &["approvals", "show", &asked]).await;
+    assert!(code == 0 && shown.contains("used"), "{shown}");
+    assert_eq!(ralex("rlx_svc_nonsense", &["approvals", "list"]).await.0, 1);
+    assert_eq!(ralex(&boss, &["approvals", "show", "nonsense"]).await.0, 3);
+    let none = run(&["approvals", "list"], &[("RALEX_URL", url.as_str())]);
+    assert!(String::from_utf8(none.stderr).unwrap().contains("RALEX_TOKEN"));
 }
 
 #[tokio::test]

@@ -182,6 +182,48 @@ async fn kept_answers_are_given_again_to_the_same_team_alone() {
     app.owner.send(Method::PUT, "cache", Some(&refused)).await.refused(422, "invalid_request");
 }
 
+#[tokio::test]
+async fn a_shadow_is_asked_although_its_answer_is_kept_and_its_answer_is_not_kept_for_others() {
+    let (app, upstream, token) = app_with(&[]).await;
+    let set = json!({ "mode": "all", "ttl_seconds": 60 });
+    app.owner.send(Method::PUT, "cache", Some(&set)).await.ok();
+    let step = json!({ "pick": "order", "targets": [{ "name": "first" }] });
+    let shadow = json!({ "model": "second", "percent": 100 });
+    let spec = json!({ "steps": [step], "shadow": shadow });
+    app.owner
+        .post("routes", &json!({ "name": "tried", "description": "", "spec": spec }))
+        .await
+        .ok();
+    let from = async |model: &str, question: &str| {
+        let answer = token.client.call(Dialect::Chat, model, question).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.header("x-ralex-cache").unwrap().to_owned()
+    };
+    // The shadow's model has a kept answer to the question itself.
+    assert_eq!(from("second", "What is new?").await, "miss");
+    assert_eq!(from("second", "What is new?").await, "hit");
+    assert_eq!(from("tried", "What is new?").await, "miss");
+    let shadowed = async |times: usize| {
+        let asked = async || (upstream.requests("second").len() == times).then_some(());
+        until("the shadow was asked", SOON, asked).await;
+    };
+    shadowed(2).await;
+    // The caller gets a kept answer, the shadow is tried all the same.
+    assert_eq!(from("tried", "What is new?").await, "hit");
+    shadowed(3).await;
+    assert_eq!(upstream.requests("first").len(), 1);
+    // What a shadow answered is nobody's answer.
+    assert_eq!(from("tried", "And what is old?").await, "miss");
+    shadowed(4).await;
+    let settled = async || {
+        let calls = app.owner.all("calls").await;
+        let done = |call: &&Value| call["model"] == "second" && call["state"] == "success";
+        (calls.iter().filter(done).count() == 5).then_some(())
+    };
+    until("the shadows' calls were settled", SOON, settled).await;
+    assert_eq!(from("second", "And what is old?").await, "miss");
+}
+
 /// A route that goes to a better model where these signals show.
 async fn careful(app: &App, on: &[&str]) {
     app.budget("org", "10", true).await;
