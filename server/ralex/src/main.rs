@@ -1,5 +1,6 @@
 //! Ralex: the control plane for every agent and model call of a company, in one binary.
 
+mod audit_log;
 mod cli;
 mod first_start;
 mod http;

@@ -43,7 +43,7 @@ impl Vault {
 
     /// A key of the deployment itself, made on first use and the same for ever: the seed that
     /// signs the audit log, the digest key of tokens.
-    pub async fn internal_key(&self, name: &'static str) -> Result<Zeroizing<[u8; KEY]>, Problem> {
+    pub async fn internal_key(&self, name: &str) -> Result<Zeroizing<[u8; KEY]>, Problem> {
         let Inner { db, root, deployment, .. } = &*self.0;
         let broken = |error| broken_key(name, error);
         let mut tx = db.system("keys of the deployment").await?;

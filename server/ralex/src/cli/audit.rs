@@ -1,102 +1,130 @@
-//! `ralex audit verify`: checks an exported bundle with no server and no database.
+//! `ralex audit`: checks what was exported, with no server and no database, and changes the key.
+
+mod report;
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{self, BufRead, BufReader};
 use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ralex_audit::offline::{self, Finding, Key, Verdict};
+use ralex_audit::offline::{self, Key, Kind, Trust, Verdict};
 
-use crate::say;
+use super::{Environment, with_settings};
+use crate::serve::Database;
+use crate::settings::{self, Settings};
+use crate::{audit_log, say};
 
 /// The exit code of a wrong use; the others are the verdict's.
 const USAGE: u8 = 3;
 
 pub fn command() -> Command {
-    Command::new("audit").about("Check the audit log").subcommand_required(true).subcommand(
-        Command::new("verify")
-            .about("Check an exported bundle, offline")
-            .after_help("Exit codes: 0 good, 1 tampered (the first bad index is named), 2 incomplete, 3 wrong use.")
-            .arg(Arg::new("file").value_name("FILE").required(true).help("The exported bundle (.jsonl); - for standard input"))
-            .arg(Arg::new("key").long("key").value_name("VKEY").help("The log's public key, noted earlier or from elsewhere; without it the bundle's own is used"))
-            .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer as JSON")),
-    )
+    Command::new("audit")
+        .about("Check the audit log, and change its key")
+        .subcommand_required(true)
+        .subcommand(verify_command())
+        .subcommand(settings::flags(Command::new("rotate-key").about(
+            "Let another key sign the audit log from now on; run it where the vault's seal is",
+        )))
 }
 
-pub fn run(matches: &ArgMatches) -> ExitCode {
-    let Some(("verify", matches)) = matches.subcommand() else { return ExitCode::from(USAGE) };
-    let path = matches.get_one::<String>("file").map_or("-", String::as_str);
-    let key = matches.get_one::<String>("key").map(|text| text.parse::<Key>());
-    let key = match key.transpose() {
-        Ok(key) => key,
-        Err(error) => {
-            say::problem(&format!("ralex: --key {error}"));
-            return ExitCode::from(USAGE);
-        }
+fn verify_command() -> Command {
+    let many = |id: &'static str, name: &'static str, help: &'static str| {
+        Arg::new(id).long(id).value_name(name).action(ArgAction::Append).help(help)
     };
-    let verdict = if path == "-" {
-        offline::verify_bundle(std::io::stdin().lock(), key.as_ref())
-    } else {
-        match File::open(path) {
-            Ok(file) => {
-                offline::verify_bundle(BufReader::with_capacity(1 << 20, file), key.as_ref())
-            }
-            Err(error) => {
-                say::problem(&format!("ralex: {path} cannot be read: {error}."));
-                return ExitCode::from(USAGE);
-            }
-        }
-    };
-    let verdict = match verdict {
-        Ok(verdict) => verdict,
-        Err(error) => {
-            say::problem(&format!("ralex: {path}: {error}"));
-            return ExitCode::from(USAGE);
-        }
-    };
-    say::line(&if matches.get_flag("json") { json(&verdict) } else { sentence(&verdict) });
-    ExitCode::from(verdict.exit_code())
+    Command::new("verify")
+        .about("Check an exported bundle, a receipt or a consistency proof, offline")
+        .after_help("Exit codes: 0 good, 1 tampered (the first bad index is named), 2 incomplete, 3 wrong use.")
+        .arg(Arg::new("file").value_name("FILE").required(true).help("What was exported; - for standard input"))
+        .arg(many("key", "VKEY", "The log's public key, noted earlier or from elsewhere; without it a bundle's own is used. May be given more than once"))
+        .arg(many("witness", "VKEY", "The public key of a witness who must have signed; all that are given must"))
+        .arg(Arg::new("since").long("since").value_name("OLDER").help("An earlier export of the same log, which must stand unchanged at the beginning of this one"))
+        .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer as JSON"))
 }
 
-fn sentence(verdict: &Verdict) -> String {
-    match verdict.finding {
-        Finding::Good => {
-            let Verdict { leaves, events, tree_size, root, origin, key, .. } = verdict;
-            let trust = if verdict.key_was_given {
-                "the key that you named"
-            } else {
-                "the key that the bundle names; compare it with one that you noted"
-            };
-            format!(
-                "good: {leaves} of {tree_size} leaves, {events} with their events\n  log   {origin}\n  root  {root}\n  key   {key}\n  by    {trust}"
-            )
-        }
-        Finding::Tampered => {
-            let index = verdict.first_bad_index.unwrap_or(0);
-            format!("tampered: first bad index {index} (line {}): {}", verdict.line, verdict.reason)
-        }
-        Finding::Incomplete => format!("incomplete: {} (line {})", verdict.reason, verdict.line),
+pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
+    match matches.subcommand() {
+        Some(("verify", matches)) => match verify(matches) {
+            Ok(verdict) => {
+                let json = matches.get_flag("json");
+                say::line(&if json { report::json(&verdict) } else { report::sentence(&verdict) });
+                ExitCode::from(verdict.exit_code())
+            }
+            Err(why) => {
+                say::problem(&format!("ralex: {why}"));
+                ExitCode::from(USAGE)
+            }
+        },
+        Some(("rotate-key", matches)) => with_settings(matches, environment, rotate_key),
+        _ => ExitCode::from(USAGE),
     }
 }
 
-fn json(verdict: &Verdict) -> String {
-    serde_json::json!({
-        "finding": match verdict.finding {
-            Finding::Good => "good",
-            Finding::Tampered => "tampered",
-            Finding::Incomplete => "incomplete",
-        },
-        "origin": verdict.origin,
-        "tree_size": verdict.tree_size,
-        "root": verdict.root,
-        "leaves": verdict.leaves,
-        "events": verdict.events,
-        "filtered": verdict.filtered,
-        "key": verdict.key,
-        "key_was_given": verdict.key_was_given,
-        "first_bad_index": verdict.first_bad_index,
-        "line": verdict.line,
-        "reason": verdict.reason,
+fn verify(matches: &ArgMatches) -> Result<Verdict, String> {
+    let trust =
+        Trust { keys: keys(matches, "key", true)?, witnesses: keys(matches, "witness", false)? };
+    let path = matches.get_one::<String>("file").map_or("-", String::as_str);
+    let failed = |error: io::Error| format!("{path} cannot be read: {error}.");
+    if let Some(older) = matches.get_one::<String>("since") {
+        if path == "-" || older == "-" {
+            return Err("--since compares two files; standard input can be read only once.".into());
+        }
+        return offline::verify_since(|| open(path), || open(older), &trust)
+            .map_err(|error| format!("{path} or {older} cannot be read: {error}."));
+    }
+    let mut reader = open(path).map_err(failed)?;
+    let start = reader.fill_buf().map_err(failed)?;
+    match Kind::of(start) {
+        Kind::Bundle => offline::verify_bundle_for(reader, &trust).map_err(failed),
+        Kind::Proof if trust.keys.is_empty() => Err(
+            "a proof does not carry the log's key: give it with --key (GET …/audit/keys names it)."
+                .into(),
+        ),
+        Kind::Proof => offline::verify_proof(reader, &trust).map_err(failed),
+    }
+}
+
+fn open(path: &str) -> io::Result<Box<dyn BufRead>> {
+    Ok(match path {
+        "-" => Box::new(io::stdin().lock()),
+        path => Box::new(BufReader::with_capacity(1 << 20, File::open(path)?)),
     })
-    .to_string()
+}
+
+fn keys(matches: &ArgMatches, id: &str, of_log: bool) -> Result<Vec<Key>, String> {
+    let texts = matches.get_many::<String>(id).unwrap_or_default();
+    texts
+        .map(|text| match text.parse::<Key>() {
+            Ok(key) if key.signs_logs() == of_log => Ok(key),
+            Ok(_) if of_log => {
+                Err(format!("--{id} is the key of a witness; give it with --witness"))
+            }
+            Ok(_) => Err(format!("--{id} is the key of a log; give it with --key")),
+            Err(error) => Err(format!("--{id} {error}")),
+        })
+        .collect()
+}
+
+async fn rotate_key(settings: Settings) -> anyhow::Result<()> {
+    let running = match settings.database_url {
+        Some(_) => None,
+        None => ralex_store::BuiltIn::running(&settings.data_dir),
+    };
+    if let Some(url) = running {
+        return rotate_key_at(&settings, &url).await;
+    }
+    let database = Database::start(&settings).await?;
+    let done = rotate_key_at(&settings, database.url()).await;
+    database.stop().await;
+    done
+}
+
+async fn rotate_key_at(settings: &Settings, url: &str) -> anyhow::Result<()> {
+    let (db, audit) = audit_log::open_at(settings, url).await?;
+    let rotated = audit.rotate_key().await?;
+    db.close().await;
+    say::line(&format!(
+        "key {} signs the audit log from now on; the change is recorded in {} logs\n  before  {}\n  now     {}\nNote the new key where the old one is noted. Exports name both, and the old key vouches for the new one.",
+        rotated.version, rotated.orgs, rotated.from, rotated.to
+    ));
+    Ok(())
 }

@@ -48,7 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     match matches.subcommand() {
         Some(("serve", matches)) => with_settings(matches, environment, serve::serve),
         Some(("approvals", matches)) => approvals::run(matches, environment),
-        Some(("audit", matches)) => audit::run(matches),
+        Some(("audit", matches)) => audit::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),
         Some(("openapi", _)) => openapi(),

@@ -6,6 +6,7 @@
 pub mod approvals;
 pub mod assets;
 pub mod audit;
+pub mod audit_proof;
 pub mod auth;
 pub mod batches;
 pub mod budgets;

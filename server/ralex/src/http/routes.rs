@@ -6,8 +6,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    approvals, audit, auth, batches, budgets, catalog, files, gemini, guardrails, health, members,
-    model_list, models, operations, resilience, routing, secrets, teams, tokens, usage,
+    approvals, audit, audit_proof, auth, batches, budgets, catalog, files, gemini, guardrails,
+    health, members, model_list, models, operations, resilience, routing, secrets, teams, tokens,
+    usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -124,7 +125,8 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(audit::list_audit)
         .service(audit::checkpoint)
         .service(audit::verify)
-        .service(audit::export);
+        .service(audit::export)
+        .configure(audit_proofs);
 }
 
 /// What decides about calls: who answers them, what may be said in them, and what becomes of failures.
@@ -163,4 +165,15 @@ fn gateway(config: &mut ServiceConfig<'_>) {
         .service(approvals::find_approval)
         .service(approvals::approve)
         .service(approvals::deny);
+}
+
+fn audit_proofs(config: &mut ServiceConfig<'_>) {
+    config
+        .service(audit_proof::prove_event)
+        .service(audit_proof::receipt)
+        .service(audit_proof::prove_consistency)
+        .service(audit_proof::list_audit_keys)
+        .service(audit_proof::audit_anchor)
+        .service(audit_proof::log_checkpoint)
+        .service(audit_proof::log_tile);
 }
