@@ -97,6 +97,9 @@ impl Inbound {
             }
             ids.extend(text(body, "previous_response_id"));
         }
+        if objects(body.get("data_sources")).any(by_own_identity) {
+            return Err(made_elsewhere("data_sources", SEARCH));
+        }
         within(body, &mut ids)?;
         Ok(ids)
     }
@@ -116,17 +119,15 @@ fn within<'a>(object: &'a Object, ids: &mut Vec<&'a str>) -> Result<(), Problem>
             continue;
         }
         match (key.as_str(), value) {
-            ("container", Value::String(id)) | ("container_id", Value::String(id)) => ids.push(id),
+            ("container" | "container_id" | "approval_request_id", Value::String(id)) => {
+                ids.push(id);
+            }
             ("container", Value::Object(container)) => ids.extend(text(container, "id")),
-            ("approval_request_id", Value::String(id)) => ids.push(id),
             ("audio", Value::Object(audio)) if text(object, "role") == Some("assistant") => {
                 ids.extend(text(audio, "id"));
             }
             (key, Value::String(link)) if LINKS.contains(&key) && is_store(link) => {
                 return Err(stored(key));
-            }
-            ("authentication", Value::Object(how)) if by_own_identity(how) => {
-                return Err(made_elsewhere(key, SEARCH));
             }
             ("skill_id", Value::String(id)) if is_vendors(kind, id) => {}
             (key, value) => refuse(key, value)?,
@@ -186,9 +187,11 @@ fn is_vendors(kind: &str, id: &str) -> bool {
     kind == "anthropic" || id.starts_with("openai-")
 }
 
-/// True where Azure is to read with the identity of the organisation's own resource.
-fn by_own_identity(how: &Object) -> bool {
-    text(how, "type").is_some_and(|kind| kind.ends_with("managed_identity"))
+/// True where Azure is to read data with the identity of the organisation's own resource, as it does
+/// where nothing is said.
+fn by_own_identity(source: &Object) -> bool {
+    let how = source.get("parameters").and_then(|it| it.get("authentication")?.get("type"));
+    how.and_then(Value::as_str).is_none_or(|how| how.ends_with("managed_identity"))
 }
 
 /// True for what a provider reads with the key that it is called with.

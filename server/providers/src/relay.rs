@@ -174,13 +174,12 @@ mod tests {
     }
 
     fn chunks(deltas: &[Value]) -> String {
-        let mut events = String::new();
-        for delta in deltas {
+        let each = deltas.iter().map(|delta| {
             let choice = json!({ "index": 0, "delta": delta, "finish_reason": null });
             let chunk = json!({ "id": "c-1", "model": "up", "choices": [choice] });
-            events.push_str(&format!("data: {chunk}\n\n"));
-        }
-        events + "data: [DONE]\n\n"
+            format!("data: {chunk}\n\n")
+        });
+        each.chain(["data: [DONE]\n\n".to_owned()]).collect()
     }
 
     fn call(arguments: &str) -> Value {

@@ -69,94 +69,88 @@ fn messages_name_containers_and_chats_name_sound() {
     assert_eq!(named(Dialect::OpenaiChat, &chat), ["audio_1"]);
 }
 
+fn with(mut body: Value, more: &Value) -> Value {
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+fn tool(tool: &Value) -> Value {
+    json!({ "tools": [tool] })
+}
+
+fn assert_refused(dialect: Dialect, body: &Value, field: &str) {
+    let problem = refused(dialect, body);
+    assert_eq!(problem.code, Code::Unsupported, "{body}");
+    assert_eq!(problem.errors[0].path, field, "{body}");
+}
+
 #[test]
 fn what_was_made_past_the_gateway_is_refused_by_its_name() {
-    use Dialect::{AnthropicMessages, BedrockConverse, Gemini, OpenaiChat, OpenaiResponses};
-    let with = |mut body: Value, more: Value| {
-        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        body
-    };
+    let store = tool(&json!({ "type": "file_search", "vector_store_ids": ["vs_1"] }));
+    let skill = json!([{ "type": "skill_reference", "skill_id": "skill_1" }]);
+    let shell = json!({ "type": "shell",
+        "environment": { "type": "container_auto", "skills": skill } });
+    for (more, field) in [
+        (json!({ "conversation": "conv_1" }), "conversation"),
+        (json!({ "prompt": { "id": "pmpt_1" } }), "prompt"),
+        (store, "vector_store_ids"),
+        (tool(&shell), "skill_id"),
+    ] {
+        assert_refused(Dialect::OpenaiResponses, &with(json!({ "input": "Hi" }), &more), field);
+    }
     let said = json!({ "messages": [{ "role": "user", "content": "Hi" }], "max_tokens": 9 });
-    let tool = |tool: Value| json!({ "tools": [tool] });
-    let custom = json!({ "skills": [{ "type": "custom", "skill_id": "skill_1" }] });
-    let own = json!({ "type": "system_assigned_managed_identity" });
-    let shown = |url: &str| {
-        json!({ "messages": [{ "role": "user", "content": [
-            { "type": "image_url", "image_url": { "url": url } }] }] })
+    let custom =
+        json!({ "container": { "skills": [{ "type": "custom", "skill_id": "skill_1" }] } });
+    assert_refused(Dialect::AnthropicMessages, &with(said.clone(), &custom), "skill_id");
+    let data = |how: Value| {
+        let data = json!([{ "type": "azure_search", "parameters": { "authentication": how } }]);
+        json!({ "data_sources": data })
     };
+    let own = json!({ "type": "system_assigned_managed_identity" });
+    let theirs = with(said.clone(), &data(json!({ "type": "api_key", "key": "k" })));
+    assert!(named(Dialect::OpenaiChat, &theirs).is_empty());
+    let cached = json!({ "extra_body": { "google": { "cached_content": "cachedContents/1" } } });
+    for (more, field) in [
+        (data(own), "data_sources"),
+        (data(Value::Null), "data_sources"),
+        (cached, "cached_content"),
+    ] {
+        assert_refused(Dialect::OpenaiChat, &with(said.clone(), &more), field);
+    }
+}
+
+#[test]
+fn what_is_read_with_the_organisation_s_own_key_is_refused_by_its_name() {
+    let contents = json!({ "contents": [{ "parts": [{ "text": "Hi" }] }] });
+    let files = json!({ "fileSearch": { "fileSearchStoreNames": ["s/1"] } });
+    let found = json!({ "retrieval": { "vertexAiSearch": { "datastore": "d" } } });
+    for (more, field) in [
+        (json!({ "cachedContent": "cachedContents/1" }), "cachedContent"),
+        (tool(&files), "fileSearchStoreNames"),
+        (tool(&found), "vertexAiSearch"),
+    ] {
+        assert_refused(Dialect::Gemini, &with(contents.clone(), &more), field);
+    }
     let file = |uri: &str| {
         json!({ "contents": [{ "role": "user", "parts": [
             { "fileData": { "mimeType": "video/mp4", "fileUri": uri } }] }] })
     };
-    let s3 = json!([{ "role": "user", "content": [{ "video": { "format": "mp4",
-        "source": { "s3Location": { "uri": "s3://finance/q3.mp4" } } } }] }]);
-    let hi = json!({ "input": "Hi" });
-    let contents = json!({ "contents": [{ "parts": [{ "text": "Hi" }] }] });
-    for (dialect, body, field) in [
-        (OpenaiResponses, with(hi.clone(), json!({ "conversation": "conv_1" })), "conversation"),
-        (OpenaiResponses, with(hi.clone(), json!({ "prompt": { "id": "pmpt_1" } })), "prompt"),
-        (
-            OpenaiResponses,
-            with(hi.clone(), tool(json!({ "type": "file_search", "vector_store_ids": ["vs_1"] }))),
-            "vector_store_ids",
-        ),
-        (
-            OpenaiResponses,
-            with(
-                hi,
-                tool(json!({ "type": "shell", "environment": { "type": "container_auto",
-                "skills": [{ "type": "skill_reference", "skill_id": "skill_1" }] } })),
-            ),
-            "skill_id",
-        ),
-        (AnthropicMessages, with(said.clone(), json!({ "container": custom })), "skill_id"),
-        (
-            OpenaiChat,
-            with(
-                said.clone(),
-                json!({ "data_sources": [{ "type": "azure_search",
-                "parameters": {}, "authentication": own }] }),
-            ),
-            "authentication",
-        ),
-        (OpenaiChat, shown("gs://finance/q3.png"), "url"),
-        (
-            OpenaiChat,
-            with(said, json!({ "extra_body": { "google": { "cached_content": "c/1" } } })),
-            "cached_content",
-        ),
-        (
-            Gemini,
-            with(contents.clone(), json!({ "cachedContent": "cachedContents/1" })),
-            "cachedContent",
-        ),
-        (
-            Gemini,
-            with(
-                contents.clone(),
-                tool(json!({ "fileSearch": { "fileSearchStoreNames": ["s/1"] } })),
-            ),
-            "fileSearchStoreNames",
-        ),
-        (
-            Gemini,
-            with(
-                contents,
-                tool(json!({ "retrieval": { "vertexAiSearch": { "datastore": "d" } } })),
-            ),
-            "vertexAiSearch",
-        ),
-        (Gemini, file("gs://finance/q3.mp4"), "fileUri"),
-        (Gemini, file("https://generativelanguage.googleapis.com/v1beta/files/a"), "fileUri"),
-        (BedrockConverse, json!({ "messages": s3 }), "uri"),
+    for link in [
+        "gs://finance/q3.mp4",
+        "https://generativelanguage.googleapis.com/v1beta/files/a",
+        "files/a",
     ] {
-        let problem = refused(dialect, &body);
-        assert_eq!(problem.code, Code::Unsupported, "{body}");
-        assert_eq!(problem.errors[0].path, field, "{body}");
+        assert_refused(Dialect::Gemini, &file(link), "fileUri");
     }
     for link in ["https://x.test/a.mp4", "https://youtube.test/watch?v=generativelanguage"] {
-        assert!(named(Gemini, &file(link)).is_empty());
+        assert!(named(Dialect::Gemini, &file(link)).is_empty());
     }
+    let shown = json!({ "messages": [{ "role": "user", "content": [
+        { "type": "image_url", "image_url": { "url": "gs://finance/q3.png" } }] }] });
+    assert_refused(Dialect::OpenaiChat, &shown, "url");
+    let s3 = json!({ "messages": [{ "role": "user", "content": [{ "video": { "format": "mp4",
+        "source": { "s3Location": { "uri": "s3://finance/q3.mp4" } } } }] }] });
+    assert_refused(Dialect::BedrockConverse, &s3, "uri");
 }
 
 #[test]

@@ -229,7 +229,7 @@ fn enclosed(part: &Fields<'_>) -> Result<Content, Problem> {
 /// writes the one of addresses; all others take only the usual one.
 fn in_standard_base64(data: &str) -> String {
     let mut data = data.replace('-', "+").replace('_', "/");
-    while data.len() % 4 != 0 {
+    while !data.len().is_multiple_of(4) {
         data.push('=');
     }
     data
