@@ -10,8 +10,13 @@ use ralex_store::testing::Database;
 use ralex_store::{Db, deployment};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-use crate::offline::{Finding, Verdict, verify_bundle};
+use crate::offline::{self, Finding, Verdict, verify_bundle};
 use crate::{Audit, Author, Entry, Event, Signer, record, record_all};
+
+mod keys;
+mod proofs;
+mod tampering;
+mod witnesses;
 
 struct World {
     database: Database,
