@@ -39,6 +39,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     limits::forbid_core_files();
     // Built while PostgreSQL starts, so that the first calls do not wait for it.
     tokio::task::spawn_blocking(ralex_providers::warm_up);
+    tokio::task::spawn_blocking(ralex_routing::classify::warm_up);
     // Bound first: where the port is taken, nothing has been made or changed.
     let listener = listen(&settings)?;
     let database = Database::start(&settings).await?;

@@ -58,6 +58,11 @@ const TELLING_SYSTEM: usize = 2_000;
 /// How much the system prompt's words count beside the user's.
 const SYSTEM_SHARE: f32 = 0.8;
 
+/// Loads what reading takes, some 20 ms, before the first call would wait for it.
+pub fn warm_up() {
+    classify(&Sample::of("What did the committee decide, and what does `x = f(y)` do?"));
+}
+
 /// Reads a call.
 pub fn classify(sample: &Sample<'_>) -> Task {
     classify_with(Weights::built_in(), sample)

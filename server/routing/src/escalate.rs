@@ -53,7 +53,7 @@ pub fn escalate(choice: &Choice, tried: Tried) -> Option<Step<'_>> {
         return None;
     }
     let why = format!(
-        "{} after {}: expected success {:.0} % for {} dollars more",
+        "{} after {}: expected success {:.0} % for ${} more",
         candidate.plan.name,
         tried.signal,
         candidate.success * 100.0,

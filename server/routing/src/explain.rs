@@ -92,7 +92,7 @@ fn summary(explanation: &Explanation) -> String {
             format!("{chosen}: {}", first.reason)
         }
     };
-    let cost = format!("expected to cost {} dollars", first.expected_cost);
+    let cost = format!("expected to cost ${}", first.expected_cost);
     match explanation.left_out.len() {
         0 => format!("{told}; {cost}."),
         1 => format!("{told}; {cost}; 1 model could not answer."),

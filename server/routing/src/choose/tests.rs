@@ -291,6 +291,8 @@ async fn a_budget_that_is_almost_spent_leaves_the_cheap_models() {
         ["small", "middle"].map(str::to_owned).into_iter().rev().collect::<Vec<_>>()
     );
     assert_eq!(choice.explanation.left_out[0].why, Refusal::Budget);
+    let cost = format!("expected to cost ${}", choice.explanation.price.expected);
+    assert!(choice.explanation.summary.contains(&cost), "{}", choice.explanation.summary);
 }
 
 #[tokio::test]
