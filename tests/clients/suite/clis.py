@@ -1,5 +1,6 @@
 """The command lines of coding agents: each completes a prompt through Ralex, with a call of one of its own tools."""
 
+import base64
 import json
 import os
 import pathlib
@@ -9,10 +10,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from upstream import AFTER_TOOL, ANSWER, USAGE, tool
+from upstream import AFTER_TOOL, ANSWER, PIXEL, USAGE, tool
 
 NOTE = "The word of the day is periwinkle."
 PROMPT = "Read note.txt and tell me what it says."
+AGAIN = "And what did it say yesterday?"
 SECONDS = 180
 
 
@@ -40,6 +42,12 @@ class Check:
     reaches: str = NOTE
     # Looks at the folder of the work afterwards; tells what is wrong.
     leaves: Callable = lambda work: []
+    # What the provider answers to the first request only; the program has to try again.
+    first: dict = None
+    # Further arguments of the first start.
+    more: tuple = ()
+    # Arguments, from the place, of a second start that goes on with the conversation.
+    then: Callable = None
 
 
 @dataclass
@@ -197,8 +205,41 @@ def reads(name, argument):
     return lambda work: tool(name, {argument: str(work / "note.txt")})
 
 
+def reads_picture(name, argument):
+    return lambda work: tool(name, {argument: str(work / "picture.png")})
+
+
 NODE = "node-cli/node_modules/.bin/"
+# The model thinks before it calls the tool; the thought goes back with the result.
+def thoughtfully(name, argument):
+    return lambda work: {**reads(name, argument)(work), "reasoning": "The note will tell."}
+
+
+# What an answer must look like.
+FORM = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"], "additionalProperties": False}
+FORMED = {"text": '{"word": "periwinkle"}', "usage": USAGE}
+LIMITED = {"status": 429, "retry_after": 1, "message": "slow down"}
 OPENCODE_READS = reads("read", "filePath")
+def codex_reads(work):
+    return tool("exec_command", {"cmd": "cat note.txt"})
+
+
+def codex_thinks(work):
+    return {**codex_reads(work), "reasoning": "The note will tell."}
+
+
+def codex_again(place):
+    return ["exec", "resume", "--last", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", AGAIN]
+
+
+def gemini_again(place):
+    return ["-m", place.model, "--resume", "latest", "-p", AGAIN]
+
+
+def qwen_again(place):
+    return ["--auth-type", "openai", "--continue", "-p", AGAIN]
+
+
 CLIS = [
     Cli("opencode", NODE + "opencode", [
         Check("chat completions", "chat", opencode("@ai-sdk/openai-compatible", "/v1"), OPENCODE_READS),
@@ -206,26 +247,50 @@ CLIS = [
         Check("responses", "responses", opencode("@ai-sdk/openai", "/v1"), OPENCODE_READS),
         Check("messages, provider of chat completions", "chat", opencode("@ai-sdk/anthropic", "/v1"), OPENCODE_READS),
         Check("chat completions, provider of messages", "messages", opencode("@ai-sdk/openai-compatible", "/v1"), OPENCODE_READS),
+        Check("conversation goes on", "chat", opencode("@ai-sdk/openai-compatible", "/v1"), OPENCODE_READS,
+              then=lambda place: ["run", "-c", "-m", f"gw/{place.model}", AGAIN]),
+        Check("thoughts, provider of messages", "messages", opencode("@ai-sdk/anthropic", "/v1"), thoughtfully("read", "filePath")),
+        Check("limited at first", "chat", opencode("@ai-sdk/openai-compatible", "/v1"), OPENCODE_READS, first=LIMITED),
     ]),
     Cli("codex", NODE + "codex", [
-        Check("responses", "responses", codex, lambda work: tool("exec_command", {"cmd": "cat note.txt"})),
-        Check("responses, provider of chat completions", "chat", codex, lambda work: tool("exec_command", {"cmd": "cat note.txt"})),
-        Check("responses, provider of messages", "messages", codex, lambda work: tool("exec_command", {"cmd": "cat note.txt"})),
-        Check("responses, provider of Gemini", "gemini", codex, lambda work: tool("exec_command", {"cmd": "cat note.txt"})),
-        Check("responses, provider of Bedrock", "converse", codex, lambda work: tool("exec_command", {"cmd": "cat note.txt"})),
+        Check("responses", "responses", codex, codex_reads),
+        Check("responses, provider of chat completions", "chat", codex, codex_reads),
+        Check("responses, provider of messages", "messages", codex, codex_reads),
+        Check("responses, provider of Gemini", "gemini", codex, codex_reads),
+        Check("responses, provider of Bedrock", "converse", codex, codex_reads),
+        Check("conversation goes on", "responses", codex, codex_reads, then=codex_again),
+        Check("conversation goes on, provider of messages", "messages", codex, codex_reads, then=codex_again),
+        Check("thoughts", "responses", codex, codex_thinks),
+        Check("thoughts, provider of messages", "messages", codex, codex_thinks),
+        Check("picture", "responses", codex, codex_reads, more=("-i", "picture.png"), reaches="data:image/png;base64,"),
+        Check("picture, provider of Gemini", "gemini", codex, codex_reads, more=("-i", "picture.png"), reaches="inlineData"),
+        Check("form of the answer", "responses", codex, lambda work: FORMED, more=("--output-schema", "form.json"),
+              prints="periwinkle", reaches='"word"'),
+        Check("form of the answer, provider of messages", "messages", codex, lambda work: FORMED,
+              more=("--output-schema", "form.json"), prints="periwinkle", reaches='"word"'),
+        Check("limited at first", "responses", codex, codex_reads, first=LIMITED),
     ]),
     Cli("claude-code", NODE + "claude", [
         Check("bearer token", "messages", claude("ANTHROPIC_AUTH_TOKEN"), reads("Read", "file_path")),
         Check("API key", "messages", claude("ANTHROPIC_API_KEY"), reads("Read", "file_path")),
         Check("provider of chat completions", "chat", claude("ANTHROPIC_AUTH_TOKEN"), reads("Read", "file_path")),
+        Check("thoughts", "messages", claude("ANTHROPIC_AUTH_TOKEN"), thoughtfully("Read", "file_path")),
+        Check("thoughts, provider of responses", "responses", claude("ANTHROPIC_AUTH_TOKEN"), thoughtfully("Read", "file_path")),
+        Check("picture", "messages", claude("ANTHROPIC_AUTH_TOKEN"), reads_picture("Read", "file_path"), reaches='"media_type":"image/'),
+        Check("picture, provider of chat completions", "chat", claude("ANTHROPIC_AUTH_TOKEN"), reads_picture("Read", "file_path"),
+              reaches="data:image/"),
+        Check("limited at first", "messages", claude("ANTHROPIC_AUTH_TOKEN"), reads("Read", "file_path"), first=LIMITED),
     ]),
     Cli("gemini-cli", NODE + "gemini", [
         Check("generateContent", "gemini", gemini, reads("read_file", "file_path")),
         Check("generateContent, provider of chat completions", "chat", gemini, reads("read_file", "file_path")),
+        Check("conversation goes on", "gemini", gemini, reads("read_file", "file_path"), then=gemini_again),
+        Check("thoughts, provider of messages", "messages", gemini, thoughtfully("read_file", "file_path")),
     ]),
     Cli("qwen-code", NODE + "qwen", [
         Check("chat completions", "chat", qwen_openai, reads("read_file", "file_path")),
         Check("messages", "messages", qwen_anthropic, reads("read_file", "file_path")),
+        Check("conversation goes on", "chat", qwen_openai, reads("read_file", "file_path"), then=qwen_again),
     ]),
     Cli("aider", "aider/bin/aider", [
         Check(
@@ -257,7 +322,11 @@ def run_check(gateway, tools, cli, check):
     home.mkdir()
     work.mkdir()
     (work / "note.txt").write_text(NOTE + "\n")
+    (work / "picture.png").write_bytes(base64.b64decode(PIXEL))
+    (work / "form.json").write_text(json.dumps(FORM))
     place.script(check.script(work))
+    if check.first:
+        place.script_once(check.first)
     run = check.start(place, home, work)
     for path, text in run.files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -267,11 +336,13 @@ def run_check(gateway, tools, cli, check):
         "PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb", "NO_COLOR": "1", "LANG": "C.UTF-8", "SHELL": "/bin/bash",
         "PWD": str(work), **run.environment,
     }
+    starts = [[*run.arguments, *check.more], *([check.then(place)] if check.then else [])]
     try:
-        done = subprocess.run(
-            [tools / cli.program, *run.arguments], cwd=work, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=SECONDS,
-        )
+        for arguments in starts:
+            done = subprocess.run(
+                [tools / cli.program, *arguments], cwd=work, env=environment, stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=SECONDS,
+            )
         wrong = judge(check, place, work, done)
     except subprocess.TimeoutExpired as slow:
         wrong = [f"it did not end in {SECONDS} s: {(slow.stdout or b'')[-300:]!r} {(slow.stderr or b'')[-300:]!r}"]
@@ -290,7 +361,12 @@ def judge(check, place, work, done):
     if not any(check.reaches in request["raw"] for request in requests):
         offered = sorted({name for request in requests for name in names_of_tools(request["body"])})
         wrong.append(f"{check.reaches!r} did not reach the model in {len(requests)} requests; tools on offer: {offered}")
+    if check.then and not any(AGAIN in request["raw"] and check.reaches in request["raw"] for request in requests):
+        wrong.append(f"the second start did not go on with the first one's conversation; {said}")
     wrong += check.leaves(work)
+    if check.first:
+        failed = [call["state"] for call in place.calls(len(requests))].count("error")
+        return wrong + place.audit(by_token=False) + ([] if failed == 1 else [f"{failed} calls are recorded as failed instead of one"])
     return wrong + place.audit(usage=[USAGE["input_tokens"], USAGE["output_tokens"]])
 
 

@@ -107,7 +107,8 @@ class Place:
                 wrong.append(f"the provider did not see its key: {request['headers']}")
         calls = self.calls(len(requests))
         if len(calls) != len(requests):
-            wrong.append(f"{len(calls)} calls are recorded for {len(requests)} requests")
+            ends = [call.get("problem") or call["state"] for call in calls]
+            wrong.append(f"{len(calls)} calls are recorded for {len(requests)} requests: {ends}")
         for call in calls if by_token else []:
             if call["estimated"]:
                 wrong.append(f"a call's tokens are estimated: {call}")
