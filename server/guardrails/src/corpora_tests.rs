@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ralex_api::guardrails::{Check, Direction, Reaction};
+use ralex_api::guardrails::{Check, Direction, JudgeFailure, JudgeWhen, Reaction};
 use serde::Deserialize;
 
 use crate::pack::Packs;
@@ -62,6 +62,41 @@ fn nine_of_ten_attacks_are_found_and_no_harmless_look_alike() {
     }
     assert!(found * 10 >= attacks * 9, "{found} of {attacks}");
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn a_judge_reads_each_text_of_the_corpus_as_data_and_is_asked_about_nearly_every_attack() {
+    let check = |when| Check::Judge {
+        model: "small".to_owned(),
+        when,
+        timeout_ms: None,
+        on_failure: JudgeFailure::Closed,
+    };
+    let policy = |when| {
+        let (name, reaction, direction) = ("judge".to_owned(), Reaction::Block, Direction::In);
+        let setting = Setting { id: None, name, check: check(when), reaction, direction };
+        Policy::compile(&Packs::built_in().unwrap(), &[setting]).unwrap()
+    };
+    let (always, suspicious) = (policy(JudgeWhen::Always), policy(JudgeWhen::Suspicious));
+    let (mut attacks, mut asked) = (0, 0);
+    for row in rows::<Injection>(INJECTIONS) {
+        let role = if row.channel == "tool_output" { Role::Tool } else { Role::User };
+        let texts = [Text { path: "text", text: &row.text, role }];
+        let turn = always.turns(&texts, false, &[9; 32]).remove(0);
+        let prompt = turn.prompt.unwrap();
+        let lines: Vec<&str> = prompt.user.lines().collect();
+        let [begin, data, end] = lines.as_slice() else { panic!("{}: {lines:?}", row.id) };
+        let mark = begin.strip_prefix("BEGIN ").unwrap();
+        assert_eq!(end.strip_prefix("END "), Some(mark), "{}", row.id);
+        assert!(!data.contains(mark) && prompt.system.matches(mark).count() == 2, "{}", row.id);
+        let read: serde_json::Value = serde_json::from_str(data).unwrap();
+        let wrote = if role == Role::Tool { "tool" } else { "user" };
+        assert_eq!(read, serde_json::json!([{ "from": wrote, "text": row.text }]), "{}", row.id);
+        attacks += usize::from(row.attack);
+        let has_turn = !suspicious.turns(&texts, false, &[9; 32]).is_empty();
+        asked += usize::from(row.attack && has_turn);
+    }
+    assert!(asked * 100 >= attacks * 93, "{asked} of {attacks}");
 }
 
 #[test]

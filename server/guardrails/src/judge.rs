@@ -187,7 +187,12 @@ pub fn ruling(said: &str) -> Ruling {
     }
     let said = said.trim();
     let fenced = said.strip_prefix("```json").and_then(|rest| rest.strip_suffix("```"));
-    match serde_json::from_str(fenced.unwrap_or(said)) {
+    let said = fenced.unwrap_or(said).trim_start();
+    // A list would be read as an object whose fields have no names.
+    if !said.starts_with('{') {
+        return Ruling::Failed;
+    }
+    match serde_json::from_str(said) {
         Ok(Said { injection: true }) => Ruling::Injection,
         Ok(Said { injection: false }) => Ruling::Clean,
         Err(_) => Ruling::Failed,
@@ -295,6 +300,20 @@ mod tests {
             (r#"{"injection": false, "why": "x"}"#, Ruling::Failed),
             (r#"{"injection": false} {"injection": true}"#, Ruling::Failed),
             (r#"Sure: {"injection": false}"#, Ruling::Failed),
+            ("[false]", Ruling::Failed),
+            ("```json\n[false]\n```", Ruling::Failed),
+            (r#"[{"injection": false}]"#, Ruling::Failed),
+            (r#"{"injection": true, "injection": false}"#, Ruling::Failed),
+            (r#"{"injection": 0}"#, Ruling::Failed),
+            (r#"{"injection": null}"#, Ruling::Failed),
+            (r#"{"Injection": false}"#, Ruling::Failed),
+            (r#"{"injection": {"injection": false}}"#, Ruling::Failed),
+            (r#"{"injection": false"#, Ruling::Failed),
+            ("{}", Ruling::Failed),
+            ("<think>no</think>{\"injection\": false}", Ruling::Failed),
+            ("{\"injection\": false}\u{0}", Ruling::Failed),
+            ("\u{feff}{\"injection\": false}", Ruling::Failed),
+            ("```\n{\"injection\": false}\n```\n```", Ruling::Failed),
         ] {
             assert_eq!(ruling(said), meant, "{said}");
         }
