@@ -107,8 +107,8 @@ fn carried(line: &Line) -> Result<(), Problem> {
     let detail = if !line.inbound.file_ids().is_empty() {
         "`file_id` is not carried in a batch. Put the file's content into the line."
     } else if !line.inbound.kept_ids()?.is_empty() {
-        "What an earlier answer named (`previous_response_id`, a container) is not carried in a \
-         batch. Put what was said before into the line."
+        "`previous_response_id` is not carried in a batch, nor is what else an earlier answer told \
+         of (a container). Put what was said before into the line."
     } else {
         return Ok(());
     };
