@@ -101,7 +101,9 @@ fn use_waiting() -> u64 {
     });
     let first = use_mut_ref(|| true);
     let (location, now) = (use_location(), use_now());
-    use_effect_with((location, now), move |_| {
+    // Its words, since a location is not equal to itself.
+    let address = location.map(|at| format!("{}{}", at.path(), at.query_str()));
+    use_effect_with((address, now), move |_| {
         // The first answer is on its way already.
         if !first.replace(false) {
             again.emit(());
