@@ -184,6 +184,7 @@ crate::answer! {
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 pub struct ConsistencyQuery {
     /// The size of the earlier tree.
+    #[serde(default)]
     pub from: u64,
     /// The size of the later one, which must have been signed; the newest where it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

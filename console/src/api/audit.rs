@@ -1,7 +1,7 @@
 //! The audit log.
 
 use ralex_api::Page;
-use ralex_api::audit::{AuditEntry, Checkpoint, Verification};
+use ralex_api::audit::{AuditEntry, AuditKeys, Checkpoint, InclusionProof, Verification};
 
 use super::client::{self, Answer, BASE};
 use super::{PAGE, page, path};
@@ -21,6 +21,20 @@ pub async fn checkpoint(org: &str) -> Answer<Checkpoint> {
 
 pub async fn verify(org: &str) -> Answer<Verification> {
     client::create(&path(org, &["audit", "verify"]), &serde_json::json!({})).await
+}
+
+/// That the event is in the signed log.
+pub async fn proof(org: &str, event: &str) -> Answer<InclusionProof> {
+    client::find(&path(org, &["audit", "events", event, "proof"])).await
+}
+
+pub async fn keys(org: &str) -> Answer<AuditKeys> {
+    client::find(&path(org, &["audit", "keys"])).await
+}
+
+/// Where the browser downloads that proof with the event in it.
+pub fn receipt_url(org: &str, event: &str) -> String {
+    format!("{BASE}{}", path(org, &["audit", "events", event, "receipt"]))
 }
 
 /// Where the browser downloads an export; `filters` are those of the page.

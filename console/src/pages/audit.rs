@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use ralex_api::audit::AuditEntry;
 use yew::prelude::*;
 
-use super::audit_proof::Proof;
+use super::audit_proof::{EventProof, Proof};
 use crate::api;
 use crate::components::json::Json;
 use crate::components::range::{Range, bounds};
@@ -172,6 +172,7 @@ fn EntryDrawer(props: &EntryProps) -> Html {
     html! {
         <Drawer title="Record" onclose={props.onclose.clone()}>
             <KeyValue {facts} />
+            <EventProof key={entry.id.to_string()} event={entry.id.to_string()} />
             <h3>{ "As the tree has it" }</h3>
             <Json value={entry.record.clone()} label="Record as JSON" />
         </Drawer>

@@ -1,6 +1,6 @@
 //! The proof above the log: its signed head, a check of every leaf, and the bundle to take away.
 
-use ralex_api::audit::{Checkpoint, Verification};
+use ralex_api::audit::{AuditWitness, Checkpoint, InclusionProof, Verification};
 use yew::prelude::*;
 
 use crate::api;
@@ -61,6 +61,7 @@ pub fn Proof(props: &Props) -> Html {
                 <details>
                     <summary>{ "Signed checkpoint" }</summary>
                     <Code text={head.note.clone()} label="Signed checkpoint" />
+                    <Signers />
                     <p class="note">{ "Check an exported bundle anywhere, without this server: " }<code>{ "ralex audit verify FILE" }</code></p>
                 </details>
             }
@@ -85,5 +86,90 @@ fn verdict(verification: &Verification) -> Html {
             if let Some(index) = verification.first_bad_index { <p>{ format!("First bad index: {index}") }</p> }
             <p class="faint">{ counted(verification.tree_size, "record") }{ " checked in " }{ milliseconds(verification.duration_ms) }{ " · root " }<code>{ verification.root.clone() }</code></p>
         </Banner>
+    }
+}
+
+/// Who signs: the keys to note elsewhere, and the witnesses.
+#[component]
+fn Signers() -> Html {
+    let org = use_org();
+    let (load, _) = use_load(org.slug(), |org| async move { api::audit::keys(&org).await });
+    let Some(signers) = load.ready() else { return html! {} };
+    html! {
+        <>
+            <p class="note">{ "Note the key where this server cannot write; a verifier is given it." }</p>
+            { for signers.keys.iter().rev().map(|key| html! { <Code text={key.verifier.clone()} label="Public key" /> }) }
+            { for signers.witnesses.iter().map(witness) }
+        </>
+    }
+}
+
+fn witness(witness: &AuditWitness) -> Html {
+    let trouble = witness.conflict.as_ref().or(witness.failure.as_ref());
+    let tone = match (&witness.conflict, trouble) {
+        (Some(_), _) => Tone::Bad,
+        (None, Some(_)) => Tone::Warn,
+        (None, None) => Tone::Good,
+    };
+    html! {
+        <Banner {tone}>
+            <p>{ "Witness " }<strong>{ witness.name.clone() }</strong>
+                if let Some(at) = witness.cosigned_at { <>{ " signed " }<When {at} /></> }
+                if let Some(why) = trouble { { format!(": {why}") } }
+            </p>
+        </Banner>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct EventProps {
+    pub event: AttrValue,
+}
+
+/// That one event is in the signed tree: asked for when somebody wants to see it.
+#[component]
+pub fn EventProof(props: &EventProps) -> Html {
+    let org = use_org();
+    let found = use_state(|| None::<InclusionProof>);
+    let prove = {
+        let found = found.clone();
+        use_action(Callback::from(move |proof| found.set(Some(proof))))
+    };
+    let onprove = {
+        let (prove, slug, event) = (prove.clone(), org.slug(), props.event.clone());
+        Callback::from(move |()| {
+            let (slug, event) = (slug.clone(), event.clone());
+            prove.run(async move { api::audit::proof(&slug, &event).await });
+        })
+    };
+    html! {
+        <>
+            <div class="panel-actions">
+                <Button icon={Icon::Shield} busy={prove.running()} onclick={onprove}>{ "Prove" }</Button>
+                <a class="button" href={api::audit::receipt_url(&org.slug(), &props.event)} download="">
+                    { Icon::Download.show() }<span>{ "Receipt" }</span>
+                </a>
+            </div>
+            if let Some(problem) = prove.problem() { <Failed {problem} /> }
+            if let Some(proof) = &*found { { inclusion(proof) } }
+        </>
+    }
+}
+
+fn inclusion(proof: &InclusionProof) -> Html {
+    html! {
+        <>
+            <Banner tone={Tone::Good}>
+                <p>{ format!("Leaf {} of the tree of {}, ", proof.index, counted(proof.tree_size, "record")) }{ "signed " }<When at={proof.signed_at} />{ "." }</p>
+            </Banner>
+            <h3>{ "From the leaf to the root" }</h3>
+            <ol class="path">
+                <li><code>{ proof.leaf_hash.clone() }</code></li>
+                { for proof.path.iter().map(|hash| html! { <li><code class="faint">{ hash.clone() }</code></li> }) }
+                <li><code>{ proof.root.clone() }</code></li>
+            </ol>
+            <Code text={proof.checkpoint.clone()} label="Signed checkpoint" />
+            <Code text={format!("ralex audit verify --key {} RECEIPT", proof.key)} label="Check the receipt" />
+        </>
     }
 }

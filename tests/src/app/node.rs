@@ -139,12 +139,24 @@ impl Node {
         self.child.wait().ok();
     }
 
+    /// Stops it in the middle of whatever it does, until it is told to go on.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, signal).ok();
+        }
+    }
+
     /// Asks it to end, as Ctrl-C or a service manager does, and waits for it.
     pub async fn stop(&mut self) -> ExitStatus {
-        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            kill_process(pid, Signal::TERM).ok();
-        }
+        self.signal(Signal::TERM);
         until("the server ended", PATIENCE, async || self.child.try_wait().ok().flatten()).await
     }
 }

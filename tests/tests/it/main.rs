@@ -5,6 +5,7 @@
 mod approvals;
 mod architecture;
 mod audit;
+mod audit_proof;
 mod batches;
 mod beside;
 mod budgets;

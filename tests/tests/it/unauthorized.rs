@@ -155,6 +155,13 @@ const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/audit/checkpoint", More),
     ("POST /api/v1/orgs/{org}/audit/verify", More),
     ("GET /api/v1/orgs/{org}/audit/export", More),
+    ("GET /api/v1/orgs/{org}/audit/events/{event}/proof", More),
+    ("GET /api/v1/orgs/{org}/audit/events/{event}/receipt", More),
+    ("GET /api/v1/orgs/{org}/audit/consistency", More),
+    ("GET /api/v1/orgs/{org}/audit/keys", More),
+    ("GET /api/v1/orgs/{org}/audit/anchor", More),
+    ("GET /api/v1/orgs/{org}/audit/log/checkpoint", More),
+    ("GET /api/v1/orgs/{org}/audit/log/tile/{level}/{index}", More),
 ];
 
 /// One of everything, and what the operations' paths and bodies need to name it.
@@ -203,6 +210,9 @@ impl World {
             ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
             ("user", text(&me["user"], "id")),
             ("session", text(&sessions[0], "id")),
+            ("event", text(&app.owner.all("audit").await[0], "id")),
+            ("level", "0".to_owned()),
+            ("index", "000.p/1".to_owned()),
         ]);
         Self { app, ids }
     }
