@@ -169,13 +169,14 @@ async fn request(
         return Ok(None);
     }
     let unsigned = |size: i64| u64::try_from(size).unwrap_or(0);
-    let spans = match seen == head.size {
-        true => Vec::new(),
-        false => proof::between(unsigned(seen), unsigned(head.size)),
-    };
+    let spans = proof::between(unsigned(seen), unsigned(head.size));
     let path = roots(conn, Log::Super, &spans).await?.unwrap_or_default();
-    let lines: String = path.iter().map(|hash| format!("{}\n", STANDARD.encode(hash))).collect();
-    Ok(Some(format!("old {seen}\n{lines}\n{}", head.note)))
+    let mut text = format!("old {seen}\n");
+    for hash in path {
+        text.push_str(&STANDARD.encode(hash));
+        text.push('\n');
+    }
+    Ok(Some(format!("{text}\n{}", head.note)))
 }
 
 fn read(witness: &Witness, head: &Head, seen: i64, reply: Result<Reply, String>) -> Answer {

@@ -136,9 +136,9 @@ impl Audit {
                 return Ok(anchor);
             }
             if anchor.is_some() {
-                self.witness_wanted().notify_one()
+                self.witness_wanted().notify_one();
             } else {
-                self.wake()
+                self.wake();
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

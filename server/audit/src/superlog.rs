@@ -59,12 +59,11 @@ pub(crate) async fn anchor(db: &Db, signer: &Signer) -> Result<Anchored, Error> 
     };
     let mut size = last.range.size();
     for head in heads {
-        match refusal(signer, &head) {
-            Some(reason) => done.refused.push(Refused { org: head.org, reason }),
-            None => {
-                insert(&mut tx, size, &head).await?;
-                size += 1;
-            }
+        if let Some(reason) = refusal(signer, &head) {
+            done.refused.push(Refused { org: head.org, reason });
+        } else {
+            insert(&mut tx, size, &head).await?;
+            size += 1;
         }
     }
     if size > last.range.size() {

@@ -13,6 +13,15 @@ const LOG: u8 = 1;
 /// Signs that it has seen one, and when.
 const WITNESS: u8 = 4;
 
+/// What a signature says of a note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It is the log's own.
+    Mine,
+    /// It was seen at that time (seconds since 1970).
+    Seen(u64),
+}
+
 /// A public key with its name, as text `name+id+key`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -74,18 +83,18 @@ impl Key {
         self.signs_logs() && self.signed(&text, &bytes)
     }
 
-    /// Whether it made this signature of a note; a witness also says when.
-    pub(crate) fn made(&self, id: [u8; 4], signature: &[u8], body: &str) -> Option<Option<u64>> {
+    /// What this signature of a note says, if it is this key's.
+    pub(crate) fn made(&self, id: [u8; 4], signature: &[u8], body: &str) -> Option<Said> {
         if id != self.id {
             return None;
         }
         if self.signs_logs() {
-            return self.signed(body.as_bytes(), signature).then_some(None);
+            return self.signed(body.as_bytes(), signature).then_some(Said::Mine);
         }
         let (time, signature) = signature.split_at_checked(8)?;
         let time = u64::from_be_bytes(time.try_into().ok()?);
         let text = format!("cosignature/v1\ntime {time}\n{body}");
-        self.signed(text.as_bytes(), signature).then_some(Some(time))
+        self.signed(text.as_bytes(), signature).then_some(Said::Seen(time))
     }
 
     fn signed(&self, text: &[u8], signature: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::key::Key;
+use super::key::{Key, Said};
 use super::tree::Hash;
 
 /// A head, and which of the given keys signed it.
@@ -50,7 +50,7 @@ pub(crate) fn open(note: &str, origin: &str, keys: &[Key], witnesses: &[Key]) ->
             continue;
         }
         let witness = witnesses.iter().find(|key| made(key))?;
-        let time = witness.made(*id, signature, &opened.body)??;
+        let Said::Seen(time) = witness.made(*id, signature, &opened.body)? else { return None };
         if opened.seen_by.iter().any(|(known, _)| known == witness) {
             return None;
         }

@@ -60,7 +60,7 @@ struct SignedTree {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Consistency {
+struct Growth {
     ralex_audit_consistency: u32,
     origin: String,
     from: SignedTree,
@@ -104,7 +104,7 @@ fn receipt(text: &str, trust: &Trust) -> Verdict {
     let mut verdict = failed(trust, Finding::Good, None, "");
     verdict.reason =
         format!("Good: this is leaf {} of {} leaves that were signed.", receipt.index, head.size);
-    verdict.origin = origin.to_owned();
+    origin.clone_into(&mut verdict.origin);
     verdict.tree_size = head.size;
     verdict.root = STANDARD.encode(head.root);
     (verdict.leaves, verdict.events) = (1, 1);
@@ -125,7 +125,7 @@ fn owns(key: &Key, origin: &str) -> bool {
 
 fn consistency(text: &str, trust: &Trust) -> Verdict {
     let tampered = |why: &str| failed(trust, Finding::Tampered, None, why);
-    let Ok(claim) = serde_json::from_str::<Consistency>(text.trim_end()) else {
+    let Ok(claim) = serde_json::from_str::<Growth>(text.trim_end()) else {
         return tampered("it is not a whole proof");
     };
     let keys: Vec<Key> =

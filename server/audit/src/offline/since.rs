@@ -63,7 +63,7 @@ fn first_difference(mut one: impl BufRead, mut other: impl BufRead) -> io::Resul
         match (next_hash(&mut one)?, next_hash(&mut other)?) {
             (Some((index, hash)), Some((_, other))) if hash != other => return Ok(Some(index)),
             (Some(_), Some(_)) => {}
-            (Some(_), None) | (None, Some(_)) | (None, None) => return Ok(None),
+            (Some(_) | None, None) | (None, Some(_)) => return Ok(None),
         }
     }
 }

@@ -107,7 +107,7 @@ async fn tiles_are_those_of_the_specification() {
     for (index, width) in [(0, 256), (1, 256), (2, 88)] {
         let tile = audit.tile(org, 0, index, width).await.unwrap();
         assert_eq!(tile.len() as u64, width * 32);
-        leaves.extend(tile.chunks(32).map(|hash| hash.to_vec()).collect::<Vec<_>>());
+        leaves.extend(tile.chunks(32).map(<[u8]>::to_vec).collect::<Vec<_>>());
         let mut entries = audit.entries(org, index, width).await.unwrap();
         let mut hashes = Vec::new();
         while !entries.is_empty() {

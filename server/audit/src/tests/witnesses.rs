@@ -30,8 +30,8 @@ impl Remembering {
 
     fn verifier(&self) -> String {
         let public = [&[4], self.key.verifying_key().as_bytes().as_slice()].concat();
-        let id = hex(&self.id());
-        format!("{NAME}+{id}+{}", STANDARD.encode(public))
+        let id = u32::from_be_bytes(self.id());
+        format!("{NAME}+{id:08x}+{}", STANDARD.encode(public))
     }
 
     fn id(&self) -> [u8; 4] {
@@ -74,10 +74,6 @@ impl Remembering {
         let bytes = [&self.id()[..], &time.to_be_bytes(), &signature.to_bytes()].concat();
         reply(200, "text/plain", format!("\u{2014} {NAME} {}\n", STANDARD.encode(bytes)))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 struct ByHand(Arc<Remembering>);
