@@ -334,6 +334,20 @@ test('the audit log verifies, and its export is good offline until one byte chan
   assert.match(bad.stdout, /tampered: first bad index \d+/);
 });
 
+test('one record is proven in its drawer, and its receipt verifies with the key alone', async () => {
+  await go('audit');
+  await page.locator('.row-open').first().click();
+  await button('Prove').click();
+  await page.getByText('From the leaf to the root').waitFor();
+  await picture(page, 'audit-proof');
+  const key = (await page.getByLabel('Check the receipt').innerText()).match(/--key (\S+)/)[1];
+  const download = page.waitForEvent('download');
+  await page.getByRole('link', { name: 'Receipt' }).click();
+  const file = await (await download).path();
+  const said = await promisify(execFile)(process.env.RALEX_BIN, ['audit', 'verify', '--key', key, file], { env: {} });
+  assert.match(said.stdout, /^good: this is leaf \d+ of \d+ leaves/);
+});
+
 test('a reload shows the same, and Back works', async () => {
   await go('audit');
   await field('Action').fill('team.*');

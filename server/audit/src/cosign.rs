@@ -127,11 +127,13 @@ impl Audit {
                 let time =
                     i64::try_from(time).ok().and_then(|time| DateTime::from_timestamp(time, 0));
                 cosignature = Some((line, time.unwrap_or_else(|| self.now())));
+                self.clear_conflict(name);
             }
             Answer::Seen(_) => {}
             Answer::Conflict(why) => {
                 metrics::counter!("ralex_audit_witness_conflicts_total").increment(1);
                 error!("the witness {name} has seen another history of the audit log: {why}");
+                self.note_conflict(name, &why);
                 conflict = Some(why);
             }
             Answer::Failed(why) => {

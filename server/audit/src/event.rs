@@ -4,6 +4,7 @@
 //! prompts and answers have no field.
 
 mod about;
+mod adjustment;
 mod approval;
 mod call;
 mod log;
@@ -16,6 +17,7 @@ use ralex_kernel::{
 };
 use serde::Serialize;
 
+pub use adjustment::AdjustmentEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use log::LogEvent;
@@ -258,7 +260,10 @@ pub enum Event {
     #[serde(rename = "audit.exported")]
     AuditExported { format: &'static str, filtered: bool, tree_size: u64 },
 
-    /// Something that happened to an approval; it brings its own name.
+    /// Something that counts on a budget beside its calls; it brings its own name.
+    #[serde(untagged)]
+    Adjustment(AdjustmentEvent),
+    /// Something that happened to an approval; likewise.
     #[serde(untagged)]
     Approval(ApprovalEvent),
     /// Something that happened to the log itself; likewise.

@@ -37,11 +37,12 @@ mod witness;
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
-    Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event, LogEvent, Outcome, Tried,
+    AdjustmentEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event, LogEvent,
+    Outcome, Tried,
 };
 pub use export::{Export, Parts};
 pub use keys::{Rotated, Seeds};
-pub use record::{Entry, record, record_all};
+pub use record::{Entry, EntryColumns, record, record_all};
 pub use service::{Audit, Status};
 pub use signing::Refused;
 pub use witness::{Courier, NotAWitness, Reply, Witness, Witnesses};

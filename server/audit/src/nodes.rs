@@ -114,6 +114,49 @@ pub(crate) async fn fill(conn: &mut PgConnection, log: Log, size: u64) -> Result
     Ok(())
 }
 
+/// The hashes above leaves that are read in order.
+#[derive(Default)]
+pub(crate) struct Above {
+    rows: Vec<(i64, Range)>,
+    /// Row, place and hash of those that are complete.
+    pub complete: Vec<(u32, i64, Hash)>,
+}
+
+impl Above {
+    pub fn push(&mut self, leaf: Hash) {
+        let (mut level, mut hash) = (0, leaf);
+        loop {
+            if self.rows.len() == level {
+                self.rows.push((0, Range::default()));
+            }
+            let (place, row) = &mut self.rows[level];
+            row.push(hash);
+            if row.size() < TILE {
+                return;
+            }
+            hash = std::mem::take(row).root();
+            level += 1;
+            self.complete.push((u32::try_from(level).unwrap_or(u32::MAX), *place, hash));
+            *place += 1;
+        }
+    }
+}
+
+/// The first of these that stands in the table with another hash.
+pub(crate) async fn first_wrong(
+    conn: &mut PgConnection,
+    log: Log,
+    complete: &[(u32, i64, Hash)],
+) -> Result<Option<(u32, i64)>, sqlx::Error> {
+    for (level, place, hash) in complete {
+        let found = stored(conn, log, *level, &[*place]).await?;
+        if found.get(place).is_some_and(|found| found != hash) {
+            return Ok(Some((*level, *place)));
+        }
+    }
+    Ok(None)
+}
+
 fn tile_root(hashes: Vec<Hash>) -> Hash {
     let mut range = Range::default();
     for hash in hashes {

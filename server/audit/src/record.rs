@@ -65,7 +65,7 @@ pub async fn record_all(conn: &mut PgConnection, entries: Vec<Entry>) -> Result<
     if entries.is_empty() {
         return Ok(());
     }
-    let columns = Columns::of(&entries).map_err(unwritable)?;
+    let columns = EntryColumns::of(&entries)?;
     sqlx::query!(
         "insert into audit_event (org_id, id, occurred_at, actor_kind, actor_id, action, outcome,
              target, call_id, leaf)
@@ -88,25 +88,25 @@ pub async fn record_all(conn: &mut PgConnection, entries: Vec<Entry>) -> Result<
 }
 
 /// Entries turned by a quarter: `unnest` takes one array a column.
-#[derive(Default)]
-struct Columns {
-    org: Vec<uuid::Uuid>,
-    id: Vec<uuid::Uuid>,
-    occurred_at: Vec<DateTime<Utc>>,
-    actor_kind: Vec<&'static str>,
-    actor_id: Vec<Option<uuid::Uuid>>,
-    action: Vec<String>,
-    outcome: Vec<&'static str>,
-    target: Vec<Option<String>>,
-    call: Vec<Option<uuid::Uuid>>,
-    leaf: Vec<Vec<u8>>,
+#[derive(Debug, Default)]
+pub struct EntryColumns {
+    pub org: Vec<uuid::Uuid>,
+    pub id: Vec<uuid::Uuid>,
+    pub occurred_at: Vec<DateTime<Utc>>,
+    pub actor_kind: Vec<&'static str>,
+    pub actor_id: Vec<Option<uuid::Uuid>>,
+    pub action: Vec<String>,
+    pub outcome: Vec<&'static str>,
+    pub target: Vec<Option<String>>,
+    pub call: Vec<Option<uuid::Uuid>>,
+    pub leaf: Vec<Vec<u8>>,
 }
 
-impl Columns {
-    fn of(entries: &[Entry]) -> Result<Self, serde_json::Error> {
+impl EntryColumns {
+    pub fn of(entries: &[Entry]) -> Result<Self, sqlx::Error> {
         let mut columns = Self::default();
         for entry in entries {
-            let leaf = Leaf::of(entry)?;
+            let leaf = Leaf::of(entry).map_err(unwritable)?;
             columns.org.push(entry.author.org.uuid());
             columns.id.push(entry.id.uuid());
             columns.occurred_at.push(entry.occurred_at);

@@ -57,6 +57,8 @@ pub struct Status {
     pub refused: Vec<Refused>,
     /// Why the log of logs is not signed any further.
     pub broken: Option<String>,
+    /// Why a witness does not believe this history.
+    pub conflict: Option<String>,
 }
 
 impl Audit {
@@ -115,6 +117,16 @@ impl Audit {
 
     pub(crate) fn witnesses(&self) -> &Witnesses {
         &self.0.witnesses
+    }
+
+    pub(crate) fn note_conflict(&self, witness: &str, why: &str) {
+        self.0.status.lock().conflict = Some(format!("{witness}: {why}"));
+    }
+
+    /// The witness believes this history again; what another one said stays.
+    pub(crate) fn clear_conflict(&self, witness: &str) {
+        let start = format!("{witness}: ");
+        self.0.status.lock().conflict.take_if(|told| told.starts_with(&start));
     }
 
     pub(crate) fn witness_wanted(&self) -> &Notify {

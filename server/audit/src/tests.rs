@@ -14,6 +14,7 @@ use crate::offline::{self, Finding, Verdict, verify_bundle};
 use crate::{Audit, Author, Entry, Event, Signer, record, record_all};
 
 mod keys;
+mod kills;
 mod proofs;
 mod tampering;
 mod witnesses;

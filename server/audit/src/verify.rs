@@ -9,6 +9,7 @@ use ralex_kernel::{OrgId, Problem};
 use ralex_store::{Tenant, problem};
 
 use crate::checkpoint::note_body;
+use crate::nodes::{Above, Log, first_wrong};
 use crate::service::Audit;
 use crate::tree::{Hash, Range, leaf_hash};
 
@@ -37,6 +38,7 @@ impl Signed {
 /// What was read so far.
 struct Walk {
     range: Range,
+    above: Above,
     /// The size of the last signed head whose root came out as signed.
     sure: u64,
     newest: Option<Signed>,
@@ -47,7 +49,8 @@ impl Audit {
     /// search columns say what the leaves say.
     pub async fn verify(&self, tenant: &mut Tenant) -> Result<Verification, Problem> {
         let started = Instant::now();
-        let mut walk = Walk { range: Range::default(), sure: 0, newest: None };
+        let (range, above) = (Range::default(), Above::default());
+        let mut walk = Walk { range, above, sure: 0, newest: None };
         let bad = self.walk(tenant, &mut walk).await?;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let size = walk.range.size();
@@ -111,14 +114,21 @@ impl Audit {
             if let Some(reason) = row.fault() {
                 return Ok(bad(index, reason));
             }
-            walk.range.push(leaf_hash(row.text.as_deref().unwrap_or_default()));
+            let hash = leaf_hash(row.text.as_deref().unwrap_or_default());
+            walk.range.push(hash);
+            walk.above.push(hash);
             if let Some(head) = heads.next_if(|head| head.size == walk.range.size())
                 && let Some(found) = self.check_head(org, walk, &head)
             {
                 return Ok(Some(found));
             }
         }
-        Ok(None)
+        let complete = std::mem::take(&mut walk.above.complete);
+        let wrong = first_wrong(tenant, Log::Org(org), &complete).await?;
+        Ok(wrong.and_then(|(level, place)| {
+            let first = u64::try_from(place).unwrap_or(0) << (8 * level);
+            bad(first, format!("a stored hash above the leaves from {first} on was changed"))
+        }))
     }
 
     fn check_head(&self, org: OrgId, walk: &mut Walk, head: &Signed) -> Option<Bad> {

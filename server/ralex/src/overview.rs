@@ -82,14 +82,18 @@ impl Health {
     fn audit(&self, scope: &Scope) -> HealthItem {
         let status = self.audit.status();
         let refused = status.refused.iter().find(|refused| refused.org == scope.org());
-        let (ok, detail) = match (refused.is_some() || status.broken.is_some(), status.pending) {
-            (true, _) => (
+        let wrong = refused.is_some() || status.broken.is_some();
+        let (ok, detail) = match (wrong, &status.conflict, status.pending) {
+            (true, _, _) => (
                 false,
                 "The log is not what was written, so no new head is signed. Verify it now."
                     .to_owned(),
             ),
-            (false, 0) => (true, "Every event has its place in the signed log.".to_owned()),
-            (false, count) => (true, format!("{count} events wait for their place in the log.")),
+            (false, Some(conflict), _) => (false, format!("A witness objects: {conflict}.")),
+            (false, None, 0) => (true, "Every event has its place in the signed log.".to_owned()),
+            (false, None, count) => {
+                (true, format!("{count} events wait for their place in the log."))
+            }
         };
         HealthItem { name: "audit".to_owned(), ok, detail }
     }

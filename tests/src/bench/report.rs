@@ -92,6 +92,7 @@ pub struct Proof {
     pub spent: String,
     pub audit: String,
     pub audit_verify_ms: f64,
+    pub audit_leaves_per_second: f64,
     pub budgets: String,
 }
 
@@ -219,13 +220,17 @@ impl Report {
             f,
             "Inside      {before_sending:.2} ms from request to sending; {batch:.2} ms a batch of {batch_size:.1} operations (means of all phases)"
         )?;
-        let Proof { calls, spent, audit, audit_verify_ms, budgets } = &self.proof;
+        let Proof { calls, spent, audit, audit_verify_ms, audit_leaves_per_second, budgets } =
+            &self.proof;
         writeln!(
             f,
             "Books       {calls} governed calls; ${spent} spent on every budget = the sum of x-ralex-cost"
         )?;
         writeln!(f, "            budgets verify: {budgets}")?;
-        write!(f, "            audit verify: {audit}, in {audit_verify_ms:.0} ms")
+        write!(
+            f,
+            "            audit verify: {audit}, in {audit_verify_ms:.0} ms ({audit_leaves_per_second:.0} leaves/s, start of the program included)"
+        )
     }
 }
 

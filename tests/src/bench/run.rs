@@ -245,9 +245,15 @@ impl Run<'_> {
             spent: tally.cost.to_string(),
             audit: audit.lines().next().unwrap_or_default().to_owned(),
             audit_verify_ms: milliseconds(took),
+            audit_leaves_per_second: leaves(&audit) / took.as_secs_f64(),
             budgets: budgets_verify,
         })
     }
+}
+
+/// How many leaves `ralex audit verify` has read: `good: 1000 of 1000 leaves, …`.
+fn leaves(said: &str) -> f64 {
+    said.split(' ').nth(1).and_then(|count| count.parse().ok()).unwrap_or(0.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of one run are small")]

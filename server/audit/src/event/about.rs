@@ -62,6 +62,7 @@ impl Event {
             | Self::GuardrailUpdated { .. }
             | Self::GuardrailDeleted { .. }
             | Self::Approval(_)
+            | Self::Adjustment(_)
             | Self::Log(_)
             | Self::BudgetOverrun { .. }
             | Self::CacheConfigured { .. }
@@ -135,6 +136,7 @@ impl Event {
             | Self::CacheConfigured { .. }
             | Self::CacheCleared { .. }
             | Self::Log(_)
+            | Self::Adjustment(_)
             | Self::FileOpened { .. }
             | Self::FileClosed { .. }
             | Self::FileRefused { .. }
@@ -195,6 +197,7 @@ impl Event {
             | Self::GuardrailUpdated { guardrail, .. }
             | Self::GuardrailDeleted { guardrail, .. } => format!("guardrail:{guardrail}"),
             Self::Approval(event) => event.target(),
+            Self::Adjustment(event) => event.target(),
             Self::Log(event) => event.target(),
             Self::CallOpened(opened) => format!("call:{}", opened.call),
             Self::CallClosed(closed) => format!("call:{}", closed.call),

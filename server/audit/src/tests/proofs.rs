@@ -155,6 +155,8 @@ async fn no_proof_is_handed_out_over_altered_tables() {
     let refused = world.audit.prove(world.org, events[3]).await.unwrap_err();
     assert_eq!(refused.status, 500, "{refused:?}");
     world.audit.prove(world.org, events[599]).await.unwrap_err();
+    let own = world.verify().await;
+    assert_eq!((own.good, own.first_bad_index), (false, Some(256)), "{own:?}");
     let world = World::with_heads(&[10]).await;
     let events = self::events(&world).await;
     world.tamper(&format!("update audit_event set leaf = leaf || ' ' where {LEAF_3}")).await;
