@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use ralex_access::{Permission, Scope};
-use ralex_budgets::{Cached, Charge, Claim, Hold, Why};
+use ralex_budgets::{Cached, Charge, Hold, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Outline, UNKNOWN_INPUT};
 use ralex_routing::Choice;
@@ -206,7 +206,8 @@ impl Broker {
         let mut in_flight = self.open(&request, &decided, (worst_case, overlaps)).await?;
         in_flight.permits.push((decided.first().plan.provider, permit));
         metrics::histogram!("ralex_call_overhead_seconds").record(started.elapsed());
-        self.attempt(&request, decided, in_flight).await
+        // The largest part by far; on the heap, so that whoever waits for a call stays small.
+        Box::pin(self.attempt(&request, decided, in_flight)).await
     }
 
     /// Answers with what was answered before, as a call of its own that costs nothing.
@@ -413,13 +414,7 @@ impl Broker {
             closed: false,
         };
         let opening = Opening {
-            hold: Hold {
-                org: request.org,
-                call: decided.call,
-                amount,
-                charges: decided.charges.clone(),
-                claim: Claim::Firm,
-            },
+            hold: Hold::new(request.org, decided.call, amount, decided.charges.clone()),
             row: self.row(request, decided),
             author,
             intent: intent(request, decided, amount),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ralex_access::Scope;
 use ralex_api::guardrails::{Direction, Noted};
-use ralex_budgets::{Claim, Hold};
+use ralex_budgets::Hold;
 use ralex_guardrails::{
     Finding, Form, Guards, Judged, Outcome, Output, OutputGuard, Policy, Restorer, Role, Text,
     Turn, note, note_approved,
@@ -97,13 +97,7 @@ impl Broker {
         let refused = Some(problem.code);
         let mut row = self.asked(request, id);
         row.why.guardrails = Guard::record(&guard.noted, &[]);
-        let hold = Hold {
-            org: request.org,
-            call: id,
-            amount: Money::ZERO,
-            charges: Vec::new(),
-            claim: Claim::Firm,
-        };
+        let hold = Hold::new(request.org, id, Money::ZERO, Vec::new());
         let intent = refused_intent(request, scope, id);
         let author = scope.author().clone();
         let recorded =

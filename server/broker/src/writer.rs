@@ -9,6 +9,7 @@
 //! each settlement is counted once, however often it is tried. Nobody waits for a closing, so it
 //! has a lane of its own; but nobody is refused for money that a closing would give back.
 
+mod at_once;
 mod closing;
 mod entry;
 mod opening;

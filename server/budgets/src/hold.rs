@@ -18,6 +18,10 @@ pub struct Hold {
 }
 
 impl Hold {
+    pub const fn new(org: OrgId, call: CallId, amount: Money, charges: Vec<Charge>) -> Self {
+        Self { org, call, amount, charges, claim: Claim::Firm }
+    }
+
     /// The periods that it counts in.
     pub fn periods(&self) -> impl Iterator<Item = PeriodKey> + '_ {
         self.charges.iter().map(|charge| charge.key(self.org))

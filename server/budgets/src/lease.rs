@@ -92,7 +92,12 @@ pub struct Leasing {
 impl Leases {
     /// Says that the database was told, by a statement that began at `begun`, that this node lives.
     pub fn alive(&self, begun: Instant) {
-        self.0.state.lock().alive = Some(begun + ALIVE);
+        let mut state = self.0.state.lock();
+        if state.alive.is_some_and(|until| begun > until) {
+            // Others may have taken it for dead meanwhile, and its leases from it.
+            state.doubt();
+        }
+        state.alive = Some(begun + ALIVE);
     }
 
     /// Takes the worst case of a call out of the leases of all its budgets, or out of none. A soft
@@ -177,9 +182,38 @@ impl Leases {
     pub fn unsure(&self) {
         let mut state = self.0.state.lock();
         state.sure = false;
-        for hand in state.hands.values_mut() {
-            hand.free = Money::ZERO;
-            (hand.unsure, hand.due) = (true, true);
+        state.doubt();
+    }
+
+    /// Whether a batch of these holds leaves all leases as they are: what promises take out is put
+    /// back at once, nothing goes back, and all are as large as they should be.
+    pub fn stay(&self, holds: &[Hold]) -> bool {
+        let state = self.0.state.lock();
+        if state.hands.values().any(Hand::owes) {
+            return false;
+        }
+        let promised = holds.iter().any(|hold| hold.claim == Claim::Promised);
+        let mut hands = holds.iter().flat_map(binding).map(|key| state.hands.get(&key));
+        let is_enough =
+            |hand: &Hand| times(hand.free.saturating_add(hand.promised), 2) >= hand.want;
+        if state.is_alive() {
+            hands.all(|hand| hand.is_none_or(|hand| hand.is_cold() || is_enough(hand)))
+        } else {
+            !promised
+        }
+    }
+
+    /// A batch was written that left all leases as they are.
+    pub fn stayed(&self, holds: &[Hold]) {
+        let mut state = self.0.state.lock();
+        state.sure = true;
+        for hold in holds.iter().filter(|hold| hold.claim == Claim::Promised) {
+            for key in binding(hold) {
+                if let Some(hand) = state.hands.get_mut(&key) {
+                    hand.promised = (hand.promised - hold.amount).max(Money::ZERO);
+                    hand.free += hold.amount;
+                }
+            }
         }
     }
 
@@ -240,6 +274,13 @@ impl State {
             Entry::Occupied(hand) => Some(hand.into_mut()),
             Entry::Vacant(_) if full => None,
             Entry::Vacant(slot) => Some(slot.insert(Hand::default())),
+        }
+    }
+
+    fn doubt(&mut self) {
+        for hand in self.hands.values_mut() {
+            hand.free = Money::ZERO;
+            (hand.unsure, hand.due) = (true, true);
         }
     }
 

@@ -70,6 +70,25 @@ impl Dedicated {
         Ok(Exclusive { conn, home: &mut self.idle })
     }
 
+    /// Does something that is a transaction by itself, and keeps the connection if that went well.
+    ///
+    /// # Errors
+    /// Whatever went wrong. Nobody knows then whether it was done.
+    pub async fn at_once<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, Error> {
+        let mut conn = match self.idle.take() {
+            Some(conn) => conn,
+            None => timeout_at(Instant::now() + PATIENCE, self.connect())
+                .await
+                .map_err(|_| Error::Unavailable(None))??,
+        };
+        let done = work(&mut conn).await?;
+        self.idle = Some(conn);
+        Ok(done)
+    }
+
     async fn try_begin(&mut self) -> Result<PgConnection, Error> {
         let mut conn = match self.idle.take() {
             Some(conn) => conn,

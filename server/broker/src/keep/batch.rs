@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ralex_access::{Permission, Scope};
 use ralex_audit::{CallOpened, Event};
-use ralex_budgets::{Claim, Ending, Hold, OpenCall, Settlement, Tokens, Told as CallTold};
+use ralex_budgets::{Ending, Hold, OpenCall, Settlement, Tokens, Told as CallTold};
 use ralex_kernel::{CallId, Code, Money, Problem};
 use ralex_providers::{Endpoint, Kept, Operation};
 use ralex_routing::{BatchPrices, Plan};
@@ -235,13 +235,7 @@ impl Broker {
             ..asked
         };
         let budgets = charges.iter().map(|charge| charge.budget).collect();
-        let hold = Hold {
-            org: request.org,
-            call: decided.id,
-            amount: decided.worst_case,
-            charges,
-            claim: Claim::Firm,
-        };
+        let hold = Hold::new(request.org, decided.id, decided.worst_case, charges);
         let key = decided.keeper.key.as_ref();
         let intent = CallOpened {
             call: decided.id,
@@ -265,14 +259,8 @@ impl Broker {
             approval: None,
             purpose: call.wishes.purpose,
         };
-        Ok(Opening {
-            hold,
-            row,
-            author: scope.author().clone(),
-            intent,
-            refused: None,
-            overlaps: false,
-        })
+        let author = scope.author().clone();
+        Ok(Opening { hold, row, author, intent, refused: None, overlaps: false })
     }
 
     /// The caller's batches, as OpenAI lists them.

@@ -13,6 +13,7 @@ use ralex_store::{Db, Dedicated, Exclusive};
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use super::at_once;
 use super::closing::Closes;
 use super::entry::{answer, decided, extended, row, unwanted};
 use super::waiting::{Asked, Queues, Waiting};
@@ -34,6 +35,14 @@ struct All {
     /// Nothing for what is put off.
     answers: Vec<Option<Opened>>,
     extended: Vec<Extended>,
+}
+
+impl All {
+    /// Where all are opened, or refused as they were to be.
+    fn of(waiting: &Waiting) -> Self {
+        let answers = waiting.opens.iter().map(|_| Some(Ok(()))).collect();
+        Self { answers, extended: Vec::new() }
+    }
 }
 
 pub(super) struct Openings {
@@ -59,18 +68,18 @@ impl Openings {
     }
 
     pub async fn run(mut self) {
-        while let Some(waiting) = self.queues.gather(&self.leases).await {
+        while let Some(mut waiting) = self.queues.gather(&self.leases).await {
             let begun = Instant::now();
             let size = waiting.opens.len() + waiting.extends.len();
             if size == 0 && !self.leases.owe() {
                 continue;
             }
             // A connection that falls silent tells nobody; no caller is made to wait for TCP.
-            let decided = tokio::time::timeout(PATIENCE, self.decide(&waiting)).await;
+            let decided = tokio::time::timeout(PATIENCE, self.decide(&mut waiting)).await;
             match decided.unwrap_or_else(|_| Err(not_recorded())) {
                 Ok(all) => {
                     measured("open", begun, size);
-                    self.answer(waiting, all);
+                    self.answer(waiting, *all);
                 }
                 Err(problem) => {
                     self.leases.unsure();
@@ -102,10 +111,21 @@ impl Openings {
     /// Decides and writes. What has ended gives its money back, and this node what it has in hand,
     /// before anybody is refused for want of it: a caller that has its answer may spend what that
     /// call did not.
-    async fn decide(&mut self, waiting: &Waiting) -> Result<Box<All>, Problem> {
+    async fn decide(&mut self, waiting: &mut Waiting) -> Result<Box<All>, Problem> {
+        let holds: Vec<_> = waiting.holds().cloned().collect();
+        if waiting.is_plain() && self.leases.stay(&holds) {
+            match at_once::open(&mut self.db, waiting).await {
+                Ok(true) => {
+                    self.leases.stayed(&holds);
+                    return Ok(Box::new(All::of(waiting)));
+                }
+                Ok(false) => {}
+                // The connection may have died long before, and then nothing happened.
+                Err(_) => waiting.doubt(),
+            }
+        }
         let (mut needed, mut last) = (Vec::new(), false);
         loop {
-            let holds: Vec<_> = waiting.holds().cloned().collect();
             let leasing = self.leases.leasing(self.node, &holds, &needed);
             match self.write(waiting, (&holds, &leasing), last).await? {
                 Written::All(all) => return Ok(all),
@@ -144,16 +164,7 @@ impl Openings {
             tx.rollback().await.map_err(ralex_store::problem)?;
             return Ok(Written::Nothing(short));
         }
-        let mut held = done.held.into_iter();
-        let held: Vec<_> = waiting
-            .opens
-            .iter()
-            .map(|asked| match &asked.opening.refused {
-                None if is_there(&asked.opening.hold) => Outcome::There,
-                None => held.next().map_or(Outcome::Refused, Outcome::Decided),
-                Some(_) => Outcome::Refused,
-            })
-            .collect();
+        let held = outcomes(waiting, &there, done.held);
         record(&mut tx, waiting, &held, &done.extended).await?;
         for key in held.iter().filter_map(Outcome::later) {
             ralex_budgets::recall(&mut tx, key).await.map_err(ralex_store::problem)?;
@@ -165,7 +176,7 @@ impl Openings {
         Ok(Written::All(Box::new(All { answers, extended: done.extended })))
     }
 
-    fn answer(&mut self, waiting: Waiting, all: Box<All>) {
+    fn answer(&mut self, waiting: Waiting, all: All) {
         for ((_, reply), extended) in waiting.extends.into_iter().zip(all.extended) {
             // Who left meanwhile closes the call, and with it all that it holds.
             reply.send(extended).ok();
@@ -238,6 +249,20 @@ impl Outcome {
             Self::There | Self::Refused => Some(Ok(())),
         }
     }
+}
+
+fn outcomes(
+    waiting: &Waiting,
+    there: &HashSet<(OrgId, CallId)>,
+    held: Vec<HoldOutcome>,
+) -> Vec<Outcome> {
+    let mut held = held.into_iter();
+    let outcome = |asked: &Asked| match &asked.opening {
+        opening if there.contains(&(opening.hold.org, opening.hold.call)) => Outcome::There,
+        opening if opening.refused.is_some() => Outcome::Refused,
+        _ => held.next().map_or(Outcome::Refused, Outcome::Decided),
+    };
+    waiting.opens.iter().map(outcome).collect()
 }
 
 /// Writes the rows and the events of all that is decided.

@@ -31,6 +31,19 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// Whether there is nothing but new calls.
+    pub fn is_plain(&self) -> bool {
+        let new = self.opens.iter().all(|asked| !asked.again);
+        new && self.extends.is_empty() && !self.opens.is_empty()
+    }
+
+    /// Any of these may have been written.
+    pub fn doubt(&mut self) {
+        for asked in &mut self.opens {
+            asked.again = true;
+        }
+    }
+
     /// What is to be held.
     pub fn holds(&self) -> impl Iterator<Item = &Hold> {
         let wanted = self.opens.iter().filter(|asked| asked.opening.refused.is_none());

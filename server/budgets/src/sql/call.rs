@@ -7,8 +7,9 @@ use ralex_kernel::{CallId, Money, NodeId, OrgId, SecretId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::call::{Decision, OpenCall};
+use crate::call::OpenCall;
 use crate::charge::HeldPeriod;
+use crate::columns::CallColumns;
 use crate::hold::Extension;
 use crate::settle::{Answerer, Told};
 
@@ -65,7 +66,7 @@ impl<'a> Closing<'a> {
 
 #[expect(clippy::too_many_lines, reason = "one statement, a line for each column")]
 pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Result<(), sqlx::Error> {
-    let opened = Opened::of(calls);
+    let opened = CallColumns::of(calls);
     sqlx::query!(
         r#"insert into call (org_id, id, node_id, user_id, token_id, team_id, project_id, model,
                model_id, provider_id, provider, upstream_model, dialect, streamed, state, problem,
@@ -128,97 +129,6 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Calls turned by a quarter: `unnest` takes one array a column.
-#[derive(Default)]
-struct Opened<'a> {
-    org: Vec<Uuid>,
-    id: Vec<Uuid>,
-    node: Vec<Uuid>,
-    user: Vec<Option<Uuid>>,
-    token: Vec<Option<Uuid>>,
-    team: Vec<Option<Uuid>>,
-    project: Vec<Option<Uuid>>,
-    model: Vec<&'a str>,
-    model_id: Vec<Option<Uuid>>,
-    provider_id: Vec<Option<Uuid>>,
-    provider: Vec<&'a str>,
-    upstream_model: Vec<&'a str>,
-    dialect: Vec<&'a str>,
-    streamed: Vec<bool>,
-    problem: Vec<Option<&'a str>>,
-    input_price: Vec<i64>,
-    output_price: Vec<i64>,
-    cache_read_price: Vec<i64>,
-    cache_write_price: Vec<i64>,
-    held: Vec<i64>,
-    budget_ids: Vec<String>,
-    budget_starts: Vec<String>,
-    started_at: Vec<DateTime<Utc>>,
-    asked: Vec<&'a str>,
-    route: Vec<Option<&'a str>>,
-    task_type: Vec<Option<&'a str>>,
-    difficulty: Vec<Option<i16>>,
-    choice: Vec<Option<&'a str>>,
-    priority: Vec<Option<&'a str>>,
-    queued_ms: Vec<Option<i32>>,
-    guardrails: Vec<Option<&'a str>>,
-    purpose: Vec<Option<&'a str>>,
-}
-
-impl<'a> Opened<'a> {
-    fn of(calls: &'a [OpenCall]) -> Self {
-        let mut columns = Self::default();
-        for call in calls {
-            columns.push(call);
-        }
-        columns
-    }
-
-    fn push(&mut self, call: &'a OpenCall) {
-        self.org.push(call.org.uuid());
-        self.id.push(call.id.uuid());
-        self.node.push(call.node.uuid());
-        self.user.push(call.user.map(Uuid::from));
-        self.token.push(call.token.map(Uuid::from));
-        self.team.push(call.at.team().map(Uuid::from));
-        self.project.push(call.at.project().map(Uuid::from));
-        self.model.push(&call.model);
-        self.model_id.push(call.model_id.map(Uuid::from));
-        self.provider_id.push(call.provider_id.map(Uuid::from));
-        self.provider.push(&call.provider);
-        self.upstream_model.push(&call.upstream_model);
-        self.dialect.push(call.dialect);
-        self.streamed.push(call.streamed);
-        self.input_price.push(call.prices.input.as_nanos_per_million());
-        self.output_price.push(call.prices.output.as_nanos_per_million());
-        self.cache_read_price.push(call.prices.cache_read.as_nanos_per_million());
-        self.cache_write_price.push(call.prices.cache_write.as_nanos_per_million());
-        self.started_at.push(call.started_at);
-        self.asked.push(&call.asked);
-        self.route.push(call.why.route.as_deref());
-        self.task_type.push(call.why.task_type.as_deref());
-        self.difficulty.push(call.why.difficulty.map(i16::from));
-        self.choice.push(call.why.choice.as_deref());
-        self.priority.push(call.why.priority);
-        self.guardrails.push(call.why.guardrails.as_deref());
-        self.purpose.push(call.why.purpose);
-        self.queued_ms.push(call.why.queued_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX)));
-        let (held, periods, problem) = match &call.decision {
-            Decision::Open { held, periods } => (*held, periods.as_slice(), None),
-            Decision::Refused { problem } => (Money::ZERO, &[][..], Some(problem.as_str())),
-        };
-        self.held.push(held.max(Money::ZERO).as_nanos());
-        self.problem.push(problem);
-        self.budget_ids.push(array(periods.iter().map(|period| period.budget.to_string())));
-        self.budget_starts.push(array(periods.iter().map(|period| period.starts_at.to_rfc3339())));
-    }
-}
-
-/// The text form of a PostgreSQL array, for elements that need no quotes.
-fn array(elements: impl Iterator<Item = String>) -> String {
-    format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
 }
 
 pub(crate) async fn recorded(

@@ -299,71 +299,78 @@ fn is_later(done: &Committed) -> bool {
 const CALLERS: u64 = 120;
 const ROUNDS: u64 = 6;
 
+struct Race {
+    world: Arc<World>,
+    charges: Vec<Charge>,
+    nodes: Vec<Mutex<Arc<Node>>>,
+    /// What was sent and never written down, for each charge.
+    unrecorded: Vec<AtomicI64>,
+}
+
+async fn call(race: Arc<Race>, caller: u64) {
+    let Race { world, charges, nodes, unrecorded } = &*race;
+    for round in 0..ROUNDS {
+        let seed = caller * 1_000 + round;
+        let at = usize::try_from(pick(seed, 3)).unwrap();
+        let depth = usize::try_from(1 + pick(seed + 1, 3)).unwrap();
+        let amount = 1 + pick(seed + 2, 100);
+        let node = Arc::clone(&*nodes[at].lock().await);
+        let hold = node.promise(world.hold(amount, &charges[..depth]));
+        let mut written = None;
+        if hold.claim == Claim::Promised && pick(seed + 3, 40) == 0 {
+            // Sent, and the node dies before anybody writes that down.
+            *nodes[at].lock().await = Node::new(world).await;
+            node.stop().await;
+            node.die().await;
+        } else {
+            written = node.try_write(Some(&hold), false).await;
+            if written.as_ref().is_some_and(is_later) {
+                written = node.try_write(Some(&hold), true).await;
+            }
+        }
+        let Some(written) = written else {
+            for counted in &unrecorded[..depth] {
+                let sent = if hold.claim == Claim::Promised { amount } else { 0 };
+                counted.fetch_add(sent, Ordering::Relaxed);
+            }
+            continue;
+        };
+        let held = &written.held[0];
+        if let HoldOutcome::Held { .. } = held {
+            world.settle(hold.call, pick(seed + 4, amount + 1)).await;
+        }
+        world.assert_consistent().await;
+    }
+}
+
 /// Three nodes, callers that race on a tree of limits, and nodes that die between sending and
 /// recording.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_dying_nodes_sent_without_a_record_is_covered_and_no_limit_is_passed() {
     let world = Arc::new(World::new().await);
     let (team, token) = (world.team, world.token);
-    let charges = Arc::new(vec![
+    let charges = vec![
         world.budget((None, None, None), 60_000, true).await,
         world.budget((Some(team), None, None), 40_000, true).await,
         world.budget((None, None, Some(token)), 30_000, true).await,
-    ]);
+    ];
     let mut first = Vec::new();
     for _ in 0..3 {
         first.push(Node::new(&world).await);
     }
-    let nodes = Arc::new(first.into_iter().map(Mutex::new).collect::<Vec<_>>());
-    let unrecorded: Arc<Vec<AtomicI64>> =
-        Arc::new(charges.iter().map(|_| AtomicI64::default()).collect());
-    let callers = (0..CALLERS).map(|caller| {
-        let (world, charges) = (Arc::clone(&world), Arc::clone(&charges));
-        let (nodes, unrecorded) = (Arc::clone(&nodes), Arc::clone(&unrecorded));
-        tokio::spawn(async move {
-            for round in 0..ROUNDS {
-                let seed = caller * 1_000 + round;
-                let at = usize::try_from(pick(seed, 3)).unwrap();
-                let depth = usize::try_from(1 + pick(seed + 1, 3)).unwrap();
-                let amount = 1 + pick(seed + 2, 100);
-                let node = Arc::clone(&*nodes[at].lock().await);
-                let hold = node.promise(world.hold(amount, &charges[..depth]));
-                let mut written = None;
-                if hold.claim == Claim::Promised && pick(seed + 3, 40) == 0 {
-                    // Sent, and the node dies before anybody writes that down.
-                    *nodes[at].lock().await = Node::new(&world).await;
-                    node.stop().await;
-                    node.die().await;
-                } else {
-                    written = node.try_write(Some(&hold), false).await;
-                    if written.as_ref().is_some_and(is_later) {
-                        written = node.try_write(Some(&hold), true).await;
-                    }
-                }
-                let Some(written) = written else {
-                    for counted in &unrecorded[..depth] {
-                        let sent = if hold.claim == Claim::Promised { amount } else { 0 };
-                        counted.fetch_add(sent, Ordering::Relaxed);
-                    }
-                    continue;
-                };
-                let held = &written.held[0];
-                if let HoldOutcome::Held { .. } = held {
-                    world.settle(hold.call, pick(seed + 4, amount + 1)).await;
-                }
-                world.assert_consistent().await;
-            }
-        })
-    });
+    let nodes = first.into_iter().map(Mutex::new).collect();
+    let unrecorded = charges.iter().map(|_| AtomicI64::default()).collect();
+    let race = Arc::new(Race { world: Arc::clone(&world), charges, nodes, unrecorded });
+    let callers = (0..CALLERS).map(|caller| tokio::spawn(call(Arc::clone(&race), caller)));
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    for place in nodes.iter() {
+    for place in &race.nodes {
         place.lock().await.die().await;
     }
     let found = verify(&world.db, None).await.unwrap();
     assert_eq!(found.differences, []);
-    for (charge, unrecorded) in charges.iter().zip(unrecorded.iter()) {
+    for (charge, unrecorded) in race.charges.iter().zip(&race.unrecorded) {
         let sent = unrecorded.load(Ordering::Relaxed);
         assert!(sent > 0 && world.lost(charge).await >= sent, "{sent}");
         assert_eq!(world.leased(charge).await, 0);
