@@ -82,6 +82,8 @@ ids! {
     /// A provider key in the vault, over all of its versions.
     SecretId,
     BudgetId,
+    /// What counts on a budget beside its calls.
+    AdjustmentId,
     /// One thing that is looked for in prompts or answers, at one scope.
     GuardrailId,
     /// Something that waits for a person to approve it.
