@@ -242,6 +242,19 @@ impl Leases {
         }
     }
 
+    /// Gives everything back, since this node says no more that it lives: what it still does may
+    /// take longer than others wait before they take it for dead.
+    pub fn retire(&self) {
+        let mut state = self.0.state.lock();
+        state.alive = None;
+        for hand in state.hands.values_mut() {
+            hand.cool();
+            hand.due = true;
+        }
+        drop(state);
+        self.0.due.notify_one();
+    }
+
     /// Whether all promises are kept, so that the rest may be given back for good.
     pub fn are_settled(&self) -> bool {
         let state = self.0.state.lock();

@@ -83,5 +83,6 @@ impl Budgets {
     /// `shutdown`.
     pub async fn run_sweeper(&self, node: NodeId, shutdown: impl Future<Output = ()>) {
         sweep::run(&self.db, node, &self.leases, shutdown).await;
+        self.leases.retire();
     }
 }

@@ -235,6 +235,22 @@ async fn a_node_that_ends_gives_everything_back() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_about_to_end_gives_back_at_once_and_sends_nothing_ahead() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(10_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    let under_way = node.promise(world.hold(20, &charges));
+    node.leases.retire();
+    assert_eq!(node.promise(world.hold(20, &charges)).claim, Claim::Patient);
+    node.write(None, false).await;
+    assert_eq!(world.leased(&charges[0]).await, 20, "what it promised");
+    assert!(matches!(node.write(Some(&under_way), false).await.held[0], HoldOutcome::Held { .. }));
+    assert_eq!(world.leased(&charges[0]).await, 0);
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
 async fn after_a_batch_in_doubt_nothing_is_in_hand_until_one_is_written() {
     let world = Arc::new(World::new().await);
     let charges = [world.daily(10_000, true).await];
