@@ -163,7 +163,7 @@ fn inclusion(proof: &InclusionProof) -> Html {
                 <p>{ format!("Leaf {} of the tree of {}, ", proof.index, counted(proof.tree_size, "record")) }{ "signed " }<When at={proof.signed_at} />{ "." }</p>
             </Banner>
             <h3>{ "From the leaf to the root" }</h3>
-            <ol class="path">
+            <ol class="proof-path">
                 <li><code>{ proof.leaf_hash.clone() }</code></li>
                 { for proof.path.iter().map(|hash| html! { <li><code class="faint">{ hash.clone() }</code></li> }) }
                 <li><code>{ proof.root.clone() }</code></li>
