@@ -1,20 +1,29 @@
 //! Budgets: what may be spent in one period.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BudgetId, Money, Period};
+use ralex_kernel::{BudgetId, Money, Period, YearStart};
 
 crate::answer! {
     /// A budget and its current period.
     pub struct Budget {
         pub id: BudgetId,
-        /// `org`, `team:<slug>`, `project:<slug>` or `token:<id>`.
+        /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>` or `user:<id>`.
         pub scope: String,
         /// The scope in words (`Platform team`).
         pub scope_name: String,
         pub period: Period,
         /// IANA time zone whose midnights bound the periods.
         pub time_zone: String,
+        /// The day that the year begins on, for months, quarters and years.
+        #[serde(default)]
+        pub year_start: YearStart,
         pub limit: Money,
+        /// What this period has beyond the limit, for a while.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub increase: Option<Increase>,
+        /// Below this part of what is left, in percent, routing leaves dear models out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub degrade_at: Option<u8>,
         /// True refuses a call that may not fit; false only tells.
         pub hard: bool,
         /// Settled in this period.
@@ -38,11 +47,19 @@ crate::answer! {
         pub refused: u64,
         pub created_at: DateTime<Utc>,
     }
+
+    /// What one period of a budget has beyond its limit, until it ends by itself.
+    pub struct Increase {
+        pub amount: Money,
+        pub until: DateTime<Utc>,
+        pub reason: String,
+    }
 }
 
 crate::request! {
     pub struct NewBudget {
-        /// `org`, `team:<slug>`, `project:<slug>` or `token:<id>`.
+        /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>`, or `user:<id or e-mail>`: the person
+        /// that calls are made by, with whatever token.
         pub scope: String,
         pub period: Period,
         /// More than nothing.
@@ -51,6 +68,15 @@ crate::request! {
         /// IANA time zone; `UTC` when absent.
         #[serde(default)]
         pub time_zone: Option<String>,
+        /// The day that the year begins on; 1 January when absent. Of a month's budget, only its
+        /// day counts. Not for hours, days, weeks and totals.
+        #[serde(default)]
+        pub year_start: Option<YearStart>,
+        /// Below this part of what is left, from 1 to 99 percent, routing leaves dear models out;
+        /// never when absent.
+        #[serde(default)]
+        #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 99))]
+        pub degrade_at: Option<u8>,
     }
 
     /// A change; absent fields stay.
@@ -59,5 +85,19 @@ crate::request! {
         pub limit: Option<Money>,
         #[serde(default)]
         pub hard: Option<bool>,
+        /// From 1 to 99 percent; 0 is never.
+        #[serde(default)]
+        #[cfg_attr(feature = "schema", schema(maximum = 99))]
+        pub degrade_at: Option<u8>,
+    }
+
+    /// More for the current period, for a while. It takes the place of one that is in force.
+    pub struct NewIncrease {
+        /// More than nothing; comes on top of the limit.
+        pub amount: Money,
+        /// In the future. With the period it ends in any case.
+        pub until: DateTime<Utc>,
+        /// For the record, in up to 500 characters.
+        pub reason: String,
     }
 }

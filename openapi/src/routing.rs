@@ -93,6 +93,8 @@ crate::words! {
         Labels = "labels",
         Health = "health",
         Budget = "budget",
+        /// Dear, where a budget asks for cheaper models.
+        Degraded = "degraded",
     }
 
     /// How one of several targets is taken.

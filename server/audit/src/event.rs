@@ -7,19 +7,21 @@ mod about;
 mod adjustment;
 mod approval;
 mod call;
+mod increase;
 mod log;
 
 use ralex_api::catalog::ProviderTimeouts;
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Code, Email, FileId, GuardrailId, ModelId, Money, Name, NodeId,
     OrgId, Period, Price, ProjectId, ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug,
-    TeamId, TokenId, UserId,
+    TeamId, TokenId, UserId, YearStart,
 };
 use serde::Serialize;
 
 pub use adjustment::AdjustmentEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
+pub use increase::IncreaseEvent;
 pub use log::LogEvent;
 
 /// Something that happened, with what is recorded of it.
@@ -150,9 +152,19 @@ pub enum Event {
         time_zone: String,
         limit: Money,
         hard: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        year_start: Option<YearStart>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        degrade_at: Option<u8>,
     },
     #[serde(rename = "budget.updated")]
-    BudgetUpdated { budget: BudgetId, limit: Money, hard: bool },
+    BudgetUpdated {
+        budget: BudgetId,
+        limit: Money,
+        hard: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        degrade_at: Option<u8>,
+    },
     #[serde(rename = "budget.deleted")]
     BudgetDeleted { budget: BudgetId, scope: String, limit: Money },
     /// Spend passed a threshold of a budget's limit.
@@ -263,6 +275,9 @@ pub enum Event {
     /// Something that counts on a budget beside its calls; it brings its own name.
     #[serde(untagged)]
     Adjustment(AdjustmentEvent),
+    /// Something that a budget has beyond its limit for a while; likewise.
+    #[serde(untagged)]
+    Increase(IncreaseEvent),
     /// Something that happened to an approval; likewise.
     #[serde(untagged)]
     Approval(ApprovalEvent),

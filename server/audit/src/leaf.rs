@@ -126,6 +126,8 @@ mod tests {
             time_zone: "UTC".into(),
             limit: Money::nanos(1_500_000_000),
             hard: true,
+            year_start: None,
+            degrade_at: None,
         };
         let mut entry = Entry::at(DateTime::UNIX_EPOCH, Author::system(org), event);
         entry.id = EventId::from_uuid(Uuid::nil());

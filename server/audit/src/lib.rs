@@ -37,8 +37,8 @@ mod witness;
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
-    AdjustmentEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event, LogEvent,
-    Outcome, Tried,
+    AdjustmentEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event,
+    IncreaseEvent, LogEvent, Outcome, Tried,
 };
 pub use export::{Export, Parts};
 pub use keys::{Rotated, Seeds};

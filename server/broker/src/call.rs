@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use ralex_access::{Permission, Scope};
-use ralex_budgets::{Cached, Charge, Hold, Why};
+use ralex_budgets::{Cached, Charge, Hold, Spender, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Outline, UNKNOWN_INPUT};
 use ralex_routing::Choice;
@@ -332,9 +332,9 @@ impl Broker {
             let permission = Permission::SecretUse;
             parts.access.allow(caller, request.org, permission, request.at).await?;
         }
-        let token = caller.credential.token();
         let now = parts.clock.now();
-        let charges = parts.budgets.applicable(request.org, request.at, token, now).await?;
+        let spender = Spender::of(caller, request.at);
+        let charges = parts.budgets.applicable(request.org, &spender, now).await?;
         let mut course = Course::new(ready.iter().map(|one| one.keys.len()), parts.resilience);
         let first = course.first(self.admits(request.org, &ready));
         let first = first.ok_or_else(|| Problem::new(Code::Internal, "No model was chosen."))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ralex_api::catalog::ModelOperation;
 use ralex_api::routing::{Priority, Signal, Via};
-use ralex_budgets::{Left, Why};
+use ralex_budgets::{Left, Spender, Why};
 use ralex_kernel::{Code, Money, Problem, ProviderId};
 use ralex_providers::{Operation, Outline};
 use ralex_routing::classify::Sample;
@@ -143,8 +143,9 @@ impl Broker {
         };
         let left = self.budget_left(request, &question).await?;
         let question = Question {
-            budget_left: left.map(|left| left.amount),
-            budget_left_percent: left.map_or(100.0, |left| left.percent),
+            budget_left: left.as_ref().map(|left| left.amount),
+            budget_left_percent: left.as_ref().map_or(100.0, |left| left.percent),
+            degraded: left.as_ref().and_then(|left| left.degraded.as_deref()),
             ..question
         };
         let routing = &self.parts.routing;
@@ -182,8 +183,8 @@ impl Broker {
         if !routing.asks_budget(request.org, question).await? {
             return Ok(None);
         }
-        let token = request.signed_in.caller.credential.token();
-        budgets.left(request.org, request.at, token).await
+        let spender = Spender::of(&request.signed_in.caller, request.at);
+        budgets.left(request.org, &spender).await
     }
 }
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use ralex_kernel::{
-    BudgetId, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId,
+    BudgetId, Caller, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId,
+    UserId, YearStart,
 };
 use ralex_store::{Db, problem};
 
@@ -39,6 +40,22 @@ enum Place {
     Team(TeamId),
     Project(ProjectId),
     Token(TokenId),
+    User(UserId),
+}
+
+/// Who spends, as far as budgets go by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spender {
+    pub at: ScopePath,
+    pub token: Option<TokenId>,
+    /// The person that a call is made by, through a session or a token of their own.
+    pub user: Option<UserId>,
+}
+
+impl Spender {
+    pub const fn of(caller: &Caller, at: ScopePath) -> Self {
+        Self { at, token: caller.credential.token(), user: caller.subject.user() }
+    }
 }
 
 #[derive(Debug)]
@@ -47,18 +64,19 @@ struct Entry {
     scope: Arc<str>,
     period: Period,
     zone: Tz,
+    year: YearStart,
     limit: Money,
     hard: bool,
+    degrade_at: Option<u8>,
 }
 
 impl Budgets {
-    /// The budgets that a call at `at` by `token` counts against, in their periods of `now`: those
-    /// of the organisation first, then of the team, the project and the token.
+    /// The budgets that a call counts against, in their periods of `now`: those of the organisation
+    /// first, then of the team, the project, the token and the person.
     pub async fn applicable(
         &self,
         org: OrgId,
-        at: ScopePath,
-        token: Option<TokenId>,
+        spender: &Spender,
         now: DateTime<Utc>,
     ) -> Result<Vec<Charge>, Problem> {
         let key = (org, self.access.version(org));
@@ -67,7 +85,7 @@ impl Budgets {
             .try_get_with(key, load(&self.db, org))
             .await
             .map_err(|problem| Problem::clone(&problem))?;
-        Ok(known.charges(at, token, now))
+        Ok(known.charges(spender, now))
     }
 }
 
@@ -87,20 +105,24 @@ impl Known {
                 zone: zone(&budget.time_zone)?,
                 scope: budget.scope.as_str().into(),
                 period: budget.period,
+                year: budget.year_start(),
                 limit: budget.limit,
                 hard: budget.hard,
+                degrade_at: budget.degrade_at.and_then(|percent| u8::try_from(percent).ok()),
             };
             known.0.entry(Place::of(&budget)).or_default().push(entry);
         }
         Ok(known)
     }
 
-    fn charges(&self, at: ScopePath, token: Option<TokenId>, now: DateTime<Utc>) -> Vec<Charge> {
+    fn charges(&self, spender: &Spender, now: DateTime<Utc>) -> Vec<Charge> {
+        let Spender { at, token, user } = *spender;
         let places = [
             Some(Place::Org),
             at.team().map(Place::Team),
             at.project().map(Place::Project),
             token.map(Place::Token),
+            user.map(Place::User),
         ];
         let entries = places.into_iter().flatten().filter_map(|place| self.0.get(&place));
         entries.flatten().map(|entry| entry.charge(now)).collect()
@@ -109,6 +131,9 @@ impl Known {
 
 impl Place {
     fn of(budget: &Stored) -> Self {
+        if let Some(user) = budget.user {
+            return Self::User(user);
+        }
         match (budget.token, budget.project, budget.team) {
             (Some(token), _, _) => Self::Token(token),
             (None, Some(project), _) => Self::Project(project),
@@ -120,7 +145,7 @@ impl Place {
 
 impl Entry {
     fn charge(&self, now: DateTime<Utc>) -> Charge {
-        let bounds = self.period.bounds(self.zone, now);
+        let bounds = self.period.bounds(self.zone, self.year, now);
         Charge {
             budget: self.budget,
             scope: Arc::clone(&self.scope),
@@ -129,6 +154,7 @@ impl Entry {
             ends_at: bounds.ends_at,
             limit: self.limit,
             hard: self.hard,
+            degrade_at: self.degrade_at,
         }
     }
 }

@@ -1,25 +1,26 @@
 //! Budgets as people set them: create, find, list, update, delete.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use ralex_access::Scope;
-use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
+use ralex_api::budgets::{Budget, Increase, NewBudget, UpdateBudget};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
-use ralex_kernel::{BudgetId, Code, Money, OrgId, Period, Problem, TokenId};
+use ralex_kernel::period::Bounds;
+use ralex_kernel::{BudgetId, Money, OrgId, Period, Problem, TokenId};
 use ralex_store::{OnConstraint, Tenant, problem};
 use uuid::Uuid;
 
 use crate::Budgets;
-use crate::applicable::zone;
 use crate::charge::PeriodKey;
-use crate::ledger::reached;
 use crate::recall::recall;
 use crate::sql;
 use crate::sql::budget::{Counters, Filter, New, Stored};
 use crate::target::Target;
+use crate::terms::{Change, Changed, Pause, change_periods};
+
+/// `degrade_at` that is never reached, in a change.
+const NEVER: u8 = 0;
 
 impl Budgets {
     /// Sets what may be spent in one period. A scope may have several budgets; all of them hold.
@@ -28,6 +29,11 @@ impl Budgets {
         let zone = new.time_zone.as_deref().unwrap_or("UTC");
         positive(new.limit)?;
         known_zone(zone)?;
+        degrades_at(new.degrade_at, 1)?;
+        if new.year_start.is_some() && !new.period.follows_year() {
+            let rule = "is for budgets per month, quarter or year";
+            return Err(Problem::field("year_start", rule));
+        }
         let mut tx = self.db.tenant(org).await?;
         let target = Target::find(&self.db, &mut tx, scope, &new.scope).await?;
         let row = New {
@@ -35,10 +41,13 @@ impl Budgets {
             team: target.team(),
             project: target.project(),
             token: target.token(),
+            user: target.user(),
             period: new.period,
             time_zone: zone,
+            year_start: new.year_start.unwrap_or_default(),
             limit: new.limit,
             hard: new.hard,
+            degrade_at: new.degrade_at.map(i16::from),
         };
         let gone = || Problem::field("scope", "was deleted at this moment");
         sql::budget::insert(&mut tx, org, row)
@@ -52,6 +61,8 @@ impl Budgets {
             time_zone: zone.to_owned(),
             limit: new.limit,
             hard: new.hard,
+            year_start: new.year_start,
+            degrade_at: new.degrade_at,
         };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
@@ -81,7 +92,7 @@ impl Budgets {
         Ok(Page::of(items, size, |budget: &Budget| budget.id.to_string()))
     }
 
-    /// Changes the limit or its hardness, of the current period too.
+    /// Changes the limit or its hardness, of the current period too, or when it degrades.
     pub async fn update(
         &self,
         scope: &Scope,
@@ -91,6 +102,7 @@ impl Budgets {
         if let Some(limit) = change.limit {
             positive(limit)?;
         }
+        degrades_at(change.degrade_at, NEVER)?;
         let mut waits = Pause::default();
         loop {
             match self.try_update(scope, id, &change).await? {
@@ -114,20 +126,37 @@ impl Budgets {
         let stored = one(&mut tx, scope, id).await?;
         let limit = change.limit.unwrap_or(stored.limit);
         let hard = change.hard.unwrap_or(stored.hard);
-        sql::budget::update(&mut tx, org, id, limit, hard).await.map_err(problem)?;
-        if let Some((key, problem)) =
-            update_periods(&mut tx, (id, limit, hard), self.clock.now()).await?
-        {
-            tx.rollback().await.map_err(ralex_store::problem)?;
-            let mut tx = self.db.tenant(org).await?;
-            recall(&mut tx, key).await.map_err(ralex_store::problem)?;
-            tx.commit().await.map_err(ralex_store::problem)?;
-            return Ok(Changed::InTheWay(problem));
+        let degrade_at = match change.degrade_at {
+            None => stored.degrade_at,
+            Some(NEVER) => None,
+            Some(percent) => Some(percent.into()),
+        };
+        let to = (limit, hard);
+        sql::budget::update(&mut tx, org, id, to, degrade_at).await.map_err(problem)?;
+        if to != (stored.limit, stored.hard) {
+            let terms = Change { budget: id, limit, hard, increase: None };
+            if let Some(in_the_way) = change_periods(&mut tx, terms, self.clock.now()).await? {
+                return self.ask_back(tx, in_the_way).await;
+            }
         }
-        let event = Event::BudgetUpdated { budget: id, limit, hard };
+        let degrade_at = change.degrade_at;
+        let event = Event::BudgetUpdated { budget: id, limit, hard, degrade_at };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
         Ok(Changed::Done)
+    }
+
+    /// Gives a change up and asks nodes for what they have in hand, for another attempt.
+    pub(crate) async fn ask_back(
+        &self,
+        tx: Tenant,
+        (key, in_the_way): (PeriodKey, Problem),
+    ) -> Result<Changed, Problem> {
+        tx.rollback().await.map_err(problem)?;
+        let mut tx = self.db.tenant(key.org).await?;
+        recall(&mut tx, key).await.map_err(problem)?;
+        tx.commit().await.map_err(problem)?;
+        Ok(Changed::InTheWay(in_the_way))
     }
 
     /// Deletes a budget. Calls under way settle without it.
@@ -153,12 +182,14 @@ impl Budgets {
         let now = self.clock.now();
         let (mut ids, mut starts, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
         for budget in &stored {
-            let period = budget.period.bounds(zone(&budget.time_zone)?, now);
+            let period = budget.bounds(now)?;
             ids.push(budget.id.uuid());
             starts.push(period.starts_at);
             bounds.push(period);
         }
         let counters = sql::budget::counters(&mut tx, org, &ids, &starts).await.map_err(problem)?;
+        let increases = sql::increase::in_force(&mut tx, org, &ids, &starts).await;
+        let mut increases = increases.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         let names = self.personal_token_names(org, &stored).await?;
         Ok(stored
@@ -167,7 +198,8 @@ impl Budgets {
             .map(|(budget, bounds)| {
                 let counters = counters.get(&budget.id).copied().unwrap_or_default();
                 let name = budget.token.and_then(|token| names.get(&token).cloned());
-                shown(budget, name, bounds, counters)
+                let increase = increases.remove(&budget.id);
+                shown(budget, name, bounds, (counters, increase))
             })
             .collect())
     }
@@ -189,69 +221,21 @@ impl Budgets {
 }
 
 /// A budget within the scope; others do not exist for its holder.
-async fn one(tx: &mut Tenant, scope: &Scope, id: BudgetId) -> Result<Stored, Problem> {
+pub(crate) async fn one(tx: &mut Tenant, scope: &Scope, id: BudgetId) -> Result<Stored, Problem> {
     let filter = Filter { within: scope.path(), only: Some(id), after: None, at_most: None };
     let found = sql::budget::select(tx, scope.org(), filter).await.map_err(problem)?;
     found.into_iter().next().ok_or_else(|| Problem::not_found("budget"))
 }
 
-/// Gives the periods that are not over the new limit, unless more than that is gone already.
-async fn update_periods(
-    tx: &mut Tenant,
-    (id, limit, hard): (BudgetId, Money, bool),
-    now: DateTime<Utc>,
-) -> Result<Option<(PeriodKey, Problem)>, Problem> {
-    let org = tx.org();
-    for current in sql::budget::lock_current(tx, org, id, now).await.map_err(problem)? {
-        let gone = current.spent + current.held;
-        if hard && gone + current.leased > limit {
-            if gone > limit {
-                return Err(below_spent(limit, current.spent, current.held));
-            }
-            let key = PeriodKey { org, budget: id, starts_at: current.starts_at };
-            let in_the_way = below_spent(limit, current.spent, current.held + current.leased);
-            return Ok(Some((key, in_the_way)));
-        }
-        // A threshold that a higher limit moved away is told of when it is reached again.
-        let passed = reached(current.spent + current.overrun, limit);
-        let alerted = current.alerted.min(i32::try_from(passed).unwrap_or(i32::MAX));
-        let period = (current.starts_at, alerted);
-        sql::budget::update_period(tx, org, id, period, (limit, hard)).await.map_err(problem)?;
-    }
-    Ok(None)
-}
-
-/// How an attempt to change a budget ended.
-enum Changed {
-    Done,
-    /// Nodes have more in hand than the new limit leaves.
-    InTheWay(Problem),
-}
-
-/// Waits for nodes to give back what they have in hand, a little longer each time.
-#[derive(Default)]
-struct Pause(u8);
-
-impl Pause {
-    /// False where that has taken long enough; all in all two and a half seconds.
-    async fn again(&mut self) -> bool {
-        self.0 += 1;
-        tokio::time::sleep(Duration::from_millis(10) * 2_u32.pow(u32::from(self.0))).await;
-        self.0 < 8
-    }
-}
-
-fn below_spent(limit: Money, spent: Money, held: Money) -> Problem {
-    let detail = format!(
-        "A hard limit of ${limit} is below what is gone in this period: ${spent} is spent and \
-         ${held} is held for calls under way. Set at least ${}, or make the budget soft.",
-        spent + held
-    );
-    Problem::new(Code::LimitBelowSpent, detail)
-}
-
 fn positive(limit: Money) -> Result<(), Problem> {
     if limit.is_positive() { Ok(()) } else { Err(Problem::field("limit", "must be more than 0")) }
+}
+
+fn degrades_at(percent: Option<u8>, least: u8) -> Result<(), Problem> {
+    if percent.is_none_or(|percent| (least..=99).contains(&percent)) {
+        return Ok(());
+    }
+    Err(Problem::field("degrade_at", format!("must be from {least} to 99 percent")))
 }
 
 fn known_zone(name: &str) -> Result<(), Problem> {
@@ -264,17 +248,22 @@ fn known_zone(name: &str) -> Result<(), Problem> {
 fn shown(
     stored: Stored,
     token_name: Option<String>,
-    bounds: ralex_kernel::period::Bounds,
-    counters: Counters,
+    bounds: Bounds,
+    (counters, increase): (Counters, Option<Increase>),
 ) -> Budget {
-    let scope_name = stored.scope_name.or(token_name).unwrap_or_else(|| "A deleted token".into());
+    let year_start = stored.year_start();
+    let gone = if stored.user.is_some() { "Somebody who left" } else { "A deleted token" };
+    let scope_name = stored.scope_name.or(token_name).unwrap_or_else(|| gone.into());
     Budget {
         id: stored.id,
         scope: stored.scope,
         scope_name,
         period: stored.period,
         time_zone: stored.time_zone,
+        year_start,
         limit: stored.limit,
+        increase,
+        degrade_at: stored.degrade_at.and_then(|percent| u8::try_from(percent).ok()),
         hard: stored.hard,
         spent: counters.spent + counters.overrun,
         held: counters.held,

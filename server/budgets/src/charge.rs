@@ -12,13 +12,16 @@ use ralex_kernel::{BudgetId, Money, OrgId, Period};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
     pub budget: BudgetId,
-    /// As it stands in the contract: `org`, `team:<slug>`, `project:<slug>` or `token:<id>`.
+    /// As it stands in the contract: `org`, `team:<slug>`, `project:<slug>`, `token:<id>`
+    /// or `user:<id>`.
     pub scope: Arc<str>,
     pub period: Period,
     pub starts_at: DateTime<Utc>,
     pub ends_at: DateTime<Utc>,
     pub limit: Money,
     pub hard: bool,
+    /// Below this part of what is left, in percent, dear models are left out.
+    pub degrade_at: Option<u8>,
 }
 
 /// A budget's period that a call holds something of, as its row remembers it.

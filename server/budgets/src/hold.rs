@@ -96,7 +96,12 @@ impl Refusal {
         };
         let next = match self.period {
             Period::Total => "Raise the limit to go on.".to_owned(),
-            Period::Day | Period::Week | Period::Month | Period::Quarter => {
+            Period::Hour
+            | Period::Day
+            | Period::Week
+            | Period::Month
+            | Period::Quarter
+            | Period::Year => {
                 let ends_at = self.ends_at.format("%Y-%m-%d %H:%M UTC");
                 format!("Ask for a shorter answer, wait until {ends_at}, or have the limit raised.")
             }
@@ -111,10 +116,12 @@ impl Refusal {
 
 const fn name(period: Period) -> &'static str {
     match period {
+        Period::Hour => "hourly",
         Period::Day => "daily",
         Period::Week => "weekly",
         Period::Month => "monthly",
         Period::Quarter => "quarterly",
+        Period::Year => "yearly",
         Period::Total => "total",
     }
 }

@@ -1,6 +1,7 @@
 //! The arithmetic of budgets, over rows that the caller has locked.
 //!
-//! What always holds: on a hard budget `spent + held + leased <= limit`; `spent + overrun` is the
+//! What always holds: on a hard budget `spent + held + leased <= fence`, and nothing is given away
+//! beyond the limit, which is never above the fence; `spent + overrun` is the
 //! sum of what the budget's calls cost and of its adjustments; a hold is taken on all of its charges
 //! or on none. No amount ever overflows, so that one absurd price cannot fail the batch that other
 //! calls are in.
@@ -19,7 +20,11 @@ const THRESHOLDS: [u32; 3] = [50, 80, 100];
 /// A locked row of `budget_period`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
+    /// What may be given away.
     pub limit: Money,
+    /// What the table refuses to pass. It is above the limit where an increase has ended that is
+    /// spent, held or leased in part.
+    pub fence: Money,
     pub hard: bool,
     pub spent: Money,
     pub held: Money,
@@ -311,7 +316,7 @@ impl Row {
         let countable = Money::MAX - self.spent - self.overrun - self.held - self.leased;
         let cost = cost.min(countable).max(Money::ZERO);
         let within = if self.hard {
-            cost.min((self.limit - self.spent - self.held - self.leased).max(Money::ZERO))
+            cost.min((self.fence - self.spent - self.held - self.leased).max(Money::ZERO))
         } else {
             cost
         };

@@ -1,4 +1,4 @@
-//! Budgets: what an organisation, team, project or token may spend in one period.
+//! Budgets: what an organisation, team, project, token or person may spend in one period.
 //!
 //! The broker *holds* the worst case of a call before anything is sent and *settles* the real cost
 //! afterwards, both in its own transaction. On a hard budget `spent + held` never passes the limit
@@ -12,6 +12,7 @@ mod call;
 mod charge;
 mod columns;
 mod hold;
+mod increase;
 mod lease;
 mod ledger;
 mod left;
@@ -22,6 +23,7 @@ mod sql;
 mod story;
 mod sweep;
 mod target;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -34,6 +36,7 @@ use ralex_access::Access;
 use ralex_kernel::{Clock, NodeId};
 use ralex_store::Db;
 
+pub use applicable::Spender;
 pub use batch::{Batch, Committed, KnownPeriods, commit, hold_all, settle_all};
 pub use call::{Decision, OpenCall, Prices, Why, open_calls, recorded};
 pub use charge::{Charge, HeldPeriod, PeriodKey};

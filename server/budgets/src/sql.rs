@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 pub(crate) mod budget;
 pub(crate) mod call;
+pub(crate) mod increase;
 pub(crate) mod kept;
 pub(crate) mod lease;
 pub(crate) mod ledger;

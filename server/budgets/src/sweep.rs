@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::batch::{Batch, events, lock_periods};
+use crate::increase;
 use crate::lease::Leases;
 use crate::lost;
 use crate::settle::{Counted, SettleOutcome};
@@ -66,6 +67,7 @@ async fn beat_and_sweep(db: &Db, node: NodeId, leases: &Leases) -> Result<u64, E
     tx.commit().await?;
     leases.alive(begun);
     leases.look();
+    increase::sweep(db).await?;
     Ok(sweep(db).await? + lost::sweep(db, SILENT.as_secs_f64()).await?)
 }
 

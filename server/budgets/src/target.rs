@@ -1,7 +1,7 @@
 //! Targets: what a budget's scope text names, found within what its writer may reach.
 
 use ralex_access::Scope;
-use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId};
+use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId, UserId};
 use ralex_store::{Db, Tenant, problem};
 
 use crate::sql;
@@ -13,10 +13,12 @@ pub(crate) enum Target {
     Team(TeamId),
     Project(TeamId, ProjectId),
     Token(TokenId),
+    User(UserId),
 }
 
 impl Target {
-    /// Reads `org`, `team:<slug or id>`, `project:<slug or id>` or `token:<id>`.
+    /// Reads `org`, `team:<slug or id>`, `project:<slug or id>`, `token:<id>` or
+    /// `user:<id or e-mail>`.
     pub async fn find(
         db: &Db,
         tx: &mut Tenant,
@@ -37,6 +39,12 @@ impl Target {
                 (Self::Project(team, project), ScopePath::Project { team, project })
             }
             Some(("token", id)) => token(db, tx, org, id).await?,
+            // A person spends all over the organisation.
+            Some(("user", name)) => {
+                let user = sql::target::member(tx, org, name).await.map_err(problem)?;
+                let user = user.ok_or_else(|| unknown("member", name))?;
+                (Self::User(user), ScopePath::Org)
+            }
             _ => return Err(malformed()),
         };
         if !place.is_within(scope.path()) {
@@ -49,21 +57,28 @@ impl Target {
     pub const fn team(self) -> Option<TeamId> {
         match self {
             Self::Team(team) | Self::Project(team, _) => Some(team),
-            Self::Org | Self::Token(_) => None,
+            Self::Org | Self::Token(_) | Self::User(_) => None,
         }
     }
 
     pub const fn project(self) -> Option<ProjectId> {
         match self {
             Self::Project(_, project) => Some(project),
-            Self::Org | Self::Team(_) | Self::Token(_) => None,
+            Self::Org | Self::Team(_) | Self::Token(_) | Self::User(_) => None,
         }
     }
 
     pub const fn token(self) -> Option<TokenId> {
         match self {
             Self::Token(token) => Some(token),
-            Self::Org | Self::Team(_) | Self::Project(..) => None,
+            Self::Org | Self::Team(_) | Self::Project(..) | Self::User(_) => None,
+        }
+    }
+
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Org | Self::Team(_) | Self::Project(..) | Self::Token(_) => None,
         }
     }
 }
@@ -92,7 +107,8 @@ async fn token(
 }
 
 fn malformed() -> Problem {
-    Problem::field("scope", "is not `org`, `team:<slug>`, `project:<slug>` or `token:<id>`")
+    let forms = "is not `org`, `team:<slug>`, `project:<slug>`, `token:<id>` or `user:<e-mail>`";
+    Problem::field("scope", forms)
 }
 
 fn unknown(kind: &str, name: &str) -> Problem {

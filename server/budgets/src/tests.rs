@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod budgets;
+mod kinds;
 mod leasing;
 mod race;
 mod settling;

@@ -18,7 +18,7 @@ pub mod time;
 pub use id::*;
 pub use money::{Money, Price};
 pub use name::{Email, Name, Slug};
-pub use period::Period;
+pub use period::{Period, YearStart};
 pub use principal::{Caller, Credential, Subject};
 pub use problem::{Code, FieldError, Problem};
 pub use scope::ScopePath;

@@ -10,6 +10,7 @@ mod name;
 mod pick;
 #[cfg(test)]
 mod tests;
+mod thrift;
 
 pub(crate) use name::DEEPEST;
 pub(crate) use pick::{Picked, Placed, Sight};
@@ -59,6 +60,8 @@ pub struct Question<'a> {
     pub budget_left: Option<Money>,
     /// The same in percent of its limit; 100 without a budget.
     pub budget_left_percent: f64,
+    /// Why dear models are to be left out, where they are.
+    pub degraded: Option<&'a str>,
     /// Decides between weights where there is no session; drawn when absent.
     pub draw: Option<u64>,
     /// True where nothing is called: nothing is remembered of it either.
@@ -86,6 +89,7 @@ impl<'a> Question<'a> {
             headers: &NO_HEADERS,
             budget_left: None,
             budget_left_percent: 100.0,
+            degraded: None,
             draw: None,
             dry: false,
             now: Utc::now(),

@@ -49,12 +49,12 @@ pub fn place(request: &PreviewRequest) -> Result<ScopePath, Problem> {
 
 impl Routing {
     /// What would become of a call. `allowed`: the names that the caller's token may use; `left`:
-    /// what the budgets there have left, and in percent.
+    /// what the budgets there have left, and in percent, and why dear models are left out.
     pub async fn preview(
         &self,
         scope: &Scope,
         allowed: Option<&[String]>,
-        left: Option<(Money, f64)>,
+        left: Option<(Money, f64, Option<&str>)>,
         request: PreviewRequest,
     ) -> Result<Preview, Problem> {
         let (model, max_output) = (request.model.clone(), request.max_output);
@@ -74,8 +74,9 @@ impl Routing {
             labels: &request.labels,
             residency: request.residency.as_deref(),
             allowed,
-            budget_left: left.map(|(amount, _)| amount),
-            budget_left_percent: left.map_or(100.0, |(_, percent)| percent),
+            budget_left: left.map(|(amount, ..)| amount),
+            budget_left_percent: left.map_or(100.0, |(_, percent, _)| percent),
+            degraded: left.and_then(|(.., degraded)| degraded),
             session: request.session.as_deref(),
             dialect: dialect.as_str(),
             // The same preview every time; which share it falls into is as good as any.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use ralex_api::routing::{Pick, Signal, TaskKind};
+use ralex_kernel::Money;
 use serde::Deserialize;
 use tracing::error;
 
@@ -23,6 +24,7 @@ pub(crate) struct Ranking {
     pub learning: Learning,
     pub output: BTreeMap<TaskKind, u32>,
     pub escalation: Rules,
+    pub thrift: Thrift,
 }
 
 /// A weight for each part of the score.
@@ -82,6 +84,15 @@ pub(crate) struct Rules {
     pub after: BTreeMap<Signal, f64>,
 }
 
+/// What is dear, where a budget asks for cheaper models.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Thrift {
+    pub times_cheapest: i64,
+    /// What is expected to cost no more than this is never dear.
+    pub always: Money,
+}
+
 static RANKING: LazyLock<Ranking> = LazyLock::new(|| {
     toml::from_str(BUILT_IN).unwrap_or_else(|problem| {
         error!("the built-in ranking cannot be read: {problem}");
@@ -131,6 +142,7 @@ mod tests {
         for kind in TaskKind::ALL {
             assert!(ranking.output.contains_key(kind), "{kind}");
         }
+        assert!(ranking.thrift.times_cheapest >= 1);
         assert!(ranking.need.quality.is_sorted() && ranking.worth.dollars.is_sorted());
     }
 }

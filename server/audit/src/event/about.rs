@@ -63,6 +63,7 @@ impl Event {
             | Self::GuardrailDeleted { .. }
             | Self::Approval(_)
             | Self::Adjustment(_)
+            | Self::Increase(_)
             | Self::Log(_)
             | Self::BudgetOverrun { .. }
             | Self::CacheConfigured { .. }
@@ -137,6 +138,7 @@ impl Event {
             | Self::CacheCleared { .. }
             | Self::Log(_)
             | Self::Adjustment(_)
+            | Self::Increase(_)
             | Self::FileOpened { .. }
             | Self::FileClosed { .. }
             | Self::FileRefused { .. }
@@ -198,6 +200,7 @@ impl Event {
             | Self::GuardrailDeleted { guardrail, .. } => format!("guardrail:{guardrail}"),
             Self::Approval(event) => event.target(),
             Self::Adjustment(event) => event.target(),
+            Self::Increase(event) => event.target(),
             Self::Log(event) => event.target(),
             Self::CallOpened(opened) => format!("call:{}", opened.call),
             Self::CallClosed(closed) => format!("call:{}", closed.call),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ralex_access::{Permission, Scope};
 use ralex_audit::{CallOpened, Event};
-use ralex_budgets::{Ending, Hold, OpenCall, Settlement, Tokens, Told as CallTold};
+use ralex_budgets::{Ending, Hold, OpenCall, Settlement, Spender, Tokens, Told as CallTold};
 use ralex_kernel::{CallId, Code, Money, Problem};
 use ralex_providers::{Endpoint, Kept, Operation};
 use ralex_routing::{BatchPrices, Plan};
@@ -212,9 +212,9 @@ impl Broker {
     /// The call that a batch is.
     async fn opening(&self, request: &KeepRequest, decided: &Decided) -> Result<Opening, Problem> {
         let (plan, scope) = (&decided.keeper.plan, &decided.scope);
-        let token = request.signed_in.caller.credential.token();
         let now = self.parts.clock.now();
-        let charges = self.parts.budgets.applicable(request.org, request.at, token, now).await?;
+        let spender = Spender::of(&request.signed_in.caller, request.at);
+        let charges = self.parts.budgets.applicable(request.org, &spender, now).await?;
         let kept = Kept { method: "POST", below: "", query: None };
         let call = request.as_call(about(Operation::Batches, kept, bytes::Bytes::new())?);
         let endpoint = Endpoint::named(&decided.input.endpoint).unwrap_or(Endpoint::Chat);

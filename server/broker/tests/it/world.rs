@@ -122,6 +122,8 @@ impl World {
         let new = NewBudget {
             scope: "org".to_owned(),
             period: Period::Total,
+            year_start: None,
+            degrade_at: None,
             limit: limit.parse().unwrap(),
             hard: true,
             time_zone: None,

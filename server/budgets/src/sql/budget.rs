@@ -3,9 +3,15 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BudgetId, Money, OrgId, Period, ProjectId, ScopePath, TeamId, TokenId};
+use ralex_kernel::period::Bounds;
+use ralex_kernel::{
+    BudgetId, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId, UserId,
+    YearStart,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+use crate::applicable::zone;
 
 /// A budget with its scope in words.
 #[derive(Clone, Debug)]
@@ -14,14 +20,18 @@ pub(crate) struct Stored {
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
+    pub user: Option<UserId>,
     /// As it stands in the contract (`team:platform`).
     pub scope: String,
     /// Absent where a personal token's name is not for the organisation's own role to read.
     pub scope_name: Option<String>,
     pub period: Period,
     pub time_zone: String,
+    pub year_month: i16,
+    pub year_day: i16,
     pub limit: Money,
     pub hard: bool,
+    pub degrade_at: Option<i16>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -32,10 +42,26 @@ pub(crate) struct New<'a> {
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
+    pub user: Option<UserId>,
     pub period: Period,
     pub time_zone: &'a str,
+    pub year_start: YearStart,
     pub limit: Money,
     pub hard: bool,
+    pub degrade_at: Option<i16>,
+}
+
+impl Stored {
+    /// The period that `now` falls in.
+    pub fn bounds(&self, now: DateTime<Utc>) -> Result<Bounds, Problem> {
+        Ok(self.period.bounds(zone(&self.time_zone)?, self.year_start(), now))
+    }
+
+    pub fn year_start(&self) -> YearStart {
+        let part = |part: i16| u8::try_from(part).unwrap_or(1);
+        // The table's own check is the same.
+        YearStart::new(part(self.year_month), part(self.year_day)).unwrap_or_default()
+    }
 }
 
 /// Which budgets to read: those within a scope, one, or all after one.
@@ -54,8 +80,8 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into budget (org_id, id, team_id, project_id, token_id, period, time_zone,
-             spend_limit, hard)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             spend_limit, hard, user_id, year_month, year_day, degrade_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         org as _,
         new.id as _,
         new.team as _,
@@ -65,6 +91,10 @@ pub(crate) async fn insert(
         new.time_zone,
         new.limit as _,
         new.hard,
+        new.user as _,
+        i16::from(new.year_start.month()),
+        i16::from(new.year_start.day()),
+        new.degrade_at,
     )
     .execute(conn)
     .await?;
@@ -80,15 +110,18 @@ pub(crate) async fn select(
         Stored,
         r#"select b.id as "id: BudgetId", b.team_id as "team: TeamId",
                b.project_id as "project: ProjectId", b.token_id as "token: TokenId",
-               coalesce('token:' || b.token_id, 'project:' || p.slug, 'team:' || t.slug, 'org')
+               b.user_id as "user: UserId",
+               coalesce('user:' || b.user_id, 'token:' || b.token_id, 'project:' || p.slug, 'team:' || t.slug, 'org')
                    as "scope!",
-               case when b.token_id is not null then k.name
+               case when b.user_id is not null then u.name
+                    when b.token_id is not null then k.name
                     else coalesce(p.name, t.name, o.name) end as "scope_name?",
-               b.period as "period: Period", b.time_zone, b.spend_limit as "limit: Money", b.hard,
-               b.created_at
+               b.period as "period: Period", b.time_zone, b.year_month, b.year_day,
+               b.spend_limit as "limit: Money", b.hard, b.degrade_at, b.created_at
            from budget b
            join org o on o.id = b.org_id
            left join token k on k.org_id = b.org_id and k.id = b.token_id
+           left join app_user u on u.id = b.user_id
            left join team t on t.org_id = b.org_id and t.id = b.team_id
            left join project p on p.org_id = b.org_id and p.id = b.project_id
            where b.org_id = $1
@@ -129,15 +162,17 @@ pub(crate) async fn update(
     conn: &mut PgConnection,
     org: OrgId,
     id: BudgetId,
-    limit: Money,
-    hard: bool,
+    (limit, hard): (Money, bool),
+    degrade_at: Option<i16>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update budget set spend_limit = $3, hard = $4 where org_id = $1 and id = $2",
+        "update budget set spend_limit = $3, hard = $4, degrade_at = $5
+         where org_id = $1 and id = $2",
         org as _,
         id as _,
         limit as _,
         hard,
+        degrade_at,
     )
     .execute(conn)
     .await?;
@@ -166,6 +201,8 @@ pub(crate) struct Counters {
     /// Part of what is spent or overrun that is not of calls.
     pub adjusted: Money,
     pub refused: i64,
+    /// What is in force beyond the limit.
+    pub increase: Money,
 }
 
 /// The counters of the periods that have a row.
@@ -179,6 +216,7 @@ pub(crate) async fn counters(
         r#"select p.budget_id as "budget: BudgetId", p.spent as "spent: Money",
                p.held as "held: Money", p.overrun as "overrun: Money", p.refused,
                p.leased as "leased: Money",
+               case when p.increase_until > now() then p.increase else 0 end as "increase!: Money",
                coalesce((select sum(a.amount) from budget_adjustment a
                    where a.org_id = p.org_id and a.budget_id = p.budget_id
                      and a.starts_at = p.starts_at), 0)::bigint as "adjusted!: Money"
@@ -199,6 +237,7 @@ pub(crate) async fn counters(
             leased: row.leased,
             adjusted: row.adjusted,
             refused: row.refused,
+            increase: row.increase,
         };
         (row.budget, counters)
     });
@@ -214,6 +253,9 @@ pub(crate) struct Current {
     pub leased: Money,
     pub overrun: Money,
     pub alerted: i32,
+    /// What it has beyond the limit, and until when.
+    pub increase: Money,
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// Periods that are not over: the current one, and the next where another node's clock is ahead.
@@ -226,7 +268,9 @@ pub(crate) async fn lock_current(
     sqlx::query_as!(
         Current,
         r#"select starts_at, spent as "spent: Money", held as "held: Money",
-               overrun as "overrun: Money", leased as "leased: Money", alerted
+               overrun as "overrun: Money", leased as "leased: Money", alerted,
+               case when increase_until > now() then increase else 0 end as "increase!: Money",
+               case when increase_until > now() then increase_until end as "until?"
            from budget_period
            where org_id = $1 and budget_id = $2 and ends_at > $3
            order by starts_at
@@ -239,22 +283,36 @@ pub(crate) async fn lock_current(
     .await
 }
 
+/// What a period is to have from now on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub starts_at: DateTime<Utc>,
+    /// With the increase.
+    pub limit: Money,
+    pub hard: bool,
+    pub alerted: i32,
+    pub increase: Money,
+    pub until: Option<DateTime<Utc>>,
+}
+
 pub(crate) async fn update_period(
     conn: &mut PgConnection,
     org: OrgId,
     id: BudgetId,
-    (starts_at, alerted): (DateTime<Utc>, i32),
-    (limit, hard): (Money, bool),
+    terms: Terms,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update budget_period set spend_limit = $4, hard = $5, alerted = $6
+        "update budget_period
+         set spend_limit = $4, hard = $5, alerted = $6, increase = $7, increase_until = $8
          where org_id = $1 and budget_id = $2 and starts_at = $3",
         org as _,
         id as _,
-        starts_at,
-        limit as _,
-        hard,
-        alerted,
+        terms.starts_at,
+        terms.limit as _,
+        terms.hard,
+        terms.alerted,
+        terms.increase as _,
+        terms.until,
     )
     .execute(conn)
     .await?;

@@ -64,7 +64,9 @@ pub(crate) async fn lock(
     }
     let rows = sqlx::query!(
         r#"select p.org_id as "org: OrgId", p.budget_id as "budget: BudgetId", p.starts_at,
-               p.spend_limit as "limit: Money", p.hard, p.spent as "spent: Money",
+               p.spend_limit as "fence: Money",
+               p.spend_limit - case when p.increase_until <= now() then p.increase else 0 end
+                   as "limit!: Money", p.hard, p.spent as "spent: Money",
                p.held as "held: Money", p.overrun as "overrun: Money", p.refused, p.alerted,
                p.leased as "leased: Money", coalesce(l.amount, 0) as "lease!: Money"
            from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as k (org_id, budget_id, starts_at)
@@ -85,6 +87,7 @@ pub(crate) async fn lock(
         let key = PeriodKey { org: row.org, budget: row.budget, starts_at: row.starts_at };
         let locked = Row {
             limit: row.limit,
+            fence: row.fence,
             hard: row.hard,
             spent: row.spent,
             held: row.held,

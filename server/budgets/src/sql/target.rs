@@ -1,6 +1,6 @@
 //! Queries that find what a budget's scope names.
 
-use ralex_kernel::{OrgId, ProjectId, TeamId, TokenId};
+use ralex_kernel::{Email, OrgId, ProjectId, TeamId, TokenId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -36,6 +36,24 @@ pub(crate) async fn project(
     .fetch_optional(conn)
     .await?;
     Ok(found.map(|row| (row.team, row.id)))
+}
+
+/// A member by their id or their e-mail address.
+pub(crate) async fn member(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<UserId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select m.user_id as "id: UserId" from membership m
+           join app_user u on u.id = m.user_id
+           where m.org_id = $1 and (m.user_id = $2 or u.email_key = $3)"#,
+        org as _,
+        name.parse::<Uuid>().ok(),
+        name.parse::<Email>().ok().map(|email| email.key()),
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// The team and project of a team's token that is not revoked.

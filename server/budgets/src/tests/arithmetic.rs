@@ -53,12 +53,14 @@ fn charge(limit: i64, hard: bool) -> Charge {
         ends_at: chrono::DateTime::UNIX_EPOCH,
         limit: Money::nanos(limit),
         hard,
+        degrade_at: None,
     }
 }
 
 fn row(charge: &Charge) -> Row {
     Row {
         limit: charge.limit,
+        fence: charge.limit,
         hard: charge.hard,
         spent: Money::ZERO,
         held: Money::ZERO,

@@ -4,9 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ralex_access::Access;
 use ralex_api::budgets::{NewBudget, UpdateBudget};
 use ralex_api::page::PageQuery;
-use ralex_kernel::{Clock, Code, Money, Period, ScopePath};
+use ralex_kernel::{Clock, Code, Money, Period, ScopePath, TokenId};
 
 use super::world::{World, at};
+use crate::Spender;
 
 const NOON: &str = "2026-03-10T12:00:00Z";
 
@@ -17,11 +18,17 @@ fn new(scope: &str, limit: &str) -> NewBudget {
         limit: limit.parse().unwrap(),
         hard: true,
         time_zone: None,
+        year_start: None,
+        degrade_at: None,
     }
 }
 
 fn change(limit: &str) -> UpdateBudget {
-    UpdateBudget { limit: Some(limit.parse().unwrap()), hard: None }
+    UpdateBudget { limit: Some(limit.parse().unwrap()), hard: None, degrade_at: None }
+}
+
+fn by(at: ScopePath, token: Option<TokenId>) -> Spender {
+    Spender { at, token, user: None }
 }
 
 fn noon() -> DateTime<Utc> {
@@ -96,12 +103,12 @@ async fn a_call_counts_against_every_budget_above_it_and_no_other() {
         (project, None, &ids[..3]),
         (project, Some(world.token), &ids[..]),
     ] {
-        let charges = budgets.applicable(world.org, at, token, noon()).await.unwrap();
+        let charges = budgets.applicable(world.org, &by(at, token), noon()).await.unwrap();
         assert_eq!(charges.iter().map(|charge| charge.budget).collect::<Vec<_>>(), expected);
     }
     // A change is seen by the next call on this node.
     budgets.delete(&scope, ids[0]).await.unwrap();
-    let charges = budgets.applicable(world.org, ScopePath::Org, None, noon()).await.unwrap();
+    let charges = budgets.applicable(world.org, &by(ScopePath::Org, None), noon()).await.unwrap();
     assert_eq!(charges, []);
 }
 
@@ -111,7 +118,7 @@ async fn a_hard_limit_never_goes_below_what_is_spent_and_held() {
     let budgets = world.budgets(Clock::from_fn(noon)).await;
     let scope = Access::internal(world.org);
     let id = budgets.create(&scope, new("org", "1")).await.unwrap().id;
-    let on = budgets.applicable(world.org, ScopePath::Org, None, noon()).await.unwrap();
+    let on = budgets.applicable(world.org, &by(ScopePath::Org, None), noon()).await.unwrap();
     let spent = world.opened(300_000_000, &on).await;
     world.settle(spent, 200_000_000).await;
     world.opened(400_000_000, &on).await;
@@ -128,7 +135,7 @@ async fn a_hard_limit_never_goes_below_what_is_spent_and_held() {
     assert!(matches!(full[0], crate::HoldOutcome::Refused(_)), "{full:?}");
     assert_eq!(budgets.find(&scope, id).await.unwrap().refused, 1);
     // A soft limit may be anywhere.
-    let soft = UpdateBudget { limit: Some(nanos(1)), hard: Some(false) };
+    let soft = UpdateBudget { limit: Some(nanos(1)), hard: Some(false), degrade_at: None };
     assert!(!budgets.update(&scope, id, soft).await.unwrap().hard);
     assert_eq!(world.events("budget.updated").await, 2);
 }
@@ -139,7 +146,7 @@ async fn the_next_period_is_shown_empty_and_the_last_one_is_kept() {
     let scope = Access::internal(world.org);
     let march = world.budgets(Clock::from_fn(noon)).await;
     let id = march.create(&scope, new("org", "1")).await.unwrap().id;
-    let on = march.applicable(world.org, ScopePath::Org, None, noon()).await.unwrap();
+    let on = march.applicable(world.org, &by(ScopePath::Org, None), noon()).await.unwrap();
     let call = world.opened(50, &on).await;
     world.settle(call, 40).await;
     let april = world.budgets(Clock::from_fn(|| noon() + TimeDelta::days(30))).await;

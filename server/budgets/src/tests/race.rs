@@ -153,7 +153,8 @@ async fn limits_that_change_and_budgets_that_go_while_calls_race_stop_no_call() 
     });
     let racers: Vec<_> = racers.collect();
     for turn in 0..10 {
-        let change = UpdateBudget { limit: Some(Money::nanos(50_000 + turn)), hard: None };
+        let change =
+            UpdateBudget { limit: Some(Money::nanos(50_000 + turn)), hard: None, degrade_at: None };
         budgets.update(&scope, charges[0].budget, change).await.unwrap();
         if turn == 5 {
             budgets.delete(&scope, charges[2].budget).await.unwrap();

@@ -125,7 +125,9 @@ async fn a_new_period_is_a_new_row_and_the_old_one_settles_where_it_held() {
     let today = world.daily(100, true).await;
     let tomorrow = Charge {
         starts_at: today.ends_at,
-        ends_at: Period::Day.bounds(chrono_tz::UTC, today.ends_at).ends_at,
+        ends_at: Period::Day
+            .bounds(chrono_tz::UTC, ralex_kernel::YearStart::CALENDAR, today.ends_at)
+            .ends_at,
         ..today.clone()
     };
     let old = world.opened(100, std::slice::from_ref(&today)).await;

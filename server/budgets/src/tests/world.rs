@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use ralex_access::{Access, Policies};
 use ralex_kernel::{
     BudgetId, CallId, Clock, Code, Money, NodeId, OrgId, Period, Price, ProjectId, ScopePath,
-    TeamId, TokenId,
+    TeamId, TokenId, YearStart,
 };
 use ralex_store::Db;
 use ralex_store::testing::Database;
@@ -203,7 +203,7 @@ impl World {
         .await
         .unwrap();
         tx.commit().await.unwrap();
-        let bounds = Period::Day.bounds(chrono_tz::UTC, Utc::now());
+        let bounds = Period::Day.bounds(chrono_tz::UTC, YearStart::CALENDAR, Utc::now());
         Charge {
             budget: id,
             scope: "org".into(),
@@ -212,6 +212,7 @@ impl World {
             ends_at: bounds.ends_at,
             limit: Money::nanos(limit),
             hard,
+            degrade_at: None,
         }
     }
 

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::Page;
-use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
+use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
 use ralex_api::page::PageQuery;
 use ralex_broker::Broker;
 use ralex_budgets::Budgets;
@@ -53,7 +53,7 @@ pub async fn find_budget(
     Ok(HttpResponse::Ok().json(budgets.find(&scope, path.1).await?))
 }
 
-/// Change a budget's limit or hardness.
+/// Change a budget's limit, its hardness, or when it asks for cheaper models.
 #[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), request_body = UpdateBudget, responses((status = 200, body = Budget)))]
 #[patch("/budgets/{budget}")]
 pub async fn update_budget(
@@ -64,6 +64,31 @@ pub async fn update_budget(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
     Ok(HttpResponse::Ok().json(budgets.update(&scope, path.1, change.0).await?))
+}
+
+/// Give the current period of a budget more, for a while.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), request_body = NewIncrease, responses((status = 200, body = Budget)))]
+#[post("/budgets/{budget}/increase")]
+pub async fn increase_budget(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    path: Path<(String, BudgetId)>,
+    new: Body<NewIncrease>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetSet).await?;
+    Ok(HttpResponse::Ok().json(budgets.increase(&scope, path.1, new.0).await?))
+}
+
+/// End at once what a budget was given for a while.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), responses((status = 200, body = Budget)))]
+#[delete("/budgets/{budget}/increase")]
+pub async fn end_budget_increase(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    path: Path<(String, BudgetId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetSet).await?;
+    Ok(HttpResponse::Ok().json(budgets.end_increase(&scope, path.1).await?))
 }
 
 /// Delete a budget; calls under way settle without it.

@@ -117,6 +117,8 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(budgets::find_budget)
         .service(budgets::update_budget)
         .service(budgets::delete_budget)
+        .service(budgets::increase_budget)
+        .service(budgets::end_budget_increase)
         .configure(gateway)
         .service(usage::usage)
         .service(usage::list_calls)

@@ -8,7 +8,7 @@ use ralex_api::routing::{
     Alias, NewAlias, NewRoute, Preference, Preview, PreviewRequest, ReportQuery, Route,
     RoutingReport, RoutingSettings, SetPreference, UpdateAlias, UpdateRoute,
 };
-use ralex_budgets::Budgets;
+use ralex_budgets::{Budgets, Spender};
 use ralex_routing::{Routing, place};
 
 use super::extract::{Body, OrgCaller, Query};
@@ -168,10 +168,10 @@ pub async fn preview(
     request: Body<PreviewRequest>,
 ) -> Result<HttpResponse> {
     let scope = who.allow_at(Permission::ModelRead, place(&request.0)?).await?;
-    let (allowed, token) =
-        (who.signed_in.models.as_deref(), who.signed_in.caller.credential.token());
-    let left = budgets.left(scope.org(), scope.path(), token).await?;
-    let left = left.map(|left| (left.amount, left.percent));
+    let allowed = who.signed_in.models.as_deref();
+    let spender = Spender::of(&who.signed_in.caller, scope.path());
+    let left = budgets.left(scope.org(), &spender).await?;
+    let left = left.as_ref().map(|left| (left.amount, left.percent, left.degraded.as_deref()));
     Ok(HttpResponse::Ok().json(routing.preview(&scope, allowed, left, request.0).await?))
 }
 

@@ -128,7 +128,8 @@ pub(super) fn nobody(asked: &str, left_out: &[LeftOut]) -> Problem {
         | Refusal::Structured
         | Refusal::Reasoning
         | Refusal::Health
-        | Refusal::Budget => false,
+        | Refusal::Budget
+        | Refusal::Degraded => false,
     };
     let away = |out: &LeftOut| matches!(out.why, Refusal::SwitchedOff | Refusal::Health);
     let code = if left_out.is_empty() {

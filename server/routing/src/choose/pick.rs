@@ -88,6 +88,7 @@ impl<'a> Sight<'a> {
                 if placed.is_empty() {
                     return Err(filter::nobody(self.asked(), &gathered.left_out));
                 }
+                self.spare(&mut placed, &mut gathered.left_out);
                 let shadow = self.shadow(route, &placed, &mut gathered);
                 let ranks = route.spec.steps.iter().any(|step| ranks(step.pick));
                 let own = route.spec.escalation.clone();
@@ -414,7 +415,8 @@ impl<'a> Sight<'a> {
         placed: &[Placed],
         gathered: &mut Gathered,
     ) -> Option<Arc<Plan>> {
-        let shadow = route.spec.shadow.as_ref()?;
+        // A copy costs as much as an answer.
+        let shadow = route.spec.shadow.as_ref().filter(|_| self.question.degraded.is_none())?;
         if share(self.draw, &format!("shadow {}", route.name)) * 100.0 >= shadow.percent {
             return None;
         }

@@ -296,6 +296,25 @@ async fn a_budget_that_is_almost_spent_leaves_the_cheap_models() {
 }
 
 #[tokio::test]
+async fn a_budget_that_runs_low_leaves_dear_models_out_and_says_so() {
+    let world = world().await;
+    let low = Question { degraded: Some("a budget of org runs low"), ..asked("auto", HARD) };
+    let choice = world.choice(&low).await.unwrap();
+    assert_eq!(names(&choice), ["small"]);
+    let left_out = &choice.explanation.left_out;
+    assert!(left_out.iter().all(|out| out.why == Refusal::Degraded) && left_out.len() == 2);
+    assert!(left_out[0].detail.starts_with("a budget of org runs low, and"), "{left_out:?}");
+    // It never leaves nobody, and a model that was named is what the caller wants.
+    let dear = step(None, Pick::Order, &[("large", 1)]);
+    let copied = Some(Share { model: "middle".to_owned(), percent: 100.0 });
+    world.route("dear", RouteSpec { shadow: copied, ..spec(vec![dear]) }).await.unwrap();
+    let alone = world.choice(&Question { model: "dear", ..low }).await.unwrap();
+    assert_eq!((names(&alone), alone.shadow.is_none()), (vec!["large".to_owned()], true));
+    let named = world.choice(&Question { model: "large", ..low }).await.unwrap();
+    assert_eq!(names(&named), ["large"]);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_not_good_enough_goes_on_where_that_pays() {
     let world = world().await;
     let order = step(None, Pick::Order, &[("small", 1), ("large", 1)]);
