@@ -211,6 +211,9 @@ crate::answer! {
         pub output: Price,
         pub cache_read: Price,
         pub cache_write: Price,
+        /// Which version of the model's price they are of. Absent where no model was chosen.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub version: Option<u32>,
     }
 
     /// One try of a call at one model with one key.

@@ -358,6 +358,7 @@ pub(crate) fn prices(plan: &Plan) -> Prices {
         output: plan.output_price,
         cache_read: plan.cache_read_price,
         cache_write: plan.cache_write_price,
+        version: Some(plan.price_version),
     }
 }
 

@@ -61,6 +61,16 @@ pub struct Prices {
     pub output: Price,
     pub cache_read: Price,
     pub cache_write: Price,
+    /// Which version of the model's price they are of, from one on; nothing where no model was
+    /// chosen.
+    pub version: Option<u32>,
+}
+
+impl Prices {
+    /// The version as the database counts.
+    pub(crate) fn version(&self) -> Option<i32> {
+        self.version.and_then(|version| i32::try_from(version).ok())
+    }
 }
 
 /// What was decided.

@@ -28,6 +28,7 @@ pub struct CallColumns<'a> {
     pub output_price: Vec<i64>,
     pub cache_read_price: Vec<i64>,
     pub cache_write_price: Vec<i64>,
+    pub price_version: Vec<Option<i32>>,
     pub held: Vec<i64>,
     pub budget_ids: Vec<String>,
     pub budget_starts: Vec<String>,
@@ -71,6 +72,7 @@ impl<'a> CallColumns<'a> {
         self.output_price.push(call.prices.output.as_nanos_per_million());
         self.cache_read_price.push(call.prices.cache_read.as_nanos_per_million());
         self.cache_write_price.push(call.prices.cache_write.as_nanos_per_million());
+        self.price_version.push(call.prices.version());
         self.started_at.push(call.started_at);
         self.asked.push(&call.asked);
         self.route.push(call.why.route.as_deref());

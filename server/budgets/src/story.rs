@@ -19,6 +19,7 @@ pub(crate) fn detail(call: Call, story: Story, rows: Vec<TryRow>) -> CallDetail 
             output: story.output_price,
             cache_read: story.cache_read_price,
             cache_write: story.cache_write_price,
+            version: story.price_version.map(small),
         },
         cache_read_tokens: count(story.cache_read_tokens),
         cache_write_tokens: count(story.cache_write_tokens),

@@ -72,7 +72,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
                model_id, provider_id, provider, upstream_model, dialect, streamed, state, problem,
                input_price, output_price, cache_read_price, cache_write_price, held, budget_ids,
                budget_starts, started_at, settled_at, asked_model, route, task_type, difficulty,
-               choice, priority, queued_ms, guardrails, purpose)
+               choice, priority, queued_ms, guardrails, purpose, price_version)
            select k.org_id, k.id, k.node_id, k.user_id, k.token_id, k.team_id, k.project_id,
                k.model, k.model_id, k.provider_id, k.provider, k.upstream_model, k.dialect,
                k.streamed, case when k.problem is null then 'open' else 'refused' end, k.problem,
@@ -81,18 +81,18 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
                k.budget_ids::uuid[], k.budget_starts::timestamptz[], k.started_at,
                case when k.problem is null then null else k.started_at end, k.asked_model, k.route,
                k.task_type, k.difficulty, k.choice::jsonb, k.priority, k.queued_ms,
-               k.guardrails::jsonb, k.purpose
+               k.guardrails::jsonb, k.purpose, k.price_version
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
                $7::uuid[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::text[],
                $13::text[], $14::bool[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[],
                $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::timestamptz[],
                $24::text[], $25::text[], $26::text[], $27::smallint[], $28::text[], $29::text[],
-               $30::int[], $31::text[], $32::text[])
+               $30::int[], $31::text[], $32::text[], $33::int[])
                as k (org_id, id, node_id, user_id, token_id, team_id, project_id, model, model_id,
                provider_id, provider, upstream_model, dialect, streamed, problem, input_price,
                output_price, cache_read_price, cache_write_price, held, budget_ids, budget_starts,
                started_at, asked_model, route, task_type, difficulty, choice, priority,
-               queued_ms, guardrails, purpose)"#,
+               queued_ms, guardrails, purpose, price_version)"#,
         &opened.org,
         &opened.id,
         &opened.node,
@@ -125,6 +125,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
         &opened.queued_ms as _,
         &opened.guardrails as _,
         &opened.purpose as _,
+        &opened.price_version as _,
     )
     .execute(conn)
     .await?;
@@ -262,17 +263,18 @@ pub(crate) async fn close(
                reasoning_tokens = k.reasoning_tokens,
                guardrails = coalesce(k.guardrails::jsonb, c.guardrails),
                cached = k.cached, cost_saved = coalesce(k.cost_saved, 0),
-               cached_from = k.cached_from, similarity = k.similarity
+               cached_from = k.cached_from, similarity = k.similarity,
+               price_version = coalesce(k.price_version, c.price_version)
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
                $7::bigint[], $8::bigint[], $9::bigint[], $10::bool[], $11::int[], $12::int[],
                $13::text[], $14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::bigint[],
                $19::bigint[], $20::bigint[], $21::bigint[], $22::uuid[], $23::int[], $24::bigint[],
-               $25::text[], $26::text[], $27::bigint[], $28::uuid[], $29::real[])
+               $25::text[], $26::text[], $27::bigint[], $28::uuid[], $29::real[], $31::int[])
                as k (org_id, id, state, problem, cost, input_tokens, output_tokens,
                cache_read_tokens, cache_write_tokens, estimated, first_byte_ms, duration_ms, model,
                model_id, provider_id, provider, upstream_model, input_price, output_price,
                cache_read_price, cache_write_price, secret_id, attempts, reasoning_tokens,
-               guardrails, cached, cost_saved, cached_from, similarity)
+               guardrails, cached, cost_saved, cached_from, similarity, price_version)
            where c.org_id = k.org_id and c.id = k.id and c.state = any ($30::text[])
            returning c.org_id as "org: OrgId", c.id as "id: CallId", 'open' as "state!",
                c.held as "held: Money", c.cost as "cost: Money", c.budget_ids, c.budget_starts,
@@ -307,6 +309,7 @@ pub(crate) async fn close(
         &cached().map(|it| it.map(|it| it.from.uuid())).collect::<Vec<_>>() as _,
         &cached().map(|it| it?.similarity).collect::<Vec<_>>() as _,
         while_in as _,
+        &answered().map(|it| it?.prices.version()).collect::<Vec<_>>() as _,
     )
     .fetch_all(conn)
     .await
