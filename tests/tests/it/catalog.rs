@@ -26,6 +26,10 @@ async fn a_call_keeps_the_price_that_it_was_made_at() {
     assert_eq!(before["cost"], after["cost"], "what was paid does not change");
     let newest = app.owner.get("calls?limit=1").await.ok()["items"][0].clone();
     assert!(nanos(&newest["cost"]) > nanos(&before["cost"]), "{newest}");
+    for (call, version) in [(&before, 1), (&newest, 2)] {
+        let call = app.owner.get(&format!("calls/{}", text(call, "id"))).await.ok();
+        assert_eq!(call["prices"]["version"], version, "{call}");
+    }
     let versions = app.owner.all("models/scripted/prices").await;
     let told: Vec<_> = versions
         .iter()
