@@ -35,6 +35,32 @@ pub enum ExportFormat {
     Jsonl,
     /// A table for people; formulas are made harmless.
     Csv,
+    /// One event of the Open Cybersecurity Schema Framework a line, as JSON.
+    Ocsf,
+    /// One record of the Common Event Format a line.
+    Cef,
+    /// One message of RFC 5424 a line.
+    Syslog,
+    /// One event of CloudEvents 1.0 a line, as JSON.
+    #[serde(rename = "cloudevents")]
+    CloudEvents,
+}
+
+impl ExportFormat {
+    pub const ALL: [Self; 6] =
+        [Self::Jsonl, Self::Csv, Self::Ocsf, Self::Cef, Self::Syslog, Self::CloudEvents];
+
+    /// The name in queries and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Ocsf => "ocsf",
+            Self::Cef => "cef",
+            Self::Syslog => "syslog",
+            Self::CloudEvents => "cloudevents",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +77,10 @@ pub struct ExportQuery {
     pub from: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<DateTime<Utc>>,
+    /// Only what comes after this index, to go on where an earlier export ended. A bundle has no
+    /// such part, since it proves the log from its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
 }
 
 crate::answer! {

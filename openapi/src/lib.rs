@@ -18,6 +18,7 @@ pub mod overview;
 pub mod page;
 pub mod resilience;
 pub mod routing;
+pub mod sinks;
 pub mod usage;
 pub mod vault;
 

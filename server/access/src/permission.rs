@@ -71,6 +71,7 @@ permissions! {
     CallRead = "call.read",
     AuditRead = "audit.read",
     AuditExport = "audit.export",
+    AuditForward = "audit.forward",
     LlmInvoke = "llm.invoke",
     SecretUse = "secret.use",
 }

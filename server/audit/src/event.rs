@@ -9,6 +9,7 @@ mod approval;
 mod call;
 mod increase;
 mod log;
+mod sink;
 
 use ralex_api::catalog::ProviderTimeouts;
 use ralex_kernel::{
@@ -23,6 +24,7 @@ pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use increase::IncreaseEvent;
 pub use log::LogEvent;
+pub use sink::SinkEvent;
 
 /// Something that happened, with what is recorded of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -284,6 +286,9 @@ pub enum Event {
     /// Something that happened to the log itself; likewise.
     #[serde(untagged)]
     Log(LogEvent),
+    /// Something that happened to a sink; likewise.
+    #[serde(untagged)]
+    Sink(SinkEvent),
 }
 
 /// How it went, in one word.

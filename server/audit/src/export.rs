@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::bundle::{Lines, Manifest};
 use crate::filter::Filter;
+use crate::formats::{Form, Told};
 use crate::leaf::written_time;
 use crate::service::Audit;
 use crate::signers::{Anchor, newest_anchor};
@@ -37,7 +38,7 @@ pub type Parts = Pin<Box<dyn Stream<Item = Result<Vec<u8>, Problem>> + Send>>;
 /// An export that is ready to be sent.
 pub struct Export {
     pub tree_size: u64,
-    /// How many events it holds.
+    /// How many events it holds, from where it begins.
     pub count: u64,
     pub filtered: bool,
     pub parts: Parts,
@@ -79,6 +80,7 @@ struct Progress {
 enum Writer {
     Bundle { lines: Lines, checkpointed: i64, frame: Frame },
     Table,
+    Lines { form: Form, origin: String },
 }
 
 impl Audit {
@@ -93,16 +95,24 @@ impl Audit {
         let filter = Filter::read(&mut tenant, actor, action, query.from, query.to).await?;
         let head = head(&mut tenant, anchor.as_ref().map(|anchor| anchor.tree_size)).await?;
         let whole = query.format == ExportFormat::Jsonl;
-        let count = count(&mut tenant, &filter, head.size, whole).await.map_err(problem)?;
+        let next = first_index(query)?;
+        let span = (next, head.size);
+        let count = count(&mut tenant, &filter, span, whole).await.map_err(problem)?;
         let (tree_size, count) = (unsigned(head.size), unsigned(count));
         let filtered = !filter.is_empty();
-        let event = Event::AuditExported { format: name(query.format), filtered, tree_size };
+        let event = Event::AuditExported { format: query.format.as_str(), filtered, tree_size };
         record(&mut tenant, author, event).await.map_err(problem)?;
         tenant.commit().await.map_err(problem)?;
 
-        let (writer, first) = match query.format {
-            ExportFormat::Csv => (Writer::Table, table::header()?),
-            ExportFormat::Jsonl => {
+        let (writer, first) = match (query.format, Form::of(query.format)) {
+            (_, Some(form)) => {
+                let origin = self.signer().origin(org);
+                (Writer::Lines { form, origin }, Vec::new())
+            }
+            // Who goes on with a table has its head already.
+            (ExportFormat::Csv, None) if next > 0 => (Writer::Table, Vec::new()),
+            (ExportFormat::Csv, None) => (Writer::Table, table::header()?),
+            (_, None) => {
                 let frame = self.frame(org, &head, anchor).await?;
                 let mut lines = self.begin_bundle(org, tree_size, (count, filtered), &frame)?;
                 let first = std::mem::take(&mut lines.text);
@@ -110,7 +120,7 @@ impl Audit {
             }
         };
         let audit = self.clone();
-        let progress = Progress { audit, org, filter, head, next: 0, writer, done: false };
+        let progress = Progress { audit, org, filter, head, next, writer, done: false };
         let rest = stream::try_unfold(progress, Progress::step);
         let parts = stream::StreamExt::chain(stream::iter([Ok(first)]), rest);
         Ok(Export { tree_size, count, filtered, parts: Box::pin(parts) })
@@ -205,6 +215,7 @@ impl Progress {
         let rows = rows.map_err(problem)?;
         let part = match &mut self.writer {
             Writer::Table => table::rows(&rows)?,
+            Writer::Lines { form, origin } => lines(*form, &rows, origin)?,
             Writer::Bundle { lines, checkpointed, frame } => {
                 let spacing = (self.head.size / CHECKPOINTS).max(1);
                 let until = rows.last().map_or(self.head.size, |last| last.index + 1);
@@ -323,15 +334,18 @@ async fn checkpoints(
 async fn count(
     tenant: &mut Tenant,
     filter: &Filter,
-    size: i64,
+    (from, size): (i64, i64),
     whole: bool,
 ) -> Result<i64, sqlx::Error> {
     let org = tenant.org();
+    if filter.is_empty() && !whole {
+        return Ok((size - from).max(0));
+    }
     sqlx::query_scalar!(
         r#"select count(*) as "count!"
            from audit_leaf l
            join audit_event e on e.org_id = l.org_id and e.id = l.event_id
-           where l.org_id = $1 and l.leaf_index < $2
+           where l.org_id = $1 and l.leaf_index < $2 and l.leaf_index >= $10
              and (($3::text is null or e.actor_kind = $3)
              and ($4::uuid is null or e.actor_id = $4)
              and ($5::text is null or e.action = $5)
@@ -348,6 +362,7 @@ async fn count(
         filter.from,
         filter.to,
         whole,
+        from,
     )
     .fetch_one(&mut **tenant)
     .await
@@ -394,11 +409,25 @@ async fn rows(
     .await
 }
 
-const fn name(format: ExportFormat) -> &'static str {
-    match format {
-        ExportFormat::Jsonl => "jsonl",
-        ExportFormat::Csv => "csv",
+/// Where an export begins.
+fn first_index(query: &ExportQuery) -> Result<i64, Problem> {
+    let Some(after) = query.after else { return Ok(0) };
+    if query.format == ExportFormat::Jsonl {
+        let rule =
+            "is not for bundles, which prove the log from its beginning; name another format";
+        return Err(Problem::field("after", rule));
     }
+    let next = i64::try_from(after).ok().and_then(|after| after.checked_add(1));
+    next.ok_or_else(|| Problem::field("after", "is larger than any index"))
+}
+
+fn lines(form: Form, rows: &[Row], origin: &str) -> Result<Vec<u8>, Problem> {
+    let mut text = Vec::new();
+    for told in rows.iter().filter_map(Told::of) {
+        text.extend(form.line(&told, origin)?.into_bytes());
+        text.push(b'\n');
+    }
+    Ok(text)
 }
 
 fn unsigned(number: i64) -> u64 {

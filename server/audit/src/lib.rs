@@ -15,11 +15,13 @@ mod event;
 mod evidence;
 mod export;
 mod filter;
+mod formats;
 mod keys;
 mod leaf;
 mod list;
 mod nodes;
 pub mod offline;
+mod onward;
 mod proof;
 mod record;
 mod sequencer;
@@ -38,10 +40,12 @@ pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AdjustmentEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event,
-    IncreaseEvent, LogEvent, Outcome, Tried,
+    IncreaseEvent, LogEvent, Outcome, SinkEvent, Tried,
 };
 pub use export::{Export, Parts};
+pub use formats::{Form, Told};
 pub use keys::{Rotated, Seeds};
+pub use onward::Onward;
 pub use record::{Entry, EntryColumns, record, record_all};
 pub use service::{Audit, Status};
 pub use signing::Refused;

@@ -94,6 +94,8 @@ ids! {
     FileId,
     /// One event of the audit log.
     EventId,
+    /// Where the audit log is sent as it grows.
+    SinkId,
     /// One role given to one subject at one scope.
     BindingId,
     /// One HTTP request.

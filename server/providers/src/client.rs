@@ -50,7 +50,7 @@ pub struct Client {
 /// One client for each scheme, since without TLS only listed networks may be reached, and a
 /// resolver is not told the scheme.
 #[derive(Clone, Debug)]
-struct Reach {
+pub(crate) struct Reach {
     tls: reqwest::Client,
     plain: reqwest::Client,
 }
@@ -284,11 +284,11 @@ impl Client {
 }
 
 impl Reach {
-    fn new(policy: &EgressPolicy, connect: Duration) -> Result<Self, Problem> {
+    pub(crate) fn new(policy: &EgressPolicy, connect: Duration) -> Result<Self, Problem> {
         Ok(Self { tls: http(policy, connect, false)?, plain: http(policy, connect, true)? })
     }
 
-    fn http(&self, url: &Url) -> &reqwest::Client {
+    pub(crate) fn http(&self, url: &Url) -> &reqwest::Client {
         if url.scheme() == "http" { &self.plain } else { &self.tls }
     }
 }

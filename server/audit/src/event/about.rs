@@ -2,7 +2,7 @@
 
 use ralex_kernel::CallId;
 
-use super::{Event, Outcome};
+use super::{Event, Outcome, SinkEvent};
 
 impl Event {
     #[expect(clippy::too_many_lines, reason = "an arm for each event, and no arm for all others")]
@@ -18,6 +18,9 @@ impl Event {
             | Self::AccessDenied { .. } => Outcome::Denied,
             Self::CallClosed(closed) if closed.state != "success" => Outcome::Error,
             Self::FileClosed { problem: Some(_), .. } => Outcome::Error,
+            Self::Sink(SinkEvent::Parked { .. } | SinkEvent::Tested { delivered: false, .. }) => {
+                Outcome::Error
+            }
             Self::CallClosed(_)
             | Self::OrgCreated { .. }
             | Self::SessionOpened { .. }
@@ -65,6 +68,7 @@ impl Event {
             | Self::Adjustment(_)
             | Self::Increase(_)
             | Self::Log(_)
+            | Self::Sink(_)
             | Self::BudgetOverrun { .. }
             | Self::CacheConfigured { .. }
             | Self::CacheCleared { .. }
@@ -137,6 +141,7 @@ impl Event {
             | Self::CacheConfigured { .. }
             | Self::CacheCleared { .. }
             | Self::Log(_)
+            | Self::Sink(_)
             | Self::Adjustment(_)
             | Self::Increase(_)
             | Self::FileOpened { .. }
@@ -202,6 +207,7 @@ impl Event {
             Self::Adjustment(event) => event.target(),
             Self::Increase(event) => event.target(),
             Self::Log(event) => event.target(),
+            Self::Sink(event) => event.target(),
             Self::CallOpened(opened) => format!("call:{}", opened.call),
             Self::CallClosed(closed) => format!("call:{}", closed.call),
             Self::CallRefused { call, .. } | Self::CallExtended { call, .. } => {

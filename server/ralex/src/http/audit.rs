@@ -49,7 +49,8 @@ pub async fn verify(who: OrgCaller, db: Data<Db>, audit: Data<Audit>) -> Result<
     Ok(HttpResponse::Ok().json(audit.verify(&mut tenant).await?))
 }
 
-/// Export the log: a bundle that verifies offline, or a table.
+/// Export the log: a bundle that verifies offline, a table, or lines for other programs. The header
+/// `x-ralex-events` says how many records come; `after`, how to go on after a part of them.
 #[utoipa::path(tag = "audit", params(("org" = String, Path), ExportQuery), responses((status = 200, body = String, content_type = "application/jsonl")))]
 #[get("/audit/export")]
 pub async fn export(
@@ -63,6 +64,10 @@ pub async fn export(
     let (content_type, ending) = match query.0.format {
         ExportFormat::Jsonl => ("application/jsonl", "jsonl"),
         ExportFormat::Csv => ("text/csv; charset=utf-8", "csv"),
+        ExportFormat::Ocsf => ("application/jsonl", "ocsf.jsonl"),
+        ExportFormat::Cef => ("text/plain; charset=utf-8", "cef"),
+        ExportFormat::Syslog => ("text/plain; charset=utf-8", "syslog"),
+        ExportFormat::CloudEvents => ("application/jsonl", "cloudevents.jsonl"),
     };
     let export = audit.export(scope.author(), &query.0).await?;
     let name = format!("attachment; filename=\"ralex-audit-{}.{ending}\"", scope.org());
