@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use ralex_kernel::{Code, Secret};
 use ralex_providers::{
     Answer, AnswerStream, Client, Dialect, EgressPolicy, Inbound, Patience, ProviderSpec, Specs,
-    Target, Timeouts, UpstreamError, Usage, prepare,
+    Target, Timeouts, ToolUse, UpstreamError, Usage, prepare,
 };
 use ralex_tests::upstream::{Script, ScriptedUsage, ToolCall, Upstream};
 use serde_json::{Value, json};
@@ -23,6 +23,8 @@ const ANTHROPIC: &str = "anthropic";
 const ALL: [(Dialect, &str); 4] =
     [(CHAT, COMPATIBLE), (CHAT, ANTHROPIC), (MESSAGES, COMPATIBLE), (MESSAGES, ANTHROPIC)];
 const KEY: &str = "sk-canary";
+const NO_TOOLS: ToolUse =
+    ToolUse { container_gigabytes: 0, code_runs: 0, file_searches: 0, grounded_answers: 0 };
 const COUNTS: Usage = Usage {
     input_tokens: 11,
     output_tokens: 7,
@@ -33,6 +35,7 @@ const COUNTS: Usage = Usage {
     audio_output_tokens: 0,
     reasoning_tokens: 0,
     units: 0,
+    tools: NO_TOOLS,
     estimated: false,
 };
 

@@ -245,7 +245,7 @@ impl Broker {
             dialect,
             streamed: false,
             scope: request.at,
-            token,
+            token: request.signed_in.caller.credential.token(),
             allowed_by: scope.by().to_string(),
             policy_version: scope.policy_version(),
             secret: key.map(|key| key.secret),

@@ -85,7 +85,7 @@ async fn write(
                select p.org_id, p.budget_id, p.starts_at, k.amount,
                    not p.hard or k.amount = 0
                    or p.spent::numeric + p.overrun + p.held + p.leased + k.amount <= p.spend_limit
-                       as fits
+                       - case when p.increase_until <= now() then p.increase else 0 end as fits
                from k join budget_period p on p.org_id = k.org_id and p.budget_id = k.budget_id
                    and p.starts_at = k.starts_at
                order by p.org_id, p.budget_id, p.starts_at
