@@ -15,8 +15,9 @@ use ralex_budgets::Budgets;
 use ralex_guardrails::{Guards, Packs};
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
-use ralex_providers::{Client, EgressPolicy};
+use ralex_providers::{Client, EgressPolicy, Post};
 use ralex_routing::{Catalogue, Routing};
+use ralex_sinks::Sinks;
 use ralex_store::{BuiltIn, Db};
 use ralex_vault::Vault;
 use tokio::task::JoinHandle;
@@ -178,6 +179,7 @@ struct Services {
     routing: Routing,
     budgets: Arc<Budgets>,
     audit: Audit,
+    sinks: Sinks,
     broker: Broker,
 }
 
@@ -201,6 +203,7 @@ impl Services {
             routing: Data::new(self.routing),
             budgets: Data::from(self.budgets),
             audit: Data::new(self.audit),
+            sinks: Data::new(self.sinks),
             broker: Data::new(self.broker),
             health: Data::new(health),
             recorder: Data::new(recorder),
@@ -237,6 +240,10 @@ impl Services {
                 let (audit, heard) = (self.audit.clone(), shutdown.heard());
                 async move { audit.run_witnesses(heard).await }
             }),
+            tokio::spawn({
+                let (sinks, heard) = (self.sinks.clone(), shutdown.heard());
+                async move { sinks.run(heard).await }
+            }),
         ]
     }
 }
@@ -253,6 +260,8 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let audit = audit_log::open(settings, db, deployment, &vault, clock.clone()).await?;
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper)?;
     let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
+    let post = Post::new(egress.clone())?;
+    let sinks = Sinks::open(db.clone(), audit.clone(), &vault, post).await?;
     let catalogue = Catalogue::built_in()?;
     let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
     let guards = Guards::new(db.clone(), Arc::clone(&access), Packs::built_in()?)?;
@@ -279,7 +288,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let (broker, writer) = Broker::start(db.clone(), parts);
     routing.breakers().configure(settings.breakers);
     let services =
-        Services { access, identity, vault, guards, approvals, routing, budgets, audit, broker };
+        Services { access, identity, vault, guards, approvals, routing, budgets, audit, sinks, broker };
     let jobs = services.jobs(db, node, shutdown);
     Ok(Built { services, jobs, writer })
 }

@@ -63,6 +63,7 @@ async fn every_write_leaves_its_entry() {
     routing(&mut watched).await;
     guards(&mut watched).await;
     approvals(&mut watched).await;
+    sinks(&mut watched).await;
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
     let no_entry = [
@@ -224,6 +225,24 @@ async fn approvals(watched: &mut Watched) {
         watched.leaves_of(&op, &[action], decide).await.ok();
     }
     assert_eq!(watched.count("approval.asked").await, 2);
+}
+
+async fn sinks(watched: &mut Watched) {
+    const SINKS: &str = "/api/v1/orgs/{org}/audit/sinks";
+    // Nobody listens there: what counts is what is set.
+    let new = json!({ "name": "SIEM", "kind": "webhook", "url": "http://127.0.0.1:9/hook" });
+    let op = format!("POST {SINKS}");
+    let made = watched.leaves(&op, "audit/sinks", Some(new), &["sink.created"]).await;
+    let path = format!("audit/sinks/{}", text(&made, "id"));
+    for (verb, more, body, action) in [
+        ("PATCH", "", Some(json!({ "batch_size": 7 })), "sink.updated"),
+        ("POST", "/test", None, "sink.tested"),
+        ("POST", "/resume", Some(json!({ "reason": "why" })), "sink.resumed"),
+        ("DELETE", "", None, "sink.deleted"),
+    ] {
+        let op = format!("{verb} {SINKS}/{{sink}}{more}");
+        watched.leaves(&op, &format!("{path}{more}"), body, &[action]).await;
+    }
 }
 
 async fn account(watched: &mut Watched) {

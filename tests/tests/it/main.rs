@@ -23,5 +23,6 @@ mod login;
 mod operations;
 mod resilience;
 mod routing;
+mod sinks;
 mod unauthorized;
 mod upgrade;

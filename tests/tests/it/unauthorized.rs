@@ -62,6 +62,7 @@ impl World {
             ("session", text(&sessions[0], "id")),
             ("event", text(&app.owner.all("audit").await[0], "id")),
             ("level", "0".to_owned()),
+            ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("index", "000.p/1".to_owned()),
         ]);
         Self { app, ids }
@@ -172,6 +173,11 @@ fn gateway_body(operation: &str) -> Value {
         | "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
         "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
+        "POST /api/v1/orgs/{org}/audit/sinks" => {
+            json!({ "name": "SIEM", "kind": "webhook", "url": "https://siem.example/" })
+        }
+        "PATCH /api/v1/orgs/{org}/audit/sinks/{sink}" => json!({ "enabled": false }),
+        "POST /api/v1/orgs/{org}/audit/sinks/{sink}/resume" => json!({ "reason": "why" }),
         "PUT /api/v1/orgs/{org}/approvals/settings" => json!({ "pending_minutes": 1,
             "approved_minutes": 1, "denied_minutes": 1, "once": true, "excerpts": true }),
         "POST /api/v1/orgs/{org}/approvals/{approval}/approve"

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use clap::{Arg, ArgMatches, Command};
 use ralex_kernel::{Problem, Secret};
 use reqwest::{Method, RequestBuilder, redirect};
@@ -18,6 +18,8 @@ const USUAL_URL: &str = "http://127.0.0.1:8080";
 const USUAL_ORG: &str = "default";
 /// Longer than any answer that a server holds back.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// What is large may take its time, as long as it comes.
+const WHOLE_DOWNLOAD: Duration = Duration::from_hours(24);
 
 /// What every command that asks a server takes.
 pub fn flags(command: Command) -> Command {
@@ -84,6 +86,25 @@ impl Api {
         self.send(self.request(Method::POST, path)?.json(body)).await
     }
 
+    pub async fn delete(&self, path: &[&str]) -> anyhow::Result<()> {
+        let (server, answer) = self.ask(self.request(Method::DELETE, path)?).await?;
+        if answer.status().is_success() { Ok(()) } else { Err(refused(&server, answer).await) }
+    }
+
+    /// An answer of any length, to be read as it comes.
+    pub async fn download(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> anyhow::Result<reqwest::Response> {
+        let request = self.request(Method::GET, path)?.query(query).timeout(WHOLE_DOWNLOAD);
+        let (server, answer) = self.ask(request).await?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        Err(refused(&server, answer).await)
+    }
+
     fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
         let mut url = self.org.clone();
         url.path_segments_mut().map_err(|()| anyhow!("no address of a server"))?.extend(path);
@@ -91,22 +112,32 @@ impl Api {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
+        let (server, answer) = self.ask(request).await?;
+        if !answer.status().is_success() {
+            return Err(refused(&server, answer).await);
+        }
+        let body = answer.bytes().await.with_context(|| format!("{server} broke off"))?;
+        serde_json::from_slice(&body)
+            .with_context(|| format!("{server} answered with something else than expected"))
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> anyhow::Result<(String, reqwest::Response)> {
         let server = self.org.origin().ascii_serialization();
         let answer = request.send().await.map_err(|error| {
             // The address of the request is no news, and the innermost cause is what helps.
             let why = anyhow!(error.without_url());
             anyhow!("{server} cannot be reached: {}", why.root_cause())
         })?;
-        let status = answer.status();
-        let body = answer.bytes().await.with_context(|| format!("{server} broke off"))?;
-        if status.is_success() {
-            return serde_json::from_slice(&body)
-                .with_context(|| format!("{server} answered with something else than expected"));
-        }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => bail!("{}", said(&problem)),
-            Err(_) => bail!("{server} answered with status {status}, and is perhaps no Ralex."),
-        }
+        Ok((server, answer))
+    }
+}
+
+async fn refused(server: &str, answer: reqwest::Response) -> anyhow::Error {
+    let status = answer.status();
+    let Ok(body) = answer.bytes().await else { return anyhow!("{server} broke off") };
+    match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => anyhow!("{}", said(&problem)),
+        Err(_) => anyhow!("{server} answered with status {status}, and is perhaps no Ralex."),
     }
 }
 

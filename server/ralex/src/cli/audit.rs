@@ -1,6 +1,8 @@
-//! `ralex audit`: checks what was exported, with no server and no database, and changes the key.
+//! `ralex audit`: exports the log, sends it on, checks what was exported, and changes the key.
 
+mod export;
 mod report;
+mod sinks;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -19,8 +21,10 @@ const USAGE: u8 = 3;
 
 pub fn command() -> Command {
     Command::new("audit")
-        .about("Check the audit log, and change its key")
+        .about("Export and check the audit log, and change its key")
         .subcommand_required(true)
+        .subcommand(export::command())
+        .subcommand(sinks::command())
         .subcommand(verify_command())
         .subcommand(settings::flags(Command::new("rotate-key").about(
             "Let another key sign the audit log from now on; run it where the vault's seal is",
@@ -54,6 +58,8 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
                 ExitCode::from(USAGE)
             }
         },
+        Some(("export", matches)) => export::run(matches, environment),
+        Some(("sinks", matches)) => sinks::run(matches, environment),
         Some(("rotate-key", matches)) => with_settings(matches, environment, rotate_key),
         _ => ExitCode::from(USAGE),
     }

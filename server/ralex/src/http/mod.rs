@@ -28,6 +28,7 @@ pub mod routes;
 mod routing;
 pub mod secrets;
 pub mod server;
+mod sinks;
 pub mod teams;
 pub mod tokens;
 pub mod usage;

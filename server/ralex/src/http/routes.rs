@@ -7,7 +7,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use super::middleware::idempotent;
 use super::{
     approvals, audit, audit_proof, auth, batches, budgets, catalog, files, gemini, guardrails,
-    health, members, model_list, models, operations, resilience, routing, secrets, teams, tokens,
+    health, members, model_list, models, operations, resilience, routing, secrets, sinks, teams,
+    tokens,
     usage,
 };
 
@@ -171,6 +172,13 @@ fn gateway(config: &mut ServiceConfig<'_>) {
 
 fn audit_proofs(config: &mut ServiceConfig<'_>) {
     config
+        .service(sinks::list_audit_sinks)
+        .service(sinks::create_audit_sink)
+        .service(sinks::find_audit_sink)
+        .service(sinks::update_audit_sink)
+        .service(sinks::delete_audit_sink)
+        .service(sinks::test_audit_sink)
+        .service(sinks::resume_audit_sink)
         .service(audit_proof::prove_event)
         .service(audit_proof::receipt)
         .service(audit_proof::prove_consistency)

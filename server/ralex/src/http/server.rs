@@ -18,6 +18,7 @@ use ralex_budgets::Budgets;
 use ralex_guardrails::Guards;
 use ralex_identity::Identity;
 use ralex_routing::Routing;
+use ralex_sinks::Sinks;
 use ralex_store::Db;
 use ralex_vault::Vault;
 use url::Url;
@@ -67,6 +68,7 @@ pub struct Parts {
     pub routing: Data<Routing>,
     pub budgets: Data<Budgets>,
     pub audit: Data<Audit>,
+    pub sinks: Data<Sinks>,
     pub broker: Data<Broker>,
     pub health: Data<Health>,
     pub recorder: Data<PrometheusHandle>,
@@ -101,6 +103,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.routing.clone())
             .app_data(parts.budgets.clone())
             .app_data(parts.audit.clone())
+            .app_data(parts.sinks.clone())
             .app_data(parts.broker.clone())
             .app_data(parts.health.clone())
             .app_data(parts.recorder.clone())
