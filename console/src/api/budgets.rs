@@ -1,7 +1,7 @@
 //! Budgets.
 
 use ralex_api::Page;
-use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
+use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
 use ralex_kernel::BudgetId;
 
 use super::client::{self, Answer};
@@ -18,6 +18,14 @@ pub async fn create(org: &str, new: NewBudget) -> Answer<Budget> {
 
 pub async fn update(org: &str, id: BudgetId, change: UpdateBudget) -> Answer<Budget> {
     client::update(&path(org, &["budgets", &id.to_string()]), &change).await
+}
+
+pub async fn increase(org: &str, id: BudgetId, new: NewIncrease) -> Answer<Budget> {
+    client::create(&path(org, &["budgets", &id.to_string(), "increase"]), &new).await
+}
+
+pub async fn end_increase(org: &str, id: BudgetId) -> Answer<()> {
+    client::delete(&path(org, &["budgets", &id.to_string(), "increase"])).await
 }
 
 pub async fn delete(org: &str, id: BudgetId) -> Answer<()> {

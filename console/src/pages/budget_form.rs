@@ -2,7 +2,7 @@
 
 use ralex_api::Problem;
 use ralex_api::budgets::Budget;
-use ralex_kernel::{Money, Period};
+use ralex_kernel::{Money, Period, YearStart};
 use yew::prelude::*;
 
 use super::budgets::each;
@@ -20,6 +20,8 @@ pub struct Written {
     pub limit: Money,
     pub hard: bool,
     pub time_zone: Option<String>,
+    pub year_start: Option<YearStart>,
+    pub degrade_at: Option<u8>,
 }
 
 #[derive(Properties, PartialEq)]
@@ -43,9 +45,19 @@ pub fn BudgetForm(props: &Props) -> Html {
         positive_money,
     );
     let zone = use_input("", anything);
+    let year = use_input("", |text| {
+        let wrong = !text.trim().is_empty() && year_start(text).is_none();
+        wrong.then(|| "Enter a month and a day from 1 to 28, such as 04-06.".to_owned())
+    });
+    let degrade = budget.and_then(|budget| budget.degrade_at).map(|percent| percent.to_string());
+    let degrade = use_input(&degrade.unwrap_or_default(), |text| {
+        let wrong = !text.trim().is_empty() && percent(text).is_none();
+        wrong.then(|| "Enter 1 to 99 percent, or nothing.".to_owned())
+    });
     let onsubmit = {
         let (scope, period, hard, limit, zone) =
             (scope.clone(), period.clone(), hard.clone(), limit.clone(), zone.clone());
+        let (year, degrade) = (year.clone(), degrade.clone());
         let tell = props.onsubmit.clone();
         Callback::from(move |()| {
             if let Some(limit) = limit.parsed() {
@@ -55,6 +67,8 @@ pub fn BudgetForm(props: &Props) -> Html {
                     limit,
                     hard: *hard,
                     time_zone: zone.filled(),
+                    year_start: year_start(&year.text()).filter(|_| period.follows_year()),
+                    degrade_at: percent(&degrade.text()),
                 });
             }
         })
@@ -68,7 +82,7 @@ pub fn BudgetForm(props: &Props) -> Html {
         )
     });
     html! {
-        <Form inputs={vec![limit.clone()]} verb={if budget.is_some() { "Save budget" } else { "Create budget" }} running={props.running}
+        <Form inputs={vec![year.clone(), limit.clone(), degrade.clone()]} verb={if budget.is_some() { "Save budget" } else { "Create budget" }} running={props.running}
             problem={props.problem.clone()} {onsubmit} oncancel={props.oncancel.clone()}>
             if budget.is_none() {
                 <ScopeField value={(*scope).clone()} onchange={keep(&scope)} />
@@ -76,11 +90,25 @@ pub fn BudgetForm(props: &Props) -> Html {
                     <SelectField label="Period" path="period" options={periods} value={period.as_str()} onchange={onperiod} />
                     <TextField label="Time zone" path="time_zone" input={zone} placeholder="UTC" hint="Whose midnights bound it, such as Europe/Berlin." />
                 </div>
+                if period.follows_year() {
+                    <TextField label="Year starts on" path="year_start" input={year} placeholder="01-01" hint="Month and day. Months and quarters begin by it too." />
+                }
             }
             <TextField label="Limit" path="limit" input={limit} before="$" placeholder="100.00" autofocus=true hint={hint.unwrap_or_else(|| "US dollars in each period.".to_owned())} />
             <Check label="Hard" on={*hard} onchange={keep(&hard)} hint="Refuse a call whose worst case does not fit. A soft budget only tells." />
+            <TextField label="Cheaper models below" path="degrade_at" input={degrade} placeholder="never" hint="Percent left, below which routes leave dear models out." />
         </Form>
     }
+}
+
+/// `MM-DD`.
+fn year_start(text: &str) -> Option<YearStart> {
+    let (month, day) = text.trim().split_once('-')?;
+    YearStart::new(month.parse().ok()?, day.parse().ok()?)
+}
+
+fn percent(text: &str) -> Option<u8> {
+    text.trim().parse().ok().filter(|percent| (1..=99).contains(percent))
 }
 
 fn named(period: &str) -> Period {
@@ -94,7 +122,7 @@ struct ScopeProps {
     onchange: Callback<String>,
 }
 
-/// The organisation, its teams, its projects and its tokens.
+/// The organisation, its teams, its projects, its tokens and its people.
 #[component]
 fn ScopeField(props: &ScopeProps) -> Html {
     let org = use_org();
@@ -104,12 +132,14 @@ fn ScopeField(props: &ScopeProps) -> Html {
         // A picker of tokens is a help; a reader without the right to list them picks above.
         let tokens =
             api::identity::tokens(&org, None).await.map(|page| page.items).unwrap_or_default();
-        Ok((teams, projects, tokens))
+        let people =
+            api::identity::members(&org, None).await.map(|page| page.items).unwrap_or_default();
+        Ok((teams, projects, tokens, people))
     });
     let mut options: Vec<(AttrValue, AttrValue)> =
         vec![("org".into(), format!("Organisation {}", org.name()).into())];
     if let Some(found) = load.ready() {
-        let (teams, projects, tokens) = &**found;
+        let (teams, projects, tokens, people) = &**found;
         options.extend(teams.iter().map(|team| {
             (format!("team:{}", team.slug).into(), format!("Team {}", team.name).into())
         }));
@@ -118,6 +148,10 @@ fn ScopeField(props: &ScopeProps) -> Html {
                 format!("project:{}", project.slug).into(),
                 format!("Project {} of {}", project.name, project.team_slug).into(),
             )
+        }));
+        options.extend(people.iter().map(|member| {
+            let user = &member.user;
+            (format!("user:{}", user.id).into(), format!("Person {}", user.name).into())
         }));
         options.extend(tokens.iter().filter(|token| token.revoked_at.is_none()).map(|token| {
             (

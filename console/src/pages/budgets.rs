@@ -5,10 +5,12 @@ use ralex_kernel::{Money, Period};
 use yew::prelude::*;
 
 use super::budget_form::{BudgetForm, Written};
+use super::budget_increase::IncreaseDialog;
 use crate::api;
 use crate::components::meter::Meter;
 use crate::components::{
-    Badge, Button, Confirm, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, show, use_toast,
+    Badge, Button, Confirm, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, When, show,
+    use_toast,
 };
 use crate::hooks::{keep, use_action, use_load};
 use crate::session::use_org;
@@ -22,6 +24,7 @@ enum Over {
     Nothing,
     Create,
     Edit(Budget),
+    Increase(Budget),
     Delete(Budget),
 }
 
@@ -64,6 +67,7 @@ pub fn BudgetsPage() -> Html {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <Editor budget={None::<Budget>} ondone={done} onclose={close} /> },
                 Over::Edit(budget) => html! { <Editor budget={Some(budget.clone())} ondone={done} onclose={close} /> },
+                Over::Increase(budget) => html! { <IncreaseDialog budget={budget.clone()} ondone={done} onclose={close} /> },
                 Over::Delete(budget) => html! { <Delete budget={budget.clone()} ondone={done} onclose={close} /> },
             } }
         </>
@@ -71,21 +75,20 @@ pub fn BudgetsPage() -> Html {
 }
 
 fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
-    let (used, held) = (budget.spent.share_of(budget.limit), budget.held.share_of(budget.limit));
+    let increase = budget.increase.as_ref().map(|increase| increase.amount);
+    let limit = budget.limit.saturating_add(increase.unwrap_or_default());
+    let (used, held) = (budget.spent.share_of(limit), budget.held.share_of(limit));
     // Rounded alike, so that what is seen adds up to the limit.
-    let places = decimals([budget.limit]).max(telling([budget.spent, budget.held]));
+    let places = decimals([limit]).max(telling([budget.spent, budget.held]));
     let (spent, held_sum) = (rounded(budget.spent, places), rounded(budget.held, places));
-    let left = budget.limit - spent - held_sum;
+    let left = limit - spent - held_sum;
     let shown = |amount| with_decimals(amount, places);
-    let over = budget.spent > budget.limit;
-    let label = format!(
-        "{} of {} spent, {} held",
-        short(budget.spent),
-        short(budget.limit),
-        short(budget.held)
-    );
+    let over = budget.spent > limit;
+    let label =
+        format!("{} of {} spent, {} held", short(budget.spent), short(limit), short(budget.held));
     let until = budget.period_ends_at.map(|end| format!("starts anew {}", day(end)));
     let (edit, delete) = (budget.clone(), budget.clone());
+    let more = budget.clone();
     html! {
         <li class="budget" key={budget.id.to_string()}>
             <div class="budget-head">
@@ -97,8 +100,10 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                 </div>
                 if budget.hard { <Badge tone={Tone::Info} title="Refuses a call that may not fit">{ "Hard" }</Badge> }
                 else { <Badge title="Only tells when it is passed">{ "Soft" }</Badge> }
+                if let Some(percent) = budget.degrade_at { <Badge title="Routes leave dear models out when less is left">{ format!("Cheaper below {percent} %") }</Badge> }
                 if may {
                     <div class="budget-actions">
+                        <IconButton icon={Icon::Plus} label={format!("More for the budget of {}, for a while", budget.scope_name)} onclick={set.reform(move |()| Over::Increase(more.clone()))} />
                         <IconButton icon={Icon::Edit} label={format!("Edit the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Edit(edit.clone()))} />
                         <IconButton icon={Icon::Trash} label={format!("Delete the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Delete(delete.clone()))} />
                     </div>
@@ -108,8 +113,9 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
             <dl class="budget-sums">
                 <div><dt><span class="key used" />{ "Spent" }</dt><dd class={classes!(over.then_some("over"))} title={exact(budget.spent)}>{ shown(spent) }<span class="faint">{ percent(used) }</span></dd></div>
                 <div><dt><span class="key held" />{ "Held" }</dt><dd title={exact(budget.held)}>{ shown(held_sum) }</dd></div>
-                <div><dt>{ "Left" }</dt><dd title={exact(budget.limit - budget.spent - budget.held)}>{ shown(left) }</dd></div>
+                <div><dt>{ "Left" }</dt><dd title={exact(limit - budget.spent - budget.held)}>{ shown(left) }</dd></div>
                 <div><dt>{ "Limit" }</dt><dd title={exact(budget.limit)}>{ shown(budget.limit) }</dd></div>
+                if let Some(increase) = &budget.increase { <div><dt>{ "For a while" }</dt><dd title={increase.reason.clone()}>{ format!("+{}", short(increase.amount)) }<span class="faint">{ "until " }<When at={increase.until} /></span></dd></div> }
                 if budget.refused > 0 { <div><dt>{ "Refused" }</dt><dd>{ counted(budget.refused, "call") }</dd></div> }
                 if budget.adjusted > Money::ZERO { <div><dt>{ "Unrecorded" }</dt><dd title="What servers had in hand of this budget when they went silent counts as spent">{ short(budget.adjusted) }</dd></div> }
                 if budget.overrun > Money::ZERO { <div><dt>{ "Beyond its holds" }</dt><dd class="over" title={exact(budget.overrun)}>{ short(budget.overrun) }</dd></div> }
@@ -120,10 +126,12 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
 
 pub const fn each(period: Period) -> &'static str {
     match period {
+        Period::Hour => "each hour",
         Period::Day => "each day",
         Period::Week => "each week",
         Period::Month => "each month",
         Period::Quarter => "each quarter",
+        Period::Year => "each year",
         Period::Total => "once, in all",
     }
 }
@@ -143,7 +151,7 @@ fn Editor(props: &EditorProps) -> Html {
     }));
     let onsubmit = {
         let (save, slug, budget) = (save.clone(), org.slug(), props.budget.clone());
-        Callback::from(move |Written { scope, period, limit, hard, time_zone }: Written| {
+        Callback::from(move |written: Written| {
             let (slug, id) = (slug.clone(), budget.as_ref().map(|budget| budget.id));
             save.run(async move {
                 match id {
@@ -151,14 +159,26 @@ fn Editor(props: &EditorProps) -> Html {
                         api::budgets::update(
                             &slug,
                             id,
-                            UpdateBudget { limit: Some(limit), hard: Some(hard) },
+                            UpdateBudget {
+                                limit: Some(written.limit),
+                                hard: Some(written.hard),
+                                degrade_at: Some(written.degrade_at.unwrap_or_default()),
+                            },
                         )
                         .await
                     }
                     None => {
                         api::budgets::create(
                             &slug,
-                            NewBudget { scope, period, limit, hard, time_zone },
+                            NewBudget {
+                                scope: written.scope,
+                                period: written.period,
+                                limit: written.limit,
+                                hard: written.hard,
+                                time_zone: written.time_zone,
+                                year_start: written.year_start,
+                                degrade_at: written.degrade_at,
+                            },
                         )
                         .await
                     }

@@ -8,6 +8,7 @@ pub mod audit;
 mod audit_proof;
 pub mod batches;
 mod budget_form;
+mod budget_increase;
 pub mod budgets;
 mod cache_card;
 mod cache_form;
