@@ -41,7 +41,7 @@ pub enum ExportFormat {
     Cef,
     /// One message of RFC 5424 a line.
     Syslog,
-    /// One event of CloudEvents 1.0 a line, as JSON.
+    /// One event of `CloudEvents` 1.0 a line, as JSON.
     #[serde(rename = "cloudevents")]
     CloudEvents,
 }

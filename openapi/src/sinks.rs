@@ -6,7 +6,7 @@ use ralex_kernel::{Name, SinkId};
 crate::words! {
     /// What a sink is.
     pub enum SinkKind {
-        /// Batches of CloudEvents by POST, signed as Standard Webhooks says.
+        /// Batches of `CloudEvents` by POST, signed as Standard Webhooks says.
         Webhook = "webhook",
     }
 

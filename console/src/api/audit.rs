@@ -2,6 +2,7 @@
 
 use ralex_api::Page;
 use ralex_api::audit::{AuditEntry, AuditKeys, Checkpoint, InclusionProof, Verification};
+use ralex_api::sinks::{AuditSink, AuditSinks, NewAuditSink, SinkTested};
 
 use super::client::{self, Answer, BASE};
 use super::{PAGE, page, path};
@@ -40,4 +41,26 @@ pub fn receipt_url(org: &str, event: &str) -> String {
 /// Where the browser downloads an export; `filters` are those of the page.
 pub fn export_url(org: &str, format: &str, filters: &Query) -> String {
     format!("{BASE}{}{}", path(org, &["audit", "export"]), filters.with("format", format))
+}
+
+pub async fn sinks(org: &str) -> Answer<AuditSinks> {
+    client::find(&path(org, &["audit", "sinks"])).await
+}
+
+pub async fn add_sink(org: &str, new: NewAuditSink) -> Answer<AuditSink> {
+    client::create(&path(org, &["audit", "sinks"]), &new).await
+}
+
+pub async fn test_sink(org: &str, id: &str) -> Answer<SinkTested> {
+    client::create(&path(org, &["audit", "sinks", id, "test"]), &serde_json::json!({})).await
+}
+
+/// Goes on; without that record, if it is named.
+pub async fn resume_sink(org: &str, id: &str, skip: Option<u64>, reason: String) -> Answer<()> {
+    let body = serde_json::json!({ "skip": skip, "reason": reason });
+    client::tell(&path(org, &["audit", "sinks", id, "resume"]), Some(&body)).await
+}
+
+pub async fn remove_sink(org: &str, id: &str) -> Answer<()> {
+    client::delete(&path(org, &["audit", "sinks", id])).await
 }

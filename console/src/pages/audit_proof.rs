@@ -3,6 +3,7 @@
 use ralex_api::audit::{AuditWitness, Checkpoint, InclusionProof, Verification};
 use yew::prelude::*;
 
+use super::audit_sinks::Sinks;
 use crate::api;
 use crate::components::{Banner, Button, Code, Failed, Icon, Tone, When};
 use crate::hooks::{use_action, use_load};
@@ -57,6 +58,15 @@ pub fn Proof(props: &Props) -> Html {
             </header>
             if let Some(problem) = verify.problem() { <Failed {problem} /> }
             if let Some(verification) = &*found { { verdict(verification) } }
+            if org.can("audit.export") {
+                <details>
+                    <summary>{ "Export for other programs" }</summary>
+                    <div class="panel-actions">
+                        { link("ocsf", "OCSF") }{ link("cef", "CEF") }{ link("syslog", "Syslog") }{ link("cloudevents", "CloudEvents") }
+                    </div>
+                </details>
+            }
+            <Sinks />
             if let Some(head) = load.ready() {
                 <details>
                     <summary>{ "Signed checkpoint" }</summary>

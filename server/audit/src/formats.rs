@@ -28,7 +28,7 @@ pub enum Form {
     Cef,
     /// RFC 5424.
     Syslog,
-    /// CloudEvents 1.0 as JSON.
+    /// `CloudEvents` 1.0 as JSON.
     CloudEvents,
 }
 

@@ -1,4 +1,4 @@
-//! CloudEvents 1.0 in their JSON form. Who has seen the pair of `source` and `id` has the record.
+//! `CloudEvents` 1.0 in their JSON form. Who has seen the pair of `source` and `id` has the record.
 
 use serde_json::{Value, json};
 
