@@ -24,7 +24,7 @@ use crate::list::actor_name;
 pub enum Form {
     /// OCSF as JSON, by `policies/audit/ocsf.toml`.
     Ocsf,
-    /// ArcSight's Common Event Format, version 0.
+    /// The Common Event Format, version 0.
     Cef,
     /// RFC 5424.
     Syslog,

@@ -35,11 +35,10 @@ fn pairs(told: &Told, action: String, outcome: String) -> Vec<(&'static str, Str
         ("suser", told.actor_name.clone()),
         ("suid", told.text("/actor/id")),
     ];
-    match address.parse() {
-        Ok(IpAddr::V6(_)) => {
-            pairs.extend(labelled("c6a2", ("c6a2Label", "Source IPv6 Address"), address));
-        }
-        _ => pairs.push(("src", address)),
+    if matches!(address.parse(), Ok(IpAddr::V6(_))) {
+        pairs.extend(labelled("c6a2", ("c6a2Label", "Source IPv6 Address"), address));
+    } else {
+        pairs.push(("src", address));
     }
     pairs.extend(labelled("cs1", ("cs1Label", "target"), told.text("/target")));
     pairs.extend(labelled("cs2", ("cs2Label", "request"), told.text("/request")));

@@ -22,29 +22,6 @@ pub fn command() -> Command {
     let id =
         || Arg::new("sink").value_name("ID").required(true).value_parser(value_parser!(SinkId));
     let reason = || option("reason", "TEXT", "For the audit log").required(true);
-    let starts = SinkStart::ALL.iter().map(|start| start.as_str());
-    let add = Command::new("add")
-        .about("Send the log to a webhook; prints the secret that signs deliveries, once")
-        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(value_parser!(Name)))
-        .arg(
-            Arg::new("address")
-                .value_name("ADDRESS")
-                .required(true)
-                .help("Where it is sent, with https"),
-        )
-        .arg(
-            option("batch-size", "NUMBER", "So many records at most in one delivery")
-                .value_parser(value_parser!(u32)),
-        )
-        .arg(
-            option("flush-seconds", "SECONDS", "A record waits so long at most for others")
-                .value_parser(value_parser!(u32)),
-        )
-        .arg(
-            option("start", "WHERE", "With which record it begins")
-                .default_value(SinkStart::Beginning.as_str())
-                .value_parser(PossibleValuesParser::new(starts)),
-        );
     api::flags(Command::new("sinks").about("See and set where the audit log is sent as it grows"))
         .subcommand_required(true)
         .arg(
@@ -55,7 +32,7 @@ pub fn command() -> Command {
                 .help("Answer as JSON"),
         )
         .subcommand(Command::new("list").about("List the receivers and how each fares"))
-        .subcommand(add)
+        .subcommand(add_command())
         .subcommand(Command::new("test").about("Send something that is no record").arg(id()))
         .subcommand(
             Command::new("resume")
@@ -76,6 +53,35 @@ pub fn command() -> Command {
                 .arg(reason()),
         )
         .subcommand(Command::new("remove").about("Send nothing there any more").arg(id()))
+}
+
+fn add_command() -> Command {
+    let option = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let starts = SinkStart::ALL.iter().map(|start| start.as_str());
+    Command::new("add")
+        .about("Send the log to a webhook; prints the secret that signs deliveries, once")
+        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(value_parser!(Name)))
+        .arg(
+            Arg::new("address")
+                .value_name("ADDRESS")
+                .required(true)
+                .help("Where it is sent, with https"),
+        )
+        .arg(
+            option("batch-size", "NUMBER", "So many records at most in one delivery")
+                .value_parser(value_parser!(u32)),
+        )
+        .arg(
+            option("flush-seconds", "SECONDS", "A record waits so long at most for others")
+                .value_parser(value_parser!(u32)),
+        )
+        .arg(
+            option("start", "WHERE", "With which record it begins")
+                .default_value(SinkStart::Beginning.as_str())
+                .value_parser(PossibleValuesParser::new(starts)),
+        )
 }
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
