@@ -1,11 +1,12 @@
 //! Budgets.
 
 use ralex_api::Page;
+use ralex_api::adjustments::{Adjustment, ReverseAdjustment};
 use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
-use ralex_kernel::BudgetId;
+use ralex_kernel::{AdjustmentId, BudgetId};
 
 use super::client::{self, Answer};
-use super::{ALL, page, path};
+use super::{ALL, PAGE, page, path};
 use crate::text::query::Query;
 
 pub async fn list(org: &str) -> Answer<Page<Budget>> {
@@ -30,4 +31,25 @@ pub async fn end_increase(org: &str, id: BudgetId) -> Answer<()> {
 
 pub async fn delete(org: &str, id: BudgetId) -> Answer<()> {
     client::delete(&path(org, &["budgets", &id.to_string()])).await
+}
+
+/// What counts on a budget beside its calls.
+pub async fn adjustments(
+    org: &str,
+    id: BudgetId,
+    cursor: Option<String>,
+) -> Answer<Page<Adjustment>> {
+    let path = path(org, &["budgets", &id.to_string(), "adjustments"]);
+    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default())).await
+}
+
+pub async fn reverse(
+    org: &str,
+    budget: BudgetId,
+    id: AdjustmentId,
+    note: String,
+) -> Answer<Adjustment> {
+    let (budget, id) = (budget.to_string(), id.to_string());
+    let path = path(org, &["budgets", &budget, "adjustments", &id, "reverse"]);
+    client::create(&path, &ReverseAdjustment { note }).await
 }

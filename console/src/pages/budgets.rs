@@ -4,6 +4,7 @@ use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
 use ralex_kernel::{Money, Period};
 use yew::prelude::*;
 
+use super::budget_adjustments::AdjustmentsDialog;
 use super::budget_form::{BudgetForm, Written};
 use super::budget_increase::IncreaseDialog;
 use crate::api;
@@ -26,6 +27,7 @@ enum Over {
     Edit(Budget),
     Increase(Budget),
     Delete(Budget),
+    Beside(Budget),
 }
 
 #[component]
@@ -67,6 +69,7 @@ pub fn BudgetsPage() -> Html {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <Editor budget={None::<Budget>} ondone={done} onclose={close} /> },
                 Over::Edit(budget) => html! { <Editor budget={Some(budget.clone())} ondone={done} onclose={close} /> },
+                Over::Beside(budget) => html! { <AdjustmentsDialog budget={budget.clone()} onchange={done} onclose={close} /> },
                 Over::Increase(budget) => html! { <IncreaseDialog budget={budget.clone()} ondone={done} onclose={close} /> },
                 Over::Delete(budget) => html! { <Delete budget={budget.clone()} ondone={done} onclose={close} /> },
             } }
@@ -87,7 +90,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
     let label =
         format!("{} of {} spent, {} held", short(budget.spent), short(limit), short(budget.held));
     let until = budget.period_ends_at.map(|end| format!("starts anew {}", day(end)));
-    let (edit, delete) = (budget.clone(), budget.clone());
+    let (edit, delete, beside) = (budget.clone(), budget.clone(), budget.clone());
     let more = budget.clone();
     html! {
         <li class="budget" key={budget.id.to_string()}>
@@ -101,13 +104,14 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                 if budget.hard { <Badge tone={Tone::Info} title="Refuses a call that may not fit">{ "Hard" }</Badge> }
                 else { <Badge title="Only tells when it is passed">{ "Soft" }</Badge> }
                 if let Some(percent) = budget.degrade_at { <Badge title="Routes leave dear models out when less is left">{ format!("Cheaper below {percent} %") }</Badge> }
-                if may {
-                    <div class="budget-actions">
+                <div class="budget-actions">
+                    <IconButton icon={Icon::List} label={format!("What counts beside calls on the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Beside(beside.clone()))} />
+                    if may {
                         <IconButton icon={Icon::Plus} label={format!("More for the budget of {}, for a while", budget.scope_name)} onclick={set.reform(move |()| Over::Increase(more.clone()))} />
                         <IconButton icon={Icon::Edit} label={format!("Edit the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Edit(edit.clone()))} />
                         <IconButton icon={Icon::Trash} label={format!("Delete the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Delete(delete.clone()))} />
-                    </div>
-                }
+                    }
+                </div>
             </div>
             <Meter {used} {held} {label} />
             <dl class="budget-sums">
@@ -117,7 +121,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                 <div><dt>{ "Limit" }</dt><dd title={exact(budget.limit)}>{ shown(budget.limit) }</dd></div>
                 if let Some(increase) = &budget.increase { <div><dt>{ "For a while" }</dt><dd title={increase.reason.clone()}>{ format!("+{}", short(increase.amount)) }<span class="faint">{ "until " }<When at={increase.until} /></span></dd></div> }
                 if budget.refused > 0 { <div><dt>{ "Refused" }</dt><dd>{ counted(budget.refused, "call") }</dd></div> }
-                if budget.adjusted > Money::ZERO { <div><dt>{ "Unrecorded" }</dt><dd title="What servers had in hand of this budget when they went silent counts as spent">{ short(budget.adjusted) }</dd></div> }
+                if budget.adjusted != Money::ZERO { <div><dt>{ "Beside calls" }</dt><dd title="What servers had in hand when they went silent, and what exports of providers tell">{ short(budget.adjusted) }</dd></div> }
                 if budget.overrun > Money::ZERO { <div><dt>{ "Beyond its holds" }</dt><dd class="over" title={exact(budget.overrun)}>{ short(budget.overrun) }</dd></div> }
             </dl>
         </li>

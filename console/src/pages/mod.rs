@@ -8,6 +8,7 @@ pub mod audit;
 mod audit_proof;
 mod audit_sinks;
 pub mod batches;
+mod budget_adjustments;
 mod budget_form;
 mod budget_increase;
 pub mod budgets;

@@ -137,6 +137,21 @@ impl Ledger {
         (lost, Effect { overruns: Vec::new(), crossings: row.cross(key.budget) })
     }
 
+    /// Adds to what is spent, or takes away from it as far as there is something, and returns by how
+    /// much. What does not fit a hard limit counts beyond it.
+    pub fn adjust(&mut self, key: PeriodKey, amount: Money) -> (Money, Effect) {
+        let Some(row) = self.change(key) else { return (Money::ZERO, Effect::default()) };
+        let before = row.spent + row.overrun;
+        if amount.is_positive() {
+            row.add(amount);
+        } else {
+            row.uncount((Money::ZERO - amount).min(before));
+            row.alerted = row.alerted.min(reached(row.spent + row.overrun, row.limit));
+        }
+        let effect = Effect { overruns: Vec::new(), crossings: row.cross(key.budget) };
+        (row.spent + row.overrun - before, effect)
+    }
+
     /// Holds on all charges or on none. A charge without a row is of a budget deleted meanwhile.
     pub fn hold(&mut self, hold: &Hold) -> HoldOutcome {
         if hold.claim == Claim::Promised {

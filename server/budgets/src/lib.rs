@@ -5,12 +5,15 @@
 //! (the table refuses), every hold is settled or swept, and every cost is counted once. Uses
 //! `access`, `audit` and `store`; used by `broker` and the HTTP layer.
 
+mod adjust;
 mod applicable;
 mod batch;
+mod books;
 mod budget;
 mod call;
 mod charge;
 mod columns;
+mod export;
 mod hold;
 mod increase;
 mod lease;
@@ -18,6 +21,7 @@ mod ledger;
 mod left;
 mod lost;
 mod recall;
+mod reconcile;
 mod settle;
 mod sql;
 mod story;
@@ -38,6 +42,7 @@ use ralex_store::Db;
 
 pub use applicable::Spender;
 pub use batch::{Batch, Committed, KnownPeriods, commit, hold_all, settle_all};
+pub use books::Books;
 pub use call::{Decision, OpenCall, Prices, Why, open_calls, recorded};
 pub use charge::{Charge, HeldPeriod, PeriodKey};
 pub use columns::CallColumns;
@@ -63,6 +68,7 @@ pub struct Budgets {
     known: applicable::Cache,
     left: left::Cache,
     leases: Leases,
+    books: Books,
 }
 
 impl Budgets {
@@ -74,12 +80,23 @@ impl Budgets {
             known: applicable::cache(),
             left: left::cache(),
             leases: Leases::default(),
+            books: Books::default(),
         }
     }
 
     /// What this node has in hand.
     pub fn leases(&self) -> &Leases {
         &self.leases
+    }
+
+    /// Whether the books added up when they were last looked at.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// Looks every minute whether the books add up, until `shutdown`.
+    pub async fn run_bookkeeper(&self, shutdown: impl Future<Output = ()>) {
+        self.books.run(&self.db, shutdown).await;
     }
 
     /// Says every few seconds that `node` is alive and closes calls of nodes that are not, until

@@ -1,5 +1,6 @@
 //! The queries of this crate, by what they are about.
 
+pub(crate) mod adjust;
 pub(crate) mod attempt;
 pub(crate) mod budget;
 pub(crate) mod call;
@@ -7,6 +8,7 @@ pub(crate) mod increase;
 pub(crate) mod kept;
 pub(crate) mod lease;
 pub(crate) mod ledger;
+pub(crate) mod reconcile;
 pub(crate) mod target;
 pub(crate) mod usage;
 pub(crate) mod verify;

@@ -72,7 +72,7 @@ pub async fn verify(db: &Db, org: Option<OrgId>) -> Result<Verification, ralex_s
     Ok(Verification { periods: periods.len() as u64, differences })
 }
 
-fn differences(period: &sql::verify::Period) -> Vec<Difference> {
+pub(crate) fn differences(period: &sql::verify::Period) -> Vec<Difference> {
     let spent = period.spent + period.overrun;
     let mut findings = Vec::new();
     if period.hard && period.spent + period.held + period.leased > period.limit {

@@ -227,6 +227,10 @@ impl Services {
                 let (budgets, heard) = (Arc::clone(&self.budgets), shutdown.heard());
                 async move { budgets.run_sweeper(node, heard).await }
             }),
+            tokio::spawn({
+                let (budgets, heard) = (Arc::clone(&self.budgets), shutdown.heard());
+                async move { budgets.run_bookkeeper(heard).await }
+            }),
             tokio::spawn(ralex_broker::run_cache_sweeper(db.clone(), shutdown.heard())),
             tokio::spawn({
                 let (approvals, heard) = (self.approvals.clone(), shutdown.heard());

@@ -118,8 +118,24 @@ async fn structure(watched: &mut Watched) {
     let path = format!("budgets/{}", text(&made, "id"));
     let op = format!("PATCH {ORG}/budgets/{{budget}}");
     watched.leaves(&op, &path, Some(json!({ "limit": "2" })), &["budget.updated"]).await;
+    adjustments(watched, &path).await;
     let op = format!("DELETE {ORG}/budgets/{{budget}}");
     watched.leaves(&op, &path, None, &["budget.deleted"]).await;
+}
+
+async fn adjustments(watched: &mut Watched, budget: &str) {
+    const ORG: &str = "/api/v1/orgs/{org}";
+    watched.app.database.execute("update budget set created_at = '2026-01-01'").await;
+    let export = "date,cost\n2026-01-02,0.5";
+    let asked = json!({ "provider": "simulated", "format": "csv", "export": export, "apply": true });
+    let op = format!("POST {ORG}/reconciliations");
+    let actions = ["budget.reconciled", "usage.reconciled"];
+    watched.leaves(&op, "reconciliations", Some(asked), &actions).await;
+    let made = watched.app.owner.all(&format!("{budget}/adjustments")).await;
+    let path = format!("{budget}/adjustments/{}/reverse", text(&made[0], "id"));
+    let op = format!("POST {ORG}/budgets/{{budget}}/adjustments/{{adjustment}}/reverse");
+    let why = Some(json!({ "note": "wrong" }));
+    watched.leaves(&op, &path, why, &["budget.adjustment_reversed"]).await;
 }
 
 async fn catalog(watched: &mut Watched) {

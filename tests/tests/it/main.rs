@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
+mod adjustments;
 mod approvals;
 mod architecture;
 mod audit;

@@ -52,6 +52,7 @@ impl World {
             ("batch", BATCH.to_owned()),
             ("token", token.id),
             ("budget", budget),
+            ("adjustment", ADJUSTMENT.to_owned()),
             ("guardrail", text(&guardrail, "id")),
             ("approval", asked.header("x-ralex-approval").unwrap().to_owned()),
             ("route", "steady".to_owned()),
@@ -94,6 +95,7 @@ fn route(name: &str) -> Value {
 
 /// Well-formed names of things that nobody has.
 const FILE: &str = "file-00000000000070008000000000000000";
+const ADJUSTMENT: &str = "00000000-0000-7000-8000-000000000000";
 const BATCH: &str = "batch_00000000000070008000000000000000";
 
 fn batch() -> Value {
@@ -161,6 +163,11 @@ fn body(operation: &str) -> Value {
             json!({ "scope": "org", "period": "day", "limit": "1", "hard": true })
         }
         "PATCH /api/v1/orgs/{org}/budgets/{budget}" => json!({ "limit": "5" }),
+        "POST /api/v1/orgs/{org}/budgets/{budget}/adjustments/{adjustment}/reverse" => {
+            json!({ "note": "why" })
+        }
+        "POST /api/v1/orgs/{org}/reconciliations" => json!({ "provider": "scripted",
+            "format": "csv", "export": "date,cost\n2026-01-01,1" }),
         other => gateway_body(other),
     }
 }

@@ -69,3 +69,40 @@ pub(crate) async fn periods(
     .fetch_all(conn)
     .await
 }
+
+/// The periods that are not over and do not add up, as far as holds and leases tell. Their calls
+/// are not summed up, so what is spent is taken for what they cost.
+pub(crate) async fn current_off(conn: &mut PgConnection) -> Result<Vec<Period>, sqlx::Error> {
+    sqlx::query_as!(
+        Period,
+        r#"with of_calls as (
+               select c.org_id, k.budget_id, k.starts_at, sum(c.held) as held
+               from call c
+               cross join lateral unnest(c.budget_ids, c.budget_starts) as k (budget_id, starts_at)
+               where c.state = 'open'
+               group by c.org_id, k.budget_id, k.starts_at),
+           of_nodes as (
+               select l.org_id, l.budget_id, l.starts_at, sum(l.amount) as amount
+               from budget_lease l
+               group by l.org_id, l.budget_id, l.starts_at)
+           select p.org_id as "org: OrgId", p.budget_id as "budget: BudgetId", p.starts_at,
+               p.spend_limit as "limit: Money", p.hard, p.spent as "spent: Money",
+               p.held as "held: Money", p.overrun as "overrun: Money", p.leased as "leased: Money",
+               least(coalesce(n.amount, 0), 9223372036854775807)::bigint as "in_hand!: Money",
+               least(p.spent::numeric + p.overrun, 9223372036854775807)::bigint
+                   as "cost_of_calls!: Money",
+               least(coalesce(c.held, 0), 9223372036854775807)::bigint as "held_by_calls!: Money"
+           from budget_period p
+           left join of_calls c on c.org_id = p.org_id and c.budget_id = p.budget_id
+               and c.starts_at = p.starts_at
+           left join of_nodes n on n.org_id = p.org_id and n.budget_id = p.budget_id
+               and n.starts_at = p.starts_at
+           where p.ends_at > now()
+             and (p.hard and p.spent::numeric + p.held + p.leased > p.spend_limit
+                  or p.leased <> coalesce(n.amount, 0) or p.held <> coalesce(c.held, 0))
+           order by p.org_id, p.budget_id, p.starts_at
+           limit 1000"#
+    )
+    .fetch_all(conn)
+    .await
+}

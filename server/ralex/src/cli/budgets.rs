@@ -1,4 +1,4 @@
-//! `ralex budgets verify`: proof over the database that no budget is overspent.
+//! `ralex budgets`: proof over the database that no budget is overspent, and what counts beside calls.
 
 use std::process::ExitCode;
 
@@ -6,23 +6,26 @@ use anyhow::bail;
 use clap::{ArgMatches, Command};
 use ralex_store::Db;
 
-use super::{Environment, with_settings};
+use super::{Environment, adjustments, with_settings};
 use crate::say;
 use crate::serve::Database;
 use crate::settings::{self, Settings};
 
 pub fn command() -> Command {
-    Command::new("budgets").about("Check budgets").subcommand_required(true).subcommand(
-        settings::flags(Command::new("verify").about(
+    Command::new("budgets")
+        .about("Check budgets, and see and take back what counts beside calls")
+        .subcommand_required(true)
+        .subcommand(settings::flags(Command::new("verify").about(
             "Prove that no hard budget is overspent and that spend is the sum of settled calls",
-        )),
-    )
+        )))
+        .subcommands(adjustments::commands())
 }
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
     match matches.subcommand() {
         Some(("verify", matches)) => with_settings(matches, environment, verify),
-        _ => ExitCode::from(3),
+        Some((verb, matches)) => adjustments::run(verb, matches, environment),
+        None => ExitCode::from(3),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one binary, one file a command.
 
+mod adjustments;
 mod api;
 mod approvals;
 mod audit;

@@ -6,10 +6,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    approvals, audit, audit_proof, auth, batches, budgets, catalog, files, gemini, guardrails,
-    health, members, model_list, models, operations, resilience, routing, secrets, sinks, teams,
-    tokens,
-    usage,
+    adjustments, approvals, audit, audit_proof, auth, batches, budgets, catalog, files, gemini,
+    guardrails, health, members, model_list, models, operations, resilience, routing, secrets,
+    sinks, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -118,6 +117,9 @@ fn organisation(config: &mut ServiceConfig<'_>) {
         .service(budgets::find_budget)
         .service(budgets::update_budget)
         .service(budgets::delete_budget)
+        .service(adjustments::list_adjustments)
+        .service(adjustments::reverse_adjustment)
+        .service(adjustments::reconcile)
         .service(budgets::increase_budget)
         .service(budgets::end_budget_increase)
         .configure(gateway)
