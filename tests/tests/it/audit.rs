@@ -118,6 +118,12 @@ async fn structure(watched: &mut Watched) {
     let path = format!("budgets/{}", text(&made, "id"));
     let op = format!("PATCH {ORG}/budgets/{{budget}}");
     watched.leaves(&op, &path, Some(json!({ "limit": "2" })), &["budget.updated"]).await;
+    let more = format!("{path}/increase");
+    let op = format!("POST {ORG}/budgets/{{budget}}/increase");
+    let given = json!({ "amount": "1", "until": "2999-01-01T00:00:00Z", "reason": "The launch" });
+    watched.leaves(&op, &more, Some(given), &["budget.increased"]).await;
+    let op = format!("DELETE {ORG}/budgets/{{budget}}/increase");
+    watched.leaves(&op, &more, None, &["budget.increase_ended"]).await;
     adjustments(watched, &path).await;
     let op = format!("DELETE {ORG}/budgets/{{budget}}");
     watched.leaves(&op, &path, None, &["budget.deleted"]).await;
@@ -127,7 +133,8 @@ async fn adjustments(watched: &mut Watched, budget: &str) {
     const ORG: &str = "/api/v1/orgs/{org}";
     watched.app.database.execute("update budget set created_at = '2026-01-01'").await;
     let export = "date,cost\n2026-01-02,0.5";
-    let asked = json!({ "provider": "simulated", "format": "csv", "export": export, "apply": true });
+    let asked =
+        json!({ "provider": "simulated", "format": "csv", "export": export, "apply": true });
     let op = format!("POST {ORG}/reconciliations");
     let actions = ["budget.reconciled", "usage.reconciled"];
     watched.leaves(&op, "reconciliations", Some(asked), &actions).await;

@@ -236,3 +236,42 @@ async fn what_ralex_counts_by_itself_costs_no_more_than_was_held_and_what_is_tol
     );
     assert!(nanos(&call["cost"]) > nanos(&call["held"]), "{call}");
 }
+
+#[tokio::test]
+async fn an_increase_lets_calls_pass_until_it_is_ended() {
+    let (app, _upstream, token) = app().await;
+    let most = worst_case(&app, &token).await;
+    let budget = app.budget("team:blue", "0.000000001", true).await;
+    let call = || token.client.call(Dialect::Chat, "claude", "Hello");
+    Dialect::Chat.refusal(&call().await, 402);
+    let path = format!("budgets/{budget}/increase");
+    let more = json!({
+        "amount": dollars(most * 2), "until": "2999-01-01T00:00:00Z", "reason": "The launch",
+    });
+    let given = app.owner.post(&path, &more).await.ok();
+    assert_eq!((nanos(&given["limit"]), &given["increase"]["reason"]), (1, &more["reason"]));
+    Dialect::Chat.said(&call().await);
+    let ended = app.owner.delete(&path).await.ok();
+    assert!(ended.get("increase").is_none() && nanos(&ended["spent"]) > 1, "{ended}");
+    Dialect::Chat.refusal(&call().await, 402);
+    app.owner.delete(&path).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_budget_by_the_hour_by_a_fiscal_year_or_of_a_person_is_set_and_shown() {
+    let app = App::start().await;
+    let people = app.owner.all("members").await;
+    let owner = &people[0]["user"];
+    let of = format!("user:{}", text(owner, "email"));
+    let new = json!({
+        "scope": of, "period": "year", "limit": "5", "hard": true,
+        "year_start": { "month": 4, "day": 6 }, "degrade_at": 20,
+    });
+    let made = app.owner.post("budgets", &new).await.ok();
+    assert_eq!(made["scope"], format!("user:{}", text(owner, "id")));
+    assert_eq!((&made["scope_name"], &made["degrade_at"]), (&owner["name"], &json!(20)));
+    assert!(text(&made, "period_starts_at").contains("-04-06T00:00:00"), "{made}");
+    let hourly = json!({ "scope": "org", "period": "hour", "limit": "5", "hard": false });
+    let made = app.owner.post("budgets", &hourly).await.ok();
+    assert!(text(&made, "period_ends_at").ends_with(":00:00Z"), "{made}");
+}

@@ -167,3 +167,29 @@ async fn near_the_limit_of_a_budget_calls_go_to_a_cheaper_model_before_they_are_
     let refused = app.owner.all("calls?state=refused").await;
     assert_eq!(text(&refused[0], "asked_model"), "auto", "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_budget_that_runs_low_leaves_dear_models_out_and_the_call_says_why() {
+    let (app, _upstream, token) = app().await;
+    let new = json!({
+        "scope": "team:blue", "period": "total", "limit": "1000", "hard": false, "degrade_at": 50,
+    });
+    let budget = text(&app.owner.post("budgets", &new).await.ok(), "id");
+    let call = || token.client.call(DIALECTS[0], "auto", HARD);
+    assert_eq!(call().await.header("x-ralex-model"), Some("large"));
+    // All of it is spent now; a soft budget refuses nobody for that.
+    let path = format!("budgets/{budget}");
+    app.owner.patch(&path, &json!({ "limit": "0.000000001" })).await.ok();
+    let frugal = call().await;
+    assert_eq!(frugal.header("x-ralex-model"), Some("small"));
+    let id = frugal.header("x-ralex-call-id").unwrap().to_owned();
+    let left_out = &app.owner.get(&format!("calls/{id}")).await.ok()["choice"]["left_out"][0];
+    assert_eq!(text(left_out, "model"), "large");
+    assert_eq!(text(left_out, "why"), "degraded");
+    assert!(text(left_out, "detail").contains("a budget of team:blue has less than 50 % left"));
+    // A model that a caller names is not left out.
+    let named = token.client.call(DIALECTS[0], "large", HARD).await;
+    assert_eq!(named.header("x-ralex-model"), Some("large"));
+    app.owner.patch(&path, &json!({ "degrade_at": 0 })).await.ok();
+    assert_eq!(call().await.header("x-ralex-model"), Some("large"));
+}

@@ -163,6 +163,9 @@ fn body(operation: &str) -> Value {
             json!({ "scope": "org", "period": "day", "limit": "1", "hard": true })
         }
         "PATCH /api/v1/orgs/{org}/budgets/{budget}" => json!({ "limit": "5" }),
+        "POST /api/v1/orgs/{org}/budgets/{budget}/increase" => {
+            json!({ "amount": "5", "until": "2999-01-01T00:00:00Z", "reason": "More" })
+        }
         "POST /api/v1/orgs/{org}/budgets/{budget}/adjustments/{adjustment}/reverse" => {
             json!({ "note": "why" })
         }

@@ -120,6 +120,8 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/budgets/{budget}", Read),
     ("PATCH /api/v1/orgs/{org}/budgets/{budget}", More),
     ("DELETE /api/v1/orgs/{org}/budgets/{budget}", More),
+    ("POST /api/v1/orgs/{org}/budgets/{budget}/increase", More),
+    ("DELETE /api/v1/orgs/{org}/budgets/{budget}/increase", More),
     ("GET /api/v1/orgs/{org}/budgets/{budget}/adjustments", Read),
     ("POST /api/v1/orgs/{org}/budgets/{budget}/adjustments/{adjustment}/reverse", More),
     ("POST /api/v1/orgs/{org}/reconciliations", More),
