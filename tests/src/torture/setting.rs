@@ -59,7 +59,8 @@ impl Setting {
             // The organisation feeds all teams.
             let times = if budget.scope == "org" { 2 } else { 1 };
             let headroom = Money::nanos(rand::rng().random_range(HEADROOM) * times);
-            let limit = budget.spent + budget.held + headroom;
+            // What killed servers had in hand is in the way for half a minute.
+            let limit = budget.spent + budget.held + budget.leased + headroom;
             let path = format!("/orgs/default/budgets/{}", budget.id);
             self.api.send(Method::PATCH, &path, json!({ "limit": limit })).await?;
         }
