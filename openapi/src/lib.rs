@@ -6,7 +6,6 @@
 
 pub mod access;
 pub mod adjustments;
-pub mod analytics;
 pub mod approvals;
 pub mod audit;
 pub mod batches;
