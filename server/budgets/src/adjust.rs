@@ -11,6 +11,7 @@ use crate::Budgets;
 use crate::batch::crossed;
 use crate::budget::one;
 use crate::charge::PeriodKey;
+use crate::recall::recall;
 use crate::sql;
 use crate::sql::adjust::{Filter, New, Stored};
 
@@ -72,6 +73,9 @@ impl Budgets {
             .await
             .or_problem([("budget_adjustment_once", already)])?;
         sql::ledger::write(&mut tx, &ledger).await.map_err(problem)?;
+        if amount.is_positive() {
+            recall(&mut tx, key).await.map_err(problem)?;
+        }
         let note = note.to_owned();
         let event =
             AdjustmentEvent::Reversed { budget, adjustment: new.id, reverses: id, amount, note };

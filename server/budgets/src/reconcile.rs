@@ -24,6 +24,7 @@ use crate::batch::crossed;
 use crate::charge::PeriodKey;
 use crate::export::{Export, RowKey};
 use crate::ledger::Ledger;
+use crate::recall::recall;
 use crate::sql;
 use crate::sql::adjust::New;
 use crate::sql::budget::{Filter, Stored};
@@ -206,6 +207,10 @@ async fn apply(
             budget.adds = amount;
             if amount == Money::ZERO {
                 continue;
+            }
+            if amount.is_positive() {
+                // What nodes have in hand may be more than is left now.
+                recall(tx, key).await.map_err(problem)?;
             }
             let new = New {
                 id: AdjustmentId::generate(),
