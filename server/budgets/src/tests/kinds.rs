@@ -47,10 +47,14 @@ async fn shown(world: &World, budgets: &Budgets, id: BudgetId) -> Budget {
 /// Lets the time of all increases come.
 async fn end_of_time(world: &World) {
     let mut tx = world.db.system("let a test's increases end").await.unwrap();
-    for table in ["budget_increase set until", "budget_period set increase_until"] {
-        let text = format!("update {table} = now() - interval '1 s'");
-        sqlx::query(sqlx::AssertSqlSafe(text)).execute(&mut *tx).await.unwrap();
-    }
+    sqlx::query!("update budget_increase set until = now() - interval '1 s'")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    sqlx::query!("update budget_period set increase_until = now() - interval '1 s'")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
 }
 
