@@ -291,8 +291,18 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     };
     let (broker, writer) = Broker::start(db.clone(), parts);
     routing.breakers().configure(settings.breakers);
-    let services =
-        Services { access, identity, vault, guards, approvals, routing, budgets, audit, sinks, broker };
+    let services = Services {
+        access,
+        identity,
+        vault,
+        guards,
+        approvals,
+        routing,
+        budgets,
+        audit,
+        sinks,
+        broker,
+    };
     let jobs = services.jobs(db, node, shutdown);
     Ok(Built { services, jobs, writer })
 }

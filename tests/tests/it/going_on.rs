@@ -59,7 +59,8 @@ async fn an_answer_is_gone_on_from_only_where_it_was_given() {
 async fn told(client: &Client, path: &str, body: &Value, prefix: &str) -> String {
     let answer = client.answered(client.request(Method::POST, path).json(body)).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
-    let at = answer.text.find(&format!("\"{prefix}")).expect(&answer.text) + 1;
+    let at = answer.text.find(&format!("\"{prefix}"));
+    let at = at.unwrap_or_else(|| panic!("no {prefix} in {}", answer.text)) + 1;
     answer.text[at..].split('"').next().unwrap().to_owned()
 }
 

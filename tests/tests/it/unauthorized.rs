@@ -133,6 +133,13 @@ fn body(operation: &str) -> Value {
         "POST /v1/rerank" => {
             json!({ "model": "scripted", "query": "Hello", "documents": ["a", "b"] })
         }
+        other => management_body(other),
+    }
+}
+
+/// The same, of people, teams, models and money.
+fn management_body(operation: &str) -> Value {
+    match operation {
         "POST /api/v1/auth/password" => {
             json!({ "current": "not-my-password", "new": "another-password" })
         }
@@ -180,17 +187,17 @@ fn gateway_body(operation: &str) -> Value {
     match operation {
         "POST /api/v1/orgs/{org}/routes" => route("more"),
         "PATCH /api/v1/orgs/{org}/routes/{route}"
+        | "PATCH /api/v1/orgs/{org}/audit/sinks/{sink}"
         | "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
         "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
         "POST /api/v1/orgs/{org}/audit/sinks" => {
             json!({ "name": "SIEM", "kind": "webhook", "url": "https://siem.example/" })
         }
-        "PATCH /api/v1/orgs/{org}/audit/sinks/{sink}" => json!({ "enabled": false }),
-        "POST /api/v1/orgs/{org}/audit/sinks/{sink}/resume" => json!({ "reason": "why" }),
         "PUT /api/v1/orgs/{org}/approvals/settings" => json!({ "pending_minutes": 1,
             "approved_minutes": 1, "denied_minutes": 1, "once": true, "excerpts": true }),
         "POST /api/v1/orgs/{org}/approvals/{approval}/approve"
+        | "POST /api/v1/orgs/{org}/audit/sinks/{sink}/resume"
         | "POST /api/v1/orgs/{org}/approvals/{approval}/deny" => json!({ "reason": "why" }),
         "PUT /api/v1/orgs/{org}/cache" => json!({ "mode": "off", "ttl_seconds": 60 }),
         "POST /api/v1/orgs/{org}/aliases" => json!({ "name": "more", "target": "scripted" }),

@@ -93,13 +93,21 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<()> 
     if verb == "adjustments" {
         let query = PageQuery { cursor: None, limit: matches.get_one::<u32>("limit").copied() };
         let page: Page<Adjustment> = api.get(&["budgets", &budget, "adjustments"], &query).await?;
-        return if matches.get_flag("json") { json(&page) } else { list(&page.items) };
+        if matches.get_flag("json") {
+            return json(&page);
+        }
+        list(&page.items);
+        return Ok(());
     }
     let id = matches.get_one::<AdjustmentId>("adjustment").context("no entry")?.to_string();
     let note = matches.get_one::<String>("note").cloned().unwrap_or_default();
     let path = ["budgets", &budget, "adjustments", &id, "reverse"];
     let made: Adjustment = api.post(&path, &ReverseAdjustment { note }).await?;
-    if matches.get_flag("json") { json(&made) } else { list(&[made]) }
+    if matches.get_flag("json") {
+        return json(&made);
+    }
+    list(&[made]);
+    Ok(())
 }
 
 async fn reconcile(api: &Api, matches: &ArgMatches) -> anyhow::Result<()> {
@@ -116,7 +124,11 @@ async fn reconcile(api: &Api, matches: &ArgMatches) -> anyhow::Result<()> {
     let apply = matches.get_flag("apply");
     let asked = Reconcile { provider: text("provider"), format, export, apply };
     let report: Reconciliation = api.post(&["reconciliations"], &asked).await?;
-    if matches.get_flag("json") { json(&report) } else { tell(&report) }
+    if matches.get_flag("json") {
+        return json(&report);
+    }
+    tell(&report);
+    Ok(())
 }
 
 fn json(answer: &impl serde::Serialize) -> anyhow::Result<()> {
@@ -124,7 +136,7 @@ fn json(answer: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn list(entries: &[Adjustment]) -> anyhow::Result<()> {
+fn list(entries: &[Adjustment]) {
     let mut table = table(&["Id", "When", "Amount", "Why", "Of", "Taken back", "Who", "Note"]);
     for it in entries {
         let of = match (it.day, &it.provider, it.reverses) {
@@ -144,10 +156,9 @@ fn list(entries: &[Adjustment]) -> anyhow::Result<()> {
         ]);
     }
     say::line(&table.trim_fmt());
-    Ok(())
 }
 
-fn tell(report: &Reconciliation) -> anyhow::Result<()> {
+fn tell(report: &Reconciliation) {
     let amount = |amount: Option<Money>| amount.map_or_else(|| "-".to_owned(), |it| it.to_string());
     let mut rows = table(&["Day", "Model", "Exported", "Recorded", "Difference"]);
     for it in &report.rows {
@@ -175,7 +186,6 @@ fn tell(report: &Reconciliation) -> anyhow::Result<()> {
             say::line(&format!("{}: budget {} {verb} by {by}{lost}", day.day, budget.budget));
         }
     }
-    Ok(())
 }
 
 fn table(heads: &[&str]) -> Table {

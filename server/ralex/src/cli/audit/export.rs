@@ -105,7 +105,7 @@ async fn export(api: &Api, matches: &ArgMatches) -> anyhow::Result<()> {
         let Some(chunk) = chunk else { break };
         file.write_all(&chunk).context("the export cannot be written")?;
         bytes += chunk.len() as u64;
-        lines += chunk.iter().filter(|byte| **byte == b'\n').count() as u64;
+        lines += chunk.split(|byte| *byte == b'\n').skip(1).count() as u64;
         if shown && told.elapsed() >= PROGRESS {
             say::problem(&format!("{lines} lines of {events} records, {bytes} bytes"));
             told = Instant::now();

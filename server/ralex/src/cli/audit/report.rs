@@ -57,11 +57,10 @@ fn proof(verdict: &Verdict) -> String {
 }
 
 fn seen(verdict: &Verdict) -> String {
-    verdict
-        .witnesses
-        .iter()
-        .map(|(name, at)| format!("\n  seen  by {name} at {}", written(*at)))
-        .collect()
+    let witnesses = verdict.witnesses.iter();
+    let lines: Vec<_> =
+        witnesses.map(|(name, at)| format!("\n  seen  by {name} at {}", written(*at))).collect();
+    lines.concat()
 }
 
 fn written(seconds: u64) -> String {
