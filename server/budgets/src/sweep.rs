@@ -68,7 +68,11 @@ async fn beat_and_sweep(db: &Db, node: NodeId, leases: &Leases) -> Result<u64, E
     leases.alive(begun);
     leases.look();
     increase::sweep(db).await?;
-    Ok(sweep(db).await? + lost::sweep(db, SILENT.as_secs_f64()).await?)
+    let lost = sweep(db).await?;
+    if !leases.has_been_alive_for(SILENT) {
+        return Ok(lost);
+    }
+    Ok(lost + lost::sweep(db, SILENT.as_secs_f64()).await?)
 }
 
 async fn close_some(mut tx: System) -> Result<u64, Error> {

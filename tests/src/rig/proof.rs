@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use ralex_api::budgets::Budget;
+use ralex_api::page::Page;
 use serde_json::Value;
 
 use super::Api;
@@ -22,18 +24,21 @@ pub enum CallEvent {
     Refused { call: String },
 }
 
-/// Waits until no call is open and every event has its place in the tree.
+/// Waits until no call is open, nothing is leased, and every event has its place in the tree.
 pub async fn settled(api: &Api) -> anyhow::Result<()> {
     let begun = Instant::now();
     loop {
         let open: Value = api.find("calls?state=open&limit=1").await?;
         let newest: Value = api.find("audit?limit=1").await?;
+        let budgets: Page<Budget> = api.find("budgets?limit=500").await?;
+        // What servers have in hand goes back when nothing is done, or counts as spent.
+        let none_leased = budgets.items.iter().all(|budget| !budget.leased.is_positive());
         let none_open = open["items"].as_array().is_some_and(Vec::is_empty);
-        if none_open && newest["items"][0]["index"].is_u64() {
+        if none_open && none_leased && newest["items"][0]["index"].is_u64() {
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {
-            bail!("calls stay open, or events stay without a place: {open} {newest}");
+            bail!("calls or leases stay open, or events stay without a place: {open} {newest}");
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ralex_access::Access;
 use ralex_kernel::{Clock, Money, NodeId};
@@ -248,6 +248,24 @@ async fn a_node_that_is_about_to_end_gives_back_at_once_and_sends_nothing_ahead(
     assert!(matches!(node.write(Some(&under_way), false).await.held[0], HoldOutcome::Held { .. }));
     assert_eq!(world.leased(&charges[0]).await, 0);
     world.assert_consistent().await;
+}
+
+#[test]
+fn who_could_not_say_that_it_lives_itself_takes_nobody_for_dead() {
+    let leases = Leases::default();
+    let long = Duration::from_secs(30);
+    assert!(!leases.has_been_alive_for(Duration::ZERO));
+    let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+    for seconds in [40, 30, 20, 10] {
+        leases.alive(ago(seconds));
+    }
+    assert!(leases.has_been_alive_for(long));
+    // Nothing could be said for twenty seconds.
+    for seconds in [60, 40, 20, 10] {
+        leases.alive(ago(seconds));
+    }
+    leases.alive(Instant::now());
+    assert!(!leases.has_been_alive_for(long) && leases.has_been_alive_for(Duration::ZERO));
 }
 
 #[tokio::test]
