@@ -67,7 +67,8 @@ impl Broker {
     /// Chooses, decides, holds, records, sends, and settles.
     ///
     /// # Errors
-    /// What any step refuses; before the intent is durable nothing has been sent.
+    /// What any step refuses. Before the intent is durable nothing is answered, and nothing is sent
+    /// that this node's leases do not cover.
     pub async fn call(&self, mut request: CallRequest) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
