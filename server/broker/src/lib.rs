@@ -1,9 +1,9 @@
 //! The broker: the one path of every model call.
 //!
 //! What always holds: nothing is sent that neither a durable hold nor a lease covers; no byte of an
-//! answer leaves before the decision, the hold and the intent are durable; every opened call is settled once, also when its caller hangs up or its server dies; a provider
-//! key is in the clear only inside the request that it is for. Uses every crate below; used by the
-//! HTTP layer.
+//! answer leaves before the decision, the hold and the intent are durable; every opened call is
+//! settled once, also when its caller hangs up or its server dies; a provider key is in the clear
+//! only inside the request that it is for. Uses every crate below; used by the HTTP layer.
 
 mod approval;
 mod attempt;

@@ -1,9 +1,10 @@
 //! Budgets: what an organisation, team, project, token or person may spend in one period.
 //!
-//! The broker *holds* the worst case of a call, or takes it out of what its node has *leased*, before
-//! anything is sent, and *settles* the real cost afterwards, both in its own transaction. On a hard
-//! budget `spent + held + leased` never passes the limit (the table refuses), every hold is settled or swept, and every cost is counted once. Uses
-//! `access`, `audit` and `store`; used by `broker` and the HTTP layer.
+//! The broker *holds* the worst case of a call, or takes it out of what its node has *leased*,
+//! before anything is sent, and *settles* the real cost afterwards, both in its own transaction. On
+//! a hard budget `spent + held + leased` never passes the limit (the table refuses), every hold is
+//! settled or swept, and every cost is counted once. Uses `access`, `audit` and `store`; used by
+//! `broker` and the HTTP layer.
 
 mod adjust;
 mod applicable;
