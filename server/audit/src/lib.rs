@@ -16,6 +16,7 @@ mod evidence;
 mod export;
 mod filter;
 mod formats;
+mod horizon;
 mod keys;
 mod leaf;
 mod list;

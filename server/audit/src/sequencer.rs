@@ -12,6 +12,7 @@ use ralex_store::{Db, Error, System};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::horizon::horizon;
 use crate::tree::{Hash, Range, leaf_hash};
 
 /// Events of one transaction of the sequencer.
@@ -55,8 +56,8 @@ pub(crate) async fn sequence(db: &Db, look: Look) -> Result<Round, Error> {
     let Some(cursor) = take_cursor(&mut tx).await? else { return Ok(Round::Elsewhere) };
     let horizon = horizon(&mut tx).await?;
     let events = match look {
-        Look::Ahead if cursor > horizon => return Ok(Round::Restored),
-        Look::Ahead => ahead(&mut tx, cursor, horizon).await?,
+        Look::Ahead if cursor > horizon.next => return Ok(Round::Restored),
+        Look::Ahead => ahead(&mut tx, cursor, horizon.settled).await?,
         Look::Everywhere => everywhere(&mut tx).await?,
     };
     let full = i64::try_from(events.len()).is_ok_and(|count| count >= BATCH);
@@ -66,7 +67,9 @@ pub(crate) async fn sequence(db: &Db, look: Look) -> Result<Round, Error> {
     let next = match (look, last) {
         (Look::Ahead, Some(last)) if full => last,
         (Look::Everywhere, _) if full => cursor,
-        (Look::Ahead | Look::Everywhere, _) => horizon,
+        // A neighbour's transaction that ended while it was looked for counted as ours just now.
+        (Look::Ahead, _) => horizon.settled.max(cursor),
+        (Look::Everywhere, _) => horizon.settled,
     };
     move_cursor(&mut tx, cursor, next).await?;
     tx.commit().await?;
@@ -110,7 +113,7 @@ async fn is_idle(tx: &mut System) -> Result<bool, sqlx::Error> {
                where e.xid >= c.xid
                  and not exists (select from audit_leaf l
                                  where l.org_id = e.org_id and l.event_id = e.id))
-             and c.xid <= pg_snapshot_xmin(pg_current_snapshot()) as "idle!"
+             and c.xid <= pg_snapshot_xmax(pg_current_snapshot()) as "idle!"
            from audit_cursor c"#
     )
     .fetch_optional(&mut **tx)
@@ -124,15 +127,6 @@ async fn take_cursor(tx: &mut System) -> Result<Option<i64>, sqlx::Error> {
         r#"select xid::text::bigint as "xid!" from audit_cursor for update skip locked"#
     )
     .fetch_optional(&mut **tx)
-    .await
-}
-
-/// Below this number every transaction has ended, so none can commit an event there any more.
-async fn horizon(tx: &mut System) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "xmin!""#
-    )
-    .fetch_one(&mut **tx)
     .await
 }
 

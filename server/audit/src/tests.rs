@@ -67,7 +67,7 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    /// Rounds until all is in place: tests of other databases hold transactions open, too.
+    /// Rounds until all is in place.
     async fn sign(&self) {
         let run = self.audit.run(std::future::pending());
         tokio::select! {
@@ -329,6 +329,27 @@ async fn write(db: Db, orgs: [OrgId; 2], writer: u32) {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_neighbours_long_transaction_holds_nothing_back_and_one_of_ours_does() {
+    let world = World::new().await;
+    let neighbour = Database::fresh().await;
+    let mut theirs = neighbour.owner().await;
+    theirs.execute("begin; create table long (id int)").await.unwrap();
+    world.record(3).await;
+    world.audit.round_now().await.unwrap();
+    assert_eq!(world.verify().await.tree_size, 3, "a transaction elsewhere cannot write here");
+
+    let mut ours = world.database.owner().await;
+    ours.execute("begin; create table long (id int)").await.unwrap();
+    world.record(2).await;
+    world.audit.round_now().await.unwrap();
+    assert_eq!(world.verify().await.tree_size, 3, "a transaction here may still write an event");
+    ours.execute("commit").await.unwrap();
+    world.audit.round_now().await.unwrap();
+    assert_eq!(world.verify().await.tree_size, 5);
+    theirs.execute("rollback").await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,56 @@
+//! How far the log is complete: the transaction below which no event can commit any more.
+//!
+//! `PostgreSQL` counts transactions across all databases of a server. Taking its oldest running one
+//! for the horizon would let a long transaction of a neighbour's database, a backup for instance,
+//! hold the log back until it ends; those are known to be others' and passed over.
+
+use ralex_store::System;
+
+/// Where the transactions stand.
+pub(crate) struct Horizon {
+    /// Below this number every transaction that could have written an event has ended.
+    pub(crate) settled: i64,
+    /// The number that none has reached yet.
+    pub(crate) next: i64,
+}
+
+/// Looks in this order: the snapshot, then who is connected elsewhere, then who holds which
+/// number. A transaction that runs from the first look to the last is one process all the while,
+/// so what the second look said of that process is true of the transaction.
+pub(crate) async fn horizon(tx: &mut System) -> Result<Horizon, sqlx::Error> {
+    let snapshot = sqlx::query!(
+        r#"select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as "next!",
+                  array(select xid::text::bigint
+                        from pg_snapshot_xip(pg_current_snapshot()) as xid) as "running!""#
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    let next = snapshot.next;
+    if snapshot.running.is_empty() {
+        return Ok(Horizon { settled: next, next });
+    }
+    let elsewhere = connected_elsewhere(tx).await?;
+    let oldest = sqlx::query_scalar!(
+        "select min(running.xid) from unnest($1::bigint[]) as running (xid)
+         where not exists (
+             select from pg_locks l
+             where l.locktype = 'transactionid' and l.mode = 'ExclusiveLock' and l.granted
+               and l.transactionid = running.xid::text::xid8::xid
+               and l.pid = any($2))",
+        &snapshot.running,
+        &elsewhere,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Horizon { settled: oldest.unwrap_or(next), next })
+}
+
+/// Which database a process is connected to is shown to every role, unlike what it does.
+async fn connected_elsewhere(tx: &mut System) -> Result<Vec<i32>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select pid as "pid!" from pg_stat_activity
+           where datname <> current_database() and pid is not null"#
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
