@@ -12,10 +12,11 @@
 mod at_once;
 mod closing;
 mod entry;
+mod linger;
 mod opening;
 mod waiting;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ralex_audit::{Author, CallOpened};
 use ralex_budgets::{Claim, Extended, Extension, Hold, Leases, OpenCall, Settlement};
@@ -24,10 +25,14 @@ use ralex_store::Db;
 use tokio::sync::{mpsc, oneshot};
 
 use closing::{Closes, Closings};
+use linger::{Linger, Needed};
 use opening::Openings;
+use waiting::Queues;
 
 /// Calls opened, and calls closed, by one transaction at most.
 const BATCH: usize = 256;
+/// As many of a lane are written without waiting for more: a transaction costs little beside them.
+const ENOUGH: usize = 32;
 /// Calls that may wait to be opened before new ones are turned away.
 const WAITING: usize = 4096;
 /// How long one batch may take; the database's own limits are longer.
@@ -55,13 +60,15 @@ pub(crate) struct Recording {
     /// Whether the call may be sent already.
     pub promised: bool,
     answer: oneshot::Receiver<Opened>,
+    /// Told when somebody first waits for it.
+    needed: Option<Needed>,
 }
 
 /// What became of a record that was not written.
 pub(crate) struct Unrecorded {
     pub problem: Problem,
     /// Of a call that may have been sent: it is tried again.
-    pub again: Option<Recording>,
+    pub again: Option<Box<Recording>>,
 }
 
 impl From<Problem> for Unrecorded {
@@ -73,11 +80,15 @@ impl From<Problem> for Unrecorded {
 impl Recording {
     fn new(promised: bool) -> (oneshot::Sender<Opened>, Self) {
         let (reply, answer) = oneshot::channel();
-        (reply, Self { promised, answer })
+        (reply, Self { promised, answer, needed: None })
     }
 
-    /// Returns when it is durable. Dropping the future loses nothing.
+    /// Returns when it is durable, which is soon once somebody waits. Dropping the future loses
+    /// nothing.
     pub async fn durable(&mut self) -> Opened {
+        if let Some(needed) = self.needed.take() {
+            needed.now(self.answer.is_empty());
+        }
         (&mut self.answer).await.unwrap_or_else(|_| Err(not_recorded().into()))
     }
 
@@ -86,7 +97,7 @@ impl Recording {
         loop {
             match self.durable().await {
                 Ok(()) => return true,
-                Err(Unrecorded { again: Some(again), .. }) => self = again,
+                Err(Unrecorded { again: Some(again), .. }) => self = *again,
                 Err(Unrecorded { again: None, .. }) => return false,
             }
         }
@@ -110,7 +121,8 @@ pub(crate) struct Extending {
 }
 
 type Opened = Result<(), Unrecorded>;
-type OpenQueue = (Box<Opening>, oneshot::Sender<Opened>);
+/// With the instant until which it may wait for others.
+type OpenQueue = (Box<Opening>, Instant, oneshot::Sender<Opened>);
 type ExtendQueue = (Extending, oneshot::Sender<Extended>);
 
 /// The handle that calls write through.
@@ -120,6 +132,7 @@ pub(crate) struct Writer {
     extends: mpsc::UnboundedSender<ExtendQueue>,
     closes: Closes,
     leases: Leases,
+    linger: Linger,
 }
 
 impl Writer {
@@ -128,9 +141,9 @@ impl Writer {
         let (opens, open_queue) = mpsc::channel(WAITING);
         let (extends, extend_queue) = mpsc::unbounded_channel();
         let (closes, closings) = Closings::start(db);
-        let leases = leases.clone();
-        let openings =
-            Openings::new((db, node), (open_queue, extend_queue), (closes.clone(), leases.clone()));
+        let (leases, linger) = (leases.clone(), Linger::default());
+        let queues = Queues::new(open_queue, extend_queue, linger.clone());
+        let openings = Openings::new((db, node), queues, (closes.clone(), leases.clone()));
         let (heard, db) = (leases.clone(), db.clone());
         let task = tokio::spawn(async move {
             tokio::select! {
@@ -138,7 +151,7 @@ impl Writer {
                 () = heard.hear(&db) => {}
             }
         });
-        (Self { opens, extends, closes, leases }, task)
+        (Self { opens, extends, closes, leases, linger }, task)
     }
 
     /// Has the worst case held and the intent recorded. Where this node's leases cover the call, it
@@ -151,8 +164,15 @@ impl Writer {
         let covered = opening.overlaps && opening.refused.is_none();
         let promised = covered && self.leases.promise(&opening.hold);
         opening.hold.claim = if promised { Claim::Promised } else { Claim::Patient };
-        let (reply, recording) = Recording::new(promised);
-        place.send((Box::new(opening), reply));
+        let (reply, mut recording) = Recording::new(promised);
+        let until = if promised {
+            let model = opening.row.model_id;
+            recording.needed = Some(self.linger.needed(model));
+            self.linger.until(model)
+        } else {
+            Instant::now()
+        };
+        place.send((Box::new(opening), until, reply));
         Ok(recording)
     }
 
@@ -192,7 +212,7 @@ impl Writer {
 }
 
 /// Tells of a batch that was written.
-fn measured(lane: &'static str, begun: std::time::Instant, size: usize) {
+fn measured(lane: &'static str, begun: Instant, size: usize) {
     metrics::histogram!("ralex_writer_batch_seconds", "lane" => lane).record(begun.elapsed());
     metrics::counter!("ralex_writer_operations_total", "lane" => lane)
         .increment(u64::try_from(size).unwrap_or(0));

@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
 use super::entry::closed;
-use super::{BACKOFF, BATCH, Closing, LOOKS, PATIENCE, Recording, measured, not_recorded};
+use super::{BACKOFF, BATCH, Closing, ENOUGH, LOOKS, PATIENCE, Recording, measured, not_recorded};
 
 /// How long the first closing of a batch waits for others. A transaction costs the database about
 /// as much for one call as for ten, and nobody waits for this one who does not say so.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(20);
 /// Between two looks for a call whose opening is in doubt.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -137,7 +137,7 @@ impl Closings {
             }
         }
         let last_call = tokio::time::Instant::now() + GATHER;
-        while self.closing.len() < BATCH && self.barriers.is_empty() {
+        while self.closing.len() < ENOUGH && self.barriers.is_empty() {
             match tokio::time::timeout_at(last_call, self.queue.recv()).await {
                 Ok(Some(close)) => self.take(close),
                 Ok(None) | Err(_) => break,

@@ -10,7 +10,6 @@ use ralex_budgets::{
 };
 use ralex_kernel::{CallId, Code, NodeId, OrgId, Problem};
 use ralex_store::{Db, Dedicated, Exclusive};
-use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::at_once;
@@ -18,8 +17,8 @@ use super::closing::Closes;
 use super::entry::{answer, decided, extended, row, unwanted};
 use super::waiting::{Asked, Queues, Waiting};
 use super::{
-    BACKOFF, Closing, ExtendQueue, LOOKS, OpenQueue, Opened, PATIENCE, Recording, Unrecorded,
-    measured, not_answered, not_recorded,
+    BACKOFF, Closing, LOOKS, Opened, PATIENCE, Recording, Unrecorded, measured, not_answered,
+    not_recorded,
 };
 
 /// What a batch did.
@@ -58,11 +57,10 @@ pub(super) struct Openings {
 impl Openings {
     pub fn new(
         (db, node): (&Db, NodeId),
-        (opens, extends): (mpsc::Receiver<OpenQueue>, mpsc::UnboundedReceiver<ExtendQueue>),
+        queues: Queues,
         (closes, leases): (Closes, Leases),
     ) -> Self {
         let (pool, dedicated) = (db.clone(), db.dedicated("open calls"));
-        let queues = Queues::new(opens, extends);
         let known = KnownPeriods::default();
         Self { db: dedicated, pool, node, queues, closes, leases, known }
     }
@@ -205,7 +203,7 @@ impl Openings {
         for Asked { opening, reply, .. } in waiting.opens {
             if opening.hold.claim == Claim::Promised {
                 let (next, again) = Recording::new(true);
-                let unrecorded = Unrecorded { problem: not_answered(), again: Some(again) };
+                let unrecorded = Unrecorded { problem: not_answered(), again: Some(Box::new(again)) };
                 reply.send(Err(unrecorded)).ok();
                 self.queues.again(opening, next);
                 continue;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use ralex_budgets::{Claim, Hold, Leases};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{BATCH, ExtendQueue, OpenQueue, Opened, Opening};
+use super::linger::Linger;
+use super::{BATCH, ENOUGH, ExtendQueue, OpenQueue, Opened, Opening};
 
 /// How long a call that would fit, if nodes gave back what they have in hand, waits for that: each
 /// time twice as long as before.
@@ -20,6 +21,8 @@ pub(super) struct Asked {
     pub reply: oneshot::Sender<Opened>,
     /// It was in a batch of which nobody knows whether it was written.
     pub again: bool,
+    /// Until when it may wait for others.
+    until: Instant,
     put_off: u8,
 }
 
@@ -44,6 +47,12 @@ impl Waiting {
         }
     }
 
+    /// Until when all of it may wait for others.
+    fn until(&self) -> Option<Instant> {
+        let few = self.is_plain() && self.opens.len() < ENOUGH;
+        self.opens.iter().map(|asked| asked.until).min().filter(|_| few)
+    }
+
     /// What is to be held.
     pub fn holds(&self) -> impl Iterator<Item = &Hold> {
         let wanted = self.opens.iter().filter(|asked| asked.opening.refused.is_none());
@@ -54,6 +63,7 @@ impl Waiting {
 pub(super) struct Queues {
     opens: mpsc::Receiver<OpenQueue>,
     extends: mpsc::UnboundedReceiver<ExtendQueue>,
+    linger: Linger,
     /// To be tried at once.
     again: Vec<Asked>,
     /// To be tried again at some time.
@@ -64,8 +74,9 @@ impl Queues {
     pub fn new(
         opens: mpsc::Receiver<OpenQueue>,
         extends: mpsc::UnboundedReceiver<ExtendQueue>,
+        linger: Linger,
     ) -> Self {
-        Self { opens, extends, again: Vec::new(), later: VecDeque::new() }
+        Self { opens, extends, linger, again: Vec::new(), later: VecDeque::new() }
     }
 
     /// Keeps a call for a little while: others have been asked for what they have in hand.
@@ -82,7 +93,8 @@ impl Queues {
 
     /// Keeps a call that has been sent and may not be recorded.
     pub fn again(&mut self, opening: Box<Opening>, reply: oneshot::Sender<Opened>) {
-        self.again.push(Asked { opening, reply, again: true, put_off: 0 });
+        let until = Instant::now();
+        self.again.push(Asked { opening, reply, again: true, until, put_off: 0 });
     }
 
     /// Waits for work, or until something in hand is to be given back, and takes what is there;
@@ -106,6 +118,7 @@ impl Queues {
                 () = leases.due() => {}
             }
         }
+        self.company(&mut waiting, leases).await;
         while self.later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
             waiting.opens.extend(self.later.pop_front().map(|(_, asked)| asked));
         }
@@ -125,8 +138,22 @@ impl Queues {
         waiting.extends.retain(|(_, reply)| !reply.is_closed());
         Some(waiting)
     }
+
+    /// Waits for others to be written with these, as long as nobody is kept waiting by that.
+    async fn company(&mut self, waiting: &mut Waiting, leases: &Leases) {
+        while let Some(until) = waiting.until().filter(|until| *until > Instant::now()) {
+            tokio::select! {
+                Some(open) = self.opens.recv() => waiting.opens.push(asked(open)),
+                Some(extend) = self.extends.recv() => waiting.extends.push(extend),
+                () = self.linger.hurry() => return,
+                () = leases.due() => return,
+                () = tokio::time::sleep_until(until.into()) => return,
+                else => return,
+            }
+        }
+    }
 }
 
-fn asked((opening, reply): OpenQueue) -> Asked {
-    Asked { opening, reply, again: false, put_off: 0 }
+fn asked((opening, until, reply): OpenQueue) -> Asked {
+    Asked { opening, reply, again: false, until, put_off: 0 }
 }
