@@ -146,7 +146,7 @@ impl InFlight {
             self.recording = None;
             return Ok(());
         };
-        self.recording = again;
+        self.recording = again.map(|again| *again);
         Err(problem)
     }
 
