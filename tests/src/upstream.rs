@@ -36,9 +36,11 @@ mod route;
 mod script;
 mod serve;
 mod sigv4;
+mod stamp;
 mod state;
 
 pub use auth::Key;
 pub use script::{Match, Script, ScriptedUsage, ToolCall, Usage};
 pub use serve::Upstream;
+pub use stamp::{STAMP, sent_ago};
 pub use state::{Counts, Manner, Received};

@@ -38,6 +38,8 @@ pub struct Measured {
     pub whole: Latencies,
     /// To the first byte of its body.
     pub first: Latencies,
+    /// Of stamped streams: how long their first token was under way.
+    pub behind: Latencies,
     /// Parts in which bodies arrived, of all calls.
     pub arrivals: u64,
     /// Calls that were counted.
@@ -75,6 +77,7 @@ impl Measured {
             self.calls += 1;
             self.whole.add(ended - since);
             self.first.add(seen.first.unwrap_or(ended) - since);
+            seen.behind.into_iter().for_each(|behind| self.behind.add(behind));
             self.arrivals += u64::from(seen.arrivals);
         }
     }
@@ -82,6 +85,7 @@ impl Measured {
     pub fn extend(&mut self, other: Self) {
         self.whole.extend(other.whole);
         self.first.extend(other.first);
+        self.behind.extend(other.behind);
         self.arrivals += other.arrivals;
         self.calls += other.calls;
         self.tally.extend(other.tally);

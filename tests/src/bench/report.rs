@@ -49,6 +49,8 @@ pub struct Compared {
 #[derive(Debug, Serialize)]
 pub struct Streaming {
     pub first: Compared,
+    /// From the upstream's sending of the first token to its arrival.
+    pub behind: Compared,
     pub whole: Compared,
     /// Parts in which a stream arrived, on average.
     pub arrivals_direct: f64,
@@ -152,6 +154,7 @@ impl fmt::Display for Report {
         compared(f, &format!("{rate} calls/s, upstream of 50 ms"), &self.latency_50ms)?;
         compared(f, &format!("{rate} calls/s, instant upstream"), &self.latency_instant)?;
         compared(f, "first streamed token, after 50 ms", &self.streaming.first)?;
+        compared(f, "that token, behind the upstream's sending of it", &self.streaming.behind)?;
         compared(f, "whole stream of 10 pieces", &self.streaming.whole)?;
         self.verdict(f)?;
         self.capacity(f)?;

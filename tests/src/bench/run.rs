@@ -147,6 +147,7 @@ impl Run<'_> {
             arrivals_direct: arrivals(&direct),
             arrivals_governed: arrivals(&governed),
             first: Compared::of(direct.first.percentiles(), governed.first.percentiles()),
+            behind: Compared::of(direct.behind.percentiles(), governed.behind.percentiles()),
             whole: Compared::of(direct.whole.percentiles(), governed.whole.percentiles()),
         })
     }

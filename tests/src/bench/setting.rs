@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::load::Target;
 use crate::rig::{Api, Governed, Limits, MAX_OUTPUT, Request, Server, Tariff};
-use crate::upstream::{Manner, Script, Upstream};
+use crate::upstream::{Manner, STAMP, Script, Upstream};
 
 const PRICES: Tariff = Tariff { input: "3", output: "15" };
 /// Hard, and never reached: every call is held and settled on all three.
@@ -39,9 +39,10 @@ impl Setting {
         let slow = upstream(50)?;
         let words = |count: usize| Some(vec!["word ".to_owned(); count]);
         let first = Script {
-            chunks: words(10),
+            chunks: Some(vec![format!("{STAMP} word "); 10]),
             delay_first_ms: 50,
             delay_chunk_ms: 20,
+            stamped: true,
             ..Script::default()
         };
         let long = Script { chunks: words(10), delay_chunk_ms: 1000, ..Script::default() };

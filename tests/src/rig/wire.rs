@@ -6,10 +6,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::upstream::sent_ago;
 
 /// A request that is written again and again.
 #[derive(Clone, Debug)]
@@ -44,6 +46,8 @@ pub struct Seen {
     pub cost: Option<String>,
     /// When the first byte of the body arrived.
     pub first: Option<Instant>,
+    /// How long the first stamped piece of a stream was under way.
+    pub behind: Option<Duration>,
     /// Arrivals of a part of the body: one, where somebody buffered.
     pub arrivals: u32,
     pub body: Vec<u8>,
@@ -93,6 +97,7 @@ impl Wire {
                 seen.first.get_or_insert_with(Instant::now);
                 seen.arrivals += 1;
                 seen.ended = self.take(framing, seen)?;
+                seen.behind = seen.behind.or_else(|| sent_ago(&seen.body));
             }
             if seen.ended || enough.is_some_and(|enough| seen.arrivals >= enough) {
                 read_cost(seen);

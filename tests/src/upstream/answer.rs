@@ -57,6 +57,9 @@ pub(super) async fn any(state: Arc<State>, request: HttpRequest, raw: Bytes) -> 
     };
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
     if let What::Generate(dialect) = asked.what {
+        if dialect == Dialect::Responses {
+            keep::keep(&state, &request, (id, &question), (&body, &script));
+        }
         let as_array = dialect == Dialect::Gemini && !request.query_string().contains("alt=sse");
         let asked = Generation { dialect, question: &question, as_array };
         return respond::generation(asked, call, id, &script).await;

@@ -1,4 +1,6 @@
-//! Files and batches, as OpenAI keeps them.
+//! Files, batches and answers, as OpenAI keeps them.
+//!
+//! An answer is kept for whoever shows the key that asked for it, unless it was not to be stored.
 //!
 //! A batch is answered line by line by the same scripts as calls are. It ends when it is looked at
 //! for the first time, or as many milliseconds after its beginning as the model's script delays
@@ -14,10 +16,12 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
+use super::auth;
 use super::dialect::Dialect;
 use super::embeddings;
 use super::multipart;
 use super::question::Question;
+use super::responses;
 use super::script::{Script, ScriptedUsage};
 use super::state::{Received, State};
 
@@ -28,6 +32,15 @@ const CREATED: u64 = 1_700_000_000;
 pub(super) struct Shelf {
     files: BTreeMap<String, File>,
     batches: BTreeMap<String, Batch>,
+    answers: BTreeMap<String, Kept>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    /// Whose it is.
+    key: Option<String>,
+    answer: Value,
+    input: Value,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +67,10 @@ pub(super) fn answer(
     raw: &[u8],
 ) -> Option<HttpResponse> {
     let path = request.path();
+    if let Some((_, below)) = path.rsplit_once("/responses/").filter(|it| it.1 != "input_tokens") {
+        remember(state, request, raw);
+        return Some(about_answer(state, request, below));
+    }
     let (files, batches) = (path.rsplit_once("/files"), path.rsplit_once("/batches"));
     let (kind, below) = match (files, batches) {
         (Some((_, below)), _) => ("files", below),
@@ -95,6 +112,50 @@ pub(super) fn answer(
         }
         _ => found(None),
     })
+}
+
+/// Keeps an answer.
+pub(super) fn keep(
+    state: &State,
+    request: &HttpRequest,
+    (id, question): (u64, &Question),
+    (body, script): (&Value, &Script),
+) {
+    if body["store"] == json!(false) {
+        return;
+    }
+    let mut answer = responses::whole(id, question, &question.reply(script));
+    answer["store"] = json!(true);
+    let input = match &body["input"] {
+        Value::String(text) => {
+            json!([{ "id": format!("msg_in_{id}"), "type": "message", "role": "user",
+            "content": [{ "type": "input_text", "text": text }] }])
+        }
+        items => items.clone(),
+    };
+    let kept = Kept { key: auth::key_of(request), answer, input };
+    state.shelf.lock().answers.insert(format!("resp_{id}"), kept);
+}
+
+/// Answers what is asked about a kept answer.
+fn about_answer(state: &State, request: &HttpRequest, below: &str) -> HttpResponse {
+    let below: Vec<&str> = below.split('/').collect();
+    let key = auth::key_of(request);
+    let mut shelf = state.shelf.lock();
+    let kept = below.first().and_then(|id| shelf.answers.get(*id)).filter(|it| it.key == key);
+    let Some(kept) = kept.cloned() else { return found(None) };
+    match (request.method(), below.as_slice()) {
+        (&Method::GET, [_]) => found(Some(kept.answer)),
+        (&Method::GET, [_, "input_items"]) => found(Some(json!({ "object": "list",
+            "data": kept.input, "first_id": null, "last_id": null, "has_more": false }))),
+        (&Method::POST, [_, "cancel"]) => HttpResponse::BadRequest()
+            .json(Dialect::Responses.error(400, "Cannot cancel a synchronous response.")),
+        (&Method::DELETE, [id]) => {
+            shelf.answers.remove(*id);
+            found(Some(json!({ "id": id, "object": "response", "deleted": true })))
+        }
+        _ => found(None),
+    }
 }
 
 fn found(thing: Option<Value>) -> HttpResponse {

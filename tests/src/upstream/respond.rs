@@ -13,11 +13,14 @@ use serde_json::Value;
 use super::dialect::{Dialect, Frames};
 use super::question::Question;
 use super::script::Script;
+use super::stamp::stamped;
 use super::state::Call;
 
 /// One thing that happens on the connection.
 enum Step {
     Send(Bytes),
+    /// The same, with the time written into it.
+    Stamp(Bytes),
     Wait(u64),
     /// Nothing more, until the client goes away.
     Stall,
@@ -43,7 +46,7 @@ fn steps(dialect: Dialect, frames: Frames, script: &Script) -> Vec<Step> {
         if script.delay_chunk_ms > 0 && sent > 0 {
             steps.push(Step::Wait(script.delay_chunk_ms));
         }
-        steps.push(Step::Send(piece));
+        steps.push(if script.stamped { Step::Stamp(piece) } else { Step::Send(piece) });
     }
     if script.stall_after.or(script.cut_after).or(script.error_after).is_some() {
         steps.extend(stop(usize::MAX).unwrap_or_default());
@@ -179,6 +182,7 @@ fn run(call: Call, steps: Vec<Step>) -> impl futures_util::Stream<Item = Result<
                     }
                     return Some((Ok(part), (call, steps)));
                 }
+                Some(Step::Stamp(part)) => return Some((Ok(stamped(&part)), (call, steps))),
                 Some(Step::Wait(milliseconds)) => wait(milliseconds).await,
                 Some(Step::Stall) => std::future::pending::<()>().await,
                 Some(Step::Cut) => {

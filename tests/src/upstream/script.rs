@@ -54,6 +54,8 @@ pub struct Script {
     pub malformed: bool,
     /// End a stream without the dialect's last event.
     pub no_end: bool,
+    /// Write into each [`STAMP`](super::stamp::STAMP) of a stream's pieces when it is sent.
+    pub stamped: bool,
 }
 
 /// Which calls a script is for.
