@@ -22,6 +22,10 @@ const FONTS = join(tools, 'node_modules/@fontsource-variable/inter');
 const SUBSETS = ['latin', 'latin-ext'];
 // What rustc's wasm32-unknown-unknown emits by itself, and no more, so that no browser meets a newer instruction.
 const FEATURES = ['bulk-memory', 'multivalue', 'mutable-globals', 'nontrapping-float-to-int', 'reference-types', 'sign-ext'];
+// For size alone. Inlining is left to rustc: what wasm-opt would inline is smaller only before compression.
+const OPTIMISE = ['-Oz', '-aimfs', '0', '-ocimfs', '0', '-fimfs', '0', '--strip-producers'];
+// What a browser downloads before it shows anything (compressed, in bytes).
+const LIMIT = 600_000;
 const COMPRESSED = new Set(['.css', '.html', '.js', '.json', '.svg', '.txt', '.wasm', '.webmanifest']);
 const TEMPLATE = `<!doctype html>
 <html lang="en">
@@ -48,7 +52,7 @@ function hashedName(name, content) {
 /** Glue and optimised WebAssembly, made anew only when the compiled file or the tools changed. */
 function glue() {
   const lock = readFileSync(join(tools, 'package-lock.json'));
-  const key = hash(readFileSync(option('wasm')), readFileSync(option('bindgen')), lock, FEATURES.join(), String(quick));
+  const key = hash(readFileSync(option('wasm')), readFileSync(option('bindgen')), lock, FEATURES.join(), OPTIMISE.join(), String(quick));
   const done = join(work, 'glue');
   const stamp = join(done, 'inputs');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return done;
@@ -63,7 +67,7 @@ function glue() {
     say('console: optimising (wasm-opt -Oz)');
     const flags = FEATURES.map((name) => `--enable-${name}`);
     const wasmOpt = join(tools, 'node_modules/binaryen/bin/wasm-opt');
-    execFileSync(process.execPath, [wasmOpt, ...flags, '-Oz', '--strip-producers', '-o', wasm + '.opt', wasm], { stdio: 'inherit' });
+    execFileSync(process.execPath, [wasmOpt, ...flags, ...OPTIMISE, '-o', wasm + '.opt', wasm], { stdio: 'inherit' });
     renameSync(wasm + '.opt', wasm);
     say(`console: ${kilobytes(before)} became ${kilobytes(statSync(wasm).size)}`);
   }
@@ -157,6 +161,13 @@ function pack() {
     .replace('{{js}}', `<link rel="preload" href="${wasm}" as="fetch" type="application/wasm" crossorigin>\n`
       + `    <script type="module" src="${js}"></script>`)));
 
+  const compressed = statSync(join(into, wasm.slice(1) + '.br')).size;
+  if (!quick && compressed > LIMIT) {
+    console.error(`The console's WebAssembly is ${kilobytes(compressed)} compressed; more than ${kilobytes(LIMIT)} makes its first page slow.`
+      + ' See what grew: build with `-C symbol-mangling-version=v0` and ask `twiggy top`.');
+    process.exit(1);
+  }
+
   // Swapped whole, so that a server that reads the folder meanwhile never sees half of it.
   rmSync(dist, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -166,7 +177,6 @@ function pack() {
     if (error.code !== 'EXDEV') throw error;
     cpSync(into, dist, { recursive: true });
   }
-  const compressed = statSync(join(dist, wasm.slice(1) + '.br')).size;
   say(`console: ready, ${kilobytes(binary.length)} of WebAssembly, ${kilobytes(compressed)} compressed`);
 }
 

@@ -97,7 +97,7 @@ fn use_waiting() -> u64 {
     let org = use_org();
     let slug = if org.can("approval.decide") { org.slug() } else { String::new() };
     let (load, again) = use_load(slug, |org| async move {
-        if org.is_empty() { Ok(0) } else { api::approvals::waiting(&org).await }
+        if org.is_empty() { Ok(0) } else { Ok(api::approvals::waiting(&org).await?.waiting) }
     });
     let first = use_mut_ref(|| true);
     let (location, now) = (use_location(), use_now());

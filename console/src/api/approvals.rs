@@ -5,34 +5,33 @@ use ralex_api::approvals::{
     Approval, ApprovalSettings, ApprovalsWaiting, Decide, SetApprovalSettings,
 };
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::{PAGE, page, path};
 use crate::text::query::Query;
 
-pub async fn list(org: &str, filters: Query, cursor: Option<String>) -> Answer<Page<Approval>> {
+pub fn list(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<Approval>> {
     let path = path(org, &["approvals"]);
-    client::find(&page(&path, cursor.as_deref(), PAGE, filters)).await
+    client::find(&page(&path, cursor.as_deref(), PAGE, filters))
 }
 
-pub async fn find(org: &str, id: &str) -> Answer<Approval> {
-    client::find(&path(org, &["approvals", id])).await
+pub fn find(org: &str, id: &str) -> Reply<Approval> {
+    client::find(&path(org, &["approvals", id]))
 }
 
 /// How many wait for whoever asks to decide.
-pub async fn waiting(org: &str) -> Answer<u64> {
-    let answer: ApprovalsWaiting = client::find(&path(org, &["approvals", "waiting"])).await?;
-    Ok(answer.waiting)
+pub fn waiting(org: &str) -> Reply<ApprovalsWaiting> {
+    client::find(&path(org, &["approvals", "waiting"]))
 }
 
 /// `verdict` is `approve` or `deny`.
-pub async fn decide(org: &str, id: &str, verdict: &str, reason: String) -> Answer<Approval> {
-    client::create(&path(org, &["approvals", id, verdict]), &Decide { reason }).await
+pub fn decide(org: &str, id: &str, verdict: &str, reason: String) -> Reply<Approval> {
+    client::create(&path(org, &["approvals", id, verdict]), &Decide { reason })
 }
 
-pub async fn settings(org: &str) -> Answer<ApprovalSettings> {
-    client::find(&path(org, &["approvals", "settings"])).await
+pub fn settings(org: &str) -> Reply<ApprovalSettings> {
+    client::find(&path(org, &["approvals", "settings"]))
 }
 
-pub async fn set_settings(org: &str, set: SetApprovalSettings) -> Answer<ApprovalSettings> {
-    client::replace(&path(org, &["approvals", "settings"]), &set).await
+pub fn set_settings(org: &str, set: SetApprovalSettings) -> Reply<ApprovalSettings> {
+    client::replace(&path(org, &["approvals", "settings"]), &set)
 }

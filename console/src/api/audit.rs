@@ -4,33 +4,29 @@ use ralex_api::Page;
 use ralex_api::audit::{AuditEntry, AuditKeys, Checkpoint, InclusionProof, Verification};
 use ralex_api::sinks::{AuditSink, AuditSinks, NewAuditSink, SinkTested};
 
-use super::client::{self, Answer, BASE};
+use super::client::{self, BASE, Reply};
 use super::{PAGE, page, path};
 use crate::text::query::Query;
 
-pub async fn entries(
-    org: &str,
-    filters: Query,
-    cursor: Option<String>,
-) -> Answer<Page<AuditEntry>> {
-    client::find(&page(&path(org, &["audit"]), cursor.as_deref(), PAGE, filters)).await
+pub fn entries(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<AuditEntry>> {
+    client::find(&page(&path(org, &["audit"]), cursor.as_deref(), PAGE, filters))
 }
 
-pub async fn checkpoint(org: &str) -> Answer<Checkpoint> {
-    client::find(&path(org, &["audit", "checkpoint"])).await
+pub fn checkpoint(org: &str) -> Reply<Checkpoint> {
+    client::find(&path(org, &["audit", "checkpoint"]))
 }
 
-pub async fn verify(org: &str) -> Answer<Verification> {
-    client::create(&path(org, &["audit", "verify"]), &serde_json::json!({})).await
+pub fn verify(org: &str) -> Reply<Verification> {
+    client::create(&path(org, &["audit", "verify"]), &serde_json::json!({}))
 }
 
 /// That the event is in the signed log.
-pub async fn proof(org: &str, event: &str) -> Answer<InclusionProof> {
-    client::find(&path(org, &["audit", "events", event, "proof"])).await
+pub fn proof(org: &str, event: &str) -> Reply<InclusionProof> {
+    client::find(&path(org, &["audit", "events", event, "proof"]))
 }
 
-pub async fn keys(org: &str) -> Answer<AuditKeys> {
-    client::find(&path(org, &["audit", "keys"])).await
+pub fn keys(org: &str) -> Reply<AuditKeys> {
+    client::find(&path(org, &["audit", "keys"]))
 }
 
 /// Where the browser downloads that proof with the event in it.
@@ -43,24 +39,24 @@ pub fn export_url(org: &str, format: &str, filters: &Query) -> String {
     format!("{BASE}{}{}", path(org, &["audit", "export"]), filters.with("format", format))
 }
 
-pub async fn sinks(org: &str) -> Answer<AuditSinks> {
-    client::find(&path(org, &["audit", "sinks"])).await
+pub fn sinks(org: &str) -> Reply<AuditSinks> {
+    client::find(&path(org, &["audit", "sinks"]))
 }
 
-pub async fn add_sink(org: &str, new: NewAuditSink) -> Answer<AuditSink> {
-    client::create(&path(org, &["audit", "sinks"]), &new).await
+pub fn add_sink(org: &str, new: NewAuditSink) -> Reply<AuditSink> {
+    client::create(&path(org, &["audit", "sinks"]), &new)
 }
 
-pub async fn test_sink(org: &str, id: &str) -> Answer<SinkTested> {
-    client::create(&path(org, &["audit", "sinks", id, "test"]), &serde_json::json!({})).await
+pub fn test_sink(org: &str, id: &str) -> Reply<SinkTested> {
+    client::create(&path(org, &["audit", "sinks", id, "test"]), &serde_json::json!({}))
 }
 
 /// Goes on; without that record, if it is named.
-pub async fn resume_sink(org: &str, id: &str, skip: Option<u64>, reason: String) -> Answer<()> {
+pub fn resume_sink(org: &str, id: &str, skip: Option<u64>, reason: String) -> Reply<()> {
     let body = serde_json::json!({ "skip": skip, "reason": reason });
-    client::tell(&path(org, &["audit", "sinks", id, "resume"]), Some(&body)).await
+    client::tell(&path(org, &["audit", "sinks", id, "resume"]), Some(&body))
 }
 
-pub async fn remove_sink(org: &str, id: &str) -> Answer<()> {
-    client::delete(&path(org, &["audit", "sinks", id])).await
+pub fn remove_sink(org: &str, id: &str) -> Reply<()> {
+    client::delete(&path(org, &["audit", "sinks", id]))
 }

@@ -3,10 +3,10 @@
 use ralex_api::Page;
 use ralex_api::batches::Batch;
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::{PAGE, page, path};
 use crate::text::query::Query;
 
-pub async fn list(org: &str, cursor: Option<String>) -> Answer<Page<Batch>> {
-    client::find(&page(&path(org, &["batches"]), cursor.as_deref(), PAGE, Query::default())).await
+pub fn list(org: &str, cursor: Option<String>) -> Reply<Page<Batch>> {
+    client::find(&page(&path(org, &["batches"]), cursor.as_deref(), PAGE, Query::default()))
 }

@@ -5,51 +5,42 @@ use ralex_api::adjustments::{Adjustment, ReverseAdjustment};
 use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
 use ralex_kernel::{AdjustmentId, BudgetId};
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::{ALL, PAGE, page, path};
 use crate::text::query::Query;
 
-pub async fn list(org: &str) -> Answer<Page<Budget>> {
-    client::find(&page(&path(org, &["budgets"]), None, ALL, Query::default())).await
+pub fn list(org: &str) -> Reply<Page<Budget>> {
+    client::find(&page(&path(org, &["budgets"]), None, ALL, Query::default()))
 }
 
-pub async fn create(org: &str, new: NewBudget) -> Answer<Budget> {
-    client::create(&path(org, &["budgets"]), &new).await
+pub fn create(org: &str, new: NewBudget) -> Reply<Budget> {
+    client::create(&path(org, &["budgets"]), &new)
 }
 
-pub async fn update(org: &str, id: BudgetId, change: UpdateBudget) -> Answer<Budget> {
-    client::update(&path(org, &["budgets", &id.to_string()]), &change).await
+pub fn update(org: &str, id: BudgetId, change: UpdateBudget) -> Reply<Budget> {
+    client::update(&path(org, &["budgets", &id.to_string()]), &change)
 }
 
-pub async fn increase(org: &str, id: BudgetId, new: NewIncrease) -> Answer<Budget> {
-    client::create(&path(org, &["budgets", &id.to_string(), "increase"]), &new).await
+pub fn increase(org: &str, id: BudgetId, new: NewIncrease) -> Reply<Budget> {
+    client::create(&path(org, &["budgets", &id.to_string(), "increase"]), &new)
 }
 
-pub async fn end_increase(org: &str, id: BudgetId) -> Answer<()> {
-    client::delete(&path(org, &["budgets", &id.to_string(), "increase"])).await
+pub fn end_increase(org: &str, id: BudgetId) -> Reply<()> {
+    client::delete(&path(org, &["budgets", &id.to_string(), "increase"]))
 }
 
-pub async fn delete(org: &str, id: BudgetId) -> Answer<()> {
-    client::delete(&path(org, &["budgets", &id.to_string()])).await
+pub fn delete(org: &str, id: BudgetId) -> Reply<()> {
+    client::delete(&path(org, &["budgets", &id.to_string()]))
 }
 
 /// What counts on a budget beside its calls.
-pub async fn adjustments(
-    org: &str,
-    id: BudgetId,
-    cursor: Option<String>,
-) -> Answer<Page<Adjustment>> {
+pub fn adjustments(org: &str, id: BudgetId, cursor: Option<String>) -> Reply<Page<Adjustment>> {
     let path = path(org, &["budgets", &id.to_string(), "adjustments"]);
-    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default())).await
+    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default()))
 }
 
-pub async fn reverse(
-    org: &str,
-    budget: BudgetId,
-    id: AdjustmentId,
-    note: String,
-) -> Answer<Adjustment> {
+pub fn reverse(org: &str, budget: BudgetId, id: AdjustmentId, note: String) -> Reply<Adjustment> {
     let (budget, id) = (budget.to_string(), id.to_string());
     let path = path(org, &["budgets", &budget, "adjustments", &id, "reverse"]);
-    client::create(&path, &ReverseAdjustment { note }).await
+    client::create(&path, &ReverseAdjustment { note })
 }

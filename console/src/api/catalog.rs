@@ -7,61 +7,61 @@ use ralex_api::catalog::{
 };
 use ralex_kernel::ModelId;
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::{ALL, PAGE, page, path};
 use crate::text::query::Query;
 
 /// The kinds of providers that can be added.
-pub async fn kinds(org: &str) -> Answer<Page<ProviderKindInfo>> {
-    client::find(&path(org, &["catalog", "providers"])).await
+pub fn kinds(org: &str) -> Reply<Page<ProviderKindInfo>> {
+    client::find(&path(org, &["catalog", "providers"]))
 }
 
-pub async fn providers(org: &str) -> Answer<Page<Provider>> {
-    client::find(&page(&path(org, &["providers"]), None, ALL, Query::default())).await
+pub fn providers(org: &str) -> Reply<Page<Provider>> {
+    client::find(&page(&path(org, &["providers"]), None, ALL, Query::default()))
 }
 
-pub async fn create_provider(org: &str, new: NewProvider) -> Answer<Provider> {
-    client::create(&path(org, &["providers"]), &new).await
+pub fn create_provider(org: &str, new: NewProvider) -> Reply<Provider> {
+    client::create(&path(org, &["providers"]), &new)
 }
 
-pub async fn update_provider(org: &str, slug: &str, change: UpdateProvider) -> Answer<Provider> {
-    client::update(&path(org, &["providers", slug]), &change).await
+pub fn update_provider(org: &str, slug: &str, change: UpdateProvider) -> Reply<Provider> {
+    client::update(&path(org, &["providers", slug]), &change)
 }
 
-pub async fn delete_provider(org: &str, slug: &str) -> Answer<()> {
-    client::delete(&path(org, &["providers", slug])).await
+pub fn delete_provider(org: &str, slug: &str) -> Reply<()> {
+    client::delete(&path(org, &["providers", slug]))
 }
 
 /// All models, for a picker.
-pub async fn models(org: &str) -> Answer<Page<Model>> {
-    list_models(org, Query::default(), None).await
+pub fn models(org: &str) -> Reply<Page<Model>> {
+    list_models(org, Query::default(), None)
 }
 
 /// The models that are looked for.
-pub async fn list_models(org: &str, filters: Query, cursor: Option<String>) -> Answer<Page<Model>> {
-    client::find(&page(&path(org, &["models"]), cursor.as_deref(), ALL, filters)).await
+pub fn list_models(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<Model>> {
+    client::find(&page(&path(org, &["models"]), cursor.as_deref(), ALL, filters))
 }
 
-pub async fn create_model(org: &str, new: NewModel) -> Answer<Model> {
-    client::create(&path(org, &["models"]), &new).await
+pub fn create_model(org: &str, new: NewModel) -> Reply<Model> {
+    client::create(&path(org, &["models"]), &new)
 }
 
-pub async fn update_model(org: &str, id: ModelId, change: UpdateModel) -> Answer<Model> {
-    client::update(&path(org, &["models", &id.to_string()]), &change).await
+pub fn update_model(org: &str, id: ModelId, change: UpdateModel) -> Reply<Model> {
+    client::update(&path(org, &["models", &id.to_string()]), &change)
 }
 
-pub async fn delete_model(org: &str, id: ModelId) -> Answer<()> {
-    client::delete(&path(org, &["models", &id.to_string()])).await
+pub fn delete_model(org: &str, id: ModelId) -> Reply<()> {
+    client::delete(&path(org, &["models", &id.to_string()]))
 }
 
 /// The prices that a model has and had, the newest first.
-pub async fn prices(org: &str, id: ModelId, cursor: Option<String>) -> Answer<Page<ModelPrice>> {
+pub fn prices(org: &str, id: ModelId, cursor: Option<String>) -> Reply<Page<ModelPrice>> {
     let path = path(org, &["models", &id.to_string(), "prices"]);
-    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default())).await
+    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default()))
 }
 
 /// What is known of the models of a kind of provider.
-pub async fn catalog(org: &str, kind: &ProviderKind) -> Answer<Page<CatalogModel>> {
+pub fn catalog(org: &str, kind: &ProviderKind) -> Reply<Page<CatalogModel>> {
     let filters = Query::default().with("kind", kind.as_str());
-    client::find(&format!("{}{filters}", path(org, &["catalog"]))).await
+    client::find(&format!("{}{filters}", path(org, &["catalog"])))
 }

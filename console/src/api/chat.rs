@@ -66,7 +66,7 @@ pub enum Happening {
 pub async fn stream(prompt: &Prompt, abort: &AbortSignal, tell: impl Fn(Happening)) -> Answer<()> {
     let mut headers = prompt.place();
     headers.push(("Accept", "text/event-stream"));
-    let body = Some(prompt.body().to_string());
+    let body = Some(client::write(&prompt.body())?);
     let response = client::fetch("POST", PATH, body, &headers, Some(abort)).await?;
     if !response.ok() {
         let text = client::text_of(&response).await?;

@@ -1,15 +1,20 @@
 //! One request, one answer: JSON over `fetch`, with problems as RFC 9457 writes them.
 
 use std::cell::RefCell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use js_sys::Uint8Array;
 use ralex_api::{Code, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestCredentials, RequestInit, Response};
 use yew::Callback;
+
+use crate::text::json;
 
 pub type Answer<T> = Result<T, Problem>;
 
@@ -25,43 +30,67 @@ pub fn when_signed_out(told: Callback<Code>) {
     SIGNED_OUT.set(Some(told));
 }
 
-pub async fn find<T: DeserializeOwned>(path: &str) -> Answer<T> {
-    read(&send("GET", path, None).await?)
+/// An answer on its way: a request that is sent when it is awaited, and how to read what comes back.
+///
+/// The same sending serves every type, so that what a type adds is its reading and no more.
+pub struct Reply<T> {
+    text: Pin<Box<dyn Future<Output = Answer<String>>>>,
+    read: fn(&str) -> Answer<T>,
 }
 
-pub async fn create<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Answer<T> {
-    read(&send("POST", path, Some(write(body)?)).await?)
+impl<T> Future for Reply<T> {
+    type Output = Answer<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
+        let read = self.read;
+        self.text.as_mut().poll(context).map(|text| text.and_then(|text| read(&text)))
+    }
 }
 
-pub async fn update<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Answer<T> {
-    read(&send("PATCH", path, Some(write(body)?)).await?)
+pub fn find<T: DeserializeOwned>(path: &str) -> Reply<T> {
+    Reply { text: send("GET", path, None), read }
+}
+
+pub fn create<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
+    Reply { text: send("POST", path, Some(write(body))), read }
+}
+
+pub fn update<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
+    Reply { text: send("PATCH", path, Some(write(body))), read }
+}
+
+pub fn replace<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
+    Reply { text: send("PUT", path, Some(write(body))), read }
 }
 
 /// A write that answers with nothing to read.
-pub async fn tell(path: &str, body: Option<&serde_json::Value>) -> Answer<()> {
-    send("POST", path, body.map(write).transpose()?).await.map(drop)
+pub fn tell(path: &str, body: Option<&Value>) -> Reply<()> {
+    Reply { text: send("POST", path, body.map(write)), read: |_| Ok(()) }
 }
 
-pub async fn replace<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Answer<T> {
-    read(&send("PUT", path, Some(write(body)?)).await?)
+pub fn delete(path: &str) -> Reply<()> {
+    Reply { text: send("DELETE", path, None), read: |_| Ok(()) }
 }
 
-pub async fn delete(path: &str) -> Answer<()> {
-    send("DELETE", path, None).await.map(drop)
-}
-
-async fn send(method: &str, path: &str, body: Option<String>) -> Answer<String> {
-    let response = fetch(method, &format!("{BASE}{path}"), body, &[], None).await?;
-    let status = response.status();
-    let text = text_of(&response).await?;
-    if (200..300).contains(&status) {
-        return Ok(text);
-    }
-    let problem = problem_of(status, &text);
-    if matches!(problem.code, Code::Unauthenticated | Code::PasswordChangeRequired) {
-        SIGNED_OUT.with_borrow(|told| told.as_ref().map(|told| told.emit(problem.code)));
-    }
-    Err(problem)
+fn send(
+    method: &'static str,
+    path: &str,
+    body: Option<Answer<String>>,
+) -> Pin<Box<dyn Future<Output = Answer<String>>>> {
+    let url = format!("{BASE}{path}");
+    Box::pin(async move {
+        let response = fetch(method, &url, body.transpose()?, &[], None).await?;
+        let status = response.status();
+        let text = text_of(&response).await?;
+        if (200..300).contains(&status) {
+            return Ok(text);
+        }
+        let problem = problem_of(status, &text);
+        if matches!(problem.code, Code::Unauthenticated | Code::PasswordChangeRequired) {
+            SIGNED_OUT.with_borrow(|told| told.as_ref().map(|told| told.emit(problem.code)));
+        }
+        Err(problem)
+    })
 }
 
 /// Sends a request and gives back its answer, whatever its status.
@@ -124,16 +153,20 @@ pub fn no_answer() -> Problem {
 }
 
 fn read<T: DeserializeOwned>(text: &str) -> Answer<T> {
-    serde_json::from_str(text).map_err(|error| {
-        Problem::new(
-            Code::Internal,
-            format!("The answer is not what this page expects ({error}). Reload to get the newest console."),
-        )
-    })
+    serde_json::from_str(text).map_err(misread)
 }
 
-fn write(body: &impl Serialize) -> Answer<String> {
-    serde_json::to_string(body).map_err(|error| {
+fn misread(error: serde_json::Error) -> Problem {
+    Problem::new(
+        Code::Internal,
+        format!(
+            "The answer is not what this page expects ({error}). Reload to get the newest console."
+        ),
+    )
+}
+
+pub fn write(body: &impl Serialize) -> Answer<String> {
+    json::compact(body).map_err(|error| {
         Problem::new(Code::Internal, format!("Cannot write the request: {error}."))
     })
 }

@@ -6,32 +6,32 @@ use ralex_api::guardrails::{
 };
 use ralex_kernel::GuardrailId;
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::{ALL, page, path};
 use crate::text::query::Query;
 
-pub async fn list(org: &str, cursor: Option<String>) -> Answer<Page<Guardrail>> {
+pub fn list(org: &str, cursor: Option<String>) -> Reply<Page<Guardrail>> {
     let path = path(org, &["guardrails"]);
-    client::find(&page(&path, cursor.as_deref(), ALL, Query::default())).await
+    client::find(&page(&path, cursor.as_deref(), ALL, Query::default()))
 }
 
-pub async fn packs(org: &str) -> Answer<Page<Pack>> {
-    client::find(&path(org, &["guardrails", "packs"])).await
+pub fn packs(org: &str) -> Reply<Page<Pack>> {
+    client::find(&path(org, &["guardrails", "packs"]))
 }
 
-pub async fn create(org: &str, new: NewGuardrail) -> Answer<Guardrail> {
-    client::create(&path(org, &["guardrails"]), &new).await
+pub fn create(org: &str, new: NewGuardrail) -> Reply<Guardrail> {
+    client::create(&path(org, &["guardrails"]), &new)
 }
 
-pub async fn update(org: &str, id: GuardrailId, change: UpdateGuardrail) -> Answer<Guardrail> {
-    client::update(&path(org, &["guardrails", &id.to_string()]), &change).await
+pub fn update(org: &str, id: GuardrailId, change: UpdateGuardrail) -> Reply<Guardrail> {
+    client::update(&path(org, &["guardrails", &id.to_string()]), &change)
 }
 
-pub async fn delete(org: &str, id: GuardrailId) -> Answer<()> {
-    client::delete(&path(org, &["guardrails", &id.to_string()])).await
+pub fn delete(org: &str, id: GuardrailId) -> Reply<()> {
+    client::delete(&path(org, &["guardrails", &id.to_string()]))
 }
 
 /// What would become of a text.
-pub async fn test(org: &str, test: TestGuardrails) -> Answer<Tested> {
-    client::create(&path(org, &["guardrails", "test"]), &test).await
+pub fn test(org: &str, test: TestGuardrails) -> Reply<Tested> {
+    client::create(&path(org, &["guardrails", "test"]), &test)
 }

@@ -2,21 +2,21 @@
 
 use ralex_api::resilience::{Cache, HealthReport, SetCache};
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::path;
 
-pub async fn health(org: &str) -> Answer<HealthReport> {
-    client::find(&path(org, &["health"])).await
+pub fn health(org: &str) -> Reply<HealthReport> {
+    client::find(&path(org, &["health"]))
 }
 
-pub async fn cache(org: &str) -> Answer<Cache> {
-    client::find(&path(org, &["cache"])).await
+pub fn cache(org: &str) -> Reply<Cache> {
+    client::find(&path(org, &["cache"]))
 }
 
-pub async fn set_cache(org: &str, set: SetCache) -> Answer<Cache> {
-    client::replace(&path(org, &["cache"]), &set).await
+pub fn set_cache(org: &str, set: SetCache) -> Reply<Cache> {
+    client::replace(&path(org, &["cache"]), &set)
 }
 
-pub async fn clear_cache(org: &str) -> Answer<()> {
-    client::delete(&path(org, &["cache"])).await
+pub fn clear_cache(org: &str) -> Reply<()> {
+    client::delete(&path(org, &["cache"]))
 }

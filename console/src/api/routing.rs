@@ -6,59 +6,59 @@ use ralex_api::routing::{
     RoutingSettings, SetPreference, UpdateRoute,
 };
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::path;
 
-pub async fn routes(org: &str) -> Answer<Page<Route>> {
-    client::find(&path(org, &["routes"])).await
+pub fn routes(org: &str) -> Reply<Page<Route>> {
+    client::find(&path(org, &["routes"]))
 }
 
-pub async fn create_route(org: &str, new: NewRoute) -> Answer<Route> {
-    client::create(&path(org, &["routes"]), &new).await
+pub fn create_route(org: &str, new: NewRoute) -> Reply<Route> {
+    client::create(&path(org, &["routes"]), &new)
 }
 
-pub async fn update_route(org: &str, name: &str, change: UpdateRoute) -> Answer<Route> {
-    client::update(&path(org, &["routes", name]), &change).await
+pub fn update_route(org: &str, name: &str, change: UpdateRoute) -> Reply<Route> {
+    client::update(&path(org, &["routes", name]), &change)
 }
 
-pub async fn delete_route(org: &str, name: &str) -> Answer<()> {
-    client::delete(&path(org, &["routes", name])).await
+pub fn delete_route(org: &str, name: &str) -> Reply<()> {
+    client::delete(&path(org, &["routes", name]))
 }
 
-pub async fn aliases(org: &str) -> Answer<Page<Alias>> {
-    client::find(&path(org, &["aliases"])).await
+pub fn aliases(org: &str) -> Reply<Page<Alias>> {
+    client::find(&path(org, &["aliases"]))
 }
 
-pub async fn create_alias(org: &str, new: NewAlias) -> Answer<Alias> {
-    client::create(&path(org, &["aliases"]), &new).await
+pub fn create_alias(org: &str, new: NewAlias) -> Reply<Alias> {
+    client::create(&path(org, &["aliases"]), &new)
 }
 
-pub async fn delete_alias(org: &str, name: &str) -> Answer<()> {
-    client::delete(&path(org, &["aliases", name])).await
+pub fn delete_alias(org: &str, name: &str) -> Reply<()> {
+    client::delete(&path(org, &["aliases", name]))
 }
 
-pub async fn preferences(org: &str) -> Answer<Page<Preference>> {
-    client::find(&path(org, &["preferences"])).await
+pub fn preferences(org: &str) -> Reply<Page<Preference>> {
+    client::find(&path(org, &["preferences"]))
 }
 
 /// Empty rules remove those of the scope.
-pub async fn set_preference(org: &str, set: SetPreference) -> Answer<Page<Preference>> {
-    client::replace(&path(org, &["preferences"]), &set).await
+pub fn set_preference(org: &str, set: SetPreference) -> Reply<Page<Preference>> {
+    client::replace(&path(org, &["preferences"]), &set)
 }
 
-pub async fn settings(org: &str) -> Answer<RoutingSettings> {
-    client::find(&path(org, &["routing"])).await
+pub fn settings(org: &str) -> Reply<RoutingSettings> {
+    client::find(&path(org, &["routing"]))
 }
 
-pub async fn set_settings(org: &str, settings: RoutingSettings) -> Answer<RoutingSettings> {
-    client::replace(&path(org, &["routing"]), &settings).await
+pub fn set_settings(org: &str, settings: RoutingSettings) -> Reply<RoutingSettings> {
+    client::replace(&path(org, &["routing"]), &settings)
 }
 
-pub async fn preview(org: &str, request: PreviewRequest) -> Answer<Preview> {
-    client::create(&path(org, &["preview"]), &request).await
+pub fn preview(org: &str, request: PreviewRequest) -> Reply<Preview> {
+    client::create(&path(org, &["preview"]), &request)
 }
 
 /// Of the last 30 days.
-pub async fn report(org: &str) -> Answer<RoutingReport> {
-    client::find(&path(org, &["reports", "routing"])).await
+pub fn report(org: &str) -> Reply<RoutingReport> {
+    client::find(&path(org, &["reports", "routing"]))
 }

@@ -5,32 +5,32 @@ use ralex_api::Page;
 use ralex_api::overview::Overview;
 use ralex_api::usage::{Call, CallDetail, Usage};
 
-use super::client::{self, Answer};
+use super::client::{self, Reply};
 use super::{PAGE, page, path};
 use crate::text::query::Query;
 
-pub async fn overview(org: &str) -> Answer<Overview> {
-    client::find(&path(org, &["overview"])).await
+pub fn overview(org: &str) -> Reply<Overview> {
+    client::find(&path(org, &["overview"]))
 }
 
-pub async fn usage(
+pub fn usage(
     org: &str,
     group_by: &str,
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
-) -> Answer<Usage> {
+) -> Reply<Usage> {
     let written = |instant: DateTime<Utc>| instant.to_rfc3339_opts(SecondsFormat::Secs, true);
     let query = Query::default()
         .with("group_by", group_by)
         .with_some("from", from.map(written))
         .with_some("to", to.map(written));
-    client::find(&format!("{}{query}", path(org, &["usage"]))).await
+    client::find(&format!("{}{query}", path(org, &["usage"])))
 }
 
-pub async fn calls(org: &str, filters: Query, cursor: Option<String>) -> Answer<Page<Call>> {
-    client::find(&page(&path(org, &["calls"]), cursor.as_deref(), PAGE, filters)).await
+pub fn calls(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<Call>> {
+    client::find(&page(&path(org, &["calls"]), cursor.as_deref(), PAGE, filters))
 }
 
-pub async fn call(org: &str, id: &str) -> Answer<CallDetail> {
-    client::find(&path(org, &["calls", id])).await
+pub fn call(org: &str, id: &str) -> Reply<CallDetail> {
+    client::find(&path(org, &["calls", id]))
 }

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use yew::prelude::*;
 
+use crate::text::json::compact;
+
 #[derive(Properties, PartialEq)]
 pub struct Props {
     pub value: Value,
@@ -27,12 +29,16 @@ fn shown(value: &Value, depth: usize) -> Html {
         Value::Array(items) if !items.is_empty() => {
             block('[', items.iter().map(|item| shown(item, depth + 1)).collect(), ']', depth)
         }
-        Value::String(_) => html! { <span class="json-text">{ value.to_string() }</span> },
+        Value::String(_) => html! { <span class="json-text">{ text(value) }</span> },
         Value::Number(_) | Value::Bool(_) | Value::Null => {
-            html! { <span class="json-value">{ value.to_string() }</span> }
+            html! { <span class="json-value">{ text(value) }</span> }
         }
-        Value::Object(_) | Value::Array(_) => html! { { value.to_string() } },
+        Value::Object(_) | Value::Array(_) => html! { { text(value) } },
     }
+}
+
+fn text(value: &Value) -> String {
+    compact(value).unwrap_or_default()
 }
 
 fn block(open: char, rows: Vec<Html>, close: char, depth: usize) -> Html {

@@ -47,7 +47,9 @@ pub fn Palette(props: &Props) -> Html {
         route: Route::Profile,
     });
     commands.retain(|command| matches(command.title, &text));
-    commands.sort_by_key(|command| !starts_with(command.title, &text));
+    let (mut commands, others): (Vec<_>, Vec<_>) =
+        commands.into_iter().partition(|command| starts_with(command.title, &text));
+    commands.extend(others);
     let go = {
         let close = props.onclose.clone();
         Callback::from(move |route: Route| {

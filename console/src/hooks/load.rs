@@ -55,21 +55,26 @@ where
                 state.set(Load::Pending);
             }
             let alive = Rc::new(Cell::new(true));
-            let answer = fetch(wants.clone());
-            let still = Rc::clone(&alive);
-            spawn_local(async move {
-                let answer = answer.await;
-                // A later question has been asked meanwhile, or the page is gone.
-                if still.get() {
-                    state.set(match answer {
-                        Ok(value) => Load::Ready(Rc::new(value)),
-                        Err(problem) => Load::Failed(problem),
-                    });
-                }
-            });
+            spawn_local(settle(fetch(wants.clone()), state, Rc::clone(&alive)));
             move || alive.set(false)
         });
     }
     let again = Callback::from(move |()| round.set(*round + 1));
     ((*state).clone(), again)
+}
+
+/// Apart from the hook, so that it is there once for each type and not for each page.
+async fn settle<T>(
+    answer: impl Future<Output = Answer<T>>,
+    state: UseStateHandle<Load<T>>,
+    alive: Rc<Cell<bool>>,
+) {
+    let answer = answer.await;
+    // Else a later question has been asked meanwhile, or the page is gone.
+    if alive.get() {
+        state.set(match answer {
+            Ok(value) => Load::Ready(Rc::new(value)),
+            Err(problem) => Load::Failed(problem),
+        });
+    }
 }

@@ -38,8 +38,7 @@ pub fn AddPerson(props: &Props) -> Html {
                 role: RoleName((*role).clone()),
                 scope: Some((*scope).clone()),
             };
-            let org = org.clone();
-            add.run(async move { api::identity::add_member(&org, new).await });
+            add.run(api::identity::add_member(&org, new));
         })
     };
     let onrole = keep(&role);

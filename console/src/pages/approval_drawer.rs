@@ -25,8 +25,7 @@ pub struct Props {
 pub fn ApprovalDrawer(props: &Props) -> Html {
     let org = use_org();
     let wants = (org.slug(), props.id.to_string());
-    let (load, again) =
-        use_load(wants, |(org, id)| async move { api::approvals::find(&org, &id).await });
+    let (load, again) = use_load(wants, |(org, id)| api::approvals::find(&org, &id));
     html! {
         <Drawer title="Approval" onclose={props.onclose.clone()}>
             { show(&load, &again, |approval| html! {
@@ -123,9 +122,7 @@ fn Decision(props: &DecisionProps) -> Html {
         let (decide, reason, verdict) = (decide.clone(), reason.clone(), verdict.clone());
         let id = props.approval.id.to_string();
         Callback::from(move |()| {
-            let (slug, id, verdict, reason) =
-                (slug.clone(), id.clone(), (*verdict).clone(), reason.text());
-            decide.run(async move { api::approvals::decide(&slug, &id, &verdict, reason).await });
+            decide.run(api::approvals::decide(&slug, &id, &verdict, reason.text()));
         })
     };
     let options = vec![("approve".into(), "Approve".into()), ("deny".into(), "Deny".into())];

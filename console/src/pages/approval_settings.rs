@@ -17,8 +17,7 @@ pub struct Props {
 #[component]
 pub fn SettingsDialog(props: &Props) -> Html {
     let org = use_org();
-    let (load, again) =
-        use_load(org.slug(), |org| async move { api::approvals::settings(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::approvals::settings(&org));
     html! {
         <Dialog title="How approvals work" onclose={props.onclose.clone()}>
             { show(&load, &again, |settings| html! { <Fields settings={(**settings).clone()} onclose={props.onclose.clone()} /> }) }
@@ -63,8 +62,7 @@ fn Fields(props: &FieldsProps) -> Html {
                 once,
                 excerpts,
             };
-            let slug = slug.clone();
-            save.run(async move { api::approvals::set_settings(&slug, set).await });
+            save.run(api::approvals::set_settings(&slug, set));
         })
     };
     html! {

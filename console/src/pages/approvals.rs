@@ -37,8 +37,8 @@ pub fn ApprovalsPage() -> Html {
     let filters = Query::default()
         .with_some("state", Some(state).filter(|state| *state != "all"))
         .with_some("rule", query.find("rule"));
-    let list = use_pages((org.slug(), filters), |(org, filters), cursor| async move {
-        api::approvals::list(&org, filters, cursor).await
+    let list = use_pages((org.slug(), filters), |(org, filters), cursor| {
+        api::approvals::list(&org, filters, cursor)
     });
     let open = {
         let (query, set) = (query.clone(), set.clone());

@@ -42,8 +42,8 @@ pub fn AuditPage() -> Html {
     let org = use_org();
     let (query, set) = use_query();
     let asked = filters(&query);
-    let list = use_pages((org.slug(), asked.clone()), |(org, filters), cursor| async move {
-        api::audit::entries(&org, filters, cursor).await
+    let list = use_pages((org.slug(), asked.clone()), |(org, filters), cursor| {
+        api::audit::entries(&org, filters, cursor)
     });
     let open = {
         let (query, set) = (query.clone(), set.clone());

@@ -21,8 +21,7 @@ pub struct Props {
 pub fn Proof(props: &Props) -> Html {
     let org = use_org();
     let found = use_state(|| None::<Verification>);
-    let (load, again) =
-        use_load(org.slug(), |org| async move { api::audit::checkpoint(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::audit::checkpoint(&org));
     let verify = {
         let found = found.clone();
         use_action(Callback::from(move |verification: Verification| {
@@ -33,8 +32,7 @@ pub fn Proof(props: &Props) -> Html {
     let onverify = {
         let (verify, slug) = (verify.clone(), org.slug());
         Callback::from(move |()| {
-            let slug = slug.clone();
-            verify.run(async move { api::audit::verify(&slug).await });
+            verify.run(api::audit::verify(&slug));
         })
     };
     let link = |format: &'static str, text: &'static str| {
@@ -103,7 +101,7 @@ fn verdict(verification: &Verification) -> Html {
 #[component]
 fn Signers() -> Html {
     let org = use_org();
-    let (load, _) = use_load(org.slug(), |org| async move { api::audit::keys(&org).await });
+    let (load, _) = use_load(org.slug(), |org| api::audit::keys(&org));
     let Some(signers) = load.ready() else { return html! {} };
     html! {
         <>
@@ -148,8 +146,7 @@ pub fn EventProof(props: &EventProps) -> Html {
     let onprove = {
         let (prove, slug, event) = (prove.clone(), org.slug(), props.event.clone());
         Callback::from(move |()| {
-            let (slug, event) = (slug.clone(), event.clone());
-            prove.run(async move { api::audit::proof(&slug, &event).await });
+            prove.run(api::audit::proof(&slug, &event));
         })
     };
     html! {

@@ -16,7 +16,7 @@ use crate::text::number::counted;
 pub fn Sinks() -> Html {
     let org = use_org();
     let adding = use_state(|| false);
-    let (load, again) = use_load(org.slug(), |org| async move { api::audit::sinks(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::audit::sinks(&org));
     let may = org.can("audit.forward");
     let open = |to: bool| {
         let adding = adding.clone();
@@ -55,16 +55,14 @@ fn Sink(props: &SinkProps) -> Html {
     let ontest = {
         let (tried, slug, id) = (tried.clone(), slug.clone(), sink.id.to_string());
         Callback::from(move |()| {
-            let (slug, id) = (slug.clone(), id.clone());
-            tried.run(async move { api::audit::test_sink(&slug, &id).await });
+            tried.run(api::audit::test_sink(&slug, &id));
         })
     };
     let go_on = |skip: Option<u64>| {
         let (done, slug, id) = (done.clone(), slug.clone(), sink.id.to_string());
         Callback::from(move |()| {
             let Some(reason) = asked("Why? The audit log keeps the reason.") else { return };
-            let (slug, id) = (slug.clone(), id.clone());
-            done.run(async move { api::audit::resume_sink(&slug, &id, skip, reason).await });
+            done.run(api::audit::resume_sink(&slug, &id, skip, reason));
         })
     };
     let onremove = {
@@ -74,9 +72,8 @@ fn Sink(props: &SinkProps) -> Html {
                 it.confirm_with_message("Send nothing there any more? Its cursor is lost.")
                     .unwrap_or(false)
             });
-            let (slug, id) = (slug.clone(), id.clone());
             if sure {
-                done.run(async move { api::audit::remove_sink(&slug, &id).await });
+                done.run(api::audit::remove_sink(&slug, &id));
             }
         })
     };
@@ -142,8 +139,7 @@ fn Add(props: &AddProps) -> Html {
                 flush_seconds: None,
                 start: None,
             };
-            let slug = slug.clone();
-            create.run(async move { api::audit::add_sink(&slug, new).await });
+            create.run(api::audit::add_sink(&slug, new));
         })
     };
     html! {

@@ -26,8 +26,7 @@ const COLUMNS: [Column; 7] = [
 #[component]
 pub fn BatchesPage() -> Html {
     let org = use_org();
-    let list =
-        use_pages(org.slug(), |org, cursor| async move { api::batches::list(&org, cursor).await });
+    let list = use_pages(org.slug(), |org, cursor| api::batches::list(&org, cursor));
     html! {
         <>
             <Head title="Batches" lead="Files of calls that providers answer later. The worst case of all lines is held until a batch has ended and is counted.">

@@ -28,8 +28,8 @@ pub struct Props {
 pub fn AdjustmentsDialog(props: &Props) -> Html {
     let org = use_org();
     let reversing = use_state(|| None::<Adjustment>);
-    let list = use_pages((org.slug(), props.budget.id), |(org, id), cursor| async move {
-        api::budgets::adjustments(&org, id, cursor).await
+    let list = use_pages((org.slug(), props.budget.id), |(org, id), cursor| {
+        api::budgets::adjustments(&org, id, cursor)
     });
     let set = keep(&reversing);
     if let Some(entry) = &*reversing {
@@ -103,8 +103,8 @@ fn Reverse(props: &ReverseProps) -> Html {
     let onsubmit = {
         let (note, save, budget, id) = (note.clone(), save.clone(), props.budget, props.entry.id);
         Callback::from(move |()| {
-            let (slug, note) = (slug.clone(), note.text());
-            save.run(async move { api::budgets::reverse(&slug, budget, id, note).await });
+            let note = note.text();
+            save.run(api::budgets::reverse(&slug, budget, id, note));
         })
     };
     html! {

@@ -45,16 +45,14 @@ pub fn IncreaseDialog(props: &Props) -> Html {
         Callback::from(move |()| {
             if let (Some(amount), Some(until)) = (amount.parsed(), instant(&until.text())) {
                 let new = NewIncrease { amount, until, reason: reason.text() };
-                let slug = slug.clone();
-                give.run(async move { api::budgets::increase(&slug, id, new).await });
+                give.run(api::budgets::increase(&slug, id, new));
             }
         })
     };
     let onend = {
         let end = end.clone();
         Callback::from(move |()| {
-            let slug = slug.clone();
-            end.run(async move { api::budgets::end_increase(&slug, id).await });
+            end.run(api::budgets::end_increase(&slug, id));
         })
     };
     let inputs = vec![amount.clone(), until.clone(), reason.clone()];

@@ -35,7 +35,7 @@ pub fn BudgetsPage() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let (load, again) = use_load(org.slug(), |org| async move { api::budgets::list(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::budgets::list(&org));
     let may = org.can("budget.set");
     let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
@@ -156,37 +156,24 @@ fn Editor(props: &EditorProps) -> Html {
     let onsubmit = {
         let (save, slug, budget) = (save.clone(), org.slug(), props.budget.clone());
         Callback::from(move |written: Written| {
-            let (slug, id) = (slug.clone(), budget.as_ref().map(|budget| budget.id));
-            save.run(async move {
-                match id {
-                    Some(id) => {
-                        api::budgets::update(
-                            &slug,
-                            id,
-                            UpdateBudget {
-                                limit: Some(written.limit),
-                                hard: Some(written.hard),
-                                degrade_at: Some(written.degrade_at.unwrap_or_default()),
-                            },
-                        )
-                        .await
-                    }
-                    None => {
-                        api::budgets::create(
-                            &slug,
-                            NewBudget {
-                                scope: written.scope,
-                                period: written.period,
-                                limit: written.limit,
-                                hard: written.hard,
-                                time_zone: written.time_zone,
-                                year_start: written.year_start,
-                                degrade_at: written.degrade_at,
-                            },
-                        )
-                        .await
-                    }
-                }
+            save.run(if let Some(budget) = &budget {
+                let change = UpdateBudget {
+                    limit: Some(written.limit),
+                    hard: Some(written.hard),
+                    degrade_at: Some(written.degrade_at.unwrap_or_default()),
+                };
+                api::budgets::update(&slug, budget.id, change)
+            } else {
+                let new = NewBudget {
+                    scope: written.scope,
+                    period: written.period,
+                    limit: written.limit,
+                    hard: written.hard,
+                    time_zone: written.time_zone,
+                    year_start: written.year_start,
+                    degrade_at: written.degrade_at,
+                };
+                api::budgets::create(&slug, new)
             });
         })
     };
@@ -220,8 +207,7 @@ fn Delete(props: &DeleteProps) -> Html {
     };
     let (running, problem) = (delete.running(), delete.problem());
     let onconfirm = Callback::from(move |()| {
-        let slug = slug.clone();
-        delete.run(async move { api::budgets::delete(&slug, id).await });
+        delete.run(api::budgets::delete(&slug, id));
     });
     html! {
         <Confirm title={format!("Delete the budget of {scope_name}?")} verb="Delete budget" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

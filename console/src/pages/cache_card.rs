@@ -14,8 +14,7 @@ use crate::text::number::grouped;
 #[component]
 pub fn CacheCard() -> Html {
     let org = use_org();
-    let (load, again) =
-        use_load(org.slug(), |org| async move { api::resilience::cache(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::resilience::cache(&org));
     html! {
         <section class="panel">
             <h2>{ "Kept answers" }</h2>

@@ -15,7 +15,7 @@ use crate::components::{Button, Confirm, Form, SelectField, TextField, show, use
 use crate::hooks::{Input, keep, use_action, use_input, use_load};
 use crate::session::use_org;
 use crate::text::list::words;
-use crate::text::number::counted;
+use crate::text::number::{counted, decimal};
 
 const WEEK: u32 = 7 * 24 * 60 * 60;
 
@@ -102,19 +102,18 @@ fn Fields(props: &FieldsProps) -> Html {
         let teams = teams.clone();
         Callback::from(move |()| {
             let Some(ttl_seconds) = seconds.parsed() else { return };
-            let semantic = alike.parsed().filter(|_| !model.is_empty()).map(|threshold| {
+            let semantic = decimal(&alike.text()).filter(|_| !model.is_empty()).map(|threshold| {
                 let scopes = scopes_of(&known, &words(&teams.text()), &scopes);
                 SemanticCache { embedding_model: model.clone(), threshold, scopes }
             });
             let (org, set) = (org.clone(), SetCache { mode, ttl_seconds, semantic });
-            saved.run(async move { api::resilience::set_cache(&org, set).await });
+            saved.run(api::resilience::set_cache(&org, set));
         })
     };
     let onclear = {
         let (cleared, org) = (cleared.clone(), org.slug());
         Callback::from(move |()| {
-            let org = org.clone();
-            cleared.run(async move { api::resilience::clear_cache(&org).await });
+            cleared.run(api::resilience::clear_cache(&org));
         })
     };
     let onmode = {
@@ -219,7 +218,7 @@ fn lifetime(text: &str) -> Option<String> {
 }
 
 fn similarity(text: &str) -> Option<String> {
-    let good = text.trim().parse().is_ok_and(|it: f64| (LEAST_THRESHOLD..=1.0).contains(&it));
+    let good = decimal(text).is_some_and(|it| (LEAST_THRESHOLD..=1.0).contains(&it));
     (!good).then(|| format!("A number from {LEAST_THRESHOLD} to 1."))
 }
 

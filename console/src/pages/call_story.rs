@@ -164,7 +164,10 @@ fn details(story: &CallDetail) -> Vec<(AttrValue, Html)> {
         facts.push(("Saved".into(), text(short(story.cost_saved))));
     }
     if let Some(similarity) = story.similarity {
-        facts.push(("Similarity of the questions".into(), text(format!("{similarity:.4}"))));
+        facts.push((
+            "Similarity of the questions".into(),
+            text(format!("{:.4}", f64::from(similarity))),
+        ));
     }
     if let Some(call) = &story.cached_from {
         facts.push(("The answer of".into(), html! { <code>{ call.to_string() }</code> }));

@@ -37,14 +37,13 @@ pub fn CallsPage() -> Html {
         .with_some("state", query.find("state"))
         .with_some("model", query.find("model"))
         .with_some("team", query.find("team"));
-    let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| async move {
-        api::usage::calls(&org, filters, cursor).await
+    let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| {
+        api::usage::calls(&org, filters, cursor)
     });
     let (live, reading) = (query.find("live").is_some(), query.find("call").is_some());
     let wants = (org.slug(), filters.clone());
-    let poll = use_poll(wants, live && !reading, |(org, filters)| async move {
-        api::usage::calls(&org, filters, None).await
-    });
+    let poll =
+        use_poll(wants, live && !reading, |(org, filters)| api::usage::calls(&org, filters, None));
     let added = use_state(Added::default);
     {
         let added = added.clone();
@@ -230,6 +229,7 @@ fn charged(call: &Call) -> String {
 fn made(purpose: &str) -> &str {
     match purpose {
         "batch" => "as a batch: all lines of a file together",
+        "count" => "to count tokens, without an answer",
         "cache" => "to find kept answers to questions that mean the same",
         "guardrails" => "to judge a prompt for a guardrail",
         other => other,
@@ -251,8 +251,7 @@ struct DrawerProps {
 fn CallDrawer(props: &DrawerProps) -> Html {
     let org = use_org();
     let wants = (org.slug(), props.id.to_string());
-    let (load, again) =
-        use_load(wants, |(org, id)| async move { api::usage::call(&org, &id).await });
+    let (load, again) = use_load(wants, |(org, id)| api::usage::call(&org, &id));
     html! {
         <Drawer title="Call" onclose={props.onclose.clone()}>
             { show(&load, &again, |story| html! { <><KeyValue facts={facts(&story.call)} />{ tell(story) }</> }) }

@@ -12,7 +12,7 @@ use super::guardrail_tester::use_scopes;
 use super::guardrails::way;
 use super::judge_fields::{self, JudgeFields};
 use crate::api;
-use crate::api::client::Answer;
+use crate::api::client::Reply;
 use crate::components::segments::Segments;
 use crate::components::{Check as CheckBox, Dialog, Form, SelectField, TextArea, TextField};
 use crate::hooks::input::{anything, needed, parses};
@@ -103,7 +103,7 @@ pub fn GuardrailForm(props: &Props) -> Html {
             let Some(name) = name.parsed::<Name>() else { return };
             let (scope, check) = ((*scope).clone(), fields.check(&packs));
             let new = NewGuardrail { name, scope, check, action: chosen, direction, enabled: None };
-            save.run(write(slug.clone(), id, new));
+            save.run(write(&slug, id, new));
         })
     };
     let whats = What::ALL.map(|(_, name, words)| (name.into(), words.into())).to_vec();
@@ -141,8 +141,8 @@ pub fn GuardrailForm(props: &Props) -> Html {
 }
 
 /// Makes a guardrail, or changes the one that there is, which stays where it is.
-async fn write(slug: String, id: Option<GuardrailId>, new: NewGuardrail) -> Answer<Guardrail> {
-    let Some(id) = id else { return api::guardrails::create(&slug, new).await };
+fn write(slug: &str, id: Option<GuardrailId>, new: NewGuardrail) -> Reply<Guardrail> {
+    let Some(id) = id else { return api::guardrails::create(slug, new) };
     let change = UpdateGuardrail {
         name: Some(new.name),
         check: Some(new.check),
@@ -150,7 +150,7 @@ async fn write(slug: String, id: Option<GuardrailId>, new: NewGuardrail) -> Answ
         direction: Some(new.direction),
         enabled: None,
     };
-    api::guardrails::update(&slug, id, change).await
+    api::guardrails::update(slug, id, change)
 }
 
 #[derive(Properties, PartialEq)]

@@ -39,13 +39,8 @@ pub fn GuardrailsPage() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let list =
-        use_pages(
-            org.slug(),
-            |org, cursor| async move { api::guardrails::list(&org, cursor).await },
-        );
-    let (packs, packs_again) =
-        use_load(org.slug(), |org| async move { api::guardrails::packs(&org).await });
+    let list = use_pages(org.slug(), |org, cursor| api::guardrails::list(&org, cursor));
+    let (packs, packs_again) = use_load(org.slug(), |org| api::guardrails::packs(&org));
     let may = org.can("guardrail.set");
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
@@ -129,7 +124,6 @@ fn Row(props: &RowProps) -> Html {
     let onswitch = {
         let switch = switch.clone();
         Callback::from(move |()| {
-            let slug = slug.clone();
             let change = UpdateGuardrail {
                 name: None,
                 check: None,
@@ -137,7 +131,7 @@ fn Row(props: &RowProps) -> Html {
                 direction: None,
                 enabled: Some(!enabled),
             };
-            switch.run(async move { api::guardrails::update(&slug, id, change).await });
+            switch.run(api::guardrails::update(&slug, id, change));
         })
     };
     let (edit, delete) = (props.guardrail.clone(), props.guardrail.clone());
@@ -235,8 +229,7 @@ fn Delete(props: &DeleteProps) -> Html {
     };
     let (running, problem) = (delete.running(), delete.problem());
     let onconfirm = Callback::from(move |()| {
-        let slug = slug.clone();
-        delete.run(async move { api::guardrails::delete(&slug, id).await });
+        delete.run(api::guardrails::delete(&slug, id));
     });
     html! {
         <Confirm title={format!("Delete {name}?")} verb="Delete guardrail" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

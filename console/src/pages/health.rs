@@ -36,8 +36,7 @@ const CIRCUITS: [Column; 4] = [
 #[component]
 pub fn HealthPage() -> Html {
     let org = use_org();
-    let (load, again) =
-        use_load(org.slug(), |org| async move { api::resilience::health(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::resilience::health(&org));
     html! {
         <>
             <Head title="Health" lead="How providers, models and keys do. What fails is left alone for a while, on every node, and then tried with care.">

@@ -60,7 +60,7 @@ pub struct Props {
 #[component]
 pub fn JudgeFields(props: &Props) -> Html {
     let org = use_org();
-    let (models, _) = use_load(org.slug(), |org| async move { api::catalog::models(&org).await });
+    let (models, _) = use_load(org.slug(), |org| api::catalog::models(&org));
     let judge = &props.judge;
     let mut names: Vec<String> = Vec::new();
     if let Some(models) = models.ready() {
@@ -119,8 +119,7 @@ pub fn JudgeFields(props: &Props) -> Html {
 fn waits(now: u32) -> Vec<(AttrValue, AttrValue)> {
     let mut all = vec![1_000, 2_000, USUAL_MS, 10_000, 30_000];
     if !all.contains(&now) {
-        all.push(now);
-        all.sort_unstable();
+        all.insert(all.partition_point(|ms| *ms < now), now);
     }
     let said = |ms: u32| match (ms / 1_000, ms % 1_000) {
         (seconds, 0) => counted(seconds.into(), "second"),

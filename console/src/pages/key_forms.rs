@@ -43,11 +43,9 @@ pub fn KeyForm(props: &FormProps) -> Html {
             let Some(name) = name.parsed::<Name>() else { return };
             let (org, provider, value) =
                 (org.slug(), provider.clone(), value.text().trim().to_owned());
-            save.run(async move {
-                match id {
-                    Some(id) => api::vault::rotate(&org, id, &value).await,
-                    None => api::vault::create(&org, &name, &provider, &value, &limits).await,
-                }
+            save.run(match id {
+                Some(id) => api::vault::rotate(&org, id, &value),
+                None => api::vault::create(&org, &name, &provider, &value, &limits),
             });
         })
     };
@@ -143,7 +141,7 @@ pub fn LimitsForm(props: &LimitsProps) -> Html {
         let (save, limits) = (save.clone(), limits.clone());
         Callback::from(move |()| {
             let (org, change) = (org.slug(), limits.change());
-            save.run(async move { api::vault::limit(&org, id, change).await });
+            save.run(api::vault::limit(&org, id, change));
         })
     };
     html! {
@@ -174,7 +172,7 @@ pub fn DeleteKey(props: &DeleteProps) -> Html {
     let (running, problem) = (delete.running(), delete.problem());
     let onconfirm = Callback::from(move |()| {
         let org = org.slug();
-        delete.run(async move { api::vault::delete(&org, id).await });
+        delete.run(api::vault::delete(&org, id));
     });
     html! {
         <Confirm title={format!("Delete key {name}?")} verb="Delete key" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

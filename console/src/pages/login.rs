@@ -24,7 +24,7 @@ pub fn LoginPage(props: &Props) -> Html {
         Callback::from(move |()| {
             if let Some(email) = email.parsed::<Email>() {
                 let password = password.text();
-                login.run(async move { api::identity::login(&email, &password).await });
+                login.run(api::identity::login(&email, &password));
             }
         })
     };

@@ -26,9 +26,7 @@ pub fn ModelDrawer(props: &Props) -> Html {
     let model = &props.model;
     // A new version of the price is another list.
     let wants = (org.slug(), model.id, model.price_version);
-    let list = use_pages(wants, |(org, id, _), cursor| async move {
-        api::catalog::prices(&org, id, cursor).await
-    });
+    let list = use_pages(wants, |(org, id, _), cursor| api::catalog::prices(&org, id, cursor));
     html! {
         <Drawer title={model.name.clone()} onclose={props.onclose.clone()}>
             <div class="badges">{ abilities(&model.traits) }</div>

@@ -1,6 +1,5 @@
 //! The fields of a model's form: from a model or what is known of one, to a request.
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use ralex_api::catalog::{
@@ -42,19 +41,19 @@ pub struct Fields {
 /// Words that are chosen from closed lists.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Words {
-    pub operations: BTreeSet<ModelOperation>,
-    pub input: BTreeSet<Modality>,
-    pub output: BTreeSet<Modality>,
-    pub supports: BTreeSet<ModelCapability>,
+    pub operations: Vec<ModelOperation>,
+    pub input: Vec<Modality>,
+    pub output: Vec<Modality>,
+    pub supports: Vec<ModelCapability>,
 }
 
 impl Words {
     fn of(traits: &ModelTraits) -> Self {
         Self {
-            operations: traits.operations.iter().copied().collect(),
-            input: traits.input_modalities.iter().copied().collect(),
-            output: traits.output_modalities.iter().copied().collect(),
-            supports: traits.supports.iter().copied().collect(),
+            operations: traits.operations.clone(),
+            input: traits.input_modalities.clone(),
+            output: traits.output_modalities.clone(),
+            supports: traits.supports.clone(),
         }
     }
 }
@@ -173,10 +172,10 @@ impl Fields {
             price_tiers: read_tiers(&self.tiers.text()).ok(),
             context_window: self.context.parsed(),
             max_output: self.output.parsed(),
-            operations: Some(self.words.operations.iter().copied().collect()),
-            input_modalities: Some(self.words.input.iter().copied().collect()),
-            output_modalities: Some(self.words.output.iter().copied().collect()),
-            supports: Some(self.words.supports.iter().copied().collect()),
+            operations: Some(self.words.operations.clone()),
+            input_modalities: Some(self.words.input.clone()),
+            output_modalities: Some(self.words.output.clone()),
+            supports: Some(self.words.supports.clone()),
             speed: Some(self.speed.parsed()),
             quality: Some(self.quality.parsed()),
             qualities: None,

@@ -1,7 +1,5 @@
 //! The form of a model, with the known ones to choose from, and its end.
 
-use std::collections::BTreeSet;
-
 use ralex_api::catalog::{
     CatalogModel, Modality, Model, ModelCapability, ModelOperation, PriceUnit, Provider,
     ProviderKind,
@@ -46,10 +44,10 @@ pub fn ModelForm(props: &FormProps) -> Html {
             let new = fields.new_model(&provider, known.as_ref());
             match (id, new) {
                 (Some(id), _) => {
-                    save.run(async move { api::catalog::update_model(&org, id, change).await });
+                    save.run(api::catalog::update_model(&org, id, change));
                 }
                 (None, Some(new)) => {
-                    save.run(async move { api::catalog::create_model(&org, new).await });
+                    save.run(api::catalog::create_model(&org, new));
                 }
                 (None, None) => {}
             }
@@ -184,12 +182,12 @@ const SUPPORTS: [ModelCapability; 8] = [
     ModelCapability::Prefill,
 ];
 
-fn checks<T: Copy + Ord + 'static>(
+fn checks<T: Copy + PartialEq + 'static>(
     label: &'static str,
     all: &[T],
     name: fn(T) -> &'static str,
     words: &UseStateHandle<Words>,
-    set: fn(&mut Words) -> &mut BTreeSet<T>,
+    set: fn(&mut Words) -> &mut Vec<T>,
 ) -> Html {
     let mut chosen = (**words).clone();
     let chosen = set(&mut chosen).clone();
@@ -201,7 +199,9 @@ fn checks<T: Copy + Ord + 'static>(
                     let words = words.clone();
                     let onchange = Callback::from(move |on: bool| {
                         let mut next = (*words).clone();
-                        if on { set(&mut next).insert(word); } else { set(&mut next).remove(&word); }
+                        let chosen = set(&mut next);
+                        chosen.retain(|it| *it != word);
+                        if on { chosen.push(word); }
                         words.set(next);
                     });
                     html! { <Check label={name(word).replace('_', " ")} on={chosen.contains(&word)} {onchange} /> }
@@ -233,8 +233,8 @@ struct KnownProps {
 fn Known(props: &KnownProps) -> Html {
     let org = use_org();
     let search = use_input("", anything);
-    let (load, _) = use_load((org.slug(), props.kind.clone()), |(org, kind)| async move {
-        api::catalog::catalog(&org, &kind).await
+    let (load, _) = use_load((org.slug(), props.kind.clone()), |(org, kind)| {
+        api::catalog::catalog(&org, &kind)
     });
     // Without the catalogue everything can still be typed.
     let known = load.ready().map(|page| page.items.clone()).unwrap_or_default();
@@ -287,7 +287,7 @@ pub fn DeleteModel(props: &DeleteProps) -> Html {
     let (running, problem) = (delete.running(), delete.problem());
     let onconfirm = Callback::from(move |()| {
         let org = org.slug();
-        delete.run(async move { api::catalog::delete_model(&org, id).await });
+        delete.run(api::catalog::delete_model(&org, id));
     });
     html! {
         <Confirm title={format!("Delete model {name}?")} verb="Delete model" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

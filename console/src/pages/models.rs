@@ -1,6 +1,6 @@
 //! Models: what can be called, what each can do, and at which price.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 
 use ralex_api::catalog::{
     Model, ModelCapability, ModelOperation, ModelTraits, Provider, UpdateModel,
@@ -72,8 +72,8 @@ pub fn ModelsPage() -> Html {
     let filters = ["q", "provider", "operation", "supports"]
         .into_iter()
         .fold(Query::default(), |filters, name| filters.with_some(name, query.find(name)));
-    let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| async move {
-        api::catalog::list_models(&org, filters, cursor).await
+    let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| {
+        api::catalog::list_models(&org, filters, cursor)
     });
     let open = keep(&over);
     let onclose = open.reform(|()| Over::Nothing);
@@ -91,9 +91,8 @@ pub fn ModelsPage() -> Html {
     let switch = {
         let (switching, org) = (switching.clone(), org.slug());
         Callback::from(move |(id, on): (ModelId, bool)| {
-            let org = org.clone();
             let change = UpdateModel { enabled: Some(on), ..UpdateModel::default() };
-            switching.run(async move { api::catalog::update_model(&org, id, change).await });
+            switching.run(api::catalog::update_model(&org, id, change));
         })
     };
     let doing = Doing { open: open.clone(), switch, may: org.can("model.configure") };
@@ -218,14 +217,14 @@ fn table(
 /// The models that are in sight, in the chosen order.
 fn ordered<'a>(models: &'a [Model], order: &str) -> Vec<&'a Model> {
     let mut models: Vec<&Model> = models.iter().collect();
-    match order {
-        "name" => models.sort_by(|one, other| one.name.cmp(&other.name)),
-        "input" => models.sort_by_key(|model| model.prices.input_price),
-        "output" => models.sort_by_key(|model| model.prices.output_price),
-        "context" => models.sort_by_key(|model| Reverse(model.context_window)),
-        "quality" => models.sort_by_key(|model| Reverse(model.traits.quality)),
-        _ => {}
-    }
+    models.sort_by(|one, other| match order {
+        "name" => one.name.cmp(&other.name),
+        "input" => one.prices.input_price.cmp(&other.prices.input_price),
+        "output" => one.prices.output_price.cmp(&other.prices.output_price),
+        "context" => other.context_window.cmp(&one.context_window),
+        "quality" => other.traits.quality.cmp(&one.traits.quality),
+        _ => Ordering::Equal,
+    });
     models
 }
 

@@ -21,7 +21,7 @@ use crate::text::time::hour;
 pub fn OverviewPage() -> Html {
     let org = use_org();
     let (query, set) = use_query();
-    let (load, again) = use_load(org.slug(), |org| async move { api::usage::overview(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::usage::overview(&org));
     let now = use_now();
     {
         let again = again.clone();

@@ -48,8 +48,7 @@ pub fn PasswordForm(props: &FormProps) -> Html {
     let onsubmit = {
         let (current, new, change) = (current.clone(), new.clone(), change.clone());
         Callback::from(move |()| {
-            let (current, new) = (current.text(), new.text());
-            change.run(async move { api::identity::change_password(&current, &new).await });
+            change.run(api::identity::change_password(&current.text(), &new.text()));
         })
     };
     html! {

@@ -35,11 +35,7 @@ pub fn PeoplePage() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let list =
-        use_pages(
-            org.slug(),
-            |org, cursor| async move { api::identity::members(&org, cursor).await },
-        );
+    let list = use_pages(org.slug(), |org, cursor| api::identity::members(&org, cursor));
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let done = {
@@ -160,7 +156,7 @@ fn Remove(props: &RemoveProps) -> Html {
     let (running, problem, name) = (remove.running(), remove.problem(), org.name());
     let onconfirm = Callback::from(move |()| {
         let org = org.slug();
-        remove.run(async move { api::identity::remove_member(&org, user.id).await });
+        remove.run(api::identity::remove_member(&org, user.id));
     });
     html! {
         <Confirm title={format!("Remove {}?", props.member.user.name)} verb="Remove" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

@@ -63,9 +63,9 @@ pub fn PreferenceForm(props: &Props) -> Html {
         let (save, at) = (save.clone(), *at);
         Callback::from(move |()| {
             let Some(at) = at else { return };
-            let (slug, rules) = (slug.clone(), rules.clone());
+            let rules = rules.clone();
             let set = SetPreference { team: at.team(), project: at.project(), rules };
-            save.run(async move { api::routing::set_preference(&slug, set).await });
+            save.run(api::routing::set_preference(&slug, set));
         })
     };
     let title = match &props.old {

@@ -58,7 +58,7 @@ enum Over {
 #[component]
 fn OwnTokens() -> Html {
     let over = use_state(|| Over::Nothing);
-    let (load, again) = use_load((), |()| async { api::identity::own_tokens(None).await });
+    let (load, again) = use_load((), |()| api::identity::own_tokens(None));
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let created = {
@@ -124,9 +124,7 @@ fn CreateOwn(props: &CreateProps) -> Html {
         Callback::from(move |()| {
             if let Some(name) = name.parsed() {
                 let expires_at = end_of(&life);
-                create.run(async move {
-                    api::identity::create_own_token(NewPersonalToken { name, expires_at }).await
-                });
+                create.run(api::identity::create_own_token(NewPersonalToken { name, expires_at }));
             }
         })
     };
@@ -154,7 +152,7 @@ fn RevokeOwn(props: &RevokeProps) -> Html {
     let revoke = use_action(props.ondone.clone());
     let (running, problem, id) = (revoke.running(), revoke.problem(), props.token.id);
     let onconfirm = Callback::from(move |()| {
-        revoke.run(async move { api::identity::revoke_own_token(id).await });
+        revoke.run(api::identity::revoke_own_token(id));
     });
     html! {
         <Confirm title={format!("Revoke {}?", props.token.name)} verb="Revoke token" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
@@ -166,7 +164,7 @@ fn RevokeOwn(props: &RevokeProps) -> Html {
 #[component]
 fn Sessions() -> Html {
     let toast = use_toast();
-    let (load, again) = use_load((), |()| async { api::identity::sessions(None).await });
+    let (load, again) = use_load((), |()| api::identity::sessions(None));
     let end = {
         let again = again.clone();
         use_action(Callback::from(move |()| {
@@ -182,7 +180,7 @@ fn Sessions() -> Html {
                 <ul class="rows">
                     { for page.items.iter().map(|session| {
                         let (end, id) = (end.clone(), session.id);
-                        let onclick = Callback::from(move |()| end.run(async move { api::identity::end_session(id).await }));
+                        let onclick = Callback::from(move |()| end.run(api::identity::end_session(id)));
                         session_row(session, onclick)
                     }) }
                 </ul>

@@ -6,7 +6,7 @@ use yew::prelude::*;
 
 use super::provider_timeouts::use_phases;
 use crate::api;
-use crate::api::client::Answer;
+use crate::api::client::Reply;
 use crate::components::{Badge, Banner, Confirm, Dialog, Form, SelectField, TextField, Tone};
 use crate::hooks::input::{needed, parses};
 use crate::hooks::{use_action, use_input};
@@ -47,12 +47,12 @@ pub fn ProviderForm(props: &FormProps) -> Html {
         let known = old.map(|provider| provider.slug.to_string());
         let phases = phases.clone();
         Callback::from(move |()| {
-            let (org, known) = (org.clone(), known.clone());
             let kind = kind.clone();
             let base_url = address.filled().filter(|_| kind != ProviderKind::SIMULATED);
             let Some(slug) = slug.parsed() else { return };
             let timeouts = phases.timeouts();
-            save.run(send(org, known, NewProvider { slug, kind, base_url, timeouts }));
+            let new = NewProvider { slug, kind, base_url, timeouts };
+            save.run(send(&org, known.as_deref(), new));
         })
     };
     let onkind = {
@@ -99,14 +99,14 @@ pub fn ProviderForm(props: &FormProps) -> Html {
 }
 
 /// Adds a provider, or changes the one that is known by a slug.
-async fn send(org: String, known: Option<String>, new: NewProvider) -> Answer<Provider> {
+fn send(org: &str, known: Option<&str>, new: NewProvider) -> Reply<Provider> {
     match known {
         Some(slug) => {
             let timeouts = Some(new.timeouts);
             let change = UpdateProvider { base_url: new.base_url, enabled: None, timeouts };
-            api::catalog::update_provider(&org, &slug, change).await
+            api::catalog::update_provider(org, slug, change)
         }
-        None => api::catalog::create_provider(&org, new).await,
+        None => api::catalog::create_provider(org, new),
     }
 }
 
@@ -164,7 +164,7 @@ pub fn DeleteProvider(props: &DeleteProps) -> Html {
         (delete.running(), delete.problem(), format!("Delete provider {slug}?"));
     let onconfirm = Callback::from(move |()| {
         let (org, slug) = (org.slug(), slug.to_string());
-        delete.run(async move { api::catalog::delete_provider(&org, &slug).await });
+        delete.run(api::catalog::delete_provider(&org, &slug));
     });
     html! {
         <Confirm {title} verb="Delete provider" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

@@ -88,9 +88,8 @@ pub fn ProvidersPage() -> Html {
     let switch = {
         let (switching, org) = (switching.clone(), org.slug());
         Callback::from(move |(slug, on): (String, bool)| {
-            let org = org.clone();
             let change = UpdateProvider { base_url: None, enabled: Some(on), timeouts: None };
-            switching.run(async move { api::catalog::update_provider(&org, &slug, change).await });
+            switching.run(api::catalog::update_provider(&org, &slug, change));
         })
     };
     let doing = Doing { open: open.clone(), switch, may };

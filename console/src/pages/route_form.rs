@@ -12,6 +12,7 @@ use crate::components::{
 use crate::hooks::input::{anything, needed};
 use crate::hooks::{keep, use_action, use_input};
 use crate::session::use_org;
+use crate::text::number::decimal;
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -68,7 +69,7 @@ fn targets(text: &str) -> Vec<RouteTarget> {
 /// `model 5`: a model and a share of the calls in percent.
 fn share(text: &str) -> Option<Share> {
     let (model, percent) = text.trim().rsplit_once(char::is_whitespace)?;
-    let percent = percent.trim_end_matches('%').parse().ok()?;
+    let percent = decimal(percent.trim_end_matches('%'))?;
     Some(Share { model: model.trim().to_owned(), percent })
 }
 
@@ -120,16 +121,13 @@ pub fn RouteForm(props: &Props) -> Html {
                 fallbacks: targets(&fallbacks.text()).into_iter().map(|one| one.name).collect(),
                 escalation: kept.clone(),
             };
-            let (slug, old) = (slug.clone(), old.clone());
             let (name, description) = (name.text().trim().to_owned(), description.text());
-            save.run(async move {
-                if let Some(old) = old {
-                    let description = Some(description);
-                    let change = UpdateRoute { description, enabled: None, spec: Some(spec) };
-                    api::routing::update_route(&slug, &old.name, change).await
-                } else {
-                    api::routing::create_route(&slug, NewRoute { name, description, spec }).await
-                }
+            save.run(if let Some(old) = &old {
+                let description = Some(description);
+                let change = UpdateRoute { description, enabled: None, spec: Some(spec) };
+                api::routing::update_route(&slug, &old.name, change)
+            } else {
+                api::routing::create_route(&slug, NewRoute { name, description, spec })
             });
         })
     };
@@ -267,12 +265,11 @@ pub fn AliasForm(props: &AliasProps) -> Html {
     let onsubmit = {
         let (save, name, target) = (save.clone(), name.clone(), target.clone());
         Callback::from(move |()| {
-            let slug = slug.clone();
             let new = NewAlias {
                 name: name.text().trim().to_owned(),
                 target: target.text().trim().to_owned(),
             };
-            save.run(async move { api::routing::create_alias(&slug, new).await });
+            save.run(api::routing::create_alias(&slug, new));
         })
     };
     html! {
@@ -305,8 +302,7 @@ pub fn DeleteRoute(props: &DeleteProps) -> Html {
     let onconfirm = {
         let name = name.clone();
         Callback::from(move |()| {
-            let (slug, name) = (slug.clone(), name.clone());
-            delete.run(async move { api::routing::delete_route(&slug, &name).await });
+            delete.run(api::routing::delete_route(&slug, &name));
         })
     };
     html! {
@@ -327,8 +323,7 @@ pub fn DeleteAlias(props: &DeleteProps) -> Html {
     let onconfirm = {
         let name = name.clone();
         Callback::from(move |()| {
-            let (slug, name) = (slug.clone(), name.clone());
-            delete.run(async move { api::routing::delete_alias(&slug, &name).await });
+            delete.run(api::routing::delete_alias(&slug, &name));
         })
     };
     html! {

@@ -200,10 +200,9 @@ fn Remove(props: &RemoveProps) -> Html {
     let remove = use_action(props.ondone.reform(move |_| said.clone()));
     let (running, problem) = (remove.running(), remove.problem());
     let onconfirm = Callback::from(move |()| {
-        let slug = slug.clone();
         let rules = PreferenceRules::default();
         let set = SetPreference { team: scope.team(), project: scope.project(), rules };
-        remove.run(async move { api::routing::set_preference(&slug, set).await });
+        remove.run(api::routing::set_preference(&slug, set));
     });
     html! {
         <Confirm title={format!("Remove the preferences of {}?", props.name)} verb="Remove preferences" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

@@ -30,7 +30,7 @@ const SUGGESTIONS: [Column; 3] =
 #[component]
 pub fn RouteReport() -> Html {
     let org = use_org();
-    let (load, again) = use_load(org.slug(), |org| async move { api::routing::report(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::routing::report(&org));
     html! { <section class="panel"><h2>{ "Last 30 days" }</h2>{ show(&load, &again, |report| reported(report)) }</section> }
 }
 

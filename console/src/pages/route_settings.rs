@@ -11,6 +11,7 @@ use crate::hooks::input::positive_money;
 use crate::hooks::{Input, keep, use_action, use_input, use_load};
 use crate::session::use_org;
 use crate::text::list::words;
+use crate::text::number::decimal;
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -21,8 +22,7 @@ pub struct Props {
 #[component]
 pub fn Settings(props: &Props) -> Html {
     let org = use_org();
-    let (load, again) =
-        use_load(org.slug(), |org| async move { api::routing::settings(&org).await });
+    let (load, again) = use_load(org.slug(), |org| api::routing::settings(&org));
     html! {
         <>
             <Head title="Routes" lead="How models are ranked in this organisation, when an answer is tried again, and what answers where a model cannot." />
@@ -97,9 +97,9 @@ impl Fields {
         let weights = if *self.own_weights {
             let [success, cost, speed] = &self.weights;
             Some(Weights {
-                success: success.parsed()?,
-                cost: cost.parsed()?,
-                speed: speed.parsed()?,
+                success: decimal(&success.text())?,
+                cost: decimal(&cost.text())?,
+                speed: decimal(&speed.text())?,
             })
         } else {
             None
@@ -111,7 +111,7 @@ impl Fields {
             None
         };
         Some(RoutingSettings {
-            explore_percent: self.explore.parsed()?,
+            explore_percent: decimal(&self.explore.text())?,
             escalation,
             weights,
             sticky_minutes: self.sticky.parsed()?,
@@ -136,8 +136,7 @@ fn SettingsForm(props: &FormProps) -> Html {
         let (save, slug) = (save.clone(), org.slug());
         Callback::from(move |()| {
             let Some(settings) = settings.clone() else { return };
-            let slug = slug.clone();
-            save.run(async move { api::routing::set_settings(&slug, settings).await });
+            save.run(api::routing::set_settings(&slug, settings));
         })
     };
     let [success, cost, speed] = fields.weights.clone();
@@ -203,7 +202,7 @@ const fn label(signal: Signal) -> &'static str {
 }
 
 fn number(text: &str, most: f64) -> Option<String> {
-    let fine = text.trim().parse().is_ok_and(|number: f64| (0.0..=most).contains(&number));
+    let fine = decimal(text).is_some_and(|number| (0.0..=most).contains(&number));
     (!fine).then(|| format!("A number from 0 to {most}."))
 }
 

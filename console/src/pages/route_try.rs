@@ -47,8 +47,7 @@ pub fn TryRoute(props: &Props) -> Html {
             let text = labels.text();
             let labels = text.split(',').map(str::trim).filter(|label| !label.is_empty());
             let request = request(&model, prompt.text(), labels.map(str::to_owned).collect());
-            let slug = slug.clone();
-            preview.run(async move { api::routing::preview(&slug, request).await });
+            preview.run(api::routing::preview(&slug, request));
         })
     };
     let options: Vec<(AttrValue, AttrValue)> =

@@ -91,9 +91,8 @@ fn RouteList(props: &ListProps) -> Html {
     let switch = {
         let (switching, slug) = (switching.clone(), org.slug());
         Callback::from(move |(name, on): (String, bool)| {
-            let slug = slug.clone();
             let change = UpdateRoute { description: None, enabled: Some(on), spec: None };
-            switching.run(async move { api::routing::update_route(&slug, &name, change).await });
+            switching.run(api::routing::update_route(&slug, &name, change));
         })
     };
     html! {

@@ -141,9 +141,7 @@ fn AddProject(props: &AddProps) -> Html {
         Callback::from(move |()| {
             if let (Some(name), Some(slug)) = (name.parsed(), slug.parsed()) {
                 let (org, team) = (org.slug(), team.clone());
-                create.run(async move {
-                    api::identity::create_project(&org, NewProject { slug, name, team }).await
-                });
+                create.run(api::identity::create_project(&org, NewProject { slug, name, team }));
             }
         })
     };
@@ -176,8 +174,7 @@ fn DeleteProject(props: &DeleteProjectProps) -> Html {
     };
     let (running, problem, id) = (delete.running(), delete.problem(), props.project.id.to_string());
     let onconfirm = Callback::from(move |()| {
-        let (org, id) = (org.clone(), id.clone());
-        delete.run(async move { api::identity::delete_project(&org, &id).await });
+        delete.run(api::identity::delete_project(&org, &id));
     });
     html! {
         <Confirm title={format!("Delete project {name}?")} verb="Delete project" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
@@ -212,10 +209,7 @@ fn Rename(props: &RenameProps) -> Html {
             (name.clone(), rename.clone(), org.slug(), props.team.slug.to_string());
         Callback::from(move |()| {
             if let Some(name) = name.parsed() {
-                let (org, slug) = (org.clone(), slug.clone());
-                rename.run(async move {
-                    api::identity::update_team(&org, &slug, UpdateTeam { name }).await
-                });
+                rename.run(api::identity::update_team(&org, &slug, UpdateTeam { name }));
             }
         })
     };
@@ -254,7 +248,7 @@ fn DeleteTeam(props: &DeleteTeamProps) -> Html {
     let (running, problem) = (delete.running(), delete.problem());
     let onconfirm = Callback::from(move |()| {
         let (org, slug) = (org.slug(), slug.to_string());
-        delete.run(async move { api::identity::delete_team(&org, &slug).await });
+        delete.run(api::identity::delete_team(&org, &slug));
     });
     let ask = {
         let asking = asking.clone();

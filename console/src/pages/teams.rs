@@ -29,8 +29,7 @@ pub fn TeamsPage() -> Html {
     let (query, set) = use_query();
     let creating = use_state(|| false);
     let toast = use_toast();
-    let (load, again) =
-        use_load(org.slug(), |org| async move { api::identity::teams(&org, None).await });
+    let (load, again) = use_load(org.slug(), |org| api::identity::teams(&org, None));
     let open = {
         let (query, set) = (query.clone(), set);
         Callback::from(move |slug: String| set.emit(query.with("team", &slug)))
@@ -105,9 +104,7 @@ fn CreateTeam(props: &CreateProps) -> Html {
         Callback::from(move |()| {
             if let (Some(name), Some(slug)) = (name.parsed(), slug.parsed()) {
                 let org = org.slug();
-                create.run(async move {
-                    api::identity::create_team(&org, NewTeam { slug, name }).await
-                });
+                create.run(api::identity::create_team(&org, NewTeam { slug, name }));
             }
         })
     };

@@ -83,8 +83,7 @@ fn Fields(props: &FieldsProps) -> Html {
                 models: Some((*models).clone()).filter(|models| !models.is_empty()),
                 expires_at: end_of(&life),
             };
-            let org = org.clone();
-            create.run(async move { api::identity::create_token(&org, new).await });
+            create.run(api::identity::create_token(&org, new));
         })
     };
     let onteam = {

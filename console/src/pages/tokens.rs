@@ -37,11 +37,7 @@ pub fn TokensPage() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let list =
-        use_pages(
-            org.slug(),
-            |org, cursor| async move { api::identity::tokens(&org, cursor).await },
-        );
+    let list = use_pages(org.slug(), |org, cursor| api::identity::tokens(&org, cursor));
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let created = {
@@ -187,7 +183,7 @@ fn Revoke(props: &RevokeProps) -> Html {
     let (running, problem) = (revoke.running(), revoke.problem());
     let onconfirm = Callback::from(move |()| {
         let org = org.slug();
-        revoke.run(async move { api::identity::revoke_token(&org, id).await });
+        revoke.run(api::identity::revoke_token(&org, id));
     });
     html! {
         <Confirm title={format!("Revoke {name}?")} verb="Revoke token" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>

@@ -25,8 +25,8 @@ pub fn UsagePage() -> Html {
     let named = query.find("by").unwrap_or("model");
     let (by, title) = GROUPS.into_iter().find(|(name, _)| *name == named).unwrap_or(GROUPS[0]);
     let (from, to) = bounds(&query);
-    let (load, again) = use_load((org.slug(), by, from, to), |(org, by, from, to)| async move {
-        api::usage::usage(&org, by, from, to).await
+    let (load, again) = use_load((org.slug(), by, from, to), |(org, by, from, to)| {
+        api::usage::usage(&org, by, from, to)
     });
     let onchange = {
         let (query, set) = (query.clone(), set);

@@ -2,9 +2,15 @@
 
 use serde_json::Value;
 
+use super::json;
+
 /// A `curl` that sends `body` to `url` with these headers, ready to paste into a shell.
 pub fn command(url: &str, headers: &[(&str, &str)], body: &Value) -> String {
-    let body = serde_json::to_string_pretty(body).unwrap_or_default();
+    let fields =
+        body.as_object().into_iter().flatten().map(|(name, value)| {
+            format!("  \"{name}\": {}", json::compact(value).unwrap_or_default())
+        });
+    let body = format!("{{\n{}\n}}", fields.collect::<Vec<_>>().join(",\n"));
     let mut lines = vec![
         format!("curl -N {}", quoted(url)),
         "  -H \"Authorization: Bearer $RALEX_TOKEN\"".to_owned(),
@@ -30,6 +36,7 @@ mod tests {
     fn a_quote_in_the_message_stays_in_the_message() {
         let body = serde_json::json!({ "content": "it's; rm -rf $HOME" });
         let command = command("http://localhost/v1/x", &[("x-ralex-org", "acme")], &body);
+        assert!(command.contains("-d '{\n  \"content\": \"it"), "{command}");
         assert!(command.contains(r"it'\''s; rm -rf $HOME"), "{command}");
         assert!(command.starts_with("curl -N 'http://localhost/v1/x' \\\n  -H"), "{command}");
         assert!(command.contains("-H 'x-ralex-org: acme'"), "{command}");

@@ -2,6 +2,7 @@
 
 pub mod code;
 pub mod curl;
+pub mod json;
 pub mod list;
 pub mod money;
 pub mod number;

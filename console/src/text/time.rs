@@ -1,6 +1,6 @@
 //! Instants in words: short and relative to read, exact on demand.
 
-use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -42,17 +42,17 @@ pub fn day(instant: DateTime<Utc>) -> String {
 
 /// `04:30`.
 pub fn hour(instant: DateTime<Utc>) -> String {
-    instant.format("%H:%M").to_string()
+    format!("{:02}:{:02}", instant.hour(), instant.minute())
 }
 
 /// `21 Nov 2026, 04:30:12 UTC`: every second and the zone, for a tooltip.
 pub fn exact(instant: DateTime<Utc>) -> String {
-    format!("{}, {} UTC", date(instant.date_naive()), instant.format("%H:%M:%S"))
+    format!("{}, {}:{:02} UTC", date(instant.date_naive()), hour(instant), instant.second())
 }
 
 /// `2026-11-21`, the form that a date field and an address have.
 pub fn iso_date(instant: DateTime<Utc>) -> String {
-    instant.format("%Y-%m-%d").to_string()
+    instant.date_naive().to_string()
 }
 
 /// Midnight UTC of a day as a date field writes it.
