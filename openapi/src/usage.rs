@@ -84,7 +84,7 @@ impl CallState {
 }
 
 crate::answer! {
-    /// Sums over calls that settled.
+    /// Sums over calls that settled, but for those that only counted tokens.
     pub struct UsageRow {
         /// A model's name, a team's slug, a token's id, or a day (`2026-03-01`).
         pub key: String,
@@ -137,8 +137,9 @@ crate::answer! {
         /// that means the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub cached: Option<String>,
-        /// What it was made for, where that is not its caller's own request: `cache` for the vector
-        /// of a question.
+        /// What it was made for, where that is not its caller's own question: `cache` for the vector
+        /// of a question, `guardrails` for a judge's word, `batch` for the lines of a file, `count`
+        /// where tokens were counted for nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub purpose: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use ralex_identity::SignedIn;
 use ralex_kernel::{CallId, Money, OrgId, Problem, ScopePath};
-use ralex_providers::{Inbound, UpstreamError};
+use ralex_providers::{Inbound, Operation, UpstreamError};
 
 use crate::choice::Wishes;
 use crate::stream::CallStream;
@@ -21,6 +21,15 @@ pub struct CallRequest {
     pub wishes: Wishes,
     /// Headers that change what the body means, in one line.
     pub meaning: String,
+}
+
+impl CallRequest {
+    /// What the call is made for, where that is not to have a question answered: `count` where
+    /// tokens are counted, as clients do between their questions.
+    pub(crate) fn purpose(&self) -> Option<&'static str> {
+        let counts = self.inbound.operation() == Operation::CountTokens;
+        self.wishes.purpose.or(counts.then_some("count"))
+    }
 }
 
 /// What the caller gets.

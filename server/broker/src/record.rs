@@ -21,7 +21,7 @@ impl Broker {
             provider: plan.provider_slug.to_string(),
             upstream_model: plan.target.upstream_model.clone(),
             prices: prices(plan),
-            why: Why { purpose: request.wishes.purpose, ..decided.why.clone() },
+            why: Why { purpose: request.purpose(), ..decided.why.clone() },
             ..self.asked(request, decided.call)
         }
     }
@@ -50,7 +50,7 @@ impl Broker {
             started_at: self.parts.clock.now(),
             why: Why {
                 priority: Some(request.wishes.priority().as_str()),
-                purpose: request.wishes.purpose,
+                purpose: request.purpose(),
                 ..Why::default()
             },
         }
@@ -80,7 +80,7 @@ pub(crate) fn intent(request: &CallRequest, decided: &Decided, held: Money) -> C
         prompt_digest: decided.digest.clone(),
         others: others(decided),
         approval: decided.guard.as_ref().and_then(|guard| guard.pass).map(|pass| pass.approval),
-        purpose: request.wishes.purpose,
+        purpose: request.purpose(),
     }
 }
 
@@ -129,6 +129,6 @@ pub(crate) fn refused_intent(request: &CallRequest, scope: &Scope, call: CallId)
         prompt_digest: String::new(),
         others: Vec::new(),
         approval: None,
-        purpose: request.wishes.purpose,
+        purpose: request.purpose(),
     }
 }

@@ -50,7 +50,8 @@ pub struct Why {
     pub queued_ms: Option<u32>,
     /// Rules that found something in the request, as JSON: ids and counts.
     pub guardrails: Option<String>,
-    /// What it is made for, where that is not its caller's own request: `cache`.
+    /// What it is made for, where that is not its caller's own question: `cache`, `guardrails`,
+    /// `batch`, `count`.
     pub purpose: Option<&'static str>,
 }
 

@@ -232,6 +232,10 @@ def codex_again(place):
     return ["exec", "resume", "--last", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", AGAIN]
 
 
+def claude_again(place):
+    return ["-c", "-p", AGAIN, "--model", place.model]
+
+
 def gemini_again(place):
     return ["-m", place.model, "--resume", "latest", "-p", AGAIN]
 
@@ -279,6 +283,7 @@ CLIS = [
         Check("picture", "messages", claude("ANTHROPIC_AUTH_TOKEN"), reads_picture("Read", "file_path"), reaches='"media_type":"image/'),
         Check("picture, provider of chat completions", "chat", claude("ANTHROPIC_AUTH_TOKEN"), reads_picture("Read", "file_path"),
               reaches="data:image/"),
+        Check("conversation goes on", "messages", claude("ANTHROPIC_AUTH_TOKEN"), reads("Read", "file_path"), then=claude_again),
         Check("limited at first", "messages", claude("ANTHROPIC_AUTH_TOKEN"), reads("Read", "file_path"), first=LIMITED),
     ]),
     Cli("gemini-cli", NODE + "gemini", [
@@ -286,6 +291,8 @@ CLIS = [
         Check("generateContent, provider of chat completions", "chat", gemini, reads("read_file", "file_path")),
         Check("conversation goes on", "gemini", gemini, reads("read_file", "file_path"), then=gemini_again),
         Check("thoughts, provider of messages", "messages", gemini, thoughtfully("read_file", "file_path")),
+        Check("picture", "gemini", gemini, reads_picture("read_file", "file_path"), reaches="inlineData"),
+        Check("picture, provider of messages", "messages", gemini, reads_picture("read_file", "file_path"), reaches='"media_type":"image/'),
     ]),
     Cli("qwen-code", NODE + "qwen", [
         Check("chat completions", "chat", qwen_openai, reads("read_file", "file_path")),
@@ -338,7 +345,10 @@ def run_check(gateway, tools, cli, check):
     }
     starts = [[*run.arguments, *check.more], *([check.then(place)] if check.then else [])]
     try:
-        for arguments in starts:
+        for turn, arguments in enumerate(starts):
+            if turn:
+                # No provider gives an id twice; Claude Code drops the results of calls whose id it has seen.
+                place.script(renamed(check.script(work), turn))
             done = subprocess.run(
                 [tools / cli.program, *arguments], cwd=work, env=environment, stdin=subprocess.DEVNULL,
                 capture_output=True, text=True, timeout=SECONDS,
@@ -348,6 +358,12 @@ def run_check(gateway, tools, cli, check):
         wrong = [f"it did not end in {SECONDS} s: {(slow.stdout or b'')[-300:]!r} {(slow.stderr or b'')[-300:]!r}"]
     shutil.rmtree(root, ignore_errors=True)
     return wrong
+
+
+def renamed(script, turn):
+    """The same answer, with another id for the call of a tool that may be in it."""
+    call = script.get("tool_call")
+    return {**script, "tool_call": {**call, "id": f"{call['id']}_{turn}"}} if call else script
 
 
 def judge(check, place, work, done):

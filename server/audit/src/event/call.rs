@@ -31,7 +31,8 @@ pub struct CallOpened {
     /// Where else it may go, and with which keys, should the first not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Candidate>,
-    /// What it is made for, where that is not its caller's own request: `cache`.
+    /// What it is made for, where that is not its caller's own question: `cache`, `guardrails`,
+    /// `batch`, `count`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<&'static str>,
 }

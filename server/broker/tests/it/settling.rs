@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use ralex_api::usage::CallState;
+use ralex_access::Access;
+use ralex_api::usage::{CallState, UsageQuery};
 use ralex_broker::Answered;
 use ralex_kernel::{Code, Money};
 
@@ -49,6 +50,10 @@ async fn what_costs_nothing_needs_nothing_left_in_a_budget() {
     assert!(body.starts_with(br#"{"input_tokens":"#), "{body:?}");
     let budget = world.only_budget().await;
     assert_eq!((budget.spent, budget.held), (Money::ZERO, Money::ZERO));
+    // It is in the record for what it is, and no call of those that usage counts.
+    assert_eq!(world.log("call.opened").await.last().unwrap()["purpose"], "count");
+    let usage = world.budgets.usage(&Access::internal(world.org), &UsageQuery::default()).await;
+    assert_eq!(usage.unwrap().total.calls, 0);
     world.adds_up().await;
 }
 

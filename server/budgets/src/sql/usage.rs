@@ -39,7 +39,7 @@ pub(crate) async fn grouped(
                    sum(c.cost_saved) as saved, (array_agg(c.user_id))[1] as user_id
                from call c
                where c.org_id = $1 and c.started_at >= $5 and c.started_at < $6
-                 and c.state not in ('open', 'refused')
+                 and c.state not in ('open', 'refused') and c.purpose is distinct from 'count'
                  and ($2::uuid is null or c.team_id = $2)
                  and ($3::uuid is null or c.project_id = $3)
                group by 1)
@@ -297,7 +297,7 @@ pub(crate) async fn hours(
                from call c
                where c.org_id = $1 and c.started_at >= $4
                  and c.started_at < $4 + interval '24 hours'
-                 and c.state not in ('open', 'refused')
+                 and c.state not in ('open', 'refused') and c.purpose is distinct from 'count'
                  and ($2::uuid is null or c.team_id = $2)
                  and ($3::uuid is null or c.project_id = $3)
                group by 1)

@@ -45,7 +45,7 @@ pub(crate) async fn fold(conn: &mut PgConnection, org: OrgId) -> Result<()> {
                       coalesce(c.difficulty, 0)::int as difficulty
                from call c left join batch b on b.org_id = c.org_id and b.id = c.id
                where c.org_id = $1 and c.started_at >= (select day from since)::timestamp at time zone 'UTC'
-                 and c.cached is null
+                 and c.cached is null and c.purpose is distinct from 'count'
                  and (c.state = 'success' or (c.state = 'error' and c.problem like 'upstream%'))
                union all
                select (a.started_at at time zone 'UTC')::date, coalesce(c.task_type, 'unknown'), a.model,
