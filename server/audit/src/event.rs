@@ -268,6 +268,21 @@ pub enum Event {
     #[serde(rename = "batch.closed")]
     BatchClosed { batch: CallId, status: String, completed: u32, failed: u32 },
 
+    /// A provider is about to be asked for an answer that it keeps.
+    #[serde(rename = "answer.asked")]
+    AnswerAsked {
+        /// The provider's own id, as it was given out.
+        answer: String,
+        provider: String,
+        /// `read`, `input_items`, `cancel` or `delete`.
+        action: &'static str,
+        scope: ScopePath,
+        secret: Option<SecretId>,
+    },
+    /// The provider deleted it.
+    #[serde(rename = "answer.deleted")]
+    AnswerDeleted { answer: String, provider: String },
+
     /// Someone asked for something that they may not do.
     #[serde(rename = "access.denied")]
     AccessDenied { permission: String, scope: ScopePath },

@@ -233,6 +233,7 @@ pub(crate) const fn operation(operation: Operation) -> ModelOperation {
         | Operation::CountTokens
         | Operation::Files
         | Operation::Batches
+        | Operation::Responses
         | Operation::Models => ModelOperation::Generate,
     }
 }

@@ -6,6 +6,7 @@
 //! call that it will be; a batch is one call, held at the worst case of all its lines and settled
 //! line by line at what they used.
 
+mod answers;
 mod batch;
 mod find;
 mod follow;
@@ -25,6 +26,7 @@ use ralex_kernel::{OrgId, Problem, ScopePath, TokenId, UserId};
 use ralex_providers::{Dialect, Inbound, Kept, Operation};
 use ralex_store::Tenant;
 
+pub use answers::AnswerAction;
 pub use kept::{Content, FileQuery, NewFile};
 
 use crate::Broker;

@@ -50,7 +50,7 @@ pub use cache::run_cache_sweeper;
 pub use choice::{Candidate, Chosen, Wishes};
 pub use course::Resilience;
 pub use exchange::{About, Answered, CallRequest, Failure};
-pub use keep::{Content, FileQuery, KeepRequest, NewFile};
+pub use keep::{AnswerAction, Content, FileQuery, KeepRequest, NewFile};
 pub use queue::Places;
 pub use stream::CallStream;
 use writer::Writer;

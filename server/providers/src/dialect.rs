@@ -61,6 +61,8 @@ pub enum Operation {
     CountTokens,
     Files,
     Batches,
+    /// Answers that a provider keeps, in the form of OpenAI's responses.
+    Responses,
     Models,
 }
 
@@ -73,7 +75,10 @@ impl Operation {
     /// Counting costs nothing anywhere, nor does looking at what is kept: a batch tells its usage
     /// each time that one looks at it.
     pub const fn is_free(self) -> bool {
-        matches!(self, Self::CountTokens | Self::Files | Self::Batches | Self::Models)
+        matches!(
+            self,
+            Self::CountTokens | Self::Files | Self::Batches | Self::Responses | Self::Models
+        )
     }
 
     pub const fn as_str(self) -> &'static str {
@@ -91,6 +96,7 @@ impl Operation {
             Self::CountTokens => "count_tokens",
             Self::Files => "files",
             Self::Batches => "batches",
+            Self::Responses => "responses",
             Self::Models => "models",
         }
     }

@@ -92,6 +92,7 @@ impl Inbound {
             | Operation::Rerank
             | Operation::Files
             | Operation::Batches
+            | Operation::Responses
             | Operation::Models => Dialect::OpenaiChat,
         };
         Self::parse_operation_at(operation, dialect, raw, content_type, InPath::default())
@@ -190,7 +191,11 @@ fn check(
         }
         Operation::ImageVariations => return with_file("image", manner),
         Operation::Transcriptions | Operation::Translations => return with_file("file", manner),
-        Operation::Generate | Operation::Files | Operation::Batches | Operation::Models => &[],
+        Operation::Generate
+        | Operation::Files
+        | Operation::Batches
+        | Operation::Responses
+        | Operation::Models => &[],
     };
     match required.iter().find(|field| given(body, field).is_none()) {
         Some(field) => Err(Problem::field(*field, "is required")),
@@ -237,6 +242,7 @@ fn streamed(operation: Operation, body: &Object, form: bool) -> Result<bool, Pro
         | Operation::CountTokens
         | Operation::Files
         | Operation::Batches
+        | Operation::Responses
         | Operation::Models => Ok(false),
     }
 }
@@ -284,6 +290,7 @@ pub fn prepare_operation(inbound: &Inbound, target: &Target) -> Result<Prepared,
                 | Operation::CountTokens
                 | Operation::Files
                 | Operation::Batches
+                | Operation::Responses
                 | Operation::Models => named(inbound, target),
             };
             let url = (!spec.is_simulated()).then(|| url(inbound, target, path)).transpose()?;
@@ -345,7 +352,7 @@ fn understands(spec: &ProviderSpec, operation: Operation, dialect: Dialect) -> b
         Dialect::AnthropicMessages | Dialect::Gemini | Dialect::BedrockConverse => dialect,
     };
     match operation {
-        Operation::Files | Operation::Batches | Operation::CountTokens => {
+        Operation::Files | Operation::Batches | Operation::Responses | Operation::CountTokens => {
             let mut wires = spec.speaks.iter().map(|speaks| family(speaks.wire));
             wires.any(|wire| wire == family(dialect))
         }

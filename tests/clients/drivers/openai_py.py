@@ -247,6 +247,25 @@ def response_continues(job):
         return {"texts": [first.output_text, events.get_final_response().output_text]}
 
 
+def response_keeps(job):
+    made = client(job).responses.create(**respond(job, store=True))
+    kept = client(job).responses
+    read = kept.retrieve(made.id)
+    asked = [part.text for item in kept.input_items.list(made.id, limit=20) for part in item.content]
+    kept.delete(made.id)
+    try:
+        kept.retrieve(made.id)
+        gone = False
+    except openai.NotFoundError:
+        gone = True
+    return {"texts": [made.output_text, read.output_text], "asked": asked, "gone": gone}
+
+
+def azure_response(job):
+    done = azure(job).responses.create(**respond(job))
+    return {"text": done.output_text, "stop": done.status, "usage": [done.usage.input_tokens, done.usage.output_tokens]}
+
+
 def response_contents(job):
     for event in client(job).responses.create(**respond(job), stream=True):
         if event.type in ("error", "response.failed"):
@@ -267,6 +286,7 @@ serve({
     "breaks": lambda job: broken(contents(job)), "hangs": hangs,
     "response_sees": response_sees, "response_parses": response_parses, "response_stream_parses": response_stream_parses,
     "response_thinks": response_thinks, "response_continues": response_continues,
+    "response_keeps": response_keeps, "azure_response": azure_response,
     # The SDK raises or yields, as the provider spells its event; Ralex writes what is raised.
     "response_breaks": lambda job: {**broken(response_contents(job)), "kind": "any"}, "response_hangs": response_hangs,
     "plain": plain(client), "stream": stream(client), "tools": tools,

@@ -94,6 +94,8 @@ HABITS = {
     "hangs": Habit([MANY_WORDS], {"heard": "word0"}, books=hung_up),
     # What is to be answered later, in a file.
     "batch": Habit([PLAIN], {"texts": [ANSWER, ANSWER], "name": "questions.jsonl", "gone": True}, books=once_for_all),
+    # An answer is read again, with what it was an answer to, and deleted.
+    "keeps": Habit([PLAIN], {"texts": [ANSWER, ANSWER], "gone": True}, books=once_for_all),
     # The next turn names the answer to the last one.
     "continues": Habit([PLAIN], {"texts": [ANSWER, ANSWER]}, reaches='"previous_response_id":"resp_'),
 }

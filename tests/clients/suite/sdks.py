@@ -46,7 +46,8 @@ SDKS = [
             "response_thinks", "response_breaks", "response_hangs",
         ],
     }, {
-        "chat": ["embed", "moderate", "image", "speech", "transcribe", "models", "retries"], "responses": ["response_continues"],
+        "chat": ["embed", "moderate", "image", "speech", "transcribe", "models", "retries"],
+        "responses": ["azure_response", "response_continues", "response_keeps"],
     }),
     Sdk("anthropic (Python)", ("python:sdk", "anthropic_py.py"), {
         "messages": [
@@ -74,7 +75,7 @@ SDKS = [
     Sdk("openai (Node)", ("node", "openai.mjs"), {
         "chat": [*BASIC, "sees", "parses", "runner", "long", "many", "breaks", "hangs"],
         "responses": ["response", "response_stream", "response_tools", "response_parses", "response_breaks", "response_hangs"],
-    }, {"chat": ["embed", "models", "retries"], "responses": ["response_continues", "batch"]}),
+    }, {"chat": ["embed", "models", "retries"], "responses": ["response_continues", "response_keeps", "batch"]}),
     Sdk("@anthropic-ai/sdk", ("node", "anthropic.mjs"), {
         "messages": [*BASIC, "sees", "parses", "runner", "stream_runner", "long", "many", "breaks", "hangs"],
     }, {"messages": ["count", "models", "retries"]}),

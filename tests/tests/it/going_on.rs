@@ -1,7 +1,7 @@
 //! What a provider keeps of answers: who may name it again, though all teams share its key.
 
 use ralex_tests::app::{Answer, App, Client, nanos, text};
-use ralex_tests::upstream::Upstream;
+use ralex_tests::upstream::{Script, Upstream};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -53,6 +53,85 @@ async fn an_answer_is_gone_on_from_only_where_it_was_given() {
     assert_eq!(talk.status, 422, "{}", talk.text);
     assert!(talk.text.contains("previous_response_id"), "{}", talk.text);
     assert_eq!(upstream.requests("gpt").len(), sent, "nothing of it was sent");
+}
+
+/// What is asked about a kept answer.
+async fn about(client: &Client, method: Method, path: &str) -> Answer {
+    client.answered(client.request(method, &format!("/v1/responses/{path}"))).await
+}
+
+#[tokio::test]
+async fn a_kept_answer_is_read_and_deleted_only_where_it_was_given() {
+    let app = App::start().await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    app.provider("gpt", "openai", &upstream, "sk-canary").await;
+    let (blue, green) = (app.token("blue").await.client, app.token("green").await.client);
+    let id = given(&blue, json!({})).await;
+    let not_kept = given(&blue, json!({ "store": false })).await;
+
+    let path = format!("{id}?include%5B%5D=reasoning.encrypted_content");
+    let read = about(&blue, Method::GET, &path).await;
+    assert_eq!((read.status, text(&read.json(), "id")), (200, id.clone()), "{}", read.text);
+    let sent = upstream.requests("kept").pop().unwrap();
+    assert_eq!(sent.query, "include%5B%5D=reasoning.encrypted_content");
+    let items = about(&blue, Method::GET, &format!("{id}/input_items?limit=5")).await;
+    assert!(items.status == 200 && items.text.contains("Hello"), "{}", items.text);
+    // Whatever the provider says is passed on.
+    let canceled = about(&blue, Method::POST, &format!("{id}/cancel")).await;
+    assert_eq!(canceled.status, 400, "{}", canceled.text);
+    assert!(canceled.text.contains("synchronous"), "{}", canceled.text);
+    let streamed = about(&blue, Method::GET, &format!("{id}?stream=true")).await;
+    assert_eq!(streamed.status, 422, "{}", streamed.text);
+
+    let sent = upstream.requests("kept").len();
+    let nobody = app.anonymous();
+    for (method, end) in [
+        (Method::GET, ""),
+        (Method::GET, "/input_items"),
+        (Method::POST, "/cancel"),
+        (Method::DELETE, ""),
+    ] {
+        for (client, id) in [(&green, &id), (&app.owner, &id), (&blue, &not_kept)] {
+            let refused = about(client, method.clone(), &format!("{id}{end}")).await;
+            assert_eq!(refused.status, 404, "{method} {end}: {}", refused.text);
+        }
+        let refused = about(&nobody, method.clone(), &format!("{id}{end}")).await;
+        assert_eq!(refused.status, 401, "{method} {end}: {}", refused.text);
+    }
+    assert_eq!(upstream.requests("kept").len(), sent, "nothing of it was sent");
+
+    let deleted = about(&blue, Method::DELETE, &id).await;
+    assert_eq!((deleted.status, &deleted.json()["deleted"]), (200, &json!(true)));
+    assert_eq!(about(&blue, Method::GET, &id).await.status, 404);
+    let log = app.owner.all("audit?action=answer.asked").await;
+    let done: Vec<_> = log.iter().rev().map(|it| text(&it["record"]["detail"], "action")).collect();
+    assert_eq!(done, ["read", "input_items", "cancel", "delete", "read"]);
+    let gone = app.owner.all("audit?action=answer.deleted").await;
+    assert_eq!(text(&gone[0]["record"]["detail"], "answer"), id);
+}
+
+#[tokio::test]
+async fn a_kept_answer_is_found_under_whichever_key_asked_and_passes_the_guardrails_of_now() {
+    let app = App::start().await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    app.provider("gpt", "openai", &upstream, "sk-canary").await;
+    let secret = json!({ "name": "another", "provider": "gpt", "value": "sk-another" });
+    app.owner.post("secrets", &secret).await.ok();
+    let blue = app.token("blue").await.client;
+    // Keys take turns.
+    for _ in 0..4 {
+        let id = given(&blue, json!({})).await;
+        assert_eq!(about(&blue, Method::GET, &id).await.status, 200, "{id}");
+    }
+    let said = Some("Write to jane.roe@example.com.".to_owned());
+    upstream.script(Script { text: said, ..Script::default() });
+    let id = given(&blue, json!({})).await;
+    let rule = json!({ "name": "No addresses", "scope": "org", "action": "redact",
+        "direction": "out", "check": { "kind": "pack", "pack": "pii" } });
+    app.owner.post("guardrails", &rule).await.ok();
+    let read = about(&blue, Method::GET, &id).await;
+    assert_eq!(read.status, 200, "{}", read.text);
+    assert!(!read.text.contains("jane.roe"), "{}", read.text);
 }
 
 /// The first id with this prefix in an answer.

@@ -50,6 +50,7 @@ impl World {
             ("model", "scripted".to_owned()),
             ("file", FILE.to_owned()),
             ("batch", BATCH.to_owned()),
+            ("response", "resp_of_nobody".to_owned()),
             ("token", token.id),
             ("budget", budget),
             ("adjustment", ADJUSTMENT.to_owned()),

@@ -1,233 +1,161 @@
 //! What an event says of itself: how it went, which call it belongs to, what it was done to.
 
+use std::fmt::Display;
+
 use ralex_kernel::CallId;
 
 use super::{Event, Outcome, SinkEvent};
 
+/// All that an event says of itself. Done and of no call, unless it says otherwise.
+struct About<'a> {
+    outcome: Outcome,
+    call: Option<CallId>,
+    target: Target<'a>,
+}
+
+/// What something was done to.
+enum Target<'a> {
+    Nothing,
+    /// A kind and an id; never a name, so that a name can change.
+    Thing(&'static str, &'a dyn Display),
+    Written(String),
+}
+
+impl<'a> About<'a> {
+    fn of(kind: &'static str, id: &'a dyn Display) -> Self {
+        Self::to(Target::Thing(kind, id))
+    }
+
+    fn to(target: Target<'a>) -> Self {
+        Self { outcome: Outcome::Success, call: None, target }
+    }
+
+    /// It was done to a call, and belongs to it.
+    fn of_call(call: &'a CallId) -> Self {
+        Self { call: Some(*call), ..Self::of("call", call) }
+    }
+
+    /// It was done to a batch, which is a call as well.
+    fn of_batch(batch: &'a CallId) -> Self {
+        Self { call: Some(*batch), ..Self::of("batch", batch) }
+    }
+
+    fn ended(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    fn failed_if(self, failed: bool) -> Self {
+        if failed { self.ended(Outcome::Error) } else { self }
+    }
+}
+
 impl Event {
-    #[expect(clippy::too_many_lines, reason = "an arm for each event, and no arm for all others")]
     pub fn outcome(&self) -> Outcome {
-        match self {
-            Self::CallOpened(_)
-            | Self::CallExtended { .. }
-            | Self::FileOpened { .. }
-            | Self::BatchOpened { .. } => Outcome::Intent,
-            Self::LoginFailed { .. }
-            | Self::CallRefused { .. }
-            | Self::FileRefused { .. }
-            | Self::AccessDenied { .. } => Outcome::Denied,
-            Self::CallClosed(closed) if closed.state != "success" => Outcome::Error,
-            Self::FileClosed { problem: Some(_), .. } => Outcome::Error,
-            Self::Sink(SinkEvent::Parked { .. } | SinkEvent::Tested { delivered: false, .. }) => {
-                Outcome::Error
-            }
-            Self::CallClosed(_)
-            | Self::OrgCreated { .. }
-            | Self::SessionOpened { .. }
-            | Self::SessionEnded { .. }
-            | Self::PasswordChanged { .. }
-            | Self::MemberAdded { .. }
-            | Self::MemberRemoved { .. }
-            | Self::RoleBound { .. }
-            | Self::RoleUnbound { .. }
-            | Self::TeamCreated { .. }
-            | Self::TeamUpdated { .. }
-            | Self::TeamDeleted { .. }
-            | Self::ProjectCreated { .. }
-            | Self::ProjectDeleted { .. }
-            | Self::TokenCreated { .. }
-            | Self::TokenRevoked { .. }
-            | Self::PersonalTokenCreated { .. }
-            | Self::PersonalTokenRevoked { .. }
-            | Self::ProviderCreated { .. }
-            | Self::ProviderUpdated { .. }
-            | Self::ProviderDeleted { .. }
-            | Self::ModelCreated { .. }
-            | Self::ModelUpdated { .. }
-            | Self::ModelDeleted { .. }
-            | Self::RouteCreated { .. }
-            | Self::RouteUpdated { .. }
-            | Self::RouteDeleted { .. }
-            | Self::AliasSet { .. }
-            | Self::AliasDeleted { .. }
-            | Self::RoutingPreferenceSet { .. }
-            | Self::RoutingSettingsChanged { .. }
-            | Self::SecretCreated { .. }
-            | Self::SecretRotated { .. }
-            | Self::SecretUpdated { .. }
-            | Self::SecretDeleted { .. }
-            | Self::BudgetCreated { .. }
-            | Self::BudgetUpdated { .. }
-            | Self::BudgetDeleted { .. }
-            | Self::BudgetThresholdCrossed { .. }
-            | Self::BudgetLeaseLost { .. }
-            | Self::GuardrailCreated { .. }
-            | Self::GuardrailUpdated { .. }
-            | Self::GuardrailDeleted { .. }
-            | Self::Approval(_)
-            | Self::Adjustment(_)
-            | Self::Increase(_)
-            | Self::Log(_)
-            | Self::Sink(_)
-            | Self::BudgetOverrun { .. }
-            | Self::CacheConfigured { .. }
-            | Self::CacheCleared { .. }
-            | Self::FileClosed { .. }
-            | Self::FileRead { .. }
-            | Self::FileDeleted { .. }
-            | Self::BatchCanceled { .. }
-            | Self::BatchClosed { .. }
-            | Self::AuditExported { .. } => Outcome::Success,
-        }
+        self.about().outcome
     }
 
     /// The call that this belongs to.
-    #[expect(clippy::too_many_lines, reason = "an arm for each event, and no arm for all others")]
     pub fn call(&self) -> Option<CallId> {
-        match self {
-            Self::CallOpened(opened) => Some(opened.call),
-            Self::CallClosed(closed) => Some(closed.call),
-            Self::Approval(event) => event.call(),
-            Self::CallRefused { call, .. }
-            | Self::CallExtended { call, .. }
-            | Self::BudgetOverrun { call, .. } => Some(*call),
-            Self::BatchOpened { batch, .. }
-            | Self::BatchCanceled { batch }
-            | Self::BatchClosed { batch, .. } => Some(*batch),
-            Self::OrgCreated { .. }
-            | Self::SessionOpened { .. }
-            | Self::SessionEnded { .. }
-            | Self::LoginFailed { .. }
-            | Self::PasswordChanged { .. }
-            | Self::MemberAdded { .. }
-            | Self::MemberRemoved { .. }
-            | Self::RoleBound { .. }
-            | Self::RoleUnbound { .. }
-            | Self::TeamCreated { .. }
-            | Self::TeamUpdated { .. }
-            | Self::TeamDeleted { .. }
-            | Self::ProjectCreated { .. }
-            | Self::ProjectDeleted { .. }
-            | Self::TokenCreated { .. }
-            | Self::TokenRevoked { .. }
-            | Self::PersonalTokenCreated { .. }
-            | Self::PersonalTokenRevoked { .. }
-            | Self::ProviderCreated { .. }
-            | Self::ProviderUpdated { .. }
-            | Self::ProviderDeleted { .. }
-            | Self::ModelCreated { .. }
-            | Self::ModelUpdated { .. }
-            | Self::ModelDeleted { .. }
-            | Self::RouteCreated { .. }
-            | Self::RouteUpdated { .. }
-            | Self::RouteDeleted { .. }
-            | Self::AliasSet { .. }
-            | Self::AliasDeleted { .. }
-            | Self::RoutingPreferenceSet { .. }
-            | Self::RoutingSettingsChanged { .. }
-            | Self::SecretCreated { .. }
-            | Self::SecretRotated { .. }
-            | Self::SecretUpdated { .. }
-            | Self::SecretDeleted { .. }
-            | Self::BudgetCreated { .. }
-            | Self::BudgetUpdated { .. }
-            | Self::BudgetDeleted { .. }
-            | Self::BudgetThresholdCrossed { .. }
-            | Self::BudgetLeaseLost { .. }
-            | Self::GuardrailCreated { .. }
-            | Self::GuardrailUpdated { .. }
-            | Self::GuardrailDeleted { .. }
-            | Self::AccessDenied { .. }
-            | Self::CacheConfigured { .. }
-            | Self::CacheCleared { .. }
-            | Self::Log(_)
-            | Self::Sink(_)
-            | Self::Adjustment(_)
-            | Self::Increase(_)
-            | Self::FileOpened { .. }
-            | Self::FileClosed { .. }
-            | Self::FileRefused { .. }
-            | Self::FileRead { .. }
-            | Self::FileDeleted { .. }
-            | Self::AuditExported { .. } => None,
+        self.about().call
+    }
+
+    /// What it was done to, as `kind:id`.
+    pub fn target(&self) -> Option<String> {
+        match self.about().target {
+            Target::Nothing => None,
+            Target::Thing(kind, id) => Some(format!("{kind}:{id}")),
+            Target::Written(target) => Some(target),
         }
     }
 
-    /// What it was done to, as `kind:id`; ids only, so that a name can change.
     #[expect(clippy::too_many_lines, reason = "an arm for each event, and no arm for all others")]
-    pub fn target(&self) -> Option<String> {
-        let target = match self {
-            Self::OrgCreated { org, .. } | Self::CacheCleared { org } => format!("org:{org}"),
+    fn about(&self) -> About<'_> {
+        match self {
+            Self::OrgCreated { org, .. } | Self::CacheCleared { org } => About::of("org", org),
             Self::SessionOpened { session } | Self::SessionEnded { session } => {
-                format!("session:{session}")
+                About::of("session", session)
             }
-            Self::LoginFailed { user, .. }
-            | Self::PasswordChanged { user, .. }
+            Self::LoginFailed { user, .. } => About::of("user", user).ended(Outcome::Denied),
+            Self::PasswordChanged { user, .. }
             | Self::MemberAdded { user, .. }
-            | Self::MemberRemoved { user, .. } => format!("user:{user}"),
+            | Self::MemberRemoved { user, .. } => About::of("user", user),
             Self::RoleBound { binding, .. } | Self::RoleUnbound { binding, .. } => {
-                format!("binding:{binding}")
+                About::of("binding", binding)
             }
             Self::TeamCreated { team, .. }
             | Self::TeamUpdated { team, .. }
-            | Self::TeamDeleted { team, .. } => format!("team:{team}"),
+            | Self::TeamDeleted { team, .. } => About::of("team", team),
             Self::ProjectCreated { project, .. } | Self::ProjectDeleted { project, .. } => {
-                format!("project:{project}")
+                About::of("project", project)
             }
             Self::TokenCreated { token, .. }
             | Self::TokenRevoked { token, .. }
             | Self::PersonalTokenCreated { token, .. }
-            | Self::PersonalTokenRevoked { token, .. } => format!("token:{token}"),
+            | Self::PersonalTokenRevoked { token, .. } => About::of("token", token),
             Self::ProviderCreated { provider, .. }
             | Self::ProviderUpdated { provider, .. }
-            | Self::ProviderDeleted { provider, .. } => format!("provider:{provider}"),
+            | Self::ProviderDeleted { provider, .. } => About::of("provider", provider),
             Self::ModelCreated { model, .. }
             | Self::ModelUpdated { model, .. }
-            | Self::ModelDeleted { model, .. } => format!("model:{model}"),
+            | Self::ModelDeleted { model, .. } => About::of("model", model),
             Self::RouteCreated { route, .. }
             | Self::RouteUpdated { route, .. }
-            | Self::RouteDeleted { route, .. } => format!("route:{route}"),
+            | Self::RouteDeleted { route, .. } => About::of("route", route),
             Self::AliasSet { alias, .. } | Self::AliasDeleted { alias, .. } => {
-                format!("alias:{alias}")
+                About::of("alias", alias)
             }
+            Self::RoutingPreferenceSet { scope, .. } => {
+                About::to(Target::Written(scope.to_string()))
+            }
+            Self::AccessDenied { scope, .. } => {
+                About::to(Target::Written(scope.to_string())).ended(Outcome::Denied)
+            }
+            Self::RoutingSettingsChanged { .. }
+            | Self::CacheConfigured { .. }
+            | Self::AuditExported { .. } => About::to(Target::Nothing),
             Self::SecretCreated { secret, .. }
             | Self::SecretRotated { secret, .. }
             | Self::SecretUpdated { secret, .. }
-            | Self::SecretDeleted { secret, .. } => format!("secret:{secret}"),
+            | Self::SecretDeleted { secret, .. } => About::of("secret", secret),
             Self::BudgetCreated { budget, .. }
             | Self::BudgetUpdated { budget, .. }
             | Self::BudgetDeleted { budget, .. }
             | Self::BudgetThresholdCrossed { budget, .. }
-            | Self::BudgetLeaseLost { budget, .. }
-            | Self::BudgetOverrun { budget, .. } => format!("budget:{budget}"),
+            | Self::BudgetLeaseLost { budget, .. } => About::of("budget", budget),
+            Self::BudgetOverrun { budget, call, .. } => {
+                About { call: Some(*call), ..About::of("budget", budget) }
+            }
             Self::GuardrailCreated { guardrail, .. }
             | Self::GuardrailUpdated { guardrail, .. }
-            | Self::GuardrailDeleted { guardrail, .. } => format!("guardrail:{guardrail}"),
-            Self::Approval(event) => event.target(),
-            Self::Adjustment(event) => event.target(),
-            Self::Increase(event) => event.target(),
-            Self::Log(event) => event.target(),
-            Self::Sink(event) => event.target(),
-            Self::CallOpened(opened) => format!("call:{}", opened.call),
-            Self::CallClosed(closed) => format!("call:{}", closed.call),
-            Self::CallRefused { call, .. } | Self::CallExtended { call, .. } => {
-                format!("call:{call}")
+            | Self::GuardrailDeleted { guardrail, .. } => About::of("guardrail", guardrail),
+            Self::CallOpened(opened) => About::of_call(&opened.call).ended(Outcome::Intent),
+            Self::CallExtended { call, .. } => About::of_call(call).ended(Outcome::Intent),
+            Self::CallRefused { call, .. } => About::of_call(call).ended(Outcome::Denied),
+            Self::CallClosed(closed) => {
+                About::of_call(&closed.call).failed_if(closed.state != "success")
             }
-            Self::AccessDenied { scope, .. } | Self::RoutingPreferenceSet { scope, .. } => {
-                scope.to_string()
+            Self::FileOpened { file, .. } => About::of("file", file).ended(Outcome::Intent),
+            Self::FileClosed { file, problem, .. } => {
+                About::of("file", file).failed_if(problem.is_some())
             }
-            Self::FileOpened { file, .. }
-            | Self::FileClosed { file, .. }
-            | Self::FileRead { file }
-            | Self::FileDeleted { file } => format!("file:{file}"),
-            Self::BatchOpened { batch, .. }
-            | Self::BatchCanceled { batch }
-            | Self::BatchClosed { batch, .. } => format!("batch:{batch}"),
-            Self::AuditExported { .. }
-            | Self::FileRefused { .. }
-            | Self::CacheConfigured { .. }
-            | Self::RoutingSettingsChanged { .. } => return None,
-        };
-        Some(target)
+            Self::FileRefused { .. } => About::to(Target::Nothing).ended(Outcome::Denied),
+            Self::FileRead { file } | Self::FileDeleted { file } => About::of("file", file),
+            Self::BatchOpened { batch, .. } => About::of_batch(batch).ended(Outcome::Intent),
+            Self::BatchCanceled { batch } | Self::BatchClosed { batch, .. } => {
+                About::of_batch(batch)
+            }
+            Self::AnswerAsked { answer, .. } => About::of("answer", answer).ended(Outcome::Intent),
+            Self::AnswerDeleted { answer, .. } => About::of("answer", answer),
+            Self::Approval(event) => {
+                About { call: event.call(), ..About::to(Target::Written(event.target())) }
+            }
+            Self::Adjustment(event) => About::to(Target::Written(event.target())),
+            Self::Increase(event) => About::to(Target::Written(event.target())),
+            Self::Log(event) => About::to(Target::Written(event.target())),
+            Self::Sink(event) => About::to(Target::Written(event.target())).failed_if(matches!(
+                event,
+                SinkEvent::Parked { .. } | SinkEvent::Tested { delivered: false, .. }
+            )),
+        }
     }
 }

@@ -151,6 +151,33 @@ impl Broker {
         Ok(Keeper { plan, key })
     }
 
+    /// The provider that keeps an answer, under each of its keys in turn: an answer is kept for the
+    /// account of the key that asked, and several keys may be of several accounts.
+    pub(super) async fn keepers_of_answer(
+        &self,
+        org: OrgId,
+        provider: ProviderId,
+    ) -> Result<Vec<Keeper>, Problem> {
+        let Keeper { plan, key } = self.keeper_at(org, provider, None).await?;
+        if !offers(&plan, Operation::Responses) {
+            let detail = format!(
+                "{} offers no way to come back to an answer that it keeps, but to go on from it.",
+                plan.target.spec.name
+            );
+            return Err(Problem::new(Code::Unsupported, detail));
+        }
+        let located = match &plan.origin {
+            Some(origin) => self.parts.vault.locate_all(org, plan.provider, origin).await?,
+            None => Vec::new(),
+        };
+        let keys = self.keys.order(located).into_iter().map(Some);
+        let mut keepers: Vec<_> = keys.map(|key| Keeper { plan: Arc::clone(&plan), key }).collect();
+        if keepers.is_empty() {
+            keepers.push(Keeper { plan, key });
+        }
+        Ok(keepers)
+    }
+
     /// To have a key used is a right of its own; nobody gets to see it by it.
     pub(super) async fn allow_key(
         &self,

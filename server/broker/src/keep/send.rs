@@ -5,14 +5,16 @@ use std::io;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
+use ralex_guardrails::Output;
 use ralex_kernel::Problem;
-use ralex_providers::{Answer, Kept, Operation, UpstreamError, prepare_operation};
+use ralex_providers::{Answer, Kept, Operation, TextFilter, UpstreamError, prepare_operation};
 use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt as _;
 
 use super::about;
 use super::find::Keeper;
 use crate::Broker;
+use crate::guard::Watch;
 
 /// Bytes of a file that are read at once.
 const PIECE: usize = 256 * 1024;
@@ -76,7 +78,7 @@ impl Broker {
         kept: Kept<'_>,
         body: Option<&Value>,
     ) -> Result<Told, Unasked> {
-        match self.answer(keeper, operation, kept, body).await? {
+        match self.answer(keeper, operation, kept, body, None).await? {
             Answer::Whole { body, .. } => serde_json::from_slice(&body).map_err(|_| {
                 Unasked::Upstream(UpstreamError::Malformed("it is not a JSON object"))
             }),
@@ -94,7 +96,7 @@ impl Broker {
     ) -> Result<(String, BoxStream<'static, io::Result<Bytes>>), Unasked> {
         let below = format!("/{upstream_id}/content");
         let kept = Kept { method: "GET", below: &below, query: None };
-        match self.answer(keeper, Operation::Files, kept, None).await? {
+        match self.answer(keeper, Operation::Files, kept, None, None).await? {
             Answer::Raw { content_type, body } => {
                 let bytes = body.map_ok(|chunk| chunk.bytes).map_err(io::Error::other);
                 Ok((content_type, bytes.boxed()))
@@ -107,19 +109,37 @@ impl Broker {
         }
     }
 
+    /// Asks for an answer that is kept; as its bytes come, but for what guardrails change.
+    pub(super) async fn kept_answer(
+        &self,
+        keeper: &Keeper,
+        kept: Kept<'_>,
+        output: Option<Output>,
+    ) -> Result<Bytes, Unasked> {
+        let filter = output.map(Watch::boxed);
+        match self.answer(keeper, Operation::Responses, kept, None, filter).await? {
+            Answer::Whole { body, .. } => Ok(body),
+            Answer::Stream(_) | Answer::Raw { .. } => {
+                Err(Unasked::Upstream(UpstreamError::Malformed("it is not JSON")))
+            }
+        }
+    }
+
     async fn answer(
         &self,
         keeper: &Keeper,
         operation: Operation,
         kept: Kept<'_>,
         body: Option<&Value>,
+        filter: Option<Box<dyn TextFilter>>,
     ) -> Result<Answer, Unasked> {
         let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let inbound = about(operation, kept, body).map_err(Unasked::Refused)?;
         let prepared = prepare_operation(&inbound, keeper.target()).map_err(Unasked::Refused)?;
         let key = keeper.key.as_ref().map(|key| self.parts.vault.open_key(key));
         let key = key.transpose().map_err(Unasked::Refused)?;
-        self.parts.client.send(&prepared, key.as_ref()).await.map_err(Unasked::Upstream)
+        let sent = self.parts.client.send_through(&prepared, key.as_ref(), filter).await;
+        sent.map_err(Unasked::Upstream)
     }
 }
 

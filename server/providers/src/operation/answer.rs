@@ -35,7 +35,8 @@ pub(crate) fn operated(
     filter: Option<Box<dyn TextFilter>>,
 ) -> Result<Answer, UpstreamError> {
     let inbound = &prepared.inbound;
-    let free = matches!(inbound.operation(), Operation::Files | Operation::Batches);
+    let free =
+        matches!(inbound.operation(), Operation::Files | Operation::Batches | Operation::Responses);
     let Ok(mut answer) = serde_json::from_slice::<Object>(&body) else {
         // What was deleted, and what is kept in another form, needs no object to say so.
         return if free {
@@ -53,11 +54,26 @@ pub(crate) fn operated(
         (answer, changed) = (translated, true);
     }
     if let Some(mut filter) = filter {
-        changed |= filter::whole(&mut answer, filter.as_mut())
+        changed |= looked_at(inbound, &mut answer, filter.as_mut())
             .map_err(|problem| stopped(problem, usage))?;
     }
     let body = if changed { Value::Object(answer).to_string().into() } else { body };
     Ok(Answer::Whole { body, usage, kept: Vec::new() })
+}
+
+/// Runs an answer's texts through a filter. What an answer was given to is a list of the same items
+/// that answers have, and may hold earlier ones.
+fn looked_at(
+    inbound: &Inbound,
+    answer: &mut Object,
+    filter: &mut (dyn TextFilter + '_),
+) -> Result<bool, Problem> {
+    let listed = (inbound.operation() == Operation::Responses).then(|| answer.remove("data"));
+    let Some(items) = listed.flatten() else { return filter::whole(answer, filter) };
+    let mut said = Object::from_iter([("output".to_owned(), items)]);
+    let changed = filter::whole(&mut said, filter);
+    answer.extend(said.remove("output").map(|items| ("data".to_owned(), items)));
+    changed
 }
 
 /// The answer in the caller's form; nothing where it is that already.
@@ -81,6 +97,7 @@ fn translated(
         | Operation::CountTokens
         | Operation::Files
         | Operation::Batches
+        | Operation::Responses
         | Operation::Models => Ok(None),
     }
 }

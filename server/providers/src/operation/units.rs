@@ -50,6 +50,7 @@ pub(crate) fn units(inbound: &Inbound) -> Bounds {
         | Operation::CountTokens
         | Operation::Files
         | Operation::Batches
+        | Operation::Responses
         | Operation::Models => Bounds::default(),
     }
 }
@@ -158,7 +159,9 @@ pub(crate) fn tokens(inbound: &Inbound) -> Input {
             field("prompt").and(heard)
         }
         Operation::Rerank => ranked(body),
-        Operation::Files | Operation::Batches | Operation::Models => Input::default(),
+        Operation::Files | Operation::Batches | Operation::Responses | Operation::Models => {
+            Input::default()
+        }
     }
 }
 
@@ -217,6 +220,7 @@ pub(crate) fn worst_output(inbound: &Inbound) -> u64 {
         | Operation::Rerank
         | Operation::Files
         | Operation::Batches
+        | Operation::Responses
         | Operation::Models => 0,
     }
 }
@@ -243,9 +247,11 @@ pub(crate) fn estimate(inbound: &Inbound) -> Usage {
         | Operation::ImageEdits
         | Operation::ImageVariations
         | Operation::Rerank => Usage { input_tokens: counted, ..usage },
-        Operation::CountTokens | Operation::Files | Operation::Batches | Operation::Models => {
-            Usage::default()
-        }
+        Operation::CountTokens
+        | Operation::Files
+        | Operation::Batches
+        | Operation::Responses
+        | Operation::Models => Usage::default(),
     }
 }
 
@@ -294,6 +300,7 @@ fn told_units(inbound: &Inbound, answer: &Object) -> Option<u64> {
         | Operation::CountTokens
         | Operation::Files
         | Operation::Batches
+        | Operation::Responses
         | Operation::Models => None,
     }
 }

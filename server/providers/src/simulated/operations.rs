@@ -37,6 +37,7 @@ pub(crate) fn operate(
         | Operation::Translations
         | Operation::Files
         | Operation::Batches
+        | Operation::Responses
         | Operation::Models => return Err(refused("The simulated provider does not offer this.")),
     };
     answer.insert("model".to_owned(), json!(prepared.target.upstream_model));

@@ -6,9 +6,9 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::middleware::idempotent;
 use super::{
-    adjustments, approvals, audit, audit_proof, auth, batches, budgets, catalog, files, gemini,
-    guardrails, health, members, model_list, models, operations, resilience, routing, secrets,
-    sinks, teams, tokens, usage,
+    adjustments, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog, files,
+    gemini, guardrails, health, members, model_list, models, operations, resilience, routing,
+    secrets, sinks, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -42,6 +42,10 @@ fn operations(config: &mut ServiceConfig<'_>) {
         .service(files::find_file)
         .service(files::delete_file)
         .service(files::file_content)
+        .service(answers::find_response)
+        .service(answers::delete_response)
+        .service(answers::cancel_response)
+        .service(answers::response_input)
         .service(batches::create_batch)
         .service(batches::list_own_batches)
         .service(batches::find_batch)

@@ -73,6 +73,16 @@ serve({
     const next = respond(job, { store: true, input: 'And tomorrow?', previous_response_id: one.id });
     return { texts: [one.output_text, (await client(job).responses.create(next)).output_text] };
   },
+  async response_keeps(job) {
+    const kept = client(job).responses;
+    const made = await kept.create(respond(job, { store: true }));
+    const read = await kept.retrieve(made.id);
+    const asked = [];
+    for await (const item of kept.inputItems.list(made.id, { limit: 20 })) asked.push(...item.content.map((part) => part.text));
+    await kept.delete(made.id);
+    const gone = await kept.retrieve(made.id).then(() => false, (error) => error.status === 404);
+    return { texts: [made.output_text, read.output_text], asked, gone };
+  },
   response_breaks: async (job) => ({ ...(await broken(response_contents(job))), kind: 'any' }),
   response_hangs: (job) => first(response_contents(job)),
   async batch(job) {

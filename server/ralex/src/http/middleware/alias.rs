@@ -42,9 +42,10 @@ fn target(path: &str) -> Option<(String, Option<String>)> {
     if let Some(rest) = path.strip_prefix("/openai/v1/") {
         return Some((format!("/v1/{rest}"), None));
     }
-    // What Azure keeps stands beside its deployments.
+    // What Azure keeps stands beside its deployments, and so do responses and the list of models.
     if let Some(rest) = path.strip_prefix("/openai/")
-        && ["files", "batches"].contains(&rest.split('/').next().unwrap_or_default())
+        && ["files", "batches", "models", "responses"]
+            .contains(&rest.split('/').next().unwrap_or_default())
     {
         return Some((format!("/v1/{rest}"), None));
     }
@@ -79,6 +80,7 @@ mod tests {
         assert_eq!(served("/openai/v1/chat/completions").as_deref(), Some("/v1/chat/completions"));
         assert_eq!(served("/openai/files/file-1").as_deref(), Some("/v1/files/file-1"));
         assert_eq!(served("/openai/batches").as_deref(), Some("/v1/batches"));
+        assert_eq!(served("/openai/responses/resp_1").as_deref(), Some("/v1/responses/resp_1"));
         assert_eq!(
             target("/openai/deployments/my%20gpt/chat/completions"),
             Some(("/v1/chat/completions".to_owned(), Some("my gpt".to_owned())))
