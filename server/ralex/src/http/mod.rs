@@ -18,6 +18,7 @@ pub mod files;
 pub mod gemini;
 pub mod guardrails;
 pub mod health;
+mod map;
 pub mod members;
 pub mod middleware;
 pub mod model_list;

@@ -1,10 +1,6 @@
 //! The URL map.
 
-use actix_web::middleware::from_fn;
-use utoipa_actix_web::scope::scope;
-use utoipa_actix_web::service_config::ServiceConfig;
-
-use super::middleware::idempotent;
+use super::map::Map;
 use super::{
     adjustments, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog, files,
     gemini, guardrails, health, members, model_list, models, operations, resilience, routing,
@@ -12,9 +8,8 @@ use super::{
 };
 
 /// Every route but the console's files and the document of these.
-pub fn all(config: &mut ServiceConfig<'_>) {
-    config
-        .service(health::live)
+pub fn all(map: &mut Map<'_, '_>) {
+    map.service(health::live)
         .service(health::ready)
         .service(health::metrics)
         .service(models::chat_completions)
@@ -27,17 +22,15 @@ pub fn all(config: &mut ServiceConfig<'_>) {
         .service(model_list::list_gemini)
         .service(model_list::find)
         .service(model_list::find_gemini)
-        .service(
-            scope("/api/v1")
-                .wrap(from_fn(idempotent))
-                .configure(account)
-                .service(scope("/orgs/{org}").configure(organisation)),
-        );
+        .api("/api/v1", control_plane);
 }
 
-fn operations(config: &mut ServiceConfig<'_>) {
-    config
-        .service(files::create_file)
+fn control_plane(map: &mut Map<'_, '_>) {
+    map.configure(account).scope("/orgs/{org}", organisation);
+}
+
+fn operations(map: &mut Map<'_, '_>) {
+    map.service(files::create_file)
         .service(files::list_files)
         .service(files::find_file)
         .service(files::delete_file)
@@ -65,9 +58,8 @@ fn operations(config: &mut ServiceConfig<'_>) {
         .service(operations::embed_contents);
 }
 
-fn account(config: &mut ServiceConfig<'_>) {
-    config
-        .service(auth::login)
+fn account(map: &mut Map<'_, '_>) {
+    map.service(auth::login)
         .service(auth::logout)
         .service(auth::change_password)
         .service(auth::me)
@@ -79,9 +71,8 @@ fn account(config: &mut ServiceConfig<'_>) {
         .service(auth::list_orgs);
 }
 
-fn organisation(config: &mut ServiceConfig<'_>) {
-    config
-        .service(teams::find_org)
+fn organisation(map: &mut Map<'_, '_>) {
+    map.service(teams::find_org)
         .service(usage::overview)
         .service(teams::list_teams)
         .service(teams::create_team)
@@ -139,9 +130,8 @@ fn organisation(config: &mut ServiceConfig<'_>) {
 }
 
 /// What decides about calls: who answers them, what may be said in them, and what becomes of failures.
-fn gateway(config: &mut ServiceConfig<'_>) {
-    config
-        .service(routing::list_routes)
+fn gateway(map: &mut Map<'_, '_>) {
+    map.service(routing::list_routes)
         .service(routing::create_route)
         .service(routing::find_route)
         .service(routing::update_route)
@@ -176,9 +166,8 @@ fn gateway(config: &mut ServiceConfig<'_>) {
         .service(approvals::deny);
 }
 
-fn audit_proofs(config: &mut ServiceConfig<'_>) {
-    config
-        .service(sinks::list_audit_sinks)
+fn audit_proofs(map: &mut Map<'_, '_>) {
+    map.service(sinks::list_audit_sinks)
         .service(sinks::create_audit_sink)
         .service(sinks::find_audit_sink)
         .service(sinks::update_audit_sink)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Bytes, Data, PayloadConfig, get};
-use actix_web::{App, HttpResponse, HttpServer};
+use actix_web::web::{self, Data, PayloadConfig, get};
+use actix_web::{App, HttpServer};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use ralex_access::Access;
@@ -26,6 +26,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::SwaggerUi;
 
+use super::map::Map;
 use super::middleware::{aliases, patience, per_request, security_headers};
 use super::{assets, models, openapi, routes};
 use crate::overview::Health;
@@ -75,24 +76,21 @@ pub struct Parts {
     pub edge: Data<Edge>,
 }
 
-/// The document of all routes, as `openapi/openapi.json` has it.
+/// The document of all routes, made of them; `openapi/openapi.json` is what it gave.
 pub fn document() -> OpenApi {
     let (_, document) = App::new()
         .into_utoipa_app()
         .openapi(openapi::frame())
-        .configure(routes::all)
+        .configure(|config| routes::all(&mut Map::Describe(config)))
         .split_for_parts();
     openapi::with_problems(document)
 }
 
 /// Starts to serve on a listener that is bound already.
 pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
-    let document = document();
-    let json = Bytes::from(document.to_json().map_err(io::Error::other)?);
     let server = HttpServer::new(move || {
-        let json = json.clone();
         let max_body = parts.edge.max_body;
-        let (app, _) = App::new().into_utoipa_app().configure(routes::all).split_for_parts();
+        let app = App::new().configure(|config| routes::all(&mut Map::Serve(config)));
         app.app_data(PayloadConfig::new(max_body))
             .app_data(parts.db.clone())
             .app_data(parts.access.clone())
@@ -108,13 +106,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.health.clone())
             .app_data(parts.recorder.clone())
             .app_data(parts.edge.clone())
-            .route(
-                "/openapi.json",
-                get().to(move || {
-                    let json = json.clone();
-                    async move { HttpResponse::Ok().content_type("application/json").body(json) }
-                }),
-            )
+            .route("/openapi.json", get().to(openapi::kept))
             .route("/v1/responses", get().to(models::no_websocket))
             .service(web::redirect("/docs", "/docs/"))
             .service(
