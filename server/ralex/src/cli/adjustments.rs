@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use comfy_table::Table;
 use ralex_api::Page;
 use ralex_api::adjustments::{
     Adjustment, ExportFormat, Reconcile, Reconciliation, ReverseAdjustment,
@@ -14,9 +13,9 @@ use ralex_api::adjustments::{
 use ralex_api::page::PageQuery;
 use ralex_kernel::{AdjustmentId, BudgetId, Money};
 
+use super::Environment;
 use super::api::{self, Api};
-use super::{Environment, failed};
-use crate::say;
+use super::table::{asked, json_flag, limit_flag, table, told};
 
 pub fn commands() -> [Command; 3] {
     let budget = || {
@@ -26,13 +25,6 @@ pub fn commands() -> [Command; 3] {
             .value_parser(value_parser!(BudgetId))
             .help("The budget's id")
     };
-    let json = || Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer as JSON");
-    let limit = Arg::new("limit")
-        .long("limit")
-        .value_name("NUMBER")
-        .default_value("50")
-        .value_parser(value_parser!(u32).range(1..=500))
-        .help("So many at most, the newest first");
     let id = Arg::new("adjustment")
         .value_name("ADJUSTMENT")
         .required(true)
@@ -53,14 +45,14 @@ pub fn commands() -> [Command; 3] {
         api::flags(
             Command::new("adjustments")
                 .about("List what counts on a budget beside its calls, the newest first")
-                .args([budget(), limit, json()]),
+                .args([budget(), limit_flag(), json_flag()]),
         ),
         api::flags(
             Command::new("reverse").about("Take an adjustment back, by an opposing one").args([
                 budget(),
                 id,
                 note.help("Why, for the audit log"),
-                json(),
+                json_flag(),
             ]),
         ),
         api::flags(
@@ -71,21 +63,17 @@ pub fn commands() -> [Command; 3] {
                     format,
                     apply.help("Adjust the organisation's budgets; without it nothing is changed"),
                     file.help("The export, or - for standard input"),
-                    json(),
+                    json_flag(),
                 ]),
         ),
     ]
 }
 
 pub fn run(verb: &str, matches: &ArgMatches, environment: &Environment) -> ExitCode {
-    let done = Api::of(matches, environment).and_then(|api| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(act(&api, verb, matches))
-    });
-    done.map_or_else(|error| failed(&format!("{error:#}")), |()| ExitCode::SUCCESS)
+    asked(matches, environment, async |api| act(&api, verb, matches).await)
 }
 
-async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<()> {
+async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     if verb == "reconcile" {
         return reconcile(api, matches).await;
     }
@@ -93,24 +81,16 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<()> 
     if verb == "adjustments" {
         let query = PageQuery { cursor: None, limit: matches.get_one::<u32>("limit").copied() };
         let page: Page<Adjustment> = api.get(&["budgets", &budget, "adjustments"], &query).await?;
-        if matches.get_flag("json") {
-            return json(&page);
-        }
-        list(&page.items);
-        return Ok(());
+        return told(&page, matches, |page| list(&page.items));
     }
     let id = matches.get_one::<AdjustmentId>("adjustment").context("no entry")?.to_string();
     let note = matches.get_one::<String>("note").cloned().unwrap_or_default();
     let path = ["budgets", &budget, "adjustments", &id, "reverse"];
     let made: Adjustment = api.post(&path, &ReverseAdjustment { note }).await?;
-    if matches.get_flag("json") {
-        return json(&made);
-    }
-    list(&[made]);
-    Ok(())
+    told(&made, matches, |made| list(std::slice::from_ref(made)))
 }
 
-async fn reconcile(api: &Api, matches: &ArgMatches) -> anyhow::Result<()> {
+async fn reconcile(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let text = |name: &str| matches.get_one::<String>(name).cloned().unwrap_or_default();
     let file = text("file");
     let export = if file == "-" {
@@ -124,27 +104,17 @@ async fn reconcile(api: &Api, matches: &ArgMatches) -> anyhow::Result<()> {
     let apply = matches.get_flag("apply");
     let asked = Reconcile { provider: text("provider"), format, export, apply };
     let report: Reconciliation = api.post(&["reconciliations"], &asked).await?;
-    if matches.get_flag("json") {
-        return json(&report);
-    }
-    tell(&report);
-    Ok(())
+    told(&report, matches, compared)
 }
 
-fn json(answer: &impl serde::Serialize) -> anyhow::Result<()> {
-    say::line(&serde_json::to_string_pretty(answer)?);
-    Ok(())
-}
-
-fn list(entries: &[Adjustment]) {
-    let mut table = table(&["Id", "When", "Amount", "Why", "Of", "Taken back", "Who", "Note"]);
-    for it in entries {
+fn list(entries: &[Adjustment]) -> String {
+    let rows = entries.iter().map(|it| {
         let of = match (it.day, &it.provider, it.reverses) {
             (Some(day), Some(provider), _) => format!("{provider} {day}"),
             (_, _, Some(reversed)) => reversed.to_string(),
             _ => it.node.map_or_else(String::new, |node| format!("node {node}")),
         };
-        table.add_row([
+        [
             it.id.to_string(),
             it.created_at.format("%Y-%m-%d %H:%M UTC").to_string(),
             format!("{}", it.amount),
@@ -152,28 +122,24 @@ fn list(entries: &[Adjustment]) {
             of,
             if it.reversed_by.is_some() { "yes" } else { "" }.to_owned(),
             it.created_by.clone().unwrap_or_default(),
-            plain(&it.note),
-        ]);
-    }
-    say::line(&table.trim_fmt());
+            it.note.clone(),
+        ]
+    });
+    table(["Id", "When", "Amount", "Why", "Of", "Taken back", "Who", "Note"], rows)
 }
 
-fn tell(report: &Reconciliation) {
+fn compared(report: &Reconciliation) -> String {
     let amount = |amount: Option<Money>| amount.map_or_else(|| "-".to_owned(), |it| it.to_string());
-    let mut rows = table(&["Day", "Model", "Exported", "Recorded", "Difference"]);
-    for it in &report.rows {
-        rows.add_row([
-            it.day.to_string(),
-            plain(it.model.as_deref().unwrap_or("-")),
-            amount(it.exported),
-            it.recorded.to_string(),
-            amount(it.difference),
-        ]);
-    }
-    say::line(&rows.trim_fmt());
+    let rows = report.rows.iter().map(|it| {
+        let model = it.model.clone().unwrap_or_else(|| "-".to_owned());
+        let (exported, recorded) = (amount(it.exported), it.recorded.to_string());
+        [it.day.to_string(), model, exported, recorded, amount(it.difference)]
+    });
+    let rows = table(["Day", "Model", "Exported", "Recorded", "Difference"], rows);
+    let mut lines = vec![rows];
     for day in &report.days {
         if !day.over {
-            say::line(&format!("{}: is not over, so nothing is adjusted by it", day.day));
+            lines.push(format!("{}: is not over, so nothing is adjusted by it", day.day));
         }
         for budget in &day.budgets {
             let verb = if report.applied { "was adjusted" } else { "would be adjusted" };
@@ -183,19 +149,8 @@ fn tell(report: &Reconciliation) {
                 String::new()
             };
             let by = budget.adds;
-            say::line(&format!("{}: budget {} {verb} by {by}{lost}", day.day, budget.budget));
+            lines.push(format!("{}: budget {} {verb} by {by}{lost}", day.day, budget.budget));
         }
     }
-}
-
-fn table(heads: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(heads);
-    table
-}
-
-/// Words that others have written, without what a terminal would take for an order.
-fn plain(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
+    lines.join("\n")
 }

@@ -86,6 +86,19 @@ impl Api {
         self.send(self.request(Method::POST, path)?.json(body)).await
     }
 
+    pub async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.send(self.request(Method::PATCH, path)?.json(body)).await
+    }
+
+    /// Deletes what leaves something behind to tell.
+    pub async fn delete_for<T: DeserializeOwned>(&self, path: &[&str]) -> anyhow::Result<T> {
+        self.send(self.request(Method::DELETE, path)?).await
+    }
+
     pub async fn delete(&self, path: &[&str]) -> anyhow::Result<()> {
         let (server, answer) = self.ask(self.request(Method::DELETE, path)?).await?;
         if answer.status().is_success() { Ok(()) } else { Err(refused(&server, answer).await) }

@@ -4,15 +4,14 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use comfy_table::Table;
+use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::Page;
 use ralex_api::approvals::{Approval, ApprovalQuery, ApprovalState, ApprovalsQuery, Decide};
 use ralex_kernel::ApprovalId;
 
+use super::Environment;
 use super::api::{self, Api};
-use super::{Environment, failed};
-use crate::say;
+use super::table::{asked, facts, json_flag, limit_flag, table, told};
 
 /// What a server waits for at most in one request; so it is asked anew.
 const ROUND_SECONDS: u64 = 50;
@@ -41,25 +40,21 @@ pub fn command() -> Command {
         .default_value(ApprovalState::Pending.as_str())
         .value_parser(PossibleValuesParser::new(states))
         .help("Only those in this state");
-    let limit = Arg::new("limit")
-        .long("limit")
-        .value_name("NUMBER")
-        .default_value("50")
-        .value_parser(value_parser!(u32).range(1..=500))
-        .help("So many at most, the newest first");
     let timeout = Arg::new("timeout")
         .long("timeout")
         .value_name("SECONDS")
         .value_parser(value_parser!(u64))
         .help("Give up after so many seconds; without it, when it is decided or too late to be");
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).global(true);
     api::flags(
         Command::new("approvals").about("See, decide and wait for what a person has to approve"),
     )
     .subcommand_required(true)
-    .arg(json.help("Answer as JSON"))
+    .arg(json_flag())
     .subcommand(
-        Command::new("list").about("List what waits, the newest first").arg(state).arg(limit),
+        Command::new("list")
+            .about("List what waits, the newest first")
+            .arg(state)
+            .arg(limit_flag()),
     )
     .subcommand(Command::new("show").about("Show one").arg(id()))
     .subcommand(decide("approve", "Let what somebody else asks for pass"))
@@ -77,11 +72,7 @@ pub fn command() -> Command {
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
     let Some((verb, matches)) = matches.subcommand() else { return ExitCode::from(3) };
-    let done = Api::of(matches, environment).and_then(|api| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(act(&api, verb, matches))
-    });
-    done.unwrap_or_else(|error| failed(&format!("{error:#}")))
+    asked(matches, environment, async |api| act(&api, verb, matches).await)
 }
 
 async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -99,8 +90,7 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             api.post(&["approvals", &id, verb], &Decide { reason }).await?
         }
     };
-    show(&approval, matches)?;
-    Ok(ExitCode::SUCCESS)
+    told(&approval, matches, shown)
 }
 
 async fn list(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -109,21 +99,16 @@ async fn list(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let limit = matches.get_one::<u32>("limit").copied();
     let query = ApprovalsQuery { state, limit, ..ApprovalsQuery::default() };
     let page: Page<Approval> = api.get(&["approvals"], &query).await?;
-    if matches.get_flag("json") {
-        say::line(&serde_json::to_string_pretty(&page)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["Id", "State", "Asked", "Who", "Why", "Model", "Where"]);
-    for it in page.items {
-        let asked = it.asked_at.format("%Y-%m-%d %H:%M UTC").to_string();
-        let why = rules(&it);
-        let state = it.state.as_str().to_owned();
-        table.add_row([it.id.to_string(), state, asked, it.asker, why, it.model, it.scope]);
-    }
-    say::line(&table.trim_fmt());
-    Ok(ExitCode::SUCCESS)
+    told(&page, matches, |page| {
+        let heads = ["Id", "State", "Asked", "Who", "Why", "Model", "Where"];
+        let rows = page.items.iter().map(|it| {
+            let asked = it.asked_at.format("%Y-%m-%d %H:%M UTC").to_string();
+            let (who, model, place) = (it.asker.clone(), it.model.clone(), it.scope.clone());
+            let state = it.state.as_str().to_owned();
+            [it.id.to_string(), state, asked, who, rules(it), model, place]
+        });
+        table(heads, rows)
+    })
 }
 
 async fn wait(api: &Api, path: &[&str], matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -148,17 +133,13 @@ async fn wait(api: &Api, path: &[&str], matches: &ArgMatches) -> anyhow::Result<
             ApprovalState::Denied => DENIED,
             ApprovalState::Pending | ApprovalState::Expired => UNDECIDED,
         };
-        show(&approval, matches)?;
+        told(&approval, matches, shown)?;
         return Ok(ExitCode::from(code));
     }
 }
 
-fn show(approval: &Approval, matches: &ArgMatches) -> anyhow::Result<()> {
-    if matches.get_flag("json") {
-        say::line(&serde_json::to_string_pretty(approval)?);
-        return Ok(());
-    }
-    let mut facts = vec![
+fn shown(approval: &Approval) -> String {
+    let mut all = vec![
         ("state", approval.state.as_str().to_owned()),
         ("asked by", approval.asker.clone()),
         ("asked", approval.asked_at.to_rfc3339()),
@@ -168,24 +149,17 @@ fn show(approval: &Approval, matches: &ArgMatches) -> anyhow::Result<()> {
         ("call", approval.call.to_string()),
     ];
     if approval.state == ApprovalState::Pending {
-        facts.push(("decide until", approval.expires_at.to_rfc3339()));
+        all.push(("decide until", approval.expires_at.to_rfc3339()));
     }
-    facts.extend(approval.decided_by.clone().map(|who| ("decided by", who)));
-    facts.extend(approval.reason.clone().map(|reason| ("reason", reason)));
-    facts.extend(
+    all.extend(approval.decided_by.clone().map(|who| ("decided by", who)));
+    all.extend(approval.reason.clone().map(|reason| ("reason", reason)));
+    all.extend(
         approval.excerpts.iter().map(|it| ("found in", format!("{}: {}", it.path, it.text))),
     );
-    let lines = facts.iter().map(|(name, value)| format!("  {name:<13}{}\n", plain(value)));
-    say::line(format!("{}\n{}", approval.id, lines.collect::<String>()).trim_end());
-    Ok(())
+    facts(&approval.id.to_string(), &all)
 }
 
 fn rules(approval: &Approval) -> String {
     let rules = approval.rules.iter().map(|rule| format!("{} x{}", rule.rule, rule.count));
     rules.collect::<Vec<_>>().join(", ")
-}
-
-/// Words that others have written, without what a terminal would take for an order.
-fn plain(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }

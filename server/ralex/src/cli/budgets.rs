@@ -1,4 +1,7 @@
-//! `ralex budgets`: proof over the database that no budget is overspent, and what counts beside calls.
+//! `ralex budgets`: what may be spent, what counts beside calls, and proof over the database that no
+//! budget is overspent.
+
+mod limits;
 
 use std::process::ExitCode;
 
@@ -13,8 +16,9 @@ use crate::settings::{self, Settings};
 
 pub fn command() -> Command {
     Command::new("budgets")
-        .about("Check budgets, and see and take back what counts beside calls")
+        .about("See, set and check budgets, and take back what counts beside calls")
         .subcommand_required(true)
+        .subcommands(limits::commands())
         .subcommand(settings::flags(Command::new("verify").about(
             "Prove that no hard budget is overspent and that spend is the sum of settled calls",
         )))
@@ -24,7 +28,10 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
     match matches.subcommand() {
         Some(("verify", matches)) => with_settings(matches, environment, verify),
-        Some((verb, matches)) => adjustments::run(verb, matches, environment),
+        Some((verb @ ("adjustments" | "reverse" | "reconcile"), matches)) => {
+            adjustments::run(verb, matches, environment)
+        }
+        Some((verb, matches)) => limits::run(verb, matches, environment),
         None => ExitCode::from(3),
     }
 }

@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 mod budgets;
 mod config;
+mod table;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use comfy_table::Table;
+use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::sinks::{
     AuditSink, AuditSinks, NewAuditSink, ResumeAuditSink, SinkKind, SinkStart, SinkState,
     SinkTested,
 };
 use ralex_kernel::{Name, SinkId};
+use serde_json::json;
 
+use super::super::Environment;
 use super::super::api::{self, Api};
-use super::super::{Environment, failed};
-use crate::say;
+use super::super::table::{asked, json_flag, table, told};
 
 pub fn command() -> Command {
     let option = |name: &'static str, value: &'static str, help: &'static str| {
@@ -24,13 +24,7 @@ pub fn command() -> Command {
     let reason = || option("reason", "TEXT", "For the audit log").required(true);
     api::flags(Command::new("sinks").about("See and set where the audit log is sent as it grows"))
         .subcommand_required(true)
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .global(true)
-                .help("Answer as JSON"),
-        )
+        .arg(json_flag())
         .subcommand(Command::new("list").about("List the receivers and how each fares"))
         .subcommand(add_command())
         .subcommand(Command::new("test").about("Send something that is no record").arg(id()))
@@ -86,11 +80,7 @@ fn add_command() -> Command {
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
     let Some((verb, matches)) = matches.subcommand() else { return ExitCode::from(3) };
-    let done = Api::of(matches, environment).and_then(|api| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(act(&api, verb, matches))
-    });
-    done.unwrap_or_else(|error| failed(&format!("{error:#}")))
+    asked(matches, environment, async |api| act(&api, verb, matches).await)
 }
 
 async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -106,27 +96,22 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
     match verb {
         "test" => {
             let tested: SinkTested = api.post(&["audit", "sinks", &id, "test"], &()).await?;
-            let said = format!("{} ({} ms)", tested.detail, tested.duration_ms);
-            say::line(&if matches.get_flag("json") {
-                serde_json::to_string(&tested)?
-            } else {
-                said
-            });
-            return Ok(if tested.delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            told(&tested, matches, |it| format!("{} ({} ms)", it.detail, it.duration_ms))?;
+            Ok(if tested.delivered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         "remove" => {
             api.delete(&["audit", "sinks", &id]).await?;
-            say::line(&format!("{id} receives nothing any more"));
+            let gone = json!({ "id": id, "removed": true });
+            told(&gone, matches, |_| format!("{id} receives nothing any more"))
         }
         _ => {
             let skip = matches.try_get_one::<u64>("index").ok().flatten().copied();
             let reason = matches.get_one::<String>("reason").cloned().unwrap_or_default();
             let resume = ResumeAuditSink { skip, reason };
             let sink: AuditSink = api.post(&["audit", "sinks", &id, "resume"], &resume).await?;
-            return list(&AuditSinks { items: vec![sink] }, matches);
+            list(&AuditSinks { items: vec![sink] }, matches)
         }
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 async fn add(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -144,42 +129,26 @@ async fn add(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         start: matches.get_one::<String>("start").and_then(|start| SinkStart::named(start)),
     };
     let made: AuditSink = api.post(&["audit", "sinks"], &new).await?;
-    if matches.get_flag("json") {
-        say::line(&serde_json::to_string_pretty(&made)?);
-    } else {
-        let secret = made.secret.unwrap_or_default();
-        say::line(&format!(
-            "{}\n  secret  {secret}\nIt signs every delivery, and is not shown again.",
-            made.id
-        ));
-    }
-    Ok(ExitCode::SUCCESS)
+    told(&made, matches, |made| {
+        let secret = made.secret.as_deref().unwrap_or_default();
+        let id = made.id;
+        format!("{id}\n  secret  {secret}\nIt signs every delivery, and is not shown again.")
+    })
 }
 
 fn list(sinks: &AuditSinks, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    if matches.get_flag("json") {
-        say::line(&serde_json::to_string_pretty(sinks)?);
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut table = Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(["Id", "Name", "State", "Next", "Behind", "Address", "Why"]);
-    for sink in &sinks.items {
-        let why = if sink.state == SinkState::Active {
-            ""
-        } else {
-            sink.failure.as_deref().unwrap_or_default()
-        };
-        table.add_row([
+    let rows = sinks.items.iter().map(|sink| {
+        let ill = sink.failure.as_ref().filter(|_| sink.state != SinkState::Active);
+        [
             sink.id.to_string(),
             sink.name.as_str().to_owned(),
             sink.state.to_string(),
             sink.next_index.to_string(),
             sink.behind.to_string(),
             sink.url.clone(),
-            why.to_owned(),
-        ]);
-    }
-    say::line(&table.trim_fmt());
-    Ok(ExitCode::SUCCESS)
+            ill.cloned().unwrap_or_default(),
+        ]
+    });
+    let heads = ["Id", "Name", "State", "Next", "Behind", "Address", "Why"];
+    told(sinks, matches, |_| table(heads, rows))
 }
