@@ -91,6 +91,15 @@ wire_api = "responses"
     )
 
 
+def codex_own(place, home, work):
+    """As OpenAI's own: it tries a WebSocket first, and goes on with a POST where that is refused."""
+    config = f'model = "{place.model}"\nopenai_base_url = "{place.url}/v1"\n'
+    return Run(
+        ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT],
+        {"CODEX_API_KEY": place.token}, {home / ".codex" / "config.toml": config},
+    )
+
+
 def claude(variable):
     def start(place, home, work):
         return Run(
@@ -258,6 +267,7 @@ CLIS = [
     ]),
     Cli("codex", NODE + "codex", [
         Check("responses", "responses", codex, codex_reads),
+        Check("responses, as OpenAI's own provider", "responses", codex_own, codex_reads),
         Check("responses, provider of chat completions", "chat", codex, codex_reads),
         Check("responses, provider of messages", "messages", codex, codex_reads),
         Check("responses, provider of Gemini", "gemini", codex, codex_reads),

@@ -156,6 +156,11 @@ async fn a_path_or_method_that_there_is_not_answers_with_a_problem() {
         assert_eq!(problem["error"][field], value, "{problem}");
         assert!(text(&problem["error"], "message").contains("/docs"), "{problem}");
     }
+    // Codex tries a WebSocket first; told that it needs another protocol, it goes on with a POST at once.
+    assert_eq!(app.owner.get("/v1/responses").await.status, 405);
+    let upgrade = app.owner.request(Method::GET, "/v1/responses");
+    let upgrade = upgrade.header("connection", "upgrade").header("upgrade", "websocket");
+    assert_eq!(app.owner.answered(upgrade).await.status, 426);
     app.owner.get("tokens?team=nowhere").await.refused(404, "not_found");
     app.owner.get("tokens?team=%00").await.refused(422, "invalid_request");
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_ENCODING, HeaderValue, RETRY_AFTER, UPGRADE};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, post};
 use futures_util::{Stream, StreamExt};
@@ -37,13 +37,17 @@ pub async fn responses(
     answer(Dialect::OpenaiResponses, &request, body, InPath::default()).await
 }
 
-/// Refuse the WebSocket that some clients try first, so that they go on with a POST.
-pub async fn no_websocket() -> HttpResponse {
+/// Refuse the WebSocket that some clients try first, so that they go on with a POST. Codex does so at
+/// once where it is told to use another protocol, and after seven tries (ten seconds) where not.
+pub async fn no_websocket(request: HttpRequest) -> HttpResponse {
     let detail = "Responses are answered to POST; WebSockets are not served here.";
     let problem = Problem::new(Code::InvalidRequest, detail);
-    HttpResponse::MethodNotAllowed()
-        .insert_header((ALLOW, "POST"))
-        .json(error_body(Dialect::OpenaiResponses, &problem))
+    let mut refused = if request.headers().contains_key(UPGRADE) {
+        HttpResponse::build(StatusCode::UPGRADE_REQUIRED)
+    } else {
+        HttpResponse::MethodNotAllowed()
+    };
+    refused.insert_header((ALLOW, "POST")).json(error_body(Dialect::OpenaiResponses, &problem))
 }
 
 /// Answer a message (Anthropic's dialect).
