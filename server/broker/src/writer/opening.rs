@@ -203,7 +203,8 @@ impl Openings {
         for Asked { opening, reply, .. } in waiting.opens {
             if opening.hold.claim == Claim::Promised {
                 let (next, again) = Recording::new(true);
-                let unrecorded = Unrecorded { problem: not_answered(), again: Some(Box::new(again)) };
+                let unrecorded =
+                    Unrecorded { problem: not_answered(), again: Some(Box::new(again)) };
                 reply.send(Err(unrecorded)).ok();
                 self.queues.again(opening, next);
                 continue;
