@@ -172,6 +172,64 @@ test('a hard budget refuses what does not fit, and its page says so', async () =
   await picture(page, 'budgets');
 });
 
+test('more for a while is given until a day to come, shown on the card, and ended', async () => {
+  const more = button('More for the budget of Platform team, for a while');
+  const dialog = page.getByRole('dialog');
+  await go('budgets');
+  await more.click();
+  await eventually(async () => assert.ok(await field('Amount').evaluate((it) => it === document.activeElement)));
+  await inDialog('Give more').click();
+  await page.getByText('Enter a day and a time.').waitFor();
+  await field('Amount').fill('12.5');
+  await field('Reason').fill('Launch week');
+  await field('Until (UTC)').fill('2020-01-01T10:00');
+  await inDialog('Give more').click();
+  await page.getByText('Must be in the future.').waitFor();
+  assert.equal(await field('Reason').inputValue(), 'Launch week');
+  await picture(page, 'budget-increase');
+  await field('Until (UTC)').fill(new Date(Date.now() + 120_000).toISOString().slice(0, 16));
+  await inDialog('Give more').click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByText('+$12.50').waitFor();
+  await more.click();
+  await inDialog('End it now').click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByText('+$12.50').waitFor({ state: 'detached' });
+});
+
+test('what counts beside calls is listed, and taken back only with a reason', async () => {
+  const beside = button('What counts beside calls on the budget of Platform team');
+  const dialog = page.getByRole('dialog');
+  await go('budgets');
+  await beside.click();
+  await page.getByText('Nothing but calls counts here').waitFor();
+  await dialog.getByRole('button', { name: 'Close' }).click();
+  // A day that is over, billed otherwise than it was recorded, is more than one hour can bring about.
+  const entry = {
+    id: '01a1fdb2-7e51-713f-8be8-df85ec03a056', amount: '1.25', reason: 'reconciled', period_starts_at: '2026-11-01T00:00:00Z',
+    node: null, day: '2026-11-20', provider: 'openai', reverses: null, reversed_by: null, note: 'export of November',
+    created_by: 'owner@localhost', created_at: new Date().toISOString(),
+  };
+  let sent;
+  await page.route('**/adjustments**', (route) => {
+    if (route.request().method() === 'GET') return route.fulfill({ json: { items: [entry], next_cursor: null } });
+    sent = route.request().postDataJSON();
+    return route.fulfill({ json: { ...entry, id: '01a1fdb2-7e51-713f-8be8-df85ec03a057', amount: '-1.25', reason: 'reversed' } });
+  });
+  await beside.click();
+  await page.getByText('Billed otherwise by openai on 20 Nov 2026').waitFor();
+  await picture(page, 'budget-adjustments');
+  await inDialog('Take back').click();
+  await page.getByRole('heading', { name: 'Take $1.25 back?' }).waitFor();
+  await inDialog('Take back').click();
+  await page.getByText('Fill this in.').waitFor();
+  await field('Why').fill('Billed twice');
+  await inDialog('Take back').click();
+  await page.getByText('The adjustment is taken back.').waitFor();
+  assert.deepEqual(sent, { note: 'Billed twice' });
+  await page.unroute('**/adjustments**');
+});
+
 test('a known model is added with its price, and a new price leaves its history', async () => {
   await go('providers');
   await button('Add provider').click();
@@ -280,6 +338,41 @@ test('what was typed is not lost by a key, and a person is asked', async () => {
   await page.getByRole('dialog').getByRole('button', { name: 'Close', exact: true }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   assert.equal(asked.length, 2);
+});
+
+test('who may decide sees in the navigation how many calls wait, and one less when one is decided', async () => {
+  const ask = (method, path, body) => page.evaluate(([method, path, body]) => fetch(`/api/v1/orgs/default/${path}`, {
+    method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body),
+  }).then((answer) => answer.json()), [method, path, body]);
+  const check = { kind: 'pattern', pattern: 'TCK-[0-9]{6}', label: 'TICKET' };
+  const rule = await ask('POST', 'guardrails', { name: 'Tickets', scope: 'org', check, action: 'ask', direction: 'in' });
+  await eventually(async () => {
+    const stopped = await call({ messages: [{ role: 'user', content: 'What about TCK-123456?' }] });
+    assert.equal((await stopped.json()).error.code, 'approval_required');
+  });
+  await call({ messages: [{ role: 'user', content: 'And about TCK-654321?' }] });
+  // Nobody decides about what their own token asked, so the owner who made it is told of nothing.
+  await go('approvals');
+  assert.equal(await page.locator('.nav-count').count(), 0);
+  const { one_time_password: once } = await ask('POST', 'members', { email: 'ann@example.com', name: 'Ann', role: 'security' });
+  const other = await browser.open();
+  await other.goto(`${server.url}/o/default/approvals`);
+  await other.getByLabel('E-mail', { exact: true }).fill('ann@example.com');
+  await other.getByLabel('Password', { exact: true }).fill(once);
+  await other.getByRole('button', { name: 'Sign in' }).click();
+  await other.getByLabel('One-time password', { exact: true }).fill(once);
+  await other.getByLabel('New password', { exact: true }).fill(PASSWORD);
+  await other.getByRole('button', { name: 'Set password' }).click();
+  const waiting = other.getByRole('navigation').getByRole('link', { name: /^Approvals/ });
+  await eventually(async () => assert.equal(await waiting.textContent(), 'Approvals2, waiting for you'));
+  await picture(other, 'approvals-waiting');
+  await other.locator('.row-open').first().click();
+  await other.getByRole('dialog').getByLabel('Reason', { exact: true }).fill('The customer agreed');
+  await picture(other, 'approval');
+  await other.getByRole('dialog').getByRole('button', { name: /^Approve/ }).last().click();
+  await eventually(async () => assert.equal(await waiting.textContent(), 'Approvals1, waiting for you'));
+  await other.context().close();
+  await page.evaluate((id) => fetch(`/api/v1/orgs/default/guardrails/${id}`, { method: 'DELETE' }), rule.id);
 });
 
 test('the routing settings refuse what is out of bounds, and a reload shows what was saved', async () => {

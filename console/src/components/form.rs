@@ -6,6 +6,7 @@ use yew::prelude::*;
 
 use super::banner::Failed;
 use super::button::{Button, Kind};
+use crate::hooks::input::sentence;
 use crate::hooks::{Input, use_unsaved};
 
 /// What the server found wrong, for the fields inside the form.
@@ -16,7 +17,7 @@ impl Found {
     /// What it says about one field, by its path in the request.
     pub fn about(&self, path: &str) -> Option<String> {
         let errors = &self.0.as_ref()?.errors;
-        errors.iter().find(|error| error.path == path).map(|error| error.message.clone())
+        errors.iter().find(|error| error.path == path).map(|error| sentence(&error.message))
     }
 }
 

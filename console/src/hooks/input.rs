@@ -154,11 +154,11 @@ pub fn password(text: &str) -> Option<String> {
 }
 
 /// `is not an amount` → `It is not an amount.`
-fn sentence(rule: &str) -> String {
+pub fn sentence(rule: &str) -> String {
     let mut letters = rule.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     let text: String = first.into_iter().chain(letters).collect();
-    format!("{text}.")
+    if text.ends_with('.') { text } else { format!("{text}.") }
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@ use yew::prelude::*;
 
 use crate::api;
 use crate::components::{
-    Badge, Banner, Button, Code, Dialog, Failed, Form, Icon, TextField, Tone, show, use_toast,
+    Badge, Banner, Button, Code, Confirm, Dialog, Failed, Form, Icon, TextField, Tone, show,
+    use_toast,
 };
 use crate::hooks::input::needed;
-use crate::hooks::{use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
 use crate::text::number::counted;
 
@@ -37,6 +38,15 @@ pub fn Sinks() -> Html {
     }
 }
 
+/// What is open over the page.
+#[derive(Clone, Copy, PartialEq)]
+enum Over {
+    Nothing,
+    /// Sending goes on, without that record where one is named.
+    GoOn(Option<u64>),
+    Remove,
+}
+
 #[derive(Properties, PartialEq)]
 struct SinkProps {
     sink: AuditSink,
@@ -51,30 +61,19 @@ fn Sink(props: &SinkProps) -> Html {
     let sink = &props.sink;
     let tried =
         use_action(Callback::from(move |tested: SinkTested| toast.emit(tested.detail.into())));
-    let done = use_action(props.again.clone());
+    let over = use_state(|| Over::Nothing);
+    let open = |what: Over| keep(&over).reform(move |()| what);
+    let done = {
+        let (close, again) = (open(Over::Nothing), props.again.clone());
+        Callback::from(move |()| {
+            close.emit(());
+            again.emit(());
+        })
+    };
     let ontest = {
-        let (tried, slug, id) = (tried.clone(), slug.clone(), sink.id.to_string());
+        let (tried, id) = (tried.clone(), sink.id.to_string());
         Callback::from(move |()| {
             tried.run(api::audit::test_sink(&slug, &id));
-        })
-    };
-    let go_on = |skip: Option<u64>| {
-        let (done, slug, id) = (done.clone(), slug.clone(), sink.id.to_string());
-        Callback::from(move |()| {
-            let Some(reason) = asked("Why? The audit log keeps the reason.") else { return };
-            done.run(api::audit::resume_sink(&slug, &id, skip, reason));
-        })
-    };
-    let onremove = {
-        let (done, slug, id) = (done.clone(), slug.clone(), sink.id.to_string());
-        Callback::from(move |()| {
-            let sure = web_sys::window().is_some_and(|it| {
-                it.confirm_with_message("Send nothing there any more? Its cursor is lost.")
-                    .unwrap_or(false)
-            });
-            if sure {
-                done.run(api::audit::remove_sink(&slug, &id));
-            }
         })
     };
     let tone = match sink.state {
@@ -90,23 +89,85 @@ fn Sink(props: &SinkProps) -> Html {
             if let Some(why) = sink.failure.clone().filter(|_| sink.failures > 0) {
                 <p>{ format!("Record {}: {why}", sink.next_index) }</p>
             }
-            if let Some(problem) = tried.problem().or(done.problem()) { <Failed {problem} /> }
+            if let Some(problem) = tried.problem() { <Failed {problem} /> }
             if props.may {
                 <div class="panel-actions">
                     <Button busy={tried.running()} onclick={ontest}>{ "Test" }</Button>
-                    if sink.failures > 0 || parked { <Button onclick={go_on(None)}>{ "Try again" }</Button> }
-                    if parked { <Button onclick={go_on(Some(sink.next_index))}>{ format!("Leave out record {}", sink.next_index) }</Button> }
-                    <Button onclick={onremove}>{ "Remove" }</Button>
+                    if sink.failures > 0 || parked { <Button onclick={open(Over::GoOn(None))}>{ "Try again" }</Button> }
+                    if parked { <Button onclick={open(Over::GoOn(Some(sink.next_index)))}>{ format!("Leave out record {}", sink.next_index) }</Button> }
+                    <Button onclick={open(Over::Remove)}>{ "Remove" }</Button>
                 </div>
             }
+            { match *over {
+                Over::Nothing => Html::default(),
+                Over::GoOn(skip) => html! { <GoOn sink={sink.clone()} {skip} ondone={done} onclose={open(Over::Nothing)} /> },
+                Over::Remove => html! { <Remove sink={sink.clone()} ondone={done} onclose={open(Over::Nothing)} /> },
+            } }
         </Banner>
     }
 }
 
-/// What the reader enters, if anything.
-fn asked(what: &str) -> Option<String> {
-    let entered = web_sys::window()?.prompt_with_message(what).ok()??;
-    (!entered.trim().is_empty()).then_some(entered)
+#[derive(Properties, PartialEq)]
+struct GoOnProps {
+    sink: AuditSink,
+    /// The record that is left out.
+    skip: Option<u64>,
+    ondone: Callback<()>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn GoOn(props: &GoOnProps) -> Html {
+    let slug = use_org().slug();
+    let reason = use_input("", needed);
+    let save = use_action(props.ondone.clone());
+    let onsubmit = {
+        let (save, reason) = (save.clone(), reason.clone());
+        let (id, skip) = (props.sink.id.to_string(), props.skip);
+        Callback::from(move |()| {
+            save.run(api::audit::resume_sink(&slug, &id, skip, reason.text()));
+        })
+    };
+    let name = &props.sink.name;
+    let (title, verb, told) = match props.skip {
+        Some(record) => (
+            format!("Leave out record {record} at {name}?"),
+            "Leave it out",
+            "The receiver never gets it. It stays in the log, and what follows is sent.",
+        ),
+        None => (format!("Try {name} again?"), "Try again", "It begins where it stopped."),
+    };
+    html! {
+        <Dialog {title} onclose={props.onclose.clone()}>
+            <p>{ told }</p>
+            <Form inputs={vec![reason.clone()]} {verb} running={save.running()} problem={save.problem()} {onsubmit} oncancel={props.onclose.clone()}>
+                <TextField label="Reason" path="reason" input={reason} autofocus=true hint="For the audit log." />
+            </Form>
+        </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct RemoveProps {
+    sink: AuditSink,
+    ondone: Callback<()>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Remove(props: &RemoveProps) -> Html {
+    let slug = use_org().slug();
+    let remove = use_action(props.ondone.clone());
+    let (running, problem) = (remove.running(), remove.problem());
+    let AuditSink { name, behind, .. } = &props.sink;
+    let (title, behind) = (format!("Remove {name}?"), counted(*behind, "record"));
+    let id = props.sink.id.to_string();
+    let onconfirm = Callback::from(move |()| remove.run(api::audit::remove_sink(&slug, &id)));
+    html! {
+        <Confirm {title} verb="Remove" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+            <p>{ format!("It has not got {behind}, and gets nothing any more. How far it came is forgotten.") }</p>
+        </Confirm>
+    }
 }
 
 #[derive(Properties, PartialEq)]
@@ -150,7 +211,7 @@ fn Add(props: &AddProps) -> Html {
                 <Button onclick={props.onclose.clone()}>{ "Done" }</Button>
             } else {
                 <Form inputs={vec![name.clone(), url.clone()]} verb="Add" running={create.running()} problem={create.problem()} {onsubmit} oncancel={props.onclose.clone()}>
-                    <TextField label="Name" path="name" input={name} />
+                    <TextField label="Name" path="name" input={name} autofocus=true />
                     <TextField label="Address" path="url" input={url} hint="Gets CloudEvents, from the log's first record on." />
                 </Form>
             }

@@ -44,7 +44,7 @@ pub fn AdjustmentsDialog(props: &Props) -> Html {
             { show(&list.state, &list.again, |pages| if pages.items.is_empty() {
                 html! { <Empty icon={Icon::Check} title="Nothing but calls counts here"><p>{ "What servers had in hand when they went silent would stand here, and what exports of providers tell." }</p></Empty> }
             } else { html! { <>
-                <Table caption="Adjustments" columns={[Column::text("When"), Column::text("Why"), Column::number("Amount"), Column::text("")].to_vec()}>
+                <Table caption="Adjustments" columns={[Column::text("When").wide(), Column::text("Why"), Column::number("Amount"), Column::text("")].to_vec()}>
                     { for pages.items.iter().map(|entry| row(entry, may, &set)) }
                 </Table>
                 <More shown={pages.items.len()} noun="adjustment" more={pages.next.is_some()} fetching={pages.fetching}
@@ -61,7 +61,7 @@ fn row(entry: &Adjustment, may: bool, set: &Callback<Option<Adjustment>>) -> Htm
     };
     html! {
         <tr key={entry.id.to_string()}>
-            <td><When at={entry.created_at} /></td>
+            <td class="wide"><When at={entry.created_at} /></td>
             <td>{ why(entry) }
                 <p class="faint">{ [entry.created_by.as_deref(), Some(entry.note.as_str())].into_iter().flatten().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(": ") }</p>
             </td>
