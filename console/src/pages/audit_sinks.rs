@@ -84,26 +84,28 @@ fn Sink(props: &SinkProps) -> Html {
     };
     let parked = sink.state == SinkState::Parked;
     html! {
-        <Banner {tone}>
-            <p><strong>{ sink.name.to_string() }</strong>{ " " }<Badge {tone}>{ sink.state.as_str() }</Badge>{ format!(" {} to go · ", counted(sink.behind, "record")) }<code>{ sink.url.clone() }</code></p>
-            if let Some(why) = sink.failure.clone().filter(|_| sink.failures > 0) {
-                <p>{ format!("Record {}: {why}", sink.next_index) }</p>
-            }
-            if let Some(problem) = tried.problem() { <Failed {problem} /> }
-            if props.may {
-                <div class="panel-actions">
-                    <Button busy={tried.running()} onclick={ontest}>{ "Test" }</Button>
-                    if sink.failures > 0 || parked { <Button onclick={open(Over::GoOn(None))}>{ "Try again" }</Button> }
-                    if parked { <Button onclick={open(Over::GoOn(Some(sink.next_index)))}>{ format!("Leave out record {}", sink.next_index) }</Button> }
-                    <Button onclick={open(Over::Remove)}>{ "Remove" }</Button>
-                </div>
-            }
+        <>
+            <Banner {tone}>
+                <p><strong>{ sink.name.to_string() }</strong>{ " " }<Badge {tone}>{ sink.state.as_str() }</Badge>{ format!(" {} to go · ", counted(sink.behind, "record")) }<code>{ sink.url.clone() }</code></p>
+                if let Some(why) = sink.failure.clone().filter(|_| sink.failures > 0) {
+                    <p>{ format!("Record {}: {why}", sink.next_index) }</p>
+                }
+                if let Some(problem) = tried.problem() { <Failed {problem} /> }
+                if props.may {
+                    <div class="panel-actions">
+                        <Button busy={tried.running()} onclick={ontest}>{ "Test" }</Button>
+                        if sink.failures > 0 || parked { <Button onclick={open(Over::GoOn(None))}>{ "Try again" }</Button> }
+                        if parked { <Button onclick={open(Over::GoOn(Some(sink.next_index)))}>{ format!("Leave out record {}", sink.next_index) }</Button> }
+                        <Button onclick={open(Over::Remove)}>{ "Remove" }</Button>
+                    </div>
+                }
+            </Banner>
             { match *over {
                 Over::Nothing => Html::default(),
                 Over::GoOn(skip) => html! { <GoOn sink={sink.clone()} {skip} ondone={done} onclose={open(Over::Nothing)} /> },
                 Over::Remove => html! { <Remove sink={sink.clone()} ondone={done} onclose={open(Over::Nothing)} /> },
             } }
-        </Banner>
+        </>
     }
 }
 
