@@ -67,13 +67,14 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    /// Rounds until all is in place.
+    /// Rounds until all is in place, and one more: a head that is signed may not be anchored yet.
     async fn sign(&self) {
         let run = self.audit.run(std::future::pending());
         tokio::select! {
             () = run => {}
             flushed = self.audit.flush(self.org) => drop(flushed.unwrap()),
         }
+        self.audit.round_now().await.unwrap();
     }
 
     /// Runs SQL as a superuser who has switched the triggers and foreign keys off.

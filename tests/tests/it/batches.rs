@@ -376,8 +376,10 @@ async fn a_batch_outlives_the_server_that_began_it() {
     world.app.restart().await;
     assert_eq!(world.spent_and_held().await, (0, held), "it stays held");
     // Nobody asks: who looks after batches finds its end.
-    until("it was settled", SOON, async || (world.spent_and_held().await.1 == 0).then_some(()))
-        .await;
+    until("it was settled", Duration::from_secs(40), async || {
+        (world.spent_and_held().await.1 == 0).then_some(())
+    })
+    .await;
     assert_eq!(world.spent_and_held().await.0, 2 * (3_000 + 3 * 15_000));
     let client = world.app.with(&world.token.secret);
     let ended = client.get(&format!("/v1/batches/{id}")).await.ok();
