@@ -33,9 +33,11 @@ pub async fn list_budgets(
 pub async fn create_budget(
     who: OrgCaller,
     budgets: Data<Budgets>,
+    broker: Data<Broker>,
     new: Body<NewBudget>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
+    broker.settle_before_reading().await;
     Ok(HttpResponse::Created().json(budgets.create(&scope, new.0).await?))
 }
 
@@ -59,10 +61,12 @@ pub async fn find_budget(
 pub async fn update_budget(
     who: OrgCaller,
     budgets: Data<Budgets>,
+    broker: Data<Broker>,
     path: Path<(String, BudgetId)>,
     change: Body<UpdateBudget>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
+    broker.settle_before_reading().await;
     Ok(HttpResponse::Ok().json(budgets.update(&scope, path.1, change.0).await?))
 }
 
@@ -72,10 +76,12 @@ pub async fn update_budget(
 pub async fn increase_budget(
     who: OrgCaller,
     budgets: Data<Budgets>,
+    broker: Data<Broker>,
     path: Path<(String, BudgetId)>,
     new: Body<NewIncrease>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
+    broker.settle_before_reading().await;
     Ok(HttpResponse::Ok().json(budgets.increase(&scope, path.1, new.0).await?))
 }
 
@@ -85,9 +91,11 @@ pub async fn increase_budget(
 pub async fn end_budget_increase(
     who: OrgCaller,
     budgets: Data<Budgets>,
+    broker: Data<Broker>,
     path: Path<(String, BudgetId)>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
+    broker.settle_before_reading().await;
     Ok(HttpResponse::Ok().json(budgets.end_increase(&scope, path.1).await?))
 }
 

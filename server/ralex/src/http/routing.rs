@@ -8,6 +8,7 @@ use ralex_api::routing::{
     Alias, NewAlias, NewRoute, Preference, Preview, PreviewRequest, ReportQuery, Route,
     RoutingReport, RoutingSettings, SetPreference, UpdateAlias, UpdateRoute,
 };
+use ralex_broker::Broker;
 use ralex_budgets::{Budgets, Spender};
 use ralex_routing::{Routing, place};
 
@@ -181,8 +182,10 @@ pub async fn preview(
 pub async fn routing_report(
     who: OrgCaller,
     routing: Data<Routing>,
+    broker: Data<Broker>,
     query: Query<ReportQuery>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::UsageRead).await?;
+    broker.settle_before_reading().await;
     Ok(HttpResponse::Ok().json(routing.routing_report(&scope, query.0.from, query.0.to).await?))
 }
