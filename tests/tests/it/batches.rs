@@ -367,7 +367,7 @@ async fn what_is_answered_before_a_batch_is_canceled_is_paid() {
 #[tokio::test]
 async fn a_batch_outlives_the_server_that_began_it() {
     let mut world = World::new().await;
-    let slow = Script { delay_first_ms: 4_000, ..Script::default() };
+    let slow = Script { delay_first_ms: 12_000, ..Script::default() };
     world.upstream.script_for("gpt", slow);
     let file = sent(&world.token.client, &lines("gpt", &["one", "two"])).await;
     let id = text(&begin(&world.token.client, &file).await.ok(), "id");
