@@ -54,6 +54,8 @@ async fn what_costs_nothing_needs_nothing_left_in_a_budget() {
     assert_eq!(world.log("call.opened").await.last().unwrap()["purpose"], "count");
     let usage = world.budgets.usage(&Access::internal(world.org), &UsageQuery::default()).await;
     assert_eq!(usage.unwrap().total.calls, 0);
+    let numbers = world.budgets.numbers(&Access::internal(world.org)).await.unwrap();
+    assert_eq!((numbers.today.calls, numbers.today.refused), (0, 1));
     world.adds_up().await;
 }
 

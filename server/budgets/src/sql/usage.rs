@@ -263,6 +263,7 @@ pub(crate) async fn totals(
                least(coalesce(sum(c.cost), 0), 9223372036854775807)::bigint as "cost!: Money"
            from call c
            where c.org_id = $1 and c.started_at >= $4
+             and c.purpose is distinct from 'count'
              and ($2::uuid is null or c.team_id = $2)
              and ($3::uuid is null or c.project_id = $3)"#,
         org as _,
