@@ -2,7 +2,8 @@
 
 use ralex_api::Page;
 use ralex_api::audit::{AuditEntry, AuditKeys, Checkpoint, InclusionProof, Verification};
-use ralex_api::sinks::{AuditSink, AuditSinks, NewAuditSink, SinkTested};
+use ralex_api::sinks::{AuditSink, AuditSinks, SinkTested};
+use serde_json::Value;
 
 use super::client::{self, BASE, Reply};
 use super::{PAGE, page, path};
@@ -43,7 +44,11 @@ pub fn sinks(org: &str) -> Reply<AuditSinks> {
     client::find(&path(org, &["audit", "sinks"]))
 }
 
-pub fn add_sink(org: &str, new: NewAuditSink) -> Reply<AuditSink> {
+pub fn change_sink_secret(org: &str, id: &str, credential: Value) -> Reply<AuditSink> {
+    client::create(&path(org, &["audit", "sinks", id, "secret"]), &credential)
+}
+
+pub fn add_sink(org: &str, new: Value) -> Reply<AuditSink> {
     client::create(&path(org, &["audit", "sinks"]), &new)
 }
 

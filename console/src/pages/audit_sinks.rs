@@ -1,12 +1,12 @@
 //! Where the audit log is sent as it grows, and how each receiver fares.
 
-use ralex_api::sinks::{AuditSink, NewAuditSink, SinkKind, SinkState, SinkTested};
+use ralex_api::sinks::{AuditSink, SinkKind, SinkState, SinkTested};
 use yew::prelude::*;
 
+use super::audit_sink_form::{AddSink, ChangeSecret};
 use crate::api;
 use crate::components::{
-    Badge, Banner, Button, Code, Confirm, Dialog, Failed, Form, Icon, TextField, Tone, show,
-    use_toast,
+    Badge, Banner, Button, Confirm, Dialog, Failed, Form, Icon, TextField, Tone, show, use_toast,
 };
 use crate::hooks::input::needed;
 use crate::hooks::{keep, use_action, use_input, use_load};
@@ -28,12 +28,12 @@ pub fn Sinks() -> Html {
             <summary>{ "Sent to" }</summary>
             { show(&load, &again, |sinks| html! {
                 <>
-                    if sinks.items.is_empty() { <p class="note">{ "Nowhere yet. A webhook gets every signed record, in order and at least once." }</p> }
+                    if sinks.items.is_empty() { <p class="note">{ "Nowhere yet. A webhook, a collector of syslog or a bucket gets every signed record, in order and at least once." }</p> }
                     { for sinks.items.iter().map(|sink| html! { <Sink key={sink.id.to_string()} sink={sink.clone()} {may} again={again.clone()} /> }) }
                 </>
             }) }
-            if may { <Button icon={Icon::Plus} onclick={open(true)}>{ "Send to a webhook" }</Button> }
-            if *adding { <Add onclose={open(false)} again={again.clone()} /> }
+            if may { <Button icon={Icon::Plus} onclick={open(true)}>{ "Add a receiver" }</Button> }
+            if *adding { <AddSink onclose={open(false)} again={again.clone()} /> }
         </details>
     }
 }
@@ -44,6 +44,7 @@ enum Over {
     Nothing,
     /// Sending goes on, without that record where one is named.
     GoOn(Option<u64>),
+    Secret,
     Remove,
 }
 
@@ -86,7 +87,8 @@ fn Sink(props: &SinkProps) -> Html {
     html! {
         <>
             <Banner {tone}>
-                <p><strong>{ sink.name.to_string() }</strong>{ " " }<Badge {tone}>{ sink.state.as_str() }</Badge>{ format!(" {} to go · ", counted(sink.behind, "record")) }<code>{ sink.url.clone() }</code></p>
+                <p><strong>{ sink.name.to_string() }</strong>{ " " }<Badge {tone}>{ sink.state.as_str() }</Badge>{ format!(" {} to go · {} as {} · ", counted(sink.behind, "record"), sink.kind, sink.format) }<code>{ sink.url.clone() }</code></p>
+                <p class="note">{ secret_since(sink) }</p>
                 if let Some(why) = sink.failure.clone().filter(|_| sink.failures > 0) {
                     <p>{ format!("Record {}: {why}", sink.next_index) }</p>
                 }
@@ -96,6 +98,7 @@ fn Sink(props: &SinkProps) -> Html {
                         <Button busy={tried.running()} onclick={ontest}>{ "Test" }</Button>
                         if sink.failures > 0 || parked { <Button onclick={open(Over::GoOn(None))}>{ "Try again" }</Button> }
                         if parked { <Button onclick={open(Over::GoOn(Some(sink.next_index)))}>{ format!("Leave out record {}", sink.next_index) }</Button> }
+                        <Button onclick={open(Over::Secret)}>{ "Change secret" }</Button>
                         <Button onclick={open(Over::Remove)}>{ "Remove" }</Button>
                     </div>
                 }
@@ -103,10 +106,26 @@ fn Sink(props: &SinkProps) -> Html {
             { match *over {
                 Over::Nothing => Html::default(),
                 Over::GoOn(skip) => html! { <GoOn sink={sink.clone()} {skip} ondone={done} onclose={open(Over::Nothing)} /> },
+                Over::Secret => html! { <ChangeSecret sink={sink.clone()} again={props.again.clone()} onclose={open(Over::Nothing)} /> },
                 Over::Remove => html! { <Remove sink={sink.clone()} ondone={done} onclose={open(Over::Nothing)} /> },
             } }
         </>
     }
+}
+
+/// What proves who sends, and since when.
+fn secret_since(sink: &AuditSink) -> String {
+    let since = sink.secret_changed_at.format("%Y-%m-%d");
+    let what = match (&sink.credential, sink.kind) {
+        (Some(credential), SinkKind::S3) => format!("Key {credential}"),
+        (Some(print), _) => format!("Certificate {}…", print.get(..16).unwrap_or(print)),
+        (None, SinkKind::Webhook) => "Signed with a secret".to_owned(),
+        (None, _) => return "Shows no certificate of its own.".to_owned(),
+    };
+    let until = sink.previous_until.map(|until| {
+        format!("; the one before signs too until {} UTC", until.format("%Y-%m-%d %H:%M"))
+    });
+    format!("{what}, since {since}{}.", until.unwrap_or_default())
 }
 
 #[derive(Properties, PartialEq)]
@@ -169,54 +188,5 @@ fn Remove(props: &RemoveProps) -> Html {
         <Confirm {title} verb="Remove" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
             <p>{ format!("It has not got {behind}, and gets nothing any more. How far it came is forgotten.") }</p>
         </Confirm>
-    }
-}
-
-#[derive(Properties, PartialEq)]
-struct AddProps {
-    onclose: Callback<()>,
-    again: Callback<()>,
-}
-
-#[component]
-fn Add(props: &AddProps) -> Html {
-    let slug = use_org().slug();
-    let (name, url) = (use_input("", needed), use_input("https://", needed));
-    let made = use_state(|| None::<String>);
-    let create = {
-        let (made, again) = (made.clone(), props.again.clone());
-        use_action(Callback::from(move |sink: AuditSink| {
-            made.set(sink.secret);
-            again.emit(());
-        }))
-    };
-    let onsubmit = {
-        let (create, name, url) = (create.clone(), name.clone(), url.clone());
-        Callback::from(move |()| {
-            let Some(name) = name.parsed() else { return };
-            let new = NewAuditSink {
-                name,
-                kind: SinkKind::Webhook,
-                url: url.text(),
-                batch_size: None,
-                flush_seconds: None,
-                start: None,
-            };
-            create.run(api::audit::add_sink(&slug, new));
-        })
-    };
-    html! {
-        <Dialog title="Send to a webhook" onclose={props.onclose.clone()} light={made.is_none()}>
-            if let Some(secret) = &*made {
-                <p>{ "This secret signs every delivery (Standard Webhooks). It is not shown again." }</p>
-                <Code text={secret.clone()} label="Signing secret" />
-                <Button onclick={props.onclose.clone()}>{ "Done" }</Button>
-            } else {
-                <Form inputs={vec![name.clone(), url.clone()]} verb="Add" running={create.running()} problem={create.problem()} {onsubmit} oncancel={props.onclose.clone()}>
-                    <TextField label="Name" path="name" input={name} autofocus=true />
-                    <TextField label="Address" path="url" input={url} hint="Gets CloudEvents, from the log's first record on." />
-                </Form>
-            }
-        </Dialog>
     }
 }

@@ -6,6 +6,7 @@ mod approval_settings;
 pub mod approvals;
 pub mod audit;
 mod audit_proof;
+mod audit_sink_form;
 mod audit_sinks;
 pub mod batches;
 mod budget_adjustments;

@@ -22,6 +22,8 @@ use crate::list::actor_name;
 /// A form with one line for each record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
+    /// The record as it is, as the exact text that the tree vouches for, with its place and hash.
+    Jsonl,
     /// OCSF as JSON, by `policies/audit/ocsf.toml`.
     Ocsf,
     /// The Common Event Format, version 0.
@@ -47,11 +49,18 @@ impl Form {
     /// The record in this form, without an end of line. `origin` names the log.
     pub fn line(self, told: &Told, origin: &str) -> Result<String, Problem> {
         Ok(match self {
+            Self::Jsonl => told.exact(),
             Self::Ocsf => json(&ocsf::event(told, origin)?),
             Self::Cef => cef::line(told),
             Self::Syslog => syslog::line(told, origin),
             Self::CloudEvents => json(&cloudevents::event(told, origin)),
         })
+    }
+
+    /// The record in this form as one message of syslog.
+    pub fn message(self, told: &Told, origin: &str) -> Result<String, Problem> {
+        let line = self.line(told, origin)?;
+        Ok(if self == Self::Syslog { line } else { syslog::around(told, origin, &line) })
     }
 }
 
@@ -63,14 +72,20 @@ pub struct Told {
     leaf_hash: String,
     actor_name: String,
     record: Value,
+    /// What was hashed, where it is one line of JSON.
+    leaf: Option<String>,
 }
 
 impl Told {
     pub(crate) fn of(row: &Row) -> Option<Self> {
         let text = String::from_utf8_lossy(row.leaf.as_deref()?);
         // A leaf that was altered need not be JSON any more; it is told as it is.
-        let record = serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text));
+        let read = serde_json::from_str(&text).ok();
+        let leaf = read.is_some() && !text.chars().any(is_control);
+        let leaf = leaf.then(|| text.clone().into_owned());
+        let record = read.unwrap_or_else(|| Value::from(text));
         let mut told = Self {
+            leaf,
             index: u64::try_from(row.index).unwrap_or(0),
             leaf_hash: STANDARD.encode(&row.hash),
             actor_name: String::new(),
@@ -79,6 +94,18 @@ impl Told {
         let (kind, id) = (told.text("/actor/kind"), told.text("/actor/id"));
         told.actor_name = actor_name(&kind, id.parse().ok(), row.actor_name.clone());
         Some(told)
+    }
+
+    /// The day on which it happened, as `2026-11-21`, if it says so.
+    pub fn day(&self) -> Option<String> {
+        let time = chrono::DateTime::parse_from_rfc3339(&self.text("/occurred_at")).ok()?;
+        Some(time.to_utc().format("%Y-%m-%d").to_string())
+    }
+
+    fn exact(&self) -> String {
+        let (index, hash) = (self.index, &self.leaf_hash);
+        let event = self.leaf.clone().unwrap_or_else(|| json(&self.record));
+        format!("{{\"index\":{index},\"hash\":\"{hash}\",\"event\":{event}}}")
     }
 
     /// The event's id.

@@ -96,6 +96,19 @@ impl EgressPolicy {
         self.check_url(url).is_ok() && self.allowed.iter().any(|net| net.contains(&unpack(address)))
     }
 
+    /// The addresses behind a host that may be reached with TLS; none where it has only others.
+    pub(crate) async fn addresses(&self, host: Host<&str>, port: u16) -> Vec<SocketAddr> {
+        let found: Vec<SocketAddr> = match host {
+            Host::Ipv4(v4) => vec![(v4, port).into()],
+            Host::Ipv6(v6) => vec![(v6, port).into()],
+            Host::Domain(name) => match tokio::net::lookup_host((name, port)).await {
+                Ok(found) => found.collect(),
+                Err(_) => Vec::new(),
+            },
+        };
+        found.into_iter().filter(|found| self.permits(found.ip(), false)).collect()
+    }
+
     /// The resolver for one of the two HTTP clients.
     pub(crate) fn resolver(&self, plain: bool) -> Arc<GuardedResolver> {
         Arc::new(GuardedResolver { policy: self.clone(), plain })

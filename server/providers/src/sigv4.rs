@@ -13,10 +13,10 @@ use url::{Host, Url};
 
 /// An access key of AWS. Its secret parts borrow from the secret that it was read from.
 pub(crate) struct AccessKey<'a> {
-    id: &'a str,
-    secret: &'a str,
-    session: Option<&'a str>,
-    region: Option<&'a str>,
+    pub id: &'a str,
+    pub secret: &'a str,
+    pub session: Option<&'a str>,
+    pub region: Option<&'a str>,
 }
 
 /// What stands in a key's place as the vendor's own tools write it.
@@ -145,7 +145,7 @@ fn keyed(key: &[u8], message: &str) -> Result<Vec<u8>, Unusable> {
 }
 
 /// The request in the one form that both sides can make of it. The path is encoded once more than
-/// it is sent, as every service but S3 has it.
+/// it is sent, as every service but S3 has it; what is sent there has nothing to encode in it.
 fn canonical(request: &Request<'_>, headers: &[(String, String)], names: &str) -> String {
     let path = utf8_percent_encode(request.url.path(), RESERVED_IN_PATH);
     let mut query: Vec<(String, String)> =
@@ -172,6 +172,12 @@ fn host(url: &Url) -> String {
 
 fn one_space(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The region that a store's host ends with, before its domain: a bucket before it may look like one.
+pub(crate) fn region_of_host(url: &Url) -> Option<String> {
+    let Some(Host::Domain(host)) = url.host() else { return None };
+    host.rsplit('.').find(|label| is_region(label)).map(str::to_owned)
 }
 
 /// `us-east-1`, `us-gov-west-1`, `ap-southeast-4`.

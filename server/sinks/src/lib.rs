@@ -1,4 +1,5 @@
-//! Sinks: the audit log of an organisation, sent on as it grows to where the organisation says.
+//! Sinks: the audit log of an organisation, sent on as it grows to where the organisation says: to
+//! webhooks, to collectors of syslog, and to stores of objects.
 //!
 //! What always holds: each sink has a cursor of its own, which moves only over records that the
 //! receiver took, in the log's order, or that a person said to leave out, and that is in the log;
@@ -10,10 +11,13 @@
 //!
 //! Uses `audit`, `vault`, `access` and `providers`' way out; used by the binary.
 
+mod collector;
 mod delivery;
+mod kind;
 mod runner;
 mod sink;
 mod sql;
+mod store;
 mod webhook;
 
 use std::fmt;

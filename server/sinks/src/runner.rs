@@ -100,8 +100,7 @@ impl Sinks {
         if batch.next == from {
             return Ok(false);
         }
-        let receiver =
-            Receiver { org: due.org_id, id: due.id, url: &due.url, sealed: &due.sealed_secret };
+        let receiver = Receiver::of_due(due)?;
         let outcome = if batch.told.is_empty() {
             // What retention took away is nobody's any more.
             Outcome::Taken { status: 0 }

@@ -10,8 +10,17 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 pub(crate) struct Stored {
     pub id: SinkId,
     pub name: Name,
+    pub kind: String,
+    pub format: String,
     pub url: String,
+    pub region: Option<String>,
+    pub ca_pem: Option<String>,
+    pub credential: Option<String>,
     pub sealed_secret: Vec<u8>,
+    pub secret_changed_at: DateTime<Utc>,
+    /// The one before, while it counts.
+    pub previous_secret: Option<Vec<u8>>,
+    pub previous_until: Option<DateTime<Utc>>,
     pub batch_size: i32,
     pub flush_seconds: i32,
     pub enabled: bool,
@@ -32,8 +41,11 @@ pub(crate) async fn list(
 ) -> Result<Vec<Stored>> {
     sqlx::query_as!(
         Stored,
-        r#"select s.id as "id: SinkId", s.name as "name: Name", s.url, s.sealed_secret, s.batch_size,
-                  s.flush_seconds, s.enabled, s.next_index, s.failures, s.failure,
+        r#"select s.id as "id: SinkId", s.name as "name: Name", s.kind, s.format, s.url, s.region,
+                  s.ca_pem, s.credential, s.sealed_secret, s.secret_changed_at,
+                  case when s.previous_until > now() then s.previous_secret end as previous_secret,
+                  case when s.previous_until > now() then s.previous_until end as previous_until,
+                  s.batch_size, s.flush_seconds, s.enabled, s.next_index, s.failures, s.failure,
                   s.next_attempt_at, s.parked_at, s.delivered_at, s.created_at,
                   (select coalesce(max(c.tree_size), 0) from audit_checkpoint c
                    where c.org_id = s.org_id) as "size!"
@@ -52,7 +64,11 @@ pub(crate) struct New<'a> {
     pub id: SinkId,
     pub name: &'a str,
     pub kind: &'a str,
+    pub format: &'a str,
     pub url: &'a str,
+    pub region: Option<&'a str>,
+    pub ca_pem: Option<&'a str>,
+    pub credential: Option<&'a str>,
     pub sealed_secret: &'a [u8],
     pub batch_size: i32,
     pub flush_seconds: i32,
@@ -64,10 +80,10 @@ pub(crate) struct New<'a> {
 pub(crate) async fn insert(conn: &mut PgConnection, org: OrgId, new: &New<'_>) -> Result<i64> {
     sqlx::query_scalar!(
         "insert into audit_sink (org_id, id, name, name_key, kind, url, sealed_secret, batch_size,
-             flush_seconds, at_once, next_index)
+             flush_seconds, at_once, next_index, format, region, ca_pem, credential)
          values ($1, $2, $3, lower($3), $4, $5, $6, $7, $8, $7,
              case when $9 then (select coalesce(max(tree_size), 0) from audit_checkpoint
-                                where org_id = $1) else 0 end)
+                                where org_id = $1) else 0 end, $10, $11, $12, $13)
          returning next_index",
         org as _,
         new.id as _,
@@ -78,6 +94,10 @@ pub(crate) async fn insert(conn: &mut PgConnection, org: OrgId, new: &New<'_>) -
         new.batch_size,
         new.flush_seconds,
         new.now,
+        new.format,
+        new.region,
+        new.ca_pem,
+        new.credential,
     )
     .fetch_one(conn)
     .await
@@ -93,23 +113,64 @@ pub(crate) async fn count(conn: &mut PgConnection, org: OrgId) -> Result<i64> {
     .await
 }
 
+/// What of a sink a person may change.
+pub(crate) struct Change<'a> {
+    pub url: &'a str,
+    pub format: &'a str,
+    pub region: Option<&'a str>,
+    pub ca_pem: Option<&'a str>,
+    pub enabled: bool,
+    pub batch_size: i32,
+    pub flush_seconds: i32,
+}
+
 /// Changes it, and tries again at once what failed.
 pub(crate) async fn update(
     conn: &mut PgConnection,
     org: OrgId,
-    (id, url, enabled): (SinkId, &str, bool),
-    (batch_size, flush_seconds): (i32, i32),
+    id: SinkId,
+    change: &Change<'_>,
 ) -> Result<bool> {
     let done = sqlx::query!(
         "update audit_sink set url = $3, enabled = $4, batch_size = $5, flush_seconds = $6,
-             at_once = least(at_once, $5), next_attempt_at = now()
+             at_once = least(at_once, $5), format = $7, region = $8, ca_pem = $9,
+             next_attempt_at = now()
          where org_id = $1 and id = $2",
         org as _,
         id as _,
-        url,
-        enabled,
-        batch_size,
-        flush_seconds,
+        change.url,
+        change.enabled,
+        change.batch_size,
+        change.flush_seconds,
+        change.format,
+        change.region,
+        change.ca_pem,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Another secret; the one before still signs beside it for so many hours, if for any. What failed
+/// is tried again at once.
+pub(crate) async fn change_secret(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: SinkId,
+    (sealed, credential): (&[u8], Option<&str>),
+    overlap_hours: i32,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update audit_sink set
+             previous_secret = case when $5::integer > 0 then sealed_secret end,
+             previous_until = case when $5::integer > 0 then now() + make_interval(hours => $5) end,
+             sealed_secret = $3, credential = $4, secret_changed_at = now(), next_attempt_at = now()
+         where org_id = $1 and id = $2",
+        org as _,
+        id as _,
+        sealed,
+        credential,
+        overlap_hours,
     )
     .execute(conn)
     .await?;
@@ -149,8 +210,13 @@ pub(crate) async fn resume(
 pub(crate) struct Due {
     pub org_id: OrgId,
     pub id: SinkId,
+    pub kind: String,
+    pub format: String,
     pub url: String,
+    pub region: Option<String>,
+    pub ca_pem: Option<String>,
     pub sealed_secret: Vec<u8>,
+    pub previous_secret: Option<Vec<u8>>,
     pub batch_size: i32,
     pub at_once: i32,
     pub next_index: i64,
@@ -161,7 +227,9 @@ pub(crate) struct Due {
 pub(crate) async fn due(conn: &mut PgConnection) -> Result<Vec<Due>> {
     sqlx::query_as!(
         Due,
-        r#"select s.org_id as "org_id: OrgId", s.id as "id: SinkId", s.url, s.sealed_secret,
+        r#"select s.org_id as "org_id: OrgId", s.id as "id: SinkId", s.kind, s.format, s.url,
+                  s.region, s.ca_pem, s.sealed_secret,
+                  case when s.previous_until > now() then s.previous_secret end as previous_secret,
                   s.batch_size, s.at_once, s.next_index, s.failures
            from audit_sink s
            cross join lateral (select max(tree_size) as size from audit_checkpoint c

@@ -4,8 +4,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use ralex_api::sinks::SinkFormat;
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::delivery::lined;
 
 /// How a secret begins where it is shown.
 const PREFIX: &str = "whsec_";
@@ -20,17 +23,32 @@ pub(crate) fn shown(secret: &[u8]) -> String {
     format!("{PREFIX}{}", STANDARD.encode(secret))
 }
 
-/// The headers of a delivery.
+/// What the records are sent as, and what that is called.
+pub(crate) fn body(format: SinkFormat, lines: &[String]) -> (&'static str, Vec<u8>) {
+    let array = || format!("[{}]", lines.join(",")).into_bytes();
+    match format {
+        SinkFormat::CloudEvents => ("application/cloudevents-batch+json; charset=utf-8", array()),
+        SinkFormat::Ocsf => ("application/json", array()),
+        SinkFormat::Jsonl | SinkFormat::Cef | SinkFormat::Syslog => {
+            ("application/x-ndjson", lined(lines).into_bytes())
+        }
+    }
+}
+
+/// The headers of a delivery. While a secret is being changed both sign, and a receiver takes the
+/// one that it knows.
 pub(crate) fn headers(
-    secret: &[u8],
+    secrets: &[&[u8]],
     id: &str,
     timestamp: i64,
     body: &[u8],
 ) -> [(&'static str, String); 3] {
+    let signatures: Vec<String> =
+        secrets.iter().map(|secret| signature(secret, id, timestamp, body)).collect();
     [
         ("webhook-id", id.to_owned()),
         ("webhook-timestamp", timestamp.to_string()),
-        ("webhook-signature", signature(secret, id, timestamp, body)),
+        ("webhook-signature", signatures.join(" ")),
     ]
 }
 

@@ -1,5 +1,9 @@
 //! The audit log sent on: to a receiver that listens, fails, refuses one record, and comes back.
 
+mod bucket;
+mod collector;
+mod kinds;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -176,6 +180,34 @@ async fn every_record_reaches_the_receiver_signed_and_in_order() {
     assert!(!stored[0].contains(&hex::encode(&secret)), "the secret is kept sealed");
     let tested = app.owner.post(&format!("audit/sinks/{id}/test"), &Value::Null).await.ok();
     assert_eq!(tested["delivered"], true, "{tested}");
+}
+
+#[tokio::test]
+async fn a_secret_is_changed_without_a_delivery_that_the_receiver_cannot_check() {
+    let app = App::start().await;
+    let receiver = Receiver::start();
+    let (id, old) = add(&app, &receiver).await;
+    until_taken(&receiver, 3, &[]).await;
+    let path = format!("audit/sinks/{id}/secret");
+    let key = json!({ "access_key_id": "A", "secret_access_key": "b" });
+    app.owner.post(&path, &key).await.refused(422, "invalid_request");
+    let made = app.owner.post(&path, &json!({})).await.ok();
+    let new = STANDARD.decode(text(&made, "secret").strip_prefix("whsec_").unwrap()).unwrap();
+    assert_ne!(old, new);
+    assert!(made["previous_until"].is_string(), "{made}");
+    app.team("after").await;
+    holds("it is told of", async || receiver.has("\"after\"")).await;
+    let came = receiver.came.lock();
+    let last = came.last().unwrap();
+    let signatures: Vec<&str> = last.headers["webhook-signature"].split(' ').collect();
+    for secret in [new, old] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret).unwrap();
+        let (name, time) = (&last.headers["webhook-id"], &last.headers["webhook-timestamp"]);
+        mac.update(format!("{name}.{time}.").as_bytes());
+        mac.update(&last.body);
+        let signature = format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()));
+        assert!(signatures.contains(&signature.as_str()), "{signatures:?}");
+    }
 }
 
 #[tokio::test]

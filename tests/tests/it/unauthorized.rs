@@ -195,6 +195,7 @@ fn gateway_body(operation: &str) -> Value {
         "POST /api/v1/orgs/{org}/audit/sinks" => {
             json!({ "name": "SIEM", "kind": "webhook", "url": "https://siem.example/" })
         }
+        "POST /api/v1/orgs/{org}/audit/sinks/{sink}/secret" => json!({}),
         "PUT /api/v1/orgs/{org}/approvals/settings" => json!({ "pending_minutes": 1,
             "approved_minutes": 1, "denied_minutes": 1, "once": true, "excerpts": true }),
         "POST /api/v1/orgs/{org}/approvals/{approval}/approve"

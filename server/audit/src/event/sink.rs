@@ -8,9 +8,26 @@ use serde::Serialize;
 #[serde(tag = "action", content = "detail")]
 pub enum SinkEvent {
     #[serde(rename = "sink.created")]
-    Created { sink: SinkId, name: Name, kind: &'static str, host: String, first_index: u64 },
+    Created {
+        sink: SinkId,
+        name: Name,
+        kind: &'static str,
+        format: &'static str,
+        host: String,
+        first_index: u64,
+    },
     #[serde(rename = "sink.updated")]
-    Updated { sink: SinkId, host: String, batch_size: u32, flush_seconds: u32, enabled: bool },
+    Updated {
+        sink: SinkId,
+        format: &'static str,
+        host: String,
+        batch_size: u32,
+        flush_seconds: u32,
+        enabled: bool,
+    },
+    /// Another secret proves who sends; `credential` is what it is known by, where it is by something.
+    #[serde(rename = "sink.secret_changed")]
+    SecretChanged { sink: SinkId, credential: Option<String> },
     #[serde(rename = "sink.deleted")]
     Deleted { sink: SinkId, name: Name, next_index: u64 },
     #[serde(rename = "sink.tested")]
@@ -30,6 +47,7 @@ impl SinkEvent {
         match self {
             Self::Created { sink, .. }
             | Self::Updated { sink, .. }
+            | Self::SecretChanged { sink, .. }
             | Self::Deleted { sink, .. }
             | Self::Tested { sink, .. }
             | Self::Parked { sink, .. }

@@ -171,6 +171,7 @@ fn audit_proofs(map: &mut Map<'_, '_>) {
         .service(sinks::create_audit_sink)
         .service(sinks::find_audit_sink)
         .service(sinks::update_audit_sink)
+        .service(sinks::change_audit_sink_secret)
         .service(sinks::delete_audit_sink)
         .service(sinks::test_audit_sink)
         .service(sinks::resume_audit_sink)

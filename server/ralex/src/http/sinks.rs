@@ -4,7 +4,8 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::sinks::{
-    AuditSink, AuditSinks, NewAuditSink, ResumeAuditSink, SinkTested, UpdateAuditSink,
+    AuditSink, AuditSinks, NewAuditSink, ResumeAuditSink, SinkCredential, SinkTested,
+    UpdateAuditSink,
 };
 use ralex_kernel::SinkId;
 use ralex_sinks::Sinks;
@@ -21,7 +22,7 @@ pub async fn list_audit_sinks(who: OrgCaller, sinks: Data<Sinks>) -> Result<Http
     Ok(HttpResponse::Ok().json(AuditSinks { items }))
 }
 
-/// Send the audit log somewhere; the answer has the secret that signs deliveries, once.
+/// Send the audit log somewhere; the answer has the secret that signs a webhook's deliveries, once.
 #[utoipa::path(tag = "audit", params(("org" = String, Path)), request_body = NewAuditSink, responses((status = 201, body = AuditSink)))]
 #[post("/audit/sinks")]
 pub async fn create_audit_sink(
@@ -56,6 +57,20 @@ pub async fn update_audit_sink(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::AuditForward).await?;
     Ok(HttpResponse::Ok().json(sinks.update(&scope, path.1, change.0).await?))
+}
+
+/// Give a receiver another secret, at the same place of the log. A webhook's is made here and told
+/// once; the one before signs beside it for a day.
+#[utoipa::path(tag = "audit", params(("org" = String, Path), ("sink" = SinkId, Path)), request_body = SinkCredential, responses((status = 200, body = AuditSink)))]
+#[post("/audit/sinks/{sink}/secret")]
+pub async fn change_audit_sink_secret(
+    who: OrgCaller,
+    sinks: Data<Sinks>,
+    path: Path<(String, SinkId)>,
+    credential: Body<SinkCredential>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::AuditForward).await?;
+    Ok(HttpResponse::Ok().json(sinks.change_secret(&scope, path.1, &credential.0).await?))
 }
 
 /// Send the audit log there no more.

@@ -162,6 +162,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("DELETE /api/v1/orgs/{org}/audit/sinks/{sink}", More),
     ("POST /api/v1/orgs/{org}/audit/sinks/{sink}/test", More),
     ("POST /api/v1/orgs/{org}/audit/sinks/{sink}/resume", More),
+    ("POST /api/v1/orgs/{org}/audit/sinks/{sink}/secret", More),
     ("GET /api/v1/orgs/{org}/audit/events/{event}/proof", More),
     ("GET /api/v1/orgs/{org}/audit/events/{event}/receipt", More),
     ("GET /api/v1/orgs/{org}/audit/consistency", More),
