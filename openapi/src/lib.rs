@@ -11,6 +11,7 @@ pub mod audit;
 pub mod batches;
 pub mod budgets;
 pub mod catalog;
+pub mod forecast;
 pub mod guardrails;
 pub mod health;
 pub mod identity;

@@ -7,17 +7,34 @@ use serde::{Deserialize, Serialize};
 use crate::guardrails::Noted;
 use crate::routing::Explanation;
 
-/// By what usage is summed up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-pub enum GroupBy {
-    #[default]
-    Model,
-    Team,
-    Token,
-    /// Days of UTC.
-    Day,
+crate::words! {
+    /// By what usage is summed up.
+    #[derive(Default)]
+    pub enum GroupBy {
+        #[default]
+        Model = "model",
+        Provider = "provider",
+        Team = "team",
+        Project = "project",
+        /// People, over all of their tokens and sessions; a team's token is nobody's.
+        User = "user",
+        Token = "token",
+        /// What the router took a request for; empty where nothing was to be chosen.
+        TaskType = "task_type",
+        /// Words of the caller's own, from `X-Ralex-Tags`. A call with two tags is in two rows, so
+        /// rows may add up to more than the total.
+        Tag = "tag",
+        /// Days of UTC.
+        Day = "day",
+        Hour = "hour",
+    }
+
+    /// How long the parts of a series are.
+    pub enum Bucket {
+        Hour = "hour",
+        /// Days of UTC.
+        Day = "day",
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,12 +43,39 @@ pub enum GroupBy {
 pub struct UsageQuery {
     #[serde(default)]
     pub group_by: GroupBy,
-    /// Calls started at this time or later; 30 days ago when absent.
+    /// Calls started at this time or later; 30 days ago, at the full hour, when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<DateTime<Utc>>,
     /// Calls started before this time; now when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<DateTime<Utc>>,
+    /// Only so many rows, those that cost most, from 1 to 1,000; `rest` sums up the others. Rows of
+    /// days and hours are never left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<u32>,
+    /// Also how each row's cost came about over time. At most 50 rows then, 10 when `top` is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<Bucket>,
+    /// Only calls of this team, by slug or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Only calls of this project, by slug or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Only calls of this person, by e-mail address or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Only calls by this token, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -83,37 +127,79 @@ impl CallState {
     }
 }
 
-crate::answer! {
-    /// Sums over calls that settled, but for those that only counted tokens.
-    pub struct UsageRow {
-        /// A model's name, a team's slug, a token's id, or a day (`2026-03-01`).
-        pub key: String,
-        /// The same in words where there are any.
-        pub name: String,
-        pub calls: u64,
-        /// Of these, calls that did not succeed.
-        pub failed: u64,
-        pub input_tokens: u64,
-        pub output_tokens: u64,
-        pub cost: Money,
-        /// What kept answers would have cost.
-        pub saved: Money,
+impl UsageSums {
+    /// Adds others to these.
+    pub fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.failed += other.failed;
+        self.refused += other.refused;
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cache_read_tokens = self.cache_read_tokens.saturating_add(other.cache_read_tokens);
+        self.cache_write_tokens = self.cache_write_tokens.saturating_add(other.cache_write_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.saved = self.saved.saturating_add(other.saved);
+        self.duration_ms = self.duration_ms.saturating_add(other.duration_ms);
     }
+}
 
+crate::answer! {
+    /// What was called and what it cost, from one time to another. Calls that only counted tokens
+    /// are no part of it.
     pub struct Usage {
         pub from: DateTime<Utc>,
         pub to: DateTime<Utc>,
         pub rows: Vec<UsageRow>,
-        pub total: UsageTotal,
+        /// Those that `top` left out, so that rows and rest add up to the total exactly.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub rest: Option<UsageRest>,
+        pub total: UsageSums,
+        /// When the parts of each row's series begin.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub series: Vec<DateTime<Utc>>,
     }
 
-    pub struct UsageTotal {
+    pub struct UsageRow {
+        /// A model's or a provider's name, the slug of a team or project, a person's or token's id,
+        /// a task type, a tag, a day (`2026-03-01`) or an hour (`2026-03-01T14:00:00Z`).
+        pub key: String,
+        /// The same in words where there are any.
+        pub name: String,
+        #[serde(flatten)]
+        pub sums: UsageSums,
+        /// What each part of the time cost, as many as the answer's `series` has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub series: Vec<Money>,
+    }
+
+    pub struct UsageRest {
+        /// How many rows were left out.
+        pub rows: u64,
+        #[serde(flatten)]
+        pub sums: UsageSums,
+    }
+
+    #[derive(Default, Eq)]
+    pub struct UsageSums {
+        /// Calls that went out and ended.
         pub calls: u64,
+        /// Of these, calls that did not succeed.
         pub failed: u64,
+        /// Calls that a budget refused; nothing was sent.
+        pub refused: u64,
+        /// With what was read from and written to the provider's cache.
         pub input_tokens: u64,
         pub output_tokens: u64,
+        pub cache_read_tokens: u64,
+        pub cache_write_tokens: u64,
+        /// The part of the output that models kept to themselves.
+        pub reasoning_tokens: u64,
         pub cost: Money,
+        /// What kept answers would have cost.
         pub saved: Money,
+        /// Of all calls together, from the request to the end of the answer.
+        pub duration_ms: u64,
     }
 
     /// One model call.
@@ -227,7 +313,8 @@ crate::answer! {
         pub key: Option<String>,
         /// Why it was made: `choice`, `retry`, `key`, `fallback` or `hedge`.
         pub cause: String,
-        /// `success`, `canceled`, or the code of what went wrong.
+        /// `success`, `canceled`, or the code of what went wrong; `budget_exhausted` where it was
+        /// passed over without being asked.
         pub outcome: String,
         /// The provider's status, where it gave one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -237,5 +324,8 @@ crate::answer! {
         pub cost: Money,
         pub started_at: DateTime<Utc>,
         pub duration_ms: u32,
+        /// Why it was not asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub note: Option<String>,
     }
 }

@@ -16,7 +16,6 @@ mod evidence;
 mod export;
 mod filter;
 mod formats;
-mod horizon;
 mod keys;
 mod leaf;
 mod list;

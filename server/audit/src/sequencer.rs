@@ -8,11 +8,10 @@
 use std::collections::BTreeMap;
 
 use ralex_kernel::OrgId;
-use ralex_store::{Db, Error, System};
+use ralex_store::{Db, Error, System, horizon};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::horizon::horizon;
 use crate::tree::{Hash, Range, leaf_hash};
 
 /// Events of one transaction of the sequencer.

@@ -11,6 +11,7 @@ use ralex_budgets::Budgets;
 use ralex_kernel::Problem;
 use ralex_routing::Routing;
 use ralex_store::Db;
+use ralex_usage::Usage;
 
 /// What tells of the health of each part.
 pub struct Health {
@@ -19,19 +20,21 @@ pub struct Health {
     pub audit: Audit,
     pub routing: Routing,
     pub broker: Broker,
+    pub budgets: Arc<Budgets>,
+    pub usage: Usage,
 }
 
 impl Health {
     /// The overview of an organisation: its numbers, and the state of what serves it.
-    pub async fn overview(&self, scope: &Scope, budgets: &Budgets) -> Result<Overview, Problem> {
-        let numbers = budgets.numbers(scope).await?;
+    pub async fn overview(&self, scope: &Scope) -> Result<Overview, Problem> {
+        let numbers = self.usage.numbers(scope).await?;
         let mut health = vec![self.database(), self.policy(), self.audit(scope)];
         health.extend(self.providers(scope).await?);
         Ok(Overview {
             today: numbers.today,
             last_30_days: numbers.last_30_days,
             hours: numbers.hours,
-            open_calls: numbers.open_calls,
+            open_calls: self.budgets.open_calls(scope).await?,
             health,
         })
     }

@@ -19,6 +19,7 @@ use ralex_providers::{Client, EgressPolicy, Post};
 use ralex_routing::{Catalogue, Routing};
 use ralex_sinks::Sinks;
 use ralex_store::{BuiltIn, Db};
+use ralex_usage::Usage;
 use ralex_vault::Vault;
 use tokio::task::JoinHandle;
 use tracing::info;
@@ -181,6 +182,7 @@ struct Services {
     audit: Audit,
     sinks: Sinks,
     broker: Broker,
+    usage: Usage,
 }
 
 impl Services {
@@ -192,6 +194,8 @@ impl Services {
             audit: self.audit.clone(),
             routing: self.routing.clone(),
             broker: self.broker.clone(),
+            budgets: Arc::clone(&self.budgets),
+            usage: self.usage.clone(),
         };
         Parts {
             db: Data::new(db.clone()),
@@ -205,6 +209,7 @@ impl Services {
             audit: Data::new(self.audit),
             sinks: Data::new(self.sinks),
             broker: Data::new(self.broker),
+            usage: Data::new(self.usage),
             health: Data::new(health),
             recorder: Data::new(recorder),
             edge: Data::new(edge),
@@ -230,6 +235,10 @@ impl Services {
             tokio::spawn({
                 let (budgets, heard) = (Arc::clone(&self.budgets), shutdown.heard());
                 async move { budgets.run_bookkeeper(heard).await }
+            }),
+            tokio::spawn({
+                let (usage, heard) = (self.usage.clone(), shutdown.heard());
+                async move { usage.run(heard).await }
             }),
             tokio::spawn(ralex_broker::run_cache_sweeper(db.clone(), shutdown.heard())),
             tokio::spawn({
@@ -291,6 +300,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     };
     let (broker, writer) = Broker::start(db.clone(), parts);
     routing.breakers().configure(settings.breakers);
+    let usage = Usage::new(db.clone(), clock);
     let services = Services {
         access,
         identity,
@@ -302,6 +312,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         audit,
         sinks,
         broker,
+        usage,
     };
     let jobs = services.jobs(db, node, shutdown);
     Ok(Built { services, jobs, writer })

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ralex_tests::app::checkout;
 
 /// The floor of every crate under `server/`; arrows point down.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
     ("kernel", 0),
     ("store", 1),
     ("audit", 2),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, u8); 14] = [
     ("providers", 3),
     ("guardrails", 3),
     ("approvals", 3),
+    ("usage", 3),
     ("routing", 4),
     ("sinks", 4),
     ("broker", 5),

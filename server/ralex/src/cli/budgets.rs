@@ -50,19 +50,32 @@ async fn verify(settings: Settings) -> anyhow::Result<()> {
         database.stop().await;
         found?
     };
-    for difference in &found.differences {
+    let (budgets, usage) = found;
+    for difference in &budgets.differences {
         say::line(&difference.to_string());
     }
-    if !found.differences.is_empty() {
-        bail!("{} budget periods do not add up.", found.differences.len());
+    for difference in &usage {
+        say::line(&difference.to_string());
     }
-    say::line(&format!("good: {} budget periods add up to the nano-dollar", found.periods));
+    if !budgets.differences.is_empty() {
+        bail!("{} budget periods do not add up.", budgets.differences.len());
+    }
+    if !usage.is_empty() {
+        bail!(
+            "{} hours of usage do not add up. Budgets do: `ralex usage rebuild` sums usage up anew.",
+            usage.len()
+        );
+    }
+    let periods = budgets.periods;
+    say::line(&format!("good: {periods} budget periods, and usage, add up to the nano-dollar"));
     Ok(())
 }
 
-async fn check(url: &str) -> anyhow::Result<ralex_budgets::Verification> {
+type Found = (ralex_budgets::Verification, Vec<ralex_usage::Difference>);
+
+async fn check(url: &str) -> anyhow::Result<Found> {
     let db = Db::connect(url, 2).await?;
-    let found = ralex_budgets::verify(&db, None).await?;
+    let found = (ralex_budgets::verify(&db, None).await?, ralex_usage::verify(&db, None).await?);
     db.close().await;
     Ok(found)
 }

@@ -20,6 +20,7 @@ use ralex_identity::Identity;
 use ralex_routing::Routing;
 use ralex_sinks::Sinks;
 use ralex_store::Db;
+use ralex_usage::Usage;
 use ralex_vault::Vault;
 use url::Url;
 use utoipa::openapi::OpenApi;
@@ -71,6 +72,7 @@ pub struct Parts {
     pub audit: Data<Audit>,
     pub sinks: Data<Sinks>,
     pub broker: Data<Broker>,
+    pub usage: Data<Usage>,
     pub health: Data<Health>,
     pub recorder: Data<PrometheusHandle>,
     pub edge: Data<Edge>,
@@ -103,6 +105,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.audit.clone())
             .app_data(parts.sinks.clone())
             .app_data(parts.broker.clone())
+            .app_data(parts.usage.clone())
             .app_data(parts.health.clone())
             .app_data(parts.recorder.clone())
             .app_data(parts.edge.clone())

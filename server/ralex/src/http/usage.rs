@@ -5,27 +5,28 @@ use actix_web::{HttpResponse, get};
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::overview::Overview;
-use ralex_api::usage::{Call, CallDetail, CallsQuery, Usage, UsageQuery};
+use ralex_api::usage::{Call, CallDetail, CallsQuery, Usage as Report, UsageQuery};
 use ralex_broker::Broker;
 use ralex_budgets::Budgets;
 use ralex_kernel::CallId;
+use ralex_usage::Usage;
 
 use super::extract::{OrgCaller, Query};
 use super::problem::Result;
 use crate::overview::Health;
 
 /// Sum up what was called and what it cost.
-#[utoipa::path(tag = "usage", params(("org" = String, Path), UsageQuery), responses((status = 200, body = Usage)))]
+#[utoipa::path(tag = "usage", params(("org" = String, Path), UsageQuery), responses((status = 200, body = Report)))]
 #[get("/usage")]
 pub async fn usage(
     who: OrgCaller,
-    budgets: Data<Budgets>,
+    usage: Data<Usage>,
     broker: Data<Broker>,
     query: Query<UsageQuery>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::UsageRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.usage(&scope, &query.0).await?))
+    Ok(HttpResponse::Ok().json(usage.report(&scope, &query.0).await?))
 }
 
 /// List calls, newest first.
@@ -61,11 +62,10 @@ pub async fn find_call(
 #[get("/overview")]
 pub async fn overview(
     who: OrgCaller,
-    budgets: Data<Budgets>,
     broker: Data<Broker>,
     health: Data<Health>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::UsageRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(health.overview(&scope, &budgets).await?))
+    Ok(HttpResponse::Ok().json(health.overview(&scope).await?))
 }

@@ -1,23 +1,25 @@
-//! How far the log is complete: the transaction below which no event can commit any more.
+//! The transaction below which nothing can commit any more: what was written by those before it is
+//! complete, and a reader that keeps a cursor over transactions may pass it.
 //!
 //! `PostgreSQL` counts transactions across all databases of a server. Taking its oldest running one
 //! for the horizon would let a long transaction of a neighbour's database, a backup for instance,
-//! hold the log back until it ends; those are known to be others' and passed over.
+//! hold every such reader back until it ends; those are known to be others' and passed over.
 
-use ralex_store::System;
+use crate::System;
 
 /// Where the transactions stand.
-pub(crate) struct Horizon {
-    /// Below this number every transaction that could have written an event has ended.
-    pub(crate) settled: i64,
+#[derive(Clone, Copy, Debug)]
+pub struct Horizon {
+    /// Below this number every transaction of this database has ended.
+    pub settled: i64,
     /// The number that none has reached yet.
-    pub(crate) next: i64,
+    pub next: i64,
 }
 
 /// Looks in this order: the snapshot, then who is connected elsewhere, then who holds which
 /// number. A transaction that runs from the first look to the last is one process all the while,
 /// so what the second look said of that process is true of the transaction.
-pub(crate) async fn horizon(tx: &mut System) -> Result<Horizon, sqlx::Error> {
+pub async fn horizon(tx: &mut System) -> Result<Horizon, sqlx::Error> {
     let snapshot = sqlx::query!(
         r#"select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as "next!",
                   array(select xid::text::bigint

@@ -1,0 +1,118 @@
+//! What is asked for: from when to when, of what, and by what it is told apart.
+
+use ralex_access::Scope;
+use ralex_api::usage::{Bucket, GroupBy, UsageQuery};
+use ralex_kernel::{OrgId, Problem, ProjectId, TeamId};
+use ralex_store::{Tenant, problem};
+use uuid::Uuid;
+
+use crate::range::Range;
+use crate::sql::names;
+
+/// One question to the sums.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub org: OrgId,
+    pub range: Range,
+    pub by: GroupBy,
+    pub series: Option<Bucket>,
+    pub only: Only,
+}
+
+/// What calls have to be of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Only {
+    /// The part of the organisation that the asker may see.
+    pub within_team: Option<Uuid>,
+    pub within_project: Option<Uuid>,
+    pub team: Option<Uuid>,
+    pub project: Option<Uuid>,
+    pub user: Option<Uuid>,
+    pub token: Option<Uuid>,
+    pub provider: Option<String>,
+    pub model: Option<String>,
+    pub task_type: Option<String>,
+    pub tag: Option<String>,
+}
+
+impl Ask {
+    /// The smallest slice that tells apart all that is asked for.
+    pub fn slices(&self) -> (&'static str, &'static str) {
+        match (self.tells_what(), self.tells_who()) {
+            (true, true) => ("all_day", "all_hour"),
+            (false, true) => ("who_day", "who_hour"),
+            (_, false) => ("what_day", "what_hour"),
+        }
+    }
+
+    /// Whole days, but where hours are told apart.
+    pub fn whole(&self) -> Range {
+        if self.by == GroupBy::Hour || self.series == Some(Bucket::Hour) {
+            return self.range.by_the_hour();
+        }
+        self.range
+    }
+
+    const fn tells_what(&self) -> bool {
+        let Only { provider, model, task_type, .. } = &self.only;
+        matches!(self.by, GroupBy::Model | GroupBy::Provider | GroupBy::TaskType)
+            || provider.is_some()
+            || model.is_some()
+            || task_type.is_some()
+    }
+
+    const fn tells_who(&self) -> bool {
+        let Only { within_team, within_project, team, project, user, token, .. } = &self.only;
+        matches!(self.by, GroupBy::Team | GroupBy::Project | GroupBy::User | GroupBy::Token)
+            || within_team.is_some()
+            || within_project.is_some()
+            || team.is_some()
+            || project.is_some()
+            || user.is_some()
+            || token.is_some()
+    }
+}
+
+impl Only {
+    pub fn within(scope: &Scope) -> Self {
+        let path = scope.path();
+        Self {
+            within_team: path.team().map(TeamId::uuid),
+            within_project: path.project().map(ProjectId::uuid),
+            ..Self::default()
+        }
+    }
+
+    /// What a question names, looked up. Something that was deleted is still found by its id.
+    pub async fn of(tx: &mut Tenant, scope: &Scope, query: &UsageQuery) -> Result<Self, Problem> {
+        let mut only = Self {
+            provider: query.provider.clone(),
+            model: query.model.clone(),
+            task_type: query.task_type.clone(),
+            tag: query.tag.clone(),
+            ..Self::within(scope)
+        };
+        let org = scope.org();
+        if let Some(name) = &query.team {
+            let found = names::team(tx, org, name).await.map_err(problem)?;
+            only.team = Some(known("team", name, found)?);
+        }
+        if let Some(name) = &query.project {
+            let found = names::project(tx, org, name).await.map_err(problem)?;
+            only.project = Some(known("project", name, found)?);
+        }
+        if let Some(name) = &query.user {
+            let found = names::member(tx, org, name).await.map_err(problem)?;
+            only.user = Some(known("user", name, found)?);
+        }
+        if let Some(id) = &query.token {
+            only.token = Some(known("token", id, None)?);
+        }
+        Ok(only)
+    }
+}
+
+fn known(field: &'static str, name: &str, found: Option<Uuid>) -> Result<Uuid, Problem> {
+    let id = found.or_else(|| name.parse().ok());
+    id.ok_or_else(|| Problem::field(field, format!("names no {field} of this organisation")))
+}

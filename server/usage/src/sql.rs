@@ -1,0 +1,5 @@
+//! Queries of usage.
+
+pub(crate) mod fold;
+pub(crate) mod names;
+pub(crate) mod sums;

@@ -1,0 +1,5 @@
+//! Tests on a real database.
+
+mod exact;
+mod reports;
+mod world;
