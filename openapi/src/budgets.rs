@@ -11,6 +11,12 @@ crate::answer! {
         pub scope: String,
         /// The scope in words (`Platform team`).
         pub scope_name: String,
+        /// Only calls of this model count; by its id where it was deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub model: Option<String>,
+        /// Only calls of this provider count; by its id where it was deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub provider: Option<String>,
         pub period: Period,
         /// IANA time zone whose midnights bound the periods.
         pub time_zone: String,
@@ -43,7 +49,8 @@ crate::answer! {
         /// Absent on a budget for the total.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub period_ends_at: Option<DateTime<Utc>>,
-        /// Calls refused in this period.
+        /// Calls refused in this period, and of a budget of one model or provider also those that
+        /// went elsewhere.
         pub refused: u64,
         pub created_at: DateTime<Utc>,
     }
@@ -61,6 +68,12 @@ crate::request! {
         /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>`, or `user:<id or e-mail>`: the person
         /// that calls are made by, with whatever token.
         pub scope: String,
+        /// Only calls of this model are to count, by its name.
+        #[serde(default)]
+        pub model: Option<String>,
+        /// Only calls of this provider are to count, by its slug.
+        #[serde(default)]
+        pub provider: Option<String>,
         pub period: Period,
         /// More than nothing.
         pub limit: Money,
@@ -73,7 +86,7 @@ crate::request! {
         #[serde(default)]
         pub year_start: Option<YearStart>,
         /// Below this part of what is left, from 1 to 99 percent, routing leaves dear models out;
-        /// never when absent.
+        /// never when absent. Not for a budget of one model or provider.
         #[serde(default)]
         #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 99))]
         pub degrade_at: Option<u8>,

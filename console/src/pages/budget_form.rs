@@ -16,6 +16,8 @@ use crate::session::use_org;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
     pub scope: String,
+    /// `model:<name>`, `provider:<slug>`, or nothing.
+    pub only: String,
     pub period: Period,
     pub limit: Money,
     pub hard: bool,
@@ -38,6 +40,7 @@ pub struct Props {
 pub fn BudgetForm(props: &Props) -> Html {
     let budget = props.budget.as_ref();
     let scope = use_state(|| "org".to_owned());
+    let only = use_state(String::new);
     let period = use_state(|| Period::Month);
     let hard = use_state(|| budget.is_none_or(|budget| budget.hard));
     let limit = use_input(
@@ -57,22 +60,25 @@ pub fn BudgetForm(props: &Props) -> Html {
     let onsubmit = {
         let (scope, period, hard, limit, zone) =
             (scope.clone(), period.clone(), hard.clone(), limit.clone(), zone.clone());
-        let (year, degrade) = (year.clone(), degrade.clone());
+        let (year, degrade, only) = (year.clone(), degrade.clone(), only.clone());
         let tell = props.onsubmit.clone();
         Callback::from(move |()| {
             if let Some(limit) = limit.parsed() {
                 tell.emit(Written {
                     scope: (*scope).clone(),
+                    only: (*only).clone(),
                     period: *period,
                     limit,
                     hard: *hard,
                     time_zone: zone.filled(),
                     year_start: year_start(&year.text()).filter(|_| period.follows_year()),
-                    degrade_at: percent(&degrade.text()),
+                    degrade_at: percent(&degrade.text()).filter(|_| only.is_empty()),
                 });
             }
         })
     };
+    // One model has no cheaper one to turn to.
+    let of_all = budget.map_or(only.is_empty(), |it| it.model.is_none() && it.provider.is_none());
     let onperiod = keep(&period).reform(|name: String| named(&name));
     let periods = Period::ALL.map(|period| (period.as_str().into(), each(period).into())).to_vec();
     let hint = budget.map(|budget| {
@@ -86,6 +92,7 @@ pub fn BudgetForm(props: &Props) -> Html {
             problem={props.problem.clone()} {onsubmit} oncancel={props.oncancel.clone()}>
             if budget.is_none() {
                 <ScopeField value={(*scope).clone()} onchange={keep(&scope)} />
+                <OnlyField value={(*only).clone()} onchange={keep(&only)} />
                 <div class="pair">
                     <SelectField label="Period" path="period" options={periods} value={period.as_str()} onchange={onperiod} />
                     <TextField label="Time zone" path="time_zone" input={zone} placeholder="UTC" hint="Whose midnights bound it, such as Europe/Berlin." />
@@ -96,7 +103,9 @@ pub fn BudgetForm(props: &Props) -> Html {
             }
             <TextField label="Limit" path="limit" input={limit} before="$" placeholder="100.00" autofocus=true hint={hint.unwrap_or_else(|| "US dollars in each period.".to_owned())} />
             <Check label="Hard" on={*hard} onchange={keep(&hard)} hint="Refuse a call whose worst case does not fit. A soft budget only tells." />
-            <TextField label="Cheaper models below" path="degrade_at" input={degrade} placeholder="never" hint="Percent left, below which routes leave dear models out." />
+            if of_all {
+                <TextField label="Cheaper models below" path="degrade_at" input={degrade} placeholder="never" hint="Percent left, below which routes leave dear models out." />
+            }
         </Form>
     }
 }
@@ -161,4 +170,26 @@ fn ScopeField(props: &ScopeProps) -> Html {
         }));
     }
     html! { <SelectField label="For" path="scope" {options} value={props.value.clone()} onchange={props.onchange.clone()} /> }
+}
+
+/// All models, one of them, or all of one provider.
+#[component]
+fn OnlyField(props: &ScopeProps) -> Html {
+    let (load, _) = use_load(use_org().slug(), |org| async move {
+        let providers = api::catalog::providers(&org).await?.items;
+        Ok((providers, api::catalog::models(&org).await?.items))
+    });
+    let mut options: Vec<(AttrValue, AttrValue)> = vec![("".into(), "All models".into())];
+    if let Some(found) = load.ready() {
+        let (providers, models) = &**found;
+        options.extend(providers.iter().map(|provider| {
+            let slug = &provider.slug;
+            (format!("provider:{slug}").into(), format!("Provider {slug}").into())
+        }));
+        options.extend(models.iter().map(|model| {
+            let name = &model.name;
+            (format!("model:{name}").into(), format!("Model {name}").into())
+        }));
+    }
+    html! { <SelectField label="Counts" path="model" {options} value={props.value.clone()} onchange={props.onchange.clone()} /> }
 }

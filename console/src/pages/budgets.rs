@@ -97,7 +97,9 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
             <div class="budget-head">
                 <div>
                     <h2>{ budget.scope_name.clone() }</h2>
-                    <p class="faint"><code>{ budget.scope.clone() }</code>{ format!(" · {}", each(budget.period)) }
+                    <p class="faint"><code>{ budget.scope.clone() }</code>
+                        if let Some(only) = only(budget) { <span title="Only calls that go there count">{ format!(" · {only}") }</span> }
+                        { format!(" · {}", each(budget.period)) }
                         if let Some(until) = until { <>{ ", " }<span title={budget.time_zone.clone()}>{ until }</span></> }
                     </p>
                 </div>
@@ -126,6 +128,12 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
             </dl>
         </li>
     }
+}
+
+/// Whose calls alone count.
+fn only(budget: &Budget) -> Option<String> {
+    let model = budget.model.as_ref().map(|model| format!("model {model}"));
+    model.or_else(|| budget.provider.as_ref().map(|provider| format!("provider {provider}")))
 }
 
 pub const fn each(period: Period) -> &'static str {
@@ -166,6 +174,8 @@ fn Editor(props: &EditorProps) -> Html {
             } else {
                 let new = NewBudget {
                     scope: written.scope,
+                    model: written.only.strip_prefix("model:").map(Into::into),
+                    provider: written.only.strip_prefix("provider:").map(Into::into),
                     period: written.period,
                     limit: written.limit,
                     hard: written.hard,

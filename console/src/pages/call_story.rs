@@ -87,7 +87,9 @@ fn one_try(one: &CallTry) -> Html {
         <tr key={one.n}>
             <td>{ format!("{}. {}", one.n, cause(&one.cause)) }</td>
             <td>{ went }</td>
-            <td><Badge {tone}>{ outcome }</Badge></td>
+            <td><Badge {tone}>{ outcome }</Badge>
+                if let Some(note) = &one.note { <p class="faint">{ note.clone() }</p> }
+            </td>
             <td class="number">{ milliseconds(one.duration_ms.into()) }</td>
             <td class="number" title={exact(one.cost)}>{ short(one.cost) }</td>
         </tr>

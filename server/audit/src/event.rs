@@ -150,6 +150,10 @@ pub enum Event {
     BudgetCreated {
         budget: BudgetId,
         scope: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
         period: Period,
         time_zone: String,
         limit: Money,

@@ -15,12 +15,12 @@ use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use ralex_budgets::{Extended, Extension};
 use ralex_guardrails::Output;
-use ralex_kernel::{Code, Money, Problem, Secret};
+use ralex_kernel::{Code, Problem, Secret};
 use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
 
 use crate::Broker;
 use crate::call::Decided;
-use crate::course::{Try, class};
+use crate::course::{Cause, Try, class};
 use crate::ending::Ending;
 use crate::exchange::{About, Answered, CallRequest, Failure};
 use crate::first;
@@ -91,7 +91,8 @@ impl Broker {
                 break;
             }
             let ready = decided.ready.clone();
-            if !self.make_room(request, &mut in_flight, ready.get(tried.candidate)).await {
+            let room = (ready.get(tried.candidate), tried.cause);
+            if !self.make_room(request, &mut in_flight, room).await {
                 next = decided.course.without(&tried, self.admits(request.org, &ready));
                 continue;
             }
@@ -120,8 +121,10 @@ impl Broker {
             }
         }
         let error = last.unwrap_or(UpstreamError::Timeout);
-        let problem = error.to_problem();
-        Err(failure(in_flight, problem, Some(error)))
+        let problem = in_flight.with_passed_over(error.to_problem());
+        // The provider's own words say nothing of who was not asked.
+        let own_words = in_flight.passed_over.is_empty().then_some(error);
+        Err(failure(in_flight, problem, own_words))
     }
 
     /// How long all tries may take. A provider that may take longer than is usual gets its time.
@@ -136,7 +139,7 @@ impl Broker {
         &self,
         request: &CallRequest,
         in_flight: &mut InFlight,
-        ready: Option<&Arc<Ready>>,
+        (ready, cause): (Option<&Arc<Ready>>, Cause),
     ) -> bool {
         let Some(ready) = ready else { return false };
         let provider = ready.plan.provider;
@@ -146,7 +149,7 @@ impl Broker {
                 Err(_) => return false,
             }
         }
-        self.afford(in_flight, ready.worst_case).await
+        self.afford(in_flight, ready, cause).await
     }
 
     fn answered(
@@ -205,23 +208,27 @@ impl Broker {
     }
 
     /// Holds what a further try needs beyond what is held already.
-    async fn afford(&self, in_flight: &mut InFlight, worst_case: Money) -> bool {
-        let amount = in_flight.missing(worst_case);
-        if !amount.is_positive() {
+    async fn afford(&self, in_flight: &mut InFlight, ready: &Arc<Ready>, cause: Cause) -> bool {
+        let (amount, apart) = in_flight.missing(ready);
+        if !amount.is_positive() && apart.iter().all(|it| !it.amount.is_positive()) {
             return true;
         }
         // Only a call that is there can hold more.
         if in_flight.recorded().await.is_err() {
             return false;
         }
-        let extension = Extension { org: in_flight.org, call: in_flight.call, amount };
+        let (org, call, more) = (in_flight.org, in_flight.call, apart.clone());
+        let extension = Extension { org, call, amount, apart };
         let extending = Extending { extension, author: in_flight.author.clone() };
         match self.writer.extend(extending).await {
             Extended::Held { held } => {
-                in_flight.held = held;
+                in_flight.holds(held, &more);
                 true
             }
-            Extended::Refused => false,
+            Extended::Refused { short } => {
+                in_flight.pass_over(ready, cause, short, self.parts.clock.now());
+                false
+            }
         }
     }
 
@@ -313,7 +320,8 @@ impl Broker {
     ) -> Option<Arc<Sending>> {
         let ready = decided.ready.clone();
         let second = decided.course.beside(tried, self.admits(request.org, &ready))?;
-        if !self.make_room(request, in_flight, ready.get(second.candidate)).await {
+        let room = (ready.get(second.candidate), second.cause);
+        if !self.make_room(request, in_flight, room).await {
             return None;
         }
         self.begin(request, decided, in_flight, second, None).ok()

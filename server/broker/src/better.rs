@@ -52,7 +52,8 @@ impl Broker {
             let Some(next) = decided.course.up(candidate, admits) else { return answer };
             let index = sending.index;
             in_flight.set_aside(index, used(&mut answer).await);
-            if !self.make_room(request, in_flight, ready.get(candidate)).await {
+            let room = (ready.get(candidate), next.cause);
+            if !self.make_room(request, in_flight, room).await {
                 return answer;
             }
             let Ok(next) = self.begin(request, decided, in_flight, next, Some(step.why)) else {

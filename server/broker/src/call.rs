@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use ralex_access::{Permission, Scope};
-use ralex_budgets::{Cached, Charge, Hold, Spender, Why};
+use ralex_budgets::{Cached, Charge, Spender, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Outline, UNKNOWN_INPUT};
 use ralex_routing::Choice;
@@ -20,13 +20,11 @@ use crate::choice::Chosen;
 use crate::course::{Course, Try};
 use crate::exchange::{About, Answered, CallRequest, Failure};
 use crate::guard::Guard;
-use crate::in_flight::InFlight;
 use crate::keep::named::keeping;
+use crate::open::Terms;
 use crate::queue::Permit;
 use crate::ready::{self, Ready};
-use crate::record::intent;
 use crate::stream::CallStream;
-use crate::writer::Opening;
 
 /// Larger bodies are hashed and counted away from the threads that serve.
 const SMALL_BODY: usize = 64 * 1024;
@@ -192,20 +190,8 @@ impl Broker {
             self.check_since(waits, &request, &decided)?;
             return self.give_again(&request, &decided, &kept).await;
         }
-        // Waited for before anything is held: money is not kept from others by one who waits.
-        let queued = Instant::now();
-        let permit = self.first_place(&request, &mut decided).await?;
-        let waited = millis(queued);
-        if let Err(problem) = self.check_since(waits, &request, &decided) {
-            self.leave(&request, &decided);
-            return Err(problem.into());
-        }
         decided.why.priority = Some(request.wishes.priority().as_str());
-        decided.why.queued_ms = (waited > 0).then_some(waited);
-        let worst_case = decided.first().worst_case;
-        let overlaps = self.may_overlap(&request, &decided);
-        let mut in_flight = self.open(&request, &decided, (worst_case, overlaps)).await?;
-        in_flight.permits.push((decided.first().plan.provider, permit));
+        let in_flight = self.open_first(&request, &mut decided, waits).await?;
         metrics::histogram!("ralex_call_overhead_seconds").record(started.elapsed());
         // The largest part by far; on the heap, so that whoever waits for a call stays small.
         Box::pin(self.attempt(&request, decided, in_flight)).await
@@ -218,7 +204,8 @@ impl Broker {
         decided: &Decided,
         kept: &Kept,
     ) -> Result<Answered, Failure> {
-        let mut in_flight = self.open(request, decided, (Money::ZERO, false)).await?;
+        let opened = self.open(request, decided, Terms::of(Money::ZERO)).await;
+        let mut in_flight = opened.map_err(|refused| refused.failure)?;
         let (call, cost) = (in_flight.call, Money::ZERO);
         in_flight.note_first_byte();
         in_flight.found(Cached {
@@ -250,7 +237,7 @@ impl Broker {
     }
 
     /// Refuses a call that has waited long while what it was decided by has changed.
-    fn check_since(
+    pub(crate) fn check_since(
         &self,
         waits: Instant,
         request: &CallRequest,
@@ -273,7 +260,7 @@ impl Broker {
 
     /// A place for the first try: at the provider that was chosen, or, where too many wait there,
     /// at the next candidate's, who then is the first.
-    async fn first_place(
+    pub(crate) async fn first_place(
         &self,
         request: &CallRequest,
         decided: &mut Decided,
@@ -306,7 +293,7 @@ impl Broker {
     }
 
     /// A call that was admitted by the circuits does not go out after all.
-    fn leave(&self, request: &CallRequest, decided: &Decided) {
+    pub(crate) fn leave(&self, request: &CallRequest, decided: &Decided) {
         let place = decided.first().place(request.org, decided.first.key);
         self.parts.routing.breakers().report(&place, Verdict::Neutral);
     }
@@ -379,69 +366,10 @@ impl Broker {
 
     /// Whether a call may be sent while its record is on its way: where all it does is spend, which
     /// this node's leases cover. A tool that the provider runs by itself may do more.
-    fn may_overlap(&self, request: &CallRequest, decided: &Decided) -> bool {
+    pub(crate) fn may_overlap(&self, request: &CallRequest, decided: &Decided) -> bool {
         let approved = decided.guard.as_ref().is_some_and(|guard| guard.pass.is_some());
         let plain = request.inbound.input_tokens() < UNKNOWN_INPUT;
         !self.parts.record_first && plain && !approved
-    }
-
-    /// Holds `amount`, the worst case of the first try, and makes the intent durable; or has that
-    /// done, where the call may be sent meanwhile.
-    async fn open(
-        &self,
-        request: &CallRequest,
-        decided: &Decided,
-        (amount, overlaps): (Money, bool),
-    ) -> Result<InFlight, Failure> {
-        let author = decided.scope.author().clone();
-        let first = decided.first();
-        // Made before the wait: where this future is dropped meanwhile, the call may have been
-        // opened, and is then closed at no cost.
-        let mut in_flight = InFlight {
-            call: decided.call,
-            org: request.org,
-            author: author.clone(),
-            writer: self.writer.clone(),
-            breakers: self.parts.routing.breakers().clone(),
-            started: decided.started,
-            held: amount,
-            opened_for: first.plan.model,
-            attempts: Vec::new(),
-            permits: Vec::new(),
-            cached: None,
-            noted: decided.guard.as_ref().map(|guard| guard.noted.clone()).unwrap_or_default(),
-            first_byte: None,
-            recording: None,
-            closed: false,
-        };
-        let opening = Opening {
-            hold: Hold::new(request.org, decided.call, amount, decided.charges.clone()),
-            row: self.row(request, decided),
-            author,
-            intent: intent(request, decided, amount),
-            refused: None,
-            overlaps,
-        };
-        let opened = match self.writer.begin(opening) {
-            Ok(recording) if recording.promised => {
-                in_flight.recording = Some(recording);
-                Ok(())
-            }
-            Ok(mut recording) => recording.durable().await.map_err(|it| it.problem),
-            Err(problem) => Err(problem),
-        };
-        match opened {
-            Ok(()) => Ok(in_flight),
-            Err(problem) => {
-                // Refused calls are closed from the start, failed ones by the writer.
-                in_flight.closed = true;
-                self.leave(request, decided);
-                metrics::counter!("ralex_calls_refused_total", "code" => problem.code.as_str())
-                    .increment(1);
-                let call = (problem.code == Code::BudgetExhausted).then_some(decided.call);
-                Err(Failure { problem, call, cost: Money::ZERO, upstream: None })
-            }
-        }
     }
 }
 
@@ -449,6 +377,16 @@ impl Decided {
     #[expect(clippy::indexing_slicing, reason = "a course names only candidates that are there")]
     pub fn first(&self) -> &Ready {
         &self.ready[self.first.candidate]
+    }
+
+    /// Whether somebody stands behind the first candidate.
+    pub fn has_others(&self) -> bool {
+        self.first.candidate + 1 < self.ready.len()
+    }
+
+    /// The budgets that the first try counts on.
+    pub fn first_charges(&self) -> impl Iterator<Item = &Charge> {
+        self.charges.iter().filter(|charge| self.first().counts_on(charge))
     }
 }
 
@@ -461,7 +399,7 @@ pub(crate) struct Measured {
     pub outline: Outline,
 }
 
-fn millis(since: Instant) -> u32 {
+pub(crate) fn millis(since: Instant) -> u32 {
     u32::try_from(since.elapsed().as_millis()).unwrap_or(u32::MAX)
 }
 

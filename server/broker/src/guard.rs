@@ -100,8 +100,9 @@ impl Broker {
         let hold = Hold::new(request.org, id, Money::ZERO, Vec::new());
         let intent = refused_intent(request, scope, id);
         let author = scope.author().clone();
-        let recorded =
-            self.writer.open(Opening { hold, row, author, intent, refused, overlaps: false }).await;
+        let (overlaps, elsewhere) = (false, false);
+        let opening = Opening { hold, row, author, intent, refused, overlaps, elsewhere };
+        let recorded = self.writer.open(opening).await;
         metrics::counter!("ralex_calls_refused_total", "code" => problem.code.as_str())
             .increment(1);
         match recorded {

@@ -13,7 +13,9 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use ralex_api::guardrails::Noted;
 use ralex_audit::Author;
-use ralex_budgets::{Answerer, Cached, Ending, Prices, Settlement, Tokens, Told};
+use ralex_budgets::{
+    Answerer, Apart, Cached, Charge, Ending, HeldPeriod, Prices, Settlement, Tokens, Told,
+};
 use ralex_guardrails::Output;
 use ralex_kernel::{CallId, Code, ModelId, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Inbound, Meter, UpstreamError, Usage};
@@ -23,9 +25,10 @@ use ralex_routing::breaker::{Breakers, Place, Verdict};
 use crate::course::{Cause, verdict};
 use crate::guard::Guard;
 use crate::keys::InUse;
+use crate::passed_over::PassedOver;
 use crate::queue::Permit;
 use crate::ready::Ready;
-use crate::writer::{Closing, Recording, Unrecorded, Writer};
+use crate::writer::{Closing, Recording, Writer};
 
 /// Settles when told how the call ended, or as canceled when dropped without being told: the
 /// caller hung up, and what was used until then is paid.
@@ -38,6 +41,12 @@ pub(crate) struct InFlight {
     pub started: Instant,
     /// What is held for it now.
     pub held: Money,
+    /// The budgets that it may count on.
+    pub charges: Vec<Charge>,
+    /// Those of one model or provider among them, and what is held on each.
+    pub apart: Vec<(Charge, Money)>,
+    /// Who was not asked, for want of money.
+    pub passed_over: Vec<PassedOver>,
     /// The model that its row names.
     pub opened_for: ModelId,
     pub attempts: Vec<Attempt>,
@@ -98,11 +107,11 @@ pub(crate) struct Attempt {
 /// How a try ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ended {
-    outcome: &'static str,
-    status: Option<u16>,
-    usage: Usage,
-    cost: Money,
-    millis: u32,
+    pub outcome: &'static str,
+    pub status: Option<u16>,
+    pub usage: Usage,
+    pub cost: Money,
+    pub millis: u32,
 }
 
 impl Attempt {
@@ -127,10 +136,40 @@ impl Attempt {
 }
 
 impl InFlight {
-    /// What must be held beyond what is, before a try of this worst case may begin.
-    pub fn missing(&self, worst_case: Money) -> Money {
-        let committed: Money = self.attempts.iter().map(Attempt::at_most).sum();
-        (committed + worst_case - self.held).max(Money::ZERO)
+    /// What must be held beyond what is, before a try of this candidate may begin: on all budgets,
+    /// and on each of those of one model or provider.
+    pub fn missing(&self, next: &Ready) -> (Money, Vec<Apart>) {
+        let all = self.attempts.iter().map(Attempt::at_most).sum::<Money>() + next.worst_case;
+        let apart = self.apart.iter().map(|(charge, held)| {
+            let needed = if next.counts_on(charge) {
+                self.spent_on(charge) + next.worst_case
+            } else {
+                Money::ZERO
+            };
+            let amount = (needed - *held).max(Money::ZERO);
+            Apart { charge: charge.clone(), amount }
+        });
+        ((all - self.held).max(Money::ZERO), apart.collect())
+    }
+
+    /// Remembers what is held now.
+    pub fn holds(&mut self, held: Money, more: &[Apart]) {
+        self.held = held;
+        for ((_, held), more) in self.apart.iter_mut().zip(more) {
+            *held += more.amount;
+        }
+    }
+
+    /// What the tries that a budget counts have cost, or can still cost.
+    fn spent_on(&self, charge: &Charge) -> Money {
+        let tries = self.attempts.iter().filter(|attempt| attempt.ready.counts_on(charge));
+        tries.map(Attempt::at_most).sum()
+    }
+
+    /// What the tries of each budget of one model or provider have cost.
+    fn costs_apart(&self) -> Vec<(HeldPeriod, Money)> {
+        let apart = self.apart.iter();
+        apart.map(|(charge, _)| (charge.held_period(), self.spent_on(charge))).collect()
     }
 
     /// Returns when the call is recorded; until then nobody gets anything of its answer.
@@ -142,11 +181,12 @@ impl InFlight {
         let waits = Instant::now();
         let durable = recording.durable().await;
         metrics::histogram!("ralex_record_wait_seconds").record(waits.elapsed());
-        let Err(Unrecorded { problem, again }) = durable else {
+        let Err(unrecorded) = durable else {
             self.recording = None;
             return Ok(());
         };
-        self.recording = again.map(|again| *again);
+        let problem = unrecorded.problem.clone();
+        self.recording = unrecorded.again();
         Err(problem)
     }
 
@@ -226,6 +266,7 @@ impl InFlight {
             ending,
             tokens: tokens(&usage.unwrap_or_default()),
             cost,
+            apart: self.costs_apart(),
             problem,
             first_byte_ms: self.first_byte.map(|at| millis(at - self.started)),
             duration_ms: millis(self.started.elapsed()),
@@ -246,7 +287,8 @@ impl InFlight {
 
     fn told(&self, ending: Ending, told: Option<&Attempt>) -> Told {
         let tries = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
-        let all_said = tries == 0 || (tries == 1 && ending == Ending::Success);
+        let plain = tries == 0 || (tries == 1 && ending == Ending::Success);
+        let all_said = plain && self.passed_over.is_empty();
         let attempts = if all_said { Vec::new() } else { self.rows() };
         let answered = told.filter(|attempt| attempt.ready.plan.model != self.opened_for);
         Told {
@@ -265,28 +307,6 @@ impl InFlight {
         let output = told.and_then(|attempt| attempt.output.as_ref());
         let findings = output.map(Output::findings).unwrap_or_default();
         if findings.is_empty() { None } else { Guard::record(&self.noted, &findings) }
-    }
-
-    fn rows(&self) -> Vec<ralex_budgets::Attempt> {
-        let rows = self.attempts.iter().zip(1..).filter_map(|(attempt, n)| {
-            let (plan, ended) = (&attempt.ready.plan, attempt.ended?);
-            Some(ralex_budgets::Attempt {
-                n,
-                model: plan.name.clone(),
-                provider: plan.provider_slug.to_string(),
-                upstream_model: plan.target.upstream_model.clone(),
-                secret: attempt.place.key,
-                cause: attempt.cause.as_str(),
-                outcome: ended.outcome,
-                status: ended.status,
-                input_tokens: ended.usage.total_input(),
-                output_tokens: ended.usage.total_output(),
-                cost: ended.cost,
-                started_at: attempt.started_at,
-                duration_ms: ended.millis,
-            })
-        });
-        rows.collect()
     }
 }
 

@@ -22,6 +22,8 @@ mod injection;
 mod judge;
 mod keep;
 mod keys;
+mod open;
+mod passed_over;
 mod queue;
 mod ready;
 mod record;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ralex_budgets::Charge;
 use ralex_kernel::{Code, Money, OrgId, Problem};
 use ralex_providers::{Inbound, Operation, Prepared, prepare};
 use ralex_routing::breaker::Place;
@@ -27,6 +28,11 @@ pub(crate) struct Ready {
 impl Ready {
     pub fn key(&self, index: Option<usize>) -> Option<&KeyRef> {
         self.keys.get(index?)
+    }
+
+    /// Whether a budget counts what is spent here.
+    pub fn counts_on(&self, charge: &Charge) -> bool {
+        charge.counts(self.plan.model, self.plan.provider)
     }
 
     pub fn place(&self, org: OrgId, key: Option<usize>) -> Place {

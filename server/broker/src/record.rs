@@ -74,7 +74,7 @@ pub(crate) fn intent(request: &CallRequest, decided: &Decided, held: Money) -> C
         secret: key.map(|key| key.secret),
         secret_version: key.map(|key| key.version),
         held,
-        budgets: decided.charges.iter().map(|charge| charge.budget).collect(),
+        budgets: decided.first_charges().map(|charge| charge.budget).collect(),
         input_price: plan.input_price,
         output_price: plan.output_price,
         prompt_digest: decided.digest.clone(),

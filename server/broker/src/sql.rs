@@ -29,6 +29,8 @@ pub(crate) async fn provider_health(
                select a.provider, a.outcome not in ('success', 'canceled') as failed
                from call_attempt a
                where a.org_id = $1 and a.started_at > now() - make_interval(mins => $2)
+                 -- Who was passed over for want of money was not tried.
+                 and a.outcome <> 'budget_exhausted'
                union all
                select c.provider, false
                from call c

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use ralex_audit::{Author, CallOpened};
 use ralex_budgets::{Claim, Extended, Extension, Hold, Leases, OpenCall, Settlement};
-use ralex_kernel::{Code, NodeId, Problem};
+use ralex_kernel::{BudgetId, Code, NodeId, Problem};
 use ralex_store::Db;
 use tokio::sync::{mpsc, oneshot};
 
@@ -53,6 +53,9 @@ pub(crate) struct Opening {
     pub refused: Option<Code>,
     /// It does nothing but spend, so it may be sent while its record is on its way.
     pub overlaps: bool,
+    /// Where a budget of one model or provider has nothing left for it, it goes elsewhere and is
+    /// opened again: that it was refused is not recorded.
+    pub elsewhere: bool,
 }
 
 /// The record of a call that is on its way to the database.
@@ -67,13 +70,39 @@ pub(crate) struct Recording {
 /// What became of a record that was not written.
 pub(crate) struct Unrecorded {
     pub problem: Problem,
-    /// Of a call that may have been sent: it is tried again.
-    pub again: Option<Box<Recording>>,
+    /// What else there is to it; on the heap, since there hardly ever is.
+    pub then: Option<Box<Then>>,
+}
+
+/// What follows on a record that was not written.
+pub(crate) enum Then {
+    /// The call may have been sent, so it is tried again.
+    Again(Recording),
+    /// The call goes elsewhere: this budget of one model or provider has nothing left.
+    Elsewhere(BudgetId),
 }
 
 impl From<Problem> for Unrecorded {
     fn from(problem: Problem) -> Self {
-        Self { problem, again: None }
+        Self { problem, then: None }
+    }
+}
+
+impl Unrecorded {
+    /// The record that is tried again.
+    pub fn again(self) -> Option<Recording> {
+        match *self.then? {
+            Then::Again(recording) => Some(recording),
+            Then::Elsewhere(_) => None,
+        }
+    }
+
+    /// The budget for which the call goes elsewhere.
+    pub fn elsewhere(&self) -> Option<BudgetId> {
+        match self.then.as_deref()? {
+            Then::Elsewhere(budget) => Some(*budget),
+            Then::Again(_) => None,
+        }
     }
 }
 
@@ -97,8 +126,10 @@ impl Recording {
         loop {
             match self.durable().await {
                 Ok(()) => return true,
-                Err(Unrecorded { again: Some(again), .. }) => self = *again,
-                Err(Unrecorded { again: None, .. }) => return false,
+                Err(unrecorded) => match unrecorded.again() {
+                    Some(again) => self = again,
+                    None => return false,
+                },
             }
         }
     }
@@ -190,9 +221,9 @@ impl Writer {
     pub async fn extend(&self, extending: Extending) -> Extended {
         let (reply, answer) = oneshot::channel();
         if self.extends.send((extending, reply)).is_err() {
-            return Extended::Refused;
+            return Extended::Refused { short: None };
         }
-        answer.await.unwrap_or(Extended::Refused)
+        answer.await.unwrap_or(Extended::Refused { short: None })
     }
 
     /// Hands over the end of a call, which is written for sure and soon.

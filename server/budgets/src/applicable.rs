@@ -16,7 +16,7 @@ use ralex_kernel::{
 use ralex_store::{Db, problem};
 
 use crate::Budgets;
-use crate::charge::Charge;
+use crate::charge::{Charge, Only};
 use crate::sql;
 use crate::sql::budget::{Filter, Stored};
 
@@ -62,6 +62,7 @@ impl Spender {
 struct Entry {
     budget: BudgetId,
     scope: Arc<str>,
+    only: Option<Only>,
     period: Period,
     zone: Tz,
     year: YearStart,
@@ -71,8 +72,9 @@ struct Entry {
 }
 
 impl Budgets {
-    /// The budgets that a call counts against, in their periods of `now`: those of the organisation
-    /// first, then of the team, the project, the token and the person.
+    /// The budgets that a call may count against, in their periods of `now`: those of the
+    /// organisation first, then of the team, the project, the token and the person. Those of one
+    /// model or provider come last, whichever it is: a call may be tried at several.
     pub async fn applicable(
         &self,
         org: OrgId,
@@ -103,7 +105,8 @@ impl Known {
             let entry = Entry {
                 budget: budget.id,
                 zone: zone(&budget.time_zone)?,
-                scope: budget.scope.as_str().into(),
+                scope: budget.counted().into(),
+                only: budget.only(),
                 period: budget.period,
                 year: budget.year_start(),
                 limit: budget.limit,
@@ -125,7 +128,9 @@ impl Known {
             user.map(Place::User),
         ];
         let entries = places.into_iter().flatten().filter_map(|place| self.0.get(&place));
-        entries.flatten().map(|entry| entry.charge(now)).collect()
+        let mut charges: Vec<Charge> = entries.flatten().map(|entry| entry.charge(now)).collect();
+        charges.sort_by_key(|charge| charge.only.is_some());
+        charges
     }
 }
 
@@ -149,6 +154,7 @@ impl Entry {
         Charge {
             budget: self.budget,
             scope: Arc::clone(&self.scope),
+            only: self.only,
             period: self.period,
             starts_at: bounds.starts_at,
             ends_at: bounds.ends_at,

@@ -7,6 +7,7 @@
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use chrono::{DateTime, Utc};
 use ralex_audit::{Author, Entry, Event};
 use ralex_kernel::{CallId, Money, OrgId};
 use sqlx::PgConnection;
@@ -16,6 +17,7 @@ use crate::charge::PeriodKey;
 use crate::hold::{Extended, Extension, Hold, HoldOutcome};
 use crate::lease::Leasing;
 use crate::ledger::{Effect, Ledger};
+use crate::part;
 use crate::settle::{Counted, Crossing, SettleOutcome, Settlement};
 use crate::sql;
 use crate::sql::call::{Closing, Locked};
@@ -106,7 +108,7 @@ pub async fn commit(conn: &mut PgConnection, batch: &Batch<'_>) -> Result<Commit
         });
     }
     let extended: Vec<Extended> =
-        extensions.iter().map(|extension| extend(&mut ledger, &mut calls, *extension)).collect();
+        extensions.iter().map(|extension| extend(&mut ledger, &mut calls, extension)).collect();
     let held: Vec<HoldOutcome> = holds.iter().map(|hold| ledger.hold(hold)).collect();
     let short = short_of(holds, &held);
     let wants = leasing.iter().flat_map(|leasing| &leasing.wants);
@@ -125,11 +127,12 @@ pub async fn commit(conn: &mut PgConnection, batch: &Batch<'_>) -> Result<Commit
     sql::attempt::insert(conn, &counted_now).await?;
     sql::kept::insert(conn, &counted_now).await?;
     let taken = extensions.iter().zip(&extended);
-    let taken: Vec<Extension> =
-        taken.filter(|(_, it)| **it != Extended::Refused).map(|(it, _)| *it).collect();
+    let taken: Vec<&Extension> =
+        taken.filter(|(_, it)| matches!(it, Extended::Held { .. })).map(|(it, _)| it).collect();
     if !taken.is_empty() {
-        sql::call::extend(conn, &taken).await?;
+        write_taken(conn, &taken, &calls).await?;
     }
+    write_parts(conn, &counted_now, &calls).await?;
     ralex_audit::record_all(conn, events(&settled)).await?;
     let (periods, leases) = (ledger.keys().collect(), ledger.leases().collect());
     Ok(Committed { settled, extended, held, periods, leases })
@@ -145,18 +148,47 @@ fn short_of(holds: &[Hold], held: &[HoldOutcome]) -> HashSet<PeriodKey> {
 }
 
 /// Only a call that is still open is extended: what has ended is paid and holds nothing.
-fn extend(ledger: &mut Ledger, calls: &mut Calls, extension: Extension) -> Extended {
-    let Some(call) = calls.get_mut(&(extension.org, extension.call)) else {
-        return Extended::Refused;
+fn extend(ledger: &mut Ledger, calls: &mut Calls, extension: &Extension) -> Extended {
+    let refused = Extended::Refused { short: None };
+    let call = calls.get_mut(&(extension.org, extension.call));
+    let Some(call) = call.filter(|call| call.state == "open") else { return refused };
+    let Some(held) = call.held.checked_add(extension.amount.max(Money::ZERO)) else {
+        return refused;
     };
-    let amount = extension.amount.max(Money::ZERO);
-    let Some(held) = call.held.checked_add(amount) else { return Extended::Refused };
-    if call.state != "open" || !ledger.extend(extension.org, &call.periods(), amount) {
-        return Extended::Refused;
+    let more = call.more(extension);
+    if let Err(short) = ledger.extend(extension.org, &more) {
+        return Extended::Refused { short: Some(short.budget) };
     }
     // The same call may stand in one batch twice.
-    call.held = held;
+    call.take(held, extension, &more);
     Extended::Held { held }
+}
+
+async fn write_taken(
+    conn: &mut PgConnection,
+    taken: &[&Extension],
+    calls: &Calls,
+) -> Result<(), sqlx::Error> {
+    sql::call::extend(conn, taken).await?;
+    let keys: BTreeSet<_> = taken.iter().map(|it| (it.org, it.call)).collect();
+    let apart = keys.iter().filter_map(|key| calls.get(key));
+    let apart: Vec<&Locked> = apart.filter(|call| call.budget_held.is_some()).collect();
+    if apart.is_empty() { Ok(()) } else { sql::part::hold(conn, &apart).await }
+}
+
+/// Writes what settled calls cost on each budget, where that is not the same on all.
+async fn write_parts(
+    conn: &mut PgConnection,
+    settled: &[&Settlement],
+    calls: &Calls,
+) -> Result<(), sqlx::Error> {
+    let costs = settled.iter().filter_map(|settlement| {
+        let call = calls.get(&(settlement.org, settlement.call))?;
+        let costs = part::kept(&call.settled(settlement), settlement.cost.max(Money::ZERO));
+        // One that was lost may have been counted in parts before.
+        (costs.is_some() || call.budget_costs.is_some()).then_some((call, costs))
+    });
+    sql::part::cost(conn, &costs.collect::<Vec<_>>()).await
 }
 
 type Calls = BTreeMap<(OrgId, CallId), Locked>;
@@ -212,6 +244,7 @@ pub(crate) async fn lock_periods(
         .holds
         .iter()
         .flat_map(|hold| hold.charges.iter().map(|charge| (charge.key(hold.org), charge.ends_at)))
+        .chain(batch.extensions.iter().flat_map(apart))
         .map(|(key, ends_at)| (key, Wanted { key, ends_at }))
         .collect();
     let mut keys: BTreeSet<PeriodKey> = wanted.keys().copied().collect();
@@ -231,17 +264,22 @@ pub(crate) async fn lock_periods(
     sql::ledger::lock(conn, batch.leasing.map(|leasing| leasing.node), keys).await
 }
 
+/// Where a further try needs more than the tries before it: at another model, also on its budgets.
+fn apart(extension: &Extension) -> impl Iterator<Item = (PeriodKey, DateTime<Utc>)> + '_ {
+    let needed = extension.apart.iter().filter(|apart| apart.amount.is_positive());
+    needed.map(|apart| (apart.charge.key(extension.org), apart.charge.ends_at))
+}
+
 fn settle(
     ledger: &mut Ledger,
     locked: Option<&mut Locked>,
     settlement: &Settlement,
 ) -> (Counted, Effect) {
     let Some(call) = locked else { return (Counted::Unknown, Effect::default()) };
-    let (org, cost) = (settlement.org, settlement.cost);
-    let periods = call.periods();
+    let org = settlement.org;
     let settled = match call.state.as_str() {
-        "open" => (Counted::Settled, ledger.settle(org, &periods, call.held, cost)),
-        "lost" => (Counted::Corrected, ledger.correct(org, &periods, call.cost, cost)),
+        "open" => (Counted::Settled, ledger.settle(org, &call.settled(settlement))),
+        "lost" => (Counted::Corrected, ledger.correct(org, &call.corrected(settlement))),
         _ => return (Counted::Already, Effect::default()),
     };
     // The same call may stand in one batch twice.

@@ -12,11 +12,11 @@ use ralex_store::{OnConstraint, Tenant, problem};
 use uuid::Uuid;
 
 use crate::Budgets;
-use crate::charge::PeriodKey;
+use crate::charge::{Only, PeriodKey};
 use crate::recall::recall;
 use crate::sql;
 use crate::sql::budget::{Counters, Filter, New, Stored};
-use crate::target::Target;
+use crate::target::{self, Target};
 use crate::terms::{Change, Changed, Pause, change_periods};
 
 /// `degrade_at` that is never reached, in a change.
@@ -36,12 +36,17 @@ impl Budgets {
         }
         let mut tx = self.db.tenant(org).await?;
         let target = Target::find(&self.db, &mut tx, scope, &new.scope).await?;
+        let only = target::only(&mut tx, &new).await?;
+        if only.is_some() && new.degrade_at.is_some() {
+            return Err(degrades_all());
+        }
         let row = New {
             id,
             team: target.team(),
             project: target.project(),
             token: target.token(),
             user: target.user(),
+            only,
             period: new.period,
             time_zone: zone,
             year_start: new.year_start.unwrap_or_default(),
@@ -57,6 +62,8 @@ impl Budgets {
         let event = Event::BudgetCreated {
             budget: id,
             scope: stored.scope.clone(),
+            model: new.model,
+            provider: new.provider,
             period: new.period,
             time_zone: zone.to_owned(),
             limit: new.limit,
@@ -131,6 +138,9 @@ impl Budgets {
             Some(NEVER) => None,
             Some(percent) => Some(percent.into()),
         };
+        if degrade_at.is_some() && stored.only().is_some() {
+            return Err(degrades_all());
+        }
         let to = (limit, hard);
         sql::budget::update(&mut tx, org, id, to, degrade_at).await.map_err(problem)?;
         if to != (stored.limit, stored.hard) {
@@ -238,6 +248,10 @@ fn degrades_at(percent: Option<u8>, least: u8) -> Result<(), Problem> {
     Err(Problem::field("degrade_at", format!("must be from {least} to 99 percent")))
 }
 
+fn degrades_all() -> Problem {
+    Problem::field("degrade_at", "is for budgets of all models: this one has no other to turn to")
+}
+
 fn known_zone(name: &str) -> Result<(), Problem> {
     let known: Result<chrono_tz::Tz, _> = name.parse();
     known.map(drop).map_err(|_| {
@@ -253,11 +267,18 @@ fn shown(
 ) -> Budget {
     let year_start = stored.year_start();
     let gone = if stored.user.is_some() { "Somebody who left" } else { "A deleted token" };
+    let (model, provider) = match stored.only() {
+        Some(Only::Model(_)) => (stored.only_name, None),
+        Some(Only::Provider(_)) => (None, stored.only_name),
+        None => (None, None),
+    };
     let scope_name = stored.scope_name.or(token_name).unwrap_or_else(|| gone.into());
     Budget {
         id: stored.id,
         scope: stored.scope,
         scope_name,
+        model,
+        provider,
         period: stored.period,
         time_zone: stored.time_zone,
         year_start,

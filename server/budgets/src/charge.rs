@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BudgetId, Money, OrgId, Period};
+use ralex_kernel::{BudgetId, ModelId, Money, OrgId, Period, ProviderId};
 
 /// A budget that applies to a call, with the period that `now` falls in.
 ///
@@ -13,8 +13,9 @@ use ralex_kernel::{BudgetId, Money, OrgId, Period};
 pub struct Charge {
     pub budget: BudgetId,
     /// As it stands in the contract: `org`, `team:<slug>`, `project:<slug>`, `token:<id>`
-    /// or `user:<id>`.
+    /// or `user:<id>`; with the model or provider in words, where only its calls count.
     pub scope: Arc<str>,
+    pub only: Option<Only>,
     pub period: Period,
     pub starts_at: DateTime<Utc>,
     pub ends_at: DateTime<Utc>,
@@ -22,6 +23,29 @@ pub struct Charge {
     pub hard: bool,
     /// Below this part of what is left, in percent, dear models are left out.
     pub degrade_at: Option<u8>,
+}
+
+/// The model or the provider whose calls alone a budget counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    Model(ModelId),
+    Provider(ProviderId),
+}
+
+impl Only {
+    pub(crate) const fn model(self) -> Option<ModelId> {
+        match self {
+            Self::Model(model) => Some(model),
+            Self::Provider(_) => None,
+        }
+    }
+
+    pub(crate) const fn provider(self) -> Option<ProviderId> {
+        match self {
+            Self::Provider(provider) => Some(provider),
+            Self::Model(_) => None,
+        }
+    }
 }
 
 /// A budget's period that a call holds something of, as its row remembers it.
@@ -40,6 +64,14 @@ pub struct PeriodKey {
 }
 
 impl Charge {
+    /// Whether a try at this model of this provider counts.
+    pub fn counts(&self, model: ModelId, provider: ProviderId) -> bool {
+        self.only.is_none_or(|only| match only {
+            Only::Model(only) => only == model,
+            Only::Provider(only) => only == provider,
+        })
+    }
+
     pub fn held_period(&self) -> HeldPeriod {
         HeldPeriod { budget: self.budget, starts_at: self.starts_at }
     }

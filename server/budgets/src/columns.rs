@@ -95,6 +95,6 @@ impl<'a> CallColumns<'a> {
 }
 
 /// The text form of a PostgreSQL array, for elements that need no quotes.
-fn array(elements: impl Iterator<Item = String>) -> String {
+pub(crate) fn array(elements: impl Iterator<Item = String>) -> String {
     format!("{{{}}}", elements.collect::<Vec<_>>().join(","))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ralex_kernel::{BudgetId, CallId, Code, Money, OrgId, Period, Problem};
 
-use crate::charge::{Charge, HeldPeriod, PeriodKey};
+use crate::charge::{Charge, HeldPeriod, Only, PeriodKey};
 
 /// What one call may cost at most, and the budgets that it counts against.
 #[derive(Clone, Debug)]
@@ -41,10 +41,21 @@ pub enum Claim {
 }
 
 /// More to hold for a call that is under way, because it is tried again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Extension {
     pub org: OrgId,
     pub call: CallId,
+    /// On every budget of the call but those of `apart`.
+    pub amount: Money,
+    /// Every budget of one model or provider that the call may count on, with what it needs beyond
+    /// what it holds there: nothing where the next try goes elsewhere.
+    pub apart: Vec<Apart>,
+}
+
+/// More to hold on one budget.
+#[derive(Clone, Debug)]
+pub struct Apart {
+    pub charge: Charge,
     pub amount: Money,
 }
 
@@ -54,7 +65,7 @@ pub enum Extended {
     /// Held beside what was; `held` is the sum.
     Held { held: Money },
     /// A budget has not enough left, or the call has ended; what was held stays as it is.
-    Refused,
+    Refused { short: Option<BudgetId> },
 }
 
 /// How a hold ended.
@@ -76,6 +87,8 @@ pub enum HoldOutcome {
 pub struct Refusal {
     pub budget: BudgetId,
     pub scope: Arc<str>,
+    /// The model or provider that nothing is left for, while another may do.
+    pub only: Option<Only>,
     pub period: Period,
     pub limit: Money,
     pub spent: Money,
@@ -84,11 +97,18 @@ pub struct Refusal {
     pub ends_at: DateTime<Utc>,
 }
 
+impl Charge {
+    /// That it has not enough left, in words.
+    pub fn is_short(&self) -> String {
+        format!("the {} budget of {} has not enough left", name_of(self.period), self.scope)
+    }
+}
+
 impl Refusal {
     /// The refusal as its caller reads it.
     pub fn problem(&self) -> Problem {
         let Self { scope, limit, spent, held, needed, .. } = self;
-        let name = name(self.period);
+        let name = name_of(self.period);
         let under_way = if held.is_positive() {
             format!(" and ${held} is held for calls under way")
         } else {
@@ -114,7 +134,7 @@ impl Refusal {
     }
 }
 
-const fn name(period: Period) -> &'static str {
+pub(crate) const fn name_of(period: Period) -> &'static str {
     match period {
         Period::Hour => "hourly",
         Period::Day => "daily",

@@ -60,6 +60,14 @@ enum Change {
     Unwritten,
 }
 
+/// What one budget counts of a call: `cost`, in the place of `before`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    pub on: HeldPeriod,
+    pub before: Money,
+    pub cost: Money,
+}
+
 /// What a cost did to one budget.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effect {
@@ -206,54 +214,46 @@ impl Ledger {
         if beyond { HoldOutcome::Beyond { periods } } else { HoldOutcome::Held { periods } }
     }
 
-    /// Holds more on the periods of a call under way, on all of them or on none, and says whether
-    /// there was room. A period without a row is of a budget deleted meanwhile.
-    pub fn extend(&mut self, org: OrgId, on: &[HeldPeriod], amount: Money) -> bool {
-        let room = on.iter().all(|period| {
-            self.rows.get(&period.key(org)).is_none_or(|(row, _)| row.has_room_for(amount))
+    /// Holds more on the periods of a call under way, on all of them or on none. A period without a
+    /// row is of a budget deleted meanwhile.
+    ///
+    /// # Errors
+    /// The first that has no room.
+    pub fn extend(&mut self, org: OrgId, more: &[(HeldPeriod, Money)]) -> Result<(), HeldPeriod> {
+        let short = more.iter().find(|(on, amount)| {
+            self.rows.get(&on.key(org)).is_some_and(|(row, _)| !row.has_room_for(*amount))
         });
-        if room {
-            for period in on {
-                if let Some(row) = self.change(period.key(org)) {
-                    row.held += amount.max(Money::ZERO);
-                }
+        if let Some((short, _)) = short {
+            return Err(*short);
+        }
+        for (on, amount) in more.iter().filter(|(_, amount)| amount.is_positive()) {
+            if let Some(row) = self.change(on.key(org)) {
+                row.held += *amount;
             }
         }
-        room
+        Ok(())
     }
 
-    /// Puts `cost` in the place of `held`.
-    pub fn settle(&mut self, org: OrgId, on: &[HeldPeriod], held: Money, cost: Money) -> Effect {
-        self.count(org, on, cost, |row| row.release(held))
+    /// Puts what a call has cost in the place of what it held.
+    pub fn settle(&mut self, org: OrgId, parts: &[Part]) -> Effect {
+        self.count(org, parts, Row::release)
     }
 
-    /// Puts `cost` in the place of `counted`, which a lost call was settled at.
-    pub fn correct(
-        &mut self,
-        org: OrgId,
-        on: &[HeldPeriod],
-        counted: Money,
-        cost: Money,
-    ) -> Effect {
-        self.count(org, on, cost, |row| row.uncount(counted))
+    /// Puts what a call has cost in the place of what it had been settled at when it was lost.
+    pub fn correct(&mut self, org: OrgId, parts: &[Part]) -> Effect {
+        self.count(org, parts, Row::uncount)
     }
 
-    fn count(
-        &mut self,
-        org: OrgId,
-        on: &[HeldPeriod],
-        cost: Money,
-        make_room: impl Fn(&mut Row),
-    ) -> Effect {
+    fn count(&mut self, org: OrgId, parts: &[Part], make_room: impl Fn(&mut Row, Money)) -> Effect {
         let mut effect = Effect::default();
-        for period in on {
-            let Some(row) = self.change(period.key(org)) else { continue };
-            make_room(row);
-            let overrun = row.add(cost);
+        for Part { on, before, cost } in parts {
+            let Some(row) = self.change(on.key(org)) else { continue };
+            make_room(row, *before);
+            let overrun = row.add(*cost);
             if overrun.is_positive() {
-                effect.overruns.push(Overrun { budget: period.budget, amount: overrun });
+                effect.overruns.push(Overrun { budget: on.budget, amount: overrun });
             }
-            effect.crossings.extend(row.cross(period.budget));
+            effect.crossings.extend(row.cross(on.budget));
         }
         effect
     }
@@ -269,6 +269,7 @@ impl Ledger {
         Refusal {
             budget: charge.budget,
             scope: charge.scope.clone(),
+            only: charge.only,
             period: charge.period,
             limit,
             spent,

@@ -42,7 +42,8 @@ impl Budgets {
         // Read before the budgets are, so that a change in between makes the figures old, not wrong.
         let version = self.access.version(org);
         let mut charges = self.applicable(org, spender, self.clock.now()).await?;
-        charges.retain(|charge| charge.hard || charge.degrade_at.is_some());
+        // What one model has left says nothing of others: whether it fits is for the hold to say.
+        charges.retain(|it| it.only.is_none() && (it.hard || it.degrade_at.is_some()));
         if charges.is_empty() {
             return Ok(None);
         }
@@ -102,6 +103,7 @@ mod tests {
         Charge {
             budget: BudgetId::generate(),
             scope: "team:blue".into(),
+            only: None,
             period: Period::Day,
             starts_at: DateTime::UNIX_EPOCH,
             ends_at: DateTime::UNIX_EPOCH,

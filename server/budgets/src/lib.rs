@@ -21,6 +21,7 @@ mod lease;
 mod ledger;
 mod left;
 mod lost;
+mod part;
 mod recall;
 mod reconcile;
 mod settle;
@@ -45,9 +46,9 @@ pub use applicable::Spender;
 pub use batch::{Batch, Committed, KnownPeriods, commit, hold_all, settle_all};
 pub use books::Books;
 pub use call::{Decision, OpenCall, Prices, Why, open_calls, recorded};
-pub use charge::{Charge, HeldPeriod, PeriodKey};
+pub use charge::{Charge, HeldPeriod, Only, PeriodKey};
 pub use columns::CallColumns;
-pub use hold::{Claim, Extended, Extension, Hold, HoldOutcome, Refusal};
+pub use hold::{Apart, Claim, Extended, Extension, Hold, HoldOutcome, Refusal};
 pub use lease::{Leases, Leasing};
 pub use left::Left;
 pub use lost::give_back;
@@ -57,7 +58,6 @@ pub use settle::{
     Tokens, Told,
 };
 pub use sweep::{heartbeat, sweep};
-pub use usage::Numbers;
 pub use verify::{Difference, Finding, Verification, verify};
 
 /// The service.

@@ -1,7 +1,7 @@
 //! Reconciliation: what a provider says it billed, beside what the calls of each day cost.
 //!
 //! An export knows days and models, and neither teams nor tokens, so its difference belongs to the
-//! budgets of the organisation as a whole: to each that was there when the day ended, in the period
+//! budgets of the organisation as a whole, or of the provider in it: to each that was there when the day ended, in the period
 //! that the noon of the day (UTC) falls in. It is applied by entries beside the calls. How much a
 //! day's exports have added before is read under the lock of the periods, so that the same export
 //! adds nothing the second time and a later one adds what changed.
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Budgets;
 use crate::batch::crossed;
-use crate::charge::PeriodKey;
+use crate::charge::{Only, PeriodKey};
 use crate::export::{Export, RowKey};
 use crate::ledger::Ledger;
 use crate::recall::recall;
@@ -49,7 +49,7 @@ impl Budgets {
         if !sql::reconcile::provider_exists(&mut tx, org, provider).await.map_err(problem)? {
             return Err(Problem::field("provider", "is no provider of this organisation"));
         }
-        let places = places(&mut tx, &export, self.clock.now()).await?;
+        let places = places(&mut tx, provider, &export, self.clock.now()).await?;
         let mut ledger = lock(&mut tx, &places, asked.apply).await?;
         let report = report(&mut tx, provider, &export, &places, self.clock.now()).await?;
         if !asked.apply {
@@ -71,13 +71,14 @@ struct Place {
 /// Where the days that are over belong, oldest first.
 async fn places(
     tx: &mut Tenant,
+    provider: &str,
     export: &Export,
     now: DateTime<Utc>,
 ) -> Result<Vec<Place>, Problem> {
     let org = tx.org();
     let filter = Filter { within: ScopePath::Org, only: None, after: None, at_most: None };
     let mut budgets = sql::budget::select(tx, org, filter).await.map_err(problem)?;
-    budgets.retain(is_of_all);
+    budgets.retain(|budget| is_of_all(budget, provider));
     let mut places = Vec::new();
     for day in export.days.iter().copied().filter(|day| end_of(*day) <= now) {
         let noon = start_of(day) + TimeDelta::hours(12);
@@ -90,10 +91,16 @@ async fn places(
     Ok(places)
 }
 
-/// Whether a budget is the organisation's own.
-fn is_of_all(budget: &Stored) -> bool {
+/// Whether a budget counts all that the organisation spends at the provider. One of a single model
+/// does not: an export has models by other names, or none.
+fn is_of_all(budget: &Stored, provider: &str) -> bool {
     let Stored { team, project, token, user, .. } = budget;
-    team.is_none() && project.is_none() && token.is_none() && user.is_none()
+    let all_told = match budget.only() {
+        None => true,
+        Some(Only::Model(_)) => false,
+        Some(Only::Provider(_)) => budget.only_name.as_deref() == Some(provider),
+    };
+    all_told && team.is_none() && project.is_none() && token.is_none() && user.is_none()
 }
 
 /// Makes the periods that have no row yet, and locks all of them, where it is to be applied.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use ralex_kernel::{BudgetId, CallId, Code, ModelId, Money, OrgId, ProviderId, SecretId};
 
 use crate::call::Prices;
+use crate::charge::HeldPeriod;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +47,20 @@ pub struct Settlement {
     pub ending: Ending,
     pub tokens: Tokens,
     pub cost: Money,
+    /// Part of the cost that counts on budgets of one model or provider; all of it counts on others.
+    pub apart: Vec<(HeldPeriod, Money)>,
     pub problem: Option<Code>,
     pub first_byte_ms: Option<u32>,
     pub duration_ms: u32,
     pub told: Told,
+}
+
+impl Settlement {
+    /// What counts on one of its budgets.
+    pub(crate) fn cost_on(&self, period: HeldPeriod) -> Money {
+        let apart = self.apart.iter().find(|(on, _)| *on == period);
+        apart.map_or(self.cost, |(_, cost)| *cost)
+    }
 }
 
 /// What else is known of a call when it has ended.
@@ -115,6 +126,8 @@ pub struct Attempt {
     pub cost: Money,
     pub started_at: DateTime<Utc>,
     pub duration_ms: u32,
+    /// Why it was not asked at all: a budget has not enough left for it.
+    pub note: Option<String>,
 }
 
 /// What a settlement did.

@@ -8,6 +8,7 @@ pub(crate) mod increase;
 pub(crate) mod kept;
 pub(crate) mod lease;
 pub(crate) mod ledger;
+pub(crate) mod part;
 pub(crate) mod reconcile;
 pub(crate) mod target;
 pub(crate) mod usage;

@@ -55,6 +55,7 @@ fn only_try(call: &Call, story: &Story) -> Option<CallTry> {
         cost: call.cost,
         started_at: call.started_at,
         duration_ms: call.duration_ms.unwrap_or(0),
+        note: None,
     })
 }
 
@@ -73,6 +74,7 @@ fn one_try(row: TryRow) -> CallTry {
         cost: row.cost,
         started_at: row.started_at,
         duration_ms: small(row.duration_ms),
+        note: row.note,
     }
 }
 

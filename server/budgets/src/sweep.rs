@@ -91,7 +91,7 @@ async fn sweep_some(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     let outcomes: Vec<SettleOutcome> = calls
         .iter()
         .map(|call| {
-            let effect = ledger.settle(call.org, &call.periods(), call.held, call.held);
+            let effect = ledger.settle(call.org, &call.lost());
             SettleOutcome {
                 org: call.org,
                 call: call.id,
@@ -104,6 +104,9 @@ async fn sweep_some(conn: &mut PgConnection) -> Result<u64, sqlx::Error> {
     sql::ledger::write(conn, &ledger).await?;
     let closings: Vec<_> = calls.iter().map(closing).collect();
     sql::call::close(conn, &closings, &["open"]).await?;
+    let apart = calls.iter().filter(|call| call.budget_held.is_some());
+    let apart: Vec<_> = apart.map(|call| (call, Some(call.held_on().collect()))).collect();
+    sql::part::cost(conn, &apart).await?;
     let mut entries: Vec<Entry> = calls.iter().map(closed).collect();
     entries.extend(events(&outcomes));
     ralex_audit::record_all(conn, entries).await?;

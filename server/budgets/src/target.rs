@@ -1,9 +1,11 @@
 //! Targets: what a budget's scope text names, found within what its writer may reach.
 
 use ralex_access::Scope;
+use ralex_api::budgets::NewBudget;
 use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId, UserId};
 use ralex_store::{Db, Tenant, problem};
 
+use crate::charge::Only;
 use crate::sql;
 
 /// What a budget hangs on.
@@ -79,6 +81,28 @@ impl Target {
         match self {
             Self::User(user) => Some(user),
             Self::Org | Self::Team(_) | Self::Project(..) | Self::Token(_) => None,
+        }
+    }
+}
+
+/// What a budget's model or provider names.
+pub(crate) async fn only(tx: &mut Tenant, new: &NewBudget) -> Result<Option<Only>, Problem> {
+    let org = tx.org();
+    let there_is_none = |field, name: &str| {
+        Problem::field(field, format!("this organisation does not have: {name}"))
+    };
+    match (&new.model, &new.provider) {
+        (None, None) => Ok(None),
+        (Some(_), Some(_)) => {
+            Err(Problem::field("provider", "cannot be named beside a model, which has one"))
+        }
+        (Some(name), None) => {
+            let model = sql::target::model(tx, org, name).await.map_err(problem)?;
+            model.map(Only::Model).map(Some).ok_or_else(|| there_is_none("model", name))
+        }
+        (None, Some(slug)) => {
+            let provider = sql::target::provider(tx, org, slug).await.map_err(problem)?;
+            provider.map(Only::Provider).map(Some).ok_or_else(|| there_is_none("provider", slug))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Suites on a real PostgreSQL.
 
+mod apart;
 mod arithmetic;
 mod budgets;
 mod kinds;

@@ -72,6 +72,12 @@ async fn a_budget_is_made_changed_raised_and_deleted_from_a_command_line() {
     let ended = shell.json(&format!("end-increase {id}")).await;
     assert_eq!(ended["increase"], Value::Null);
 
+    let model = app.owner.all("models").await[0]["name"].as_str().unwrap().to_owned();
+    let line = format!("create --scope org --model {model} --period day --limit 1");
+    assert_eq!(shell.json(&line).await["model"], json!(model));
+    let (_, listed, _) = shell.budgets("list").await;
+    assert!(listed.contains(&format!("model {model}")), "{listed}");
+
     assert_eq!(shell.json(&format!("delete {id}")).await["deleted"], json!(true));
     let (code, out, wrong) = shell.budgets(&format!("show {id}")).await;
     assert!(code == 1 && out.is_empty() && wrong.contains("no such budget"), "{wrong}");

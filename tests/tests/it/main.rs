@@ -10,6 +10,7 @@ mod audit_proof;
 mod batches;
 mod beside;
 mod budgets;
+mod budgets_apart;
 mod budgets_cli;
 mod calls;
 mod catalog;

@@ -214,7 +214,8 @@ impl Broker {
         let (plan, scope) = (&decided.keeper.plan, &decided.scope);
         let now = self.parts.clock.now();
         let spender = Spender::of(&request.signed_in.caller, request.at);
-        let charges = self.parts.budgets.applicable(request.org, &spender, now).await?;
+        let mut charges = self.parts.budgets.applicable(request.org, &spender, now).await?;
+        charges.retain(|charge| charge.counts(plan.model, plan.provider));
         let kept = Kept { method: "POST", below: "", query: None };
         let call = request.as_call(about(Operation::Batches, kept, bytes::Bytes::new())?);
         let endpoint = Endpoint::named(&decided.input.endpoint).unwrap_or(Endpoint::Chat);
@@ -260,7 +261,8 @@ impl Broker {
             purpose: call.wishes.purpose,
         };
         let author = scope.author().clone();
-        Ok(Opening { hold, row, author, intent, refused: None, overlaps: false })
+        let (overlaps, elsewhere) = (false, false);
+        Ok(Opening { hold, row, author, intent, refused: None, overlaps, elsewhere })
     }
 
     /// The caller's batches, as OpenAI lists them.
@@ -448,6 +450,7 @@ pub(super) fn nothing(row: &BatchRow, ending: Ending, problem: Option<Code>) -> 
         ending,
         tokens: Tokens::default(),
         cost: Money::ZERO,
+        apart: Vec::new(),
         problem,
         first_byte_ms: None,
         duration_ms: 0,

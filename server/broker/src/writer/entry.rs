@@ -5,9 +5,9 @@ use ralex_budgets::{
     Attempt, Counted, Decision, Ending, Extended, Extension, HoldOutcome, OpenCall, Refusal,
     SettleOutcome, Settlement, Tokens, Told,
 };
-use ralex_kernel::{Code, Money};
+use ralex_kernel::{BudgetId, Code, Money};
 
-use super::{Closing, Extending, Opened, Opening, not_recorded};
+use super::{Closing, Extending, Opened, Opening, Then, Unrecorded, not_recorded};
 
 pub(super) fn extended(extending: &Extending, done: Extended) -> Option<Entry> {
     let Extended::Held { held } = done else { return None };
@@ -24,6 +24,7 @@ pub(super) fn unwanted(opening: Opening, ending: Ending, problem: Option<Code>) 
         ending,
         tokens: Tokens::default(),
         cost: Money::ZERO,
+        apart: Vec::new(),
         problem,
         first_byte_ms: None,
         duration_ms: 0,
@@ -117,10 +118,21 @@ pub(super) fn tried(attempt: &Attempt) -> Tried {
     }
 }
 
-pub(super) fn answer(held: Option<HoldOutcome>) -> Opened {
+pub(super) fn answer(opening: &Opening, held: HoldOutcome) -> Opened {
+    let then = elsewhere(opening, &held).map(|budget| Box::new(Then::Elsewhere(budget)));
     match held {
-        Some(HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. }) | None => Ok(()),
-        Some(HoldOutcome::Refused(refusal)) => Err(refusal.problem().into()),
-        Some(HoldOutcome::Later(_)) => Err(not_recorded().into()),
+        HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } => Ok(()),
+        HoldOutcome::Refused(refusal) => Err(Unrecorded { problem: refusal.problem(), then }),
+        HoldOutcome::Later(_) => Err(not_recorded().into()),
+    }
+}
+
+/// The budget for which a call that is not held is to be opened again for another model.
+pub(super) fn elsewhere(opening: &Opening, held: &HoldOutcome) -> Option<BudgetId> {
+    match held {
+        HoldOutcome::Refused(refusal) => {
+            (opening.elsewhere && refusal.only.is_some()).then_some(refusal.budget)
+        }
+        HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } | HoldOutcome::Later(_) => None,
     }
 }

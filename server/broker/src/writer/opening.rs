@@ -14,11 +14,11 @@ use tracing::warn;
 
 use super::at_once;
 use super::closing::Closes;
-use super::entry::{answer, decided, extended, row, unwanted};
+use super::entry::{answer, decided, elsewhere, extended, row, unwanted};
 use super::waiting::{Asked, Queues, Waiting};
 use super::{
-    BACKOFF, Closing, LOOKS, Opened, PATIENCE, Recording, Unrecorded, measured, not_answered,
-    not_recorded,
+    BACKOFF, Closing, LOOKS, Opened, Opening, PATIENCE, Recording, Then, Unrecorded, measured,
+    not_answered, not_recorded,
 };
 
 /// What a batch did.
@@ -148,7 +148,8 @@ impl Openings {
         let there = already_there(&mut tx, &waiting.opens).await?;
         let is_there = |hold: &Hold| there.contains(&(hold.org, hold.call));
         let new: Vec<Hold> = holds.iter().filter(|hold| !is_there(hold)).cloned().collect();
-        let extensions: Vec<_> = waiting.extends.iter().map(|(one, _)| one.extension).collect();
+        let extensions: Vec<_> =
+            waiting.extends.iter().map(|(one, _)| one.extension.clone()).collect();
         let batch = Batch {
             extensions: &extensions,
             holds: &new,
@@ -170,7 +171,8 @@ impl Openings {
         tx.commit().await.map_err(ralex_store::problem)?;
         self.known.learn(done.periods);
         self.leases.written(holds.iter(), &done.leases);
-        let answers = held.into_iter().map(Outcome::answer).collect();
+        let answers = waiting.opens.iter().zip(held);
+        let answers = answers.map(|(asked, held)| held.answer(&asked.opening)).collect();
         Ok(Written::All(Box::new(All { answers, extended: done.extended })))
     }
 
@@ -198,13 +200,13 @@ impl Openings {
     /// again where there is none; and the record of each that was sent is tried again.
     fn failed(&mut self, waiting: Waiting) {
         for (_, reply) in waiting.extends {
-            reply.send(Extended::Refused).ok();
+            reply.send(Extended::Refused { short: None }).ok();
         }
         for Asked { opening, reply, .. } in waiting.opens {
             if opening.hold.claim == Claim::Promised {
                 let (next, again) = Recording::new(true);
-                let unrecorded =
-                    Unrecorded { problem: not_answered(), again: Some(Box::new(again)) };
+                let then = Some(Box::new(Then::Again(again)));
+                let unrecorded = Unrecorded { problem: not_answered(), then };
                 reply.send(Err(unrecorded)).ok();
                 self.queues.again(opening, next);
                 continue;
@@ -241,10 +243,10 @@ impl Outcome {
         }
     }
 
-    fn answer(self) -> Option<Opened> {
+    fn answer(self, opening: &Opening) -> Option<Opened> {
         match self {
             Self::Decided(HoldOutcome::Later(_)) => None,
-            Self::Decided(held) => Some(answer(Some(held))),
+            Self::Decided(held) => Some(answer(opening, held)),
             Self::There | Self::Refused => Some(Ok(())),
         }
     }
@@ -272,7 +274,10 @@ async fn record(
     extended_by: &[Extended],
 ) -> Result<(), Problem> {
     let new = waiting.opens.iter().zip(held);
-    let new = new.filter(|(_, held)| !matches!(held, Outcome::There) && held.later().is_none());
+    let new = new.filter(|(asked, held)| {
+        let decided = !matches!(held, Outcome::There) && held.later().is_none();
+        decided && held.held().and_then(|held| elsewhere(&asked.opening, held)).is_none()
+    });
     let new: Vec<_> = new.map(|(asked, held)| (&*asked.opening, held.held())).collect();
     let rows: Vec<_> = new.iter().map(|(opening, held)| row(opening, *held)).collect();
     ralex_budgets::open_calls(tx, &rows).await.map_err(ralex_store::problem)?;
@@ -298,7 +303,11 @@ fn refuses(done: &Committed) -> bool {
         HoldOutcome::Refused(_) | HoldOutcome::Later(_) => true,
         HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } => false,
     };
-    done.held.iter().any(refused) || done.extended.contains(&Extended::Refused)
+    done.held.iter().any(refused) || done.extended.iter().any(is_refused)
+}
+
+fn is_refused(extended: &Extended) -> bool {
+    matches!(extended, Extended::Refused { .. })
 }
 
 /// The periods of what would be refused.
@@ -308,7 +317,7 @@ fn short(holds: &[Hold], done: &Committed) -> Vec<PeriodKey> {
         HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } => false,
     });
     let mut keys: Vec<_> = refused.flat_map(|(hold, _)| hold.periods()).collect();
-    if done.extended.contains(&Extended::Refused) {
+    if done.extended.iter().any(is_refused) {
         keys.extend(&done.periods);
     }
     keys

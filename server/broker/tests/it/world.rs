@@ -121,6 +121,8 @@ impl World {
     pub async fn budget(&self, limit: &str) {
         let new = NewBudget {
             scope: "org".to_owned(),
+            model: None,
+            provider: None,
             period: Period::Total,
             year_start: None,
             degrade_at: None,

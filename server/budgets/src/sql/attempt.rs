@@ -23,10 +23,10 @@ pub(crate) async fn insert(
     let all = || rows.iter().map(|(_, _, one)| *one);
     sqlx::query!(
         "insert into call_attempt (org_id, call_id, n, model, provider, upstream_model, secret_id,
-             cause, outcome, status, input_tokens, output_tokens, cost, started_at, duration_ms)
+             cause, outcome, status, input_tokens, output_tokens, cost, started_at, duration_ms, note)
          select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[],
              $7::uuid[], $8::text[], $9::text[], $10::int[], $11::bigint[], $12::bigint[],
-             $13::bigint[], $14::timestamptz[], $15::int[])",
+             $13::bigint[], $14::timestamptz[], $15::int[], $16::text[])",
         &rows.iter().map(|(org, _, _)| org.uuid()).collect::<Vec<_>>(),
         &rows.iter().map(|(_, call, _)| call.uuid()).collect::<Vec<_>>(),
         &all().map(|one| small(one.n)).collect::<Vec<_>>(),
@@ -42,6 +42,7 @@ pub(crate) async fn insert(
         &all().map(|one| one.cost.as_nanos()).collect::<Vec<_>>(),
         &all().map(|one| one.started_at).collect::<Vec<_>>(),
         &all().map(|one| small(one.duration_ms)).collect::<Vec<_>>(),
+        &all().map(|one| one.note.as_deref()).collect::<Vec<_>>() as _,
     )
     .execute(conn)
     .await?;

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use ralex_kernel::period::Bounds;
 use ralex_kernel::{
-    BudgetId, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId, UserId,
-    YearStart,
+    BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ScopePath, TeamId,
+    TokenId, UserId, YearStart,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::applicable::zone;
+use crate::charge::Only;
 
 /// A budget with its scope in words.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub(crate) struct Stored {
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
     pub user: Option<UserId>,
+    pub model: Option<ModelId>,
+    pub provider: Option<ProviderId>,
+    /// The name of the model, or the slug of the provider; the id of one that was deleted.
+    pub only_name: Option<String>,
     /// As it stands in the contract (`team:platform`).
     pub scope: String,
     /// Absent where a personal token's name is not for the organisation's own role to read.
@@ -43,6 +48,7 @@ pub(crate) struct New<'a> {
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
     pub user: Option<UserId>,
+    pub only: Option<Only>,
     pub period: Period,
     pub time_zone: &'a str,
     pub year_start: YearStart,
@@ -55,6 +61,21 @@ impl Stored {
     /// The period that `now` falls in.
     pub fn bounds(&self, now: DateTime<Utc>) -> Result<Bounds, Problem> {
         Ok(self.period.bounds(zone(&self.time_zone)?, self.year_start(), now))
+    }
+
+    /// The model or provider whose calls alone count.
+    pub fn only(&self) -> Option<Only> {
+        self.model.map(Only::Model).or(self.provider.map(Only::Provider))
+    }
+
+    /// Whose calls it counts, in words.
+    pub fn counted(&self) -> String {
+        let name = self.only_name.as_deref().unwrap_or_default();
+        match self.only() {
+            None => self.scope.clone(),
+            Some(Only::Model(_)) => format!("{} for the model {name}", self.scope),
+            Some(Only::Provider(_)) => format!("{} for the provider {name}", self.scope),
+        }
     }
 
     pub fn year_start(&self) -> YearStart {
@@ -80,8 +101,8 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into budget (org_id, id, team_id, project_id, token_id, period, time_zone,
-             spend_limit, hard, user_id, year_month, year_day, degrade_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+             spend_limit, hard, user_id, year_month, year_day, degrade_at, model_id, provider_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         org as _,
         new.id as _,
         new.team as _,
@@ -95,6 +116,8 @@ pub(crate) async fn insert(
         i16::from(new.year_start.month()),
         i16::from(new.year_start.day()),
         new.degrade_at,
+        new.only.and_then(Only::model) as _,
+        new.only.and_then(Only::provider) as _,
     )
     .execute(conn)
     .await?;
@@ -110,7 +133,9 @@ pub(crate) async fn select(
         Stored,
         r#"select b.id as "id: BudgetId", b.team_id as "team: TeamId",
                b.project_id as "project: ProjectId", b.token_id as "token: TokenId",
-               b.user_id as "user: UserId",
+               b.user_id as "user: UserId", b.model_id as "model: ModelId",
+               b.provider_id as "provider: ProviderId",
+               coalesce(m.name, b.model_id::text, v.slug, b.provider_id::text) as only_name,
                coalesce('user:' || b.user_id, 'token:' || b.token_id, 'project:' || p.slug, 'team:' || t.slug, 'org')
                    as "scope!",
                case when b.user_id is not null then u.name
@@ -122,6 +147,8 @@ pub(crate) async fn select(
            join org o on o.id = b.org_id
            left join token k on k.org_id = b.org_id and k.id = b.token_id
            left join app_user u on u.id = b.user_id
+           left join model m on m.org_id = b.org_id and m.id = b.model_id
+           left join provider v on v.org_id = b.org_id and v.id = b.provider_id
            left join team t on t.org_id = b.org_id and t.id = b.team_id
            left join project p on p.org_id = b.org_id and p.id = b.project_id
            where b.org_id = $1

@@ -8,7 +8,6 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::call::OpenCall;
-use crate::charge::HeldPeriod;
 use crate::columns::CallColumns;
 use crate::hold::Extension;
 use crate::settle::{Answerer, Told};
@@ -23,18 +22,10 @@ pub(crate) struct Locked {
     pub cost: Money,
     pub budget_ids: Vec<Uuid>,
     pub budget_starts: Vec<DateTime<Utc>>,
+    /// On each of them, where that is not `held` or `cost` on all.
+    pub budget_held: Option<Vec<i64>>,
+    pub budget_costs: Option<Vec<i64>>,
     pub age_ms: i64,
-}
-
-impl Locked {
-    pub fn periods(&self) -> Vec<HeldPeriod> {
-        let starts = self.budget_starts.iter();
-        self.budget_ids
-            .iter()
-            .zip(starts)
-            .map(|(id, starts_at)| HeldPeriod { budget: (*id).into(), starts_at: *starts_at })
-            .collect()
-    }
 }
 
 /// What a call's row becomes.
@@ -160,6 +151,7 @@ pub(crate) async fn lock(
         Locked,
         r#"select c.org_id as "org: OrgId", c.id as "id: CallId", c.state, c.held as "held: Money",
                c.cost as "cost: Money", c.budget_ids, c.budget_starts,
+               c.budget_held, c.budget_costs,
                (extract(epoch from now() - c.started_at) * 1000)::bigint as "age_ms!"
            from (select distinct * from unnest($1::uuid[], $2::uuid[])) as k (org_id, id)
            join call c on c.org_id = k.org_id and c.id = k.id
@@ -184,6 +176,7 @@ pub(crate) async fn lock_lost(
         Locked,
         r#"select c.org_id as "org: OrgId", c.id as "id: CallId", c.state, c.held as "held: Money",
                c.cost as "cost: Money", c.budget_ids, c.budget_starts,
+               c.budget_held, c.budget_costs,
                (extract(epoch from now() - c.started_at) * 1000)::bigint as "age_ms!"
            from call c
            where c.state = 'open'
@@ -211,7 +204,7 @@ pub(crate) async fn lock_lost(
 /// Adds to what calls hold; each has been found open under its lock.
 pub(crate) async fn extend(
     conn: &mut PgConnection,
-    extensions: &[Extension],
+    extensions: &[&Extension],
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update call c set held = c.held + k.amount
@@ -278,6 +271,7 @@ pub(crate) async fn close(
            where c.org_id = k.org_id and c.id = k.id and c.state = any ($30::text[])
            returning c.org_id as "org: OrgId", c.id as "id: CallId", 'open' as "state!",
                c.held as "held: Money", c.cost as "cost: Money", c.budget_ids, c.budget_starts,
+               c.budget_held, c.budget_costs,
                (extract(epoch from now() - c.started_at) * 1000)::bigint as "age_ms!""#,
         &closings.iter().map(|call| call.org.uuid()).collect::<Vec<_>>(),
         &closings.iter().map(|call| call.id.uuid()).collect::<Vec<_>>(),

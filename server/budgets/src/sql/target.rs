@@ -1,6 +1,6 @@
 //! Queries that find what a budget's scope names.
 
-use ralex_kernel::{Email, OrgId, ProjectId, TeamId, TokenId, UserId};
+use ralex_kernel::{Email, ModelId, OrgId, ProjectId, ProviderId, TeamId, TokenId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -36,6 +36,38 @@ pub(crate) async fn project(
     .fetch_optional(conn)
     .await?;
     Ok(found.map(|row| (row.team, row.id)))
+}
+
+/// A model by its name or its id.
+pub(crate) async fn model(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<ModelId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select id as "id: ModelId" from model where org_id = $1 and (name = $2 or id = $3)"#,
+        org as _,
+        name,
+        name.parse::<Uuid>().ok(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A provider by its slug or its id.
+pub(crate) async fn provider(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<ProviderId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select id as "id: ProviderId" from provider where org_id = $1 and (slug = $2 or id = $3)"#,
+        org as _,
+        name,
+        name.parse::<Uuid>().ok(),
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// A member by their id or their e-mail address.

@@ -216,6 +216,7 @@ pub(crate) struct TryRow {
     pub cost: Money,
     pub started_at: DateTime<Utc>,
     pub duration_ms: i32,
+    pub note: Option<String>,
 }
 
 pub(crate) async fn tries(
@@ -228,7 +229,7 @@ pub(crate) async fn tries(
         r#"select a.n, a.model, a.provider, a.upstream_model,
                coalesce(s.name, a.secret_id::text) as key, a.cause, a.outcome, a.status,
                a.input_tokens, a.output_tokens, a.cost as "cost: Money", a.started_at,
-               a.duration_ms
+               a.duration_ms, a.note
            from call_attempt a
            left join secret s on s.org_id = a.org_id and s.id = a.secret_id
            where a.org_id = $1 and a.call_id = $2

@@ -29,10 +29,13 @@ pub(crate) async fn periods(
         Period,
         r#"with of_calls as (
                select c.org_id, k.budget_id, k.starts_at,
-                   sum(c.cost) filter (where c.state not in ('open', 'refused')) as cost,
-                   sum(c.held) filter (where c.state = 'open') as held
+                   sum(coalesce(k.cost, c.cost))
+                       filter (where c.state not in ('open', 'refused')) as cost,
+                   sum(coalesce(k.held, c.held)) filter (where c.state = 'open') as held
                from call c
-               cross join lateral unnest(c.budget_ids, c.budget_starts) as k (budget_id, starts_at)
+               -- What a call has for each budget, where that is not the same on all.
+               cross join lateral unnest(c.budget_ids, c.budget_starts, c.budget_held,
+                   c.budget_costs) as k (budget_id, starts_at, held, cost)
                where $1::uuid is null or c.org_id = $1
                group by c.org_id, k.budget_id, k.starts_at),
            known as (
@@ -76,9 +79,10 @@ pub(crate) async fn current_off(conn: &mut PgConnection) -> Result<Vec<Period>, 
     sqlx::query_as!(
         Period,
         r#"with of_calls as (
-               select c.org_id, k.budget_id, k.starts_at, sum(c.held) as held
+               select c.org_id, k.budget_id, k.starts_at, sum(coalesce(k.held, c.held)) as held
                from call c
-               cross join lateral unnest(c.budget_ids, c.budget_starts) as k (budget_id, starts_at)
+               cross join lateral unnest(c.budget_ids, c.budget_starts, c.budget_held)
+                   as k (budget_id, starts_at, held)
                where c.state = 'open'
                group by c.org_id, k.budget_id, k.starts_at),
            of_nodes as (

@@ -7,8 +7,8 @@ use ralex_kernel::{BudgetId, CallId, Money, OrgId, Period};
 
 use crate::charge::Charge;
 use crate::lease::Give;
-use crate::ledger::{Ledger, Row};
-use crate::{Claim, Hold, HoldOutcome};
+use crate::ledger::{Ledger, Part, Row};
+use crate::{Claim, HeldPeriod, Hold, HoldOutcome};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -48,6 +48,7 @@ fn charge(limit: i64, hard: bool) -> Charge {
     Charge {
         budget: BudgetId::generate(),
         scope: "org".into(),
+        only: None,
         period: Period::Day,
         starts_at: chrono::DateTime::UNIX_EPOCH,
         ends_at: chrono::DateTime::UNIX_EPOCH,
@@ -160,11 +161,11 @@ impl Play {
         match (call.cost, call.lost) {
             (None, _) => {
                 let cost = if lose { call.held } else { cost };
-                self.ledger.settle(self.org, &on, call.held, cost);
+                self.ledger.settle(self.org, &parts(&on, call.held, cost));
                 (call.cost, call.lost) = (Some(cost), lose);
             }
             (Some(counted), true) if !lose => {
-                self.ledger.correct(self.org, &on, counted, cost);
+                self.ledger.correct(self.org, &parts(&on, counted, cost));
                 (call.cost, call.lost) = (Some(cost), false);
             }
             (Some(_), _) => {}
@@ -187,6 +188,10 @@ impl Play {
             assert_eq!(i128::from((row.spent + row.overrun).as_nanos()), of(|call| call.cost));
         }
     }
+}
+
+fn parts(on: &[HeldPeriod], before: Money, cost: Money) -> Vec<Part> {
+    on.iter().map(|on| Part { on: *on, before, cost }).collect()
 }
 
 proptest! {

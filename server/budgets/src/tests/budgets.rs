@@ -14,6 +14,8 @@ const NOON: &str = "2026-03-10T12:00:00Z";
 fn new(scope: &str, limit: &str) -> NewBudget {
     NewBudget {
         scope: scope.into(),
+        model: None,
+        provider: None,
         period: Period::Month,
         limit: limit.parse().unwrap(),
         hard: true,

@@ -13,6 +13,8 @@ const ANYBODY: Spender = Spender { at: ScopePath::Org, token: None, user: None }
 fn new(scope: &str, period: Period, limit: i64) -> NewBudget {
     NewBudget {
         scope: scope.into(),
+        model: None,
+        provider: None,
         period,
         limit: Money::nanos(limit),
         hard: true,

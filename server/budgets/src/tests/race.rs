@@ -9,7 +9,8 @@ use ralex_kernel::{Clock, Money};
 
 use super::world::{World, pick};
 use crate::{
-    Batch, Charge, HoldOutcome, KnownPeriods, OpenCall, commit, hold_all, open_calls, sweep, verify,
+    Batch, Charge, Extended, HoldOutcome, KnownPeriods, OpenCall, commit, hold_all, open_calls,
+    sweep, verify,
 };
 
 const RACERS: u64 = 200;
@@ -23,6 +24,8 @@ async fn tree(world: &World) -> Vec<Charge> {
         world.budget((Some(team), Some(project), None), 20_000, true).await,
         world.budget((None, None, Some(token)), 25_000, true).await,
         world.budget((None, None, None), 5_000, false).await,
+        world.of_model(15_000, true).await,
+        world.of_model(15_000, true).await,
     ]
 }
 
@@ -34,6 +37,10 @@ async fn race(world: Arc<World>, charges: Arc<Vec<Charge>>, racer: u64) {
         let amount = 1 + pick(seed + 1, 900);
         // Charges come in any order; locks are taken in one.
         let mut on: Vec<Charge> = charges[..depth].to_vec();
+        // Begun at one model, and gone on with at the other where it is tried again.
+        let (begun, next) = if pick(seed + 7, 2) == 0 { (5, 6) } else { (6, 5) };
+        let (begun, next) = (&charges[begun], &charges[next]);
+        on.push(begun.clone());
         if pick(seed + 2, 2) == 0 {
             on.reverse();
         }
@@ -41,25 +48,34 @@ async fn race(world: Arc<World>, charges: Arc<Vec<Charge>>, racer: u64) {
         let HoldOutcome::Held { .. } = &world.open(std::slice::from_ref(&hold)).await[0] else {
             continue;
         };
-        if pick(seed + 5, 3) == 0 {
-            // Tried again: the call holds more now, or as much as before.
-            world.extend(hold.call, 1 + pick(seed + 6, 300)).await;
-        }
         let cost = pick(seed + 3, amount + amount / 4 + 1);
+        let mut apart = vec![(begun, cost)];
+        match pick(seed + 5, 4) {
+            // Tried again: the call holds more now, or as much as before.
+            0 => drop(world.extend(hold.call, 1 + pick(seed + 6, 300)).await),
+            1 => {
+                let more = 1 + pick(seed + 6, 300);
+                let more = world.extend_apart(hold.call, more, &[(begun, 0), (next, more)]).await;
+                if matches!(more, Extended::Held { .. }) {
+                    apart = vec![(begun, cost / 3), (next, cost - cost / 3)];
+                }
+            }
+            _ => {}
+        }
         match pick(seed + 4, 4) {
             0 => {}
             1 => {
-                world.settle(hold.call, cost).await;
+                world.settle_all(&[world.in_parts(hold.call, cost, &apart)]).await;
                 world.settle(hold.call, cost + 5).await;
             }
             2 => {
-                let settlement = world.settlement(hold.call, cost);
+                let settlement = world.in_parts(hold.call, cost, &apart);
                 world.settle_all(&[settlement.clone(), settlement]).await;
             }
             _ => {
                 let next = world.hold(amount, &on);
                 let mut tx = world.db.system("settle and hold in a test").await.unwrap();
-                let settlements = [world.settlement(hold.call, cost)];
+                let settlements = [world.in_parts(hold.call, cost, &apart)];
                 let (known, next_one) = (KnownPeriods::default(), std::slice::from_ref(&next));
                 let batch = Batch {
                     settlements: &settlements,

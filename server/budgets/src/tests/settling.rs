@@ -177,15 +177,20 @@ async fn more_is_held_for_a_call_while_it_fits_and_only_while_the_call_is_open()
     let world = World::new().await;
     let (wide, narrow) = (world.daily(1_000, true).await, world.daily(100, true).await);
     let call = world.opened(60, &[wide.clone(), narrow.clone()]).await;
-    assert_eq!(world.extend(call, 41).await, Extended::Refused, "one of two has no room");
+    let refused = world.extend(call, 41).await;
+    assert!(matches!(refused, Extended::Refused { short: Some(_) }), "one of two has no room");
     assert_eq!(world.counts(&wide).await, counts(0, 60, 0, 0));
     assert_eq!(world.extend(call, 40).await, Extended::Held { held: Money::nanos(100) });
     assert_eq!(world.counts(&narrow).await, counts(0, 100, 0, 0));
     world.assert_consistent().await;
     world.settle(call, 70).await;
     assert_eq!(world.counts(&narrow).await, counts(70, 0, 0, 0));
-    assert_eq!(world.extend(call, 1).await, Extended::Refused, "it has ended");
-    assert_eq!(world.extend(CallId::generate(), 1).await, Extended::Refused, "there is none");
+    assert_eq!(world.extend(call, 1).await, Extended::Refused { short: None }, "it has ended");
+    assert_eq!(
+        world.extend(CallId::generate(), 1).await,
+        Extended::Refused { short: None },
+        "there is none"
+    );
     world.assert_consistent().await;
 }
 

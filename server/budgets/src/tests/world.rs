@@ -5,16 +5,16 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ralex_access::{Access, Policies};
 use ralex_kernel::{
-    BudgetId, CallId, Clock, Code, Money, NodeId, OrgId, Period, Price, ProjectId, ScopePath,
-    TeamId, TokenId, YearStart,
+    BudgetId, CallId, Clock, Code, ModelId, Money, NodeId, OrgId, Period, Price, ProjectId,
+    ScopePath, TeamId, TokenId, YearStart,
 };
 use ralex_store::Db;
 use ralex_store::testing::Database;
 
 use crate::{
-    Batch, Budgets, Charge, Claim, Decision, Ending, Extended, Extension, Hold, HoldOutcome,
-    OpenCall, Prices, SettleOutcome, Settlement, Tokens, Told, Why, commit, hold_all, open_calls,
-    settle_all,
+    Apart, Batch, Budgets, Charge, Claim, Decision, Ending, Extended, Extension, Hold, HoldOutcome,
+    Only, OpenCall, Prices, SettleOutcome, Settlement, Tokens, Told, Why, commit, hold_all,
+    open_calls, settle_all,
 };
 
 pub(super) struct World {
@@ -207,6 +207,7 @@ impl World {
         Charge {
             budget: id,
             scope: "org".into(),
+            only: None,
             period: Period::Day,
             starts_at: bounds.starts_at,
             ends_at: bounds.ends_at,
@@ -286,6 +287,7 @@ impl World {
             ending: Ending::Success,
             tokens: Tokens { input: 3, output: 5, ..Tokens::default() },
             cost: Money::nanos(cost),
+            apart: Vec::new(),
             problem: None,
             first_byte_ms: Some(7),
             duration_ms: 11,
@@ -295,11 +297,44 @@ impl World {
 
     pub async fn extend(&self, call: CallId, amount: i64) -> Extended {
         let mut tx = self.db.system("extend a hold in a test").await.unwrap();
-        let extension = Extension { org: self.org, call, amount: Money::nanos(amount) };
+        let extension =
+            Extension { org: self.org, call, amount: Money::nanos(amount), apart: vec![] };
         let done =
             commit(&mut tx, &Batch { extensions: &[extension], ..Batch::default() }).await.unwrap();
         tx.commit().await.unwrap();
         done.extended[0]
+    }
+
+    /// More for a try elsewhere: on these budgets of a model, beside all others.
+    pub async fn extend_apart(
+        &self,
+        call: CallId,
+        amount: i64,
+        apart: &[(&Charge, i64)],
+    ) -> Extended {
+        let apart = apart.iter().map(|(charge, amount)| Apart {
+            charge: Charge::clone(charge),
+            amount: Money::nanos(*amount),
+        });
+        let apart = apart.collect();
+        let mut tx = self.db.system("extend a hold in a test").await.unwrap();
+        let extension = Extension { org: self.org, call, amount: Money::nanos(amount), apart };
+        let done =
+            commit(&mut tx, &Batch { extensions: &[extension], ..Batch::default() }).await.unwrap();
+        tx.commit().await.unwrap();
+        done.extended[0]
+    }
+
+    /// A budget of one model, and a charge on its current day.
+    pub async fn of_model(&self, limit: i64, hard: bool) -> Charge {
+        let only = Some(Only::Model(ModelId::generate()));
+        Charge { only, ..self.daily(limit, hard).await }
+    }
+
+    /// A settlement of which these budgets of a model count a part.
+    pub fn in_parts(&self, call: CallId, cost: i64, apart: &[(&Charge, i64)]) -> Settlement {
+        let part = |(charge, cost): &(&Charge, i64)| (charge.held_period(), Money::nanos(*cost));
+        Settlement { apart: apart.iter().map(part).collect(), ..self.settlement(call, cost) }
     }
 
     pub async fn settle_all(&self, settlements: &[Settlement]) -> Vec<SettleOutcome> {

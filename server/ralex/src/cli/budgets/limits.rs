@@ -58,6 +58,8 @@ fn create_command() -> Command {
     Command::new("create").about("Limit what a scope may spend in a period").args([
         flag("scope", "SCOPE", "org, team:SLUG, project:SLUG, token:ID, or user:ID or user:E-MAIL")
             .required(true),
+        flag("model", "MODEL", "Count only calls of this model").conflicts_with("provider"),
+        flag("provider", "PROVIDER", "Count only calls of this provider"),
         flag("period", "PERIOD", "How often it starts anew; total never does")
             .required(true)
             .value_parser(PossibleValuesParser::new(periods)),
@@ -152,6 +154,8 @@ fn new(matches: &ArgMatches) -> anyhow::Result<NewBudget> {
     let period = Period::ALL.into_iter().find(|it| Some(it.as_str()) == period.map(String::as_str));
     Ok(NewBudget {
         scope: matches.get_one::<String>("scope").cloned().context("no scope")?,
+        model: matches.get_one::<String>("model").cloned(),
+        provider: matches.get_one::<String>("provider").cloned(),
         period: period.context("no period")?,
         limit: *matches.get_one("amount").context("no limit")?,
         hard: *matches.get_one("hard").context("neither hard nor soft")?,
@@ -167,6 +171,7 @@ fn list(budgets: &[Budget]) -> String {
         [
             it.id.to_string(),
             it.scope.clone(),
+            only(it).unwrap_or_default(),
             it.period.as_str().to_owned(),
             if it.hard { "hard" } else { "soft" }.to_owned(),
             it.limit.to_string(),
@@ -176,8 +181,15 @@ fn list(budgets: &[Budget]) -> String {
             it.refused.to_string(),
         ]
     });
-    let heads = ["Id", "Scope", "Period", "Kind", "Limit", "More", "Spent", "Held", "Refused"];
+    let heads =
+        ["Id", "Scope", "Only", "Period", "Kind", "Limit", "More", "Spent", "Held", "Refused"];
     table(heads, rows)
+}
+
+/// Whose calls alone count.
+fn only(budget: &Budget) -> Option<String> {
+    let model = budget.model.as_ref().map(|model| format!("model {model}"));
+    model.or_else(|| budget.provider.as_ref().map(|provider| format!("provider {provider}")))
 }
 
 fn shown(budget: &Budget) -> String {
@@ -188,6 +200,7 @@ fn shown(budget: &Budget) -> String {
         ("kind", if budget.hard { "hard: refuses" } else { "soft: only tells" }.to_owned()),
         ("limit", budget.limit.to_string()),
     ];
+    all.extend(only(budget).map(|only| ("only", only)));
     if let Some(more) = &budget.increase {
         let until = time(more.until);
         all.push(("more", format!("{} until {until}: {}", more.amount, more.reason)));
@@ -224,6 +237,7 @@ mod tests {
             (&["--limit", "5", "--year-start", "02-30"], "--year-start"),
             (&["--limit", "5", "--degrade-at", "100"], "--degrade-at"),
             (&["--limit", "5", "--hard", "maybe"], "--hard"),
+            (&["--limit", "5", "--model", "a", "--provider", "b"], "--provider"),
             (&[], "--limit"),
         ] {
             let why = with(wrong).unwrap_err();

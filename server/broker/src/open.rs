@@ -1,0 +1,179 @@
+//! Opening a call: what the first try may cost is held and its intent recorded, for the first
+//! candidate that the budgets have enough left for.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use ralex_budgets::{Charge, Hold};
+use ralex_kernel::{BudgetId, Code, Money};
+
+use crate::Broker;
+use crate::call::{Decided, millis};
+use crate::exchange::{CallRequest, Failure};
+use crate::in_flight::InFlight;
+use crate::passed_over::{PassedOver, why, with};
+use crate::record::intent;
+use crate::writer::Opening;
+
+/// How a call is opened.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    /// What is held.
+    pub amount: Money,
+    /// Whether it may be sent while its record is on its way.
+    pub overlaps: bool,
+    /// Whether another candidate is asked where nothing is left for this one's model or provider.
+    pub elsewhere: bool,
+}
+
+impl Terms {
+    pub const fn of(amount: Money) -> Self {
+        Self { amount, overlaps: false, elsewhere: false }
+    }
+}
+
+/// Why a call is not opened.
+pub(crate) struct Refused {
+    pub failure: Failure,
+    /// The budget that has nothing left for this candidate, where nothing was recorded of that: the
+    /// call goes to another one.
+    elsewhere: Option<BudgetId>,
+}
+
+impl Broker {
+    /// Opens a call for the first candidate that the budgets have enough left for.
+    pub(crate) async fn open_first(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+        waits: Instant,
+    ) -> Result<InFlight, Failure> {
+        let (mut passed_over, mut elsewhere, mut waited) = (Vec::new(), true, 0);
+        loop {
+            // Waited for before anything is held: money is not kept from others by one who waits.
+            let queued = Instant::now();
+            let permit = self.first_place(request, decided).await?;
+            waited += millis(queued);
+            if let Err(problem) = self.check_since(waits, request, decided) {
+                self.leave(request, decided);
+                return Err(problem.into());
+            }
+            decided.why.queued_ms = (waited > 0).then_some(waited);
+            let overlaps = self.may_overlap(request, decided);
+            let elsewhere_too = elsewhere && decided.has_others();
+            let amount = decided.first().worst_case;
+            let terms = Terms { amount, overlaps, elsewhere: elsewhere_too };
+            let refused = match self.open(request, decided, terms).await {
+                Ok(mut in_flight) => {
+                    in_flight.permits.push((decided.first().plan.provider, permit));
+                    in_flight.passed_over = passed_over;
+                    return Ok(in_flight);
+                }
+                Err(refused) => refused,
+            };
+            if refused.elsewhere.is_none() {
+                let problem = with(refused.failure.problem, &passed_over);
+                return Err(Failure { problem, ..refused.failure });
+            }
+            match self.go_elsewhere(request, decided, refused.elsewhere) {
+                Some(one) => passed_over.push(one),
+                // The circuits let it go nowhere else: it is refused here, for the record.
+                None => elsewhere = false,
+            }
+        }
+    }
+
+    /// Goes to the next candidate, and says why not to this one.
+    fn go_elsewhere(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+        short: Option<BudgetId>,
+    ) -> Option<PassedOver> {
+        let ready = decided.ready.clone();
+        let (first, at) = (decided.first, self.parts.clock.now());
+        let passed = ready.get(first.candidate).map(Arc::clone)?;
+        let next = decided.course.without(&first, self.admits(request.org, &ready))?;
+        // What another answers is not kept as the answer of the one that was asked for.
+        (decided.first, decided.slot) = (next, None);
+        let why = why(&decided.charges, short);
+        Some(PassedOver { ready: passed, cause: first.cause, why, at, after: 0 })
+    }
+
+    /// Holds `amount`, the worst case of the first try, and makes the intent durable; or has that
+    /// done, where the call may be sent meanwhile.
+    pub(crate) async fn open(
+        &self,
+        request: &CallRequest,
+        decided: &Decided,
+        Terms { amount, overlaps, elsewhere }: Terms,
+    ) -> Result<InFlight, Refused> {
+        let author = decided.scope.author().clone();
+        let first = decided.first();
+        // Made before the wait: where this future is dropped meanwhile, the call may have been
+        // opened, and is then closed at no cost.
+        let mut in_flight = InFlight {
+            call: decided.call,
+            org: request.org,
+            author: author.clone(),
+            writer: self.writer.clone(),
+            breakers: self.parts.routing.breakers().clone(),
+            started: decided.started,
+            held: amount,
+            charges: decided.charges.clone(),
+            apart: apart(decided, amount),
+            passed_over: Vec::new(),
+            opened_for: first.plan.model,
+            attempts: Vec::new(),
+            permits: Vec::new(),
+            cached: None,
+            noted: decided.guard.as_ref().map(|guard| guard.noted.clone()).unwrap_or_default(),
+            first_byte: None,
+            recording: None,
+            closed: false,
+        };
+        let on = decided.first_charges().cloned().collect();
+        let opening = Opening {
+            hold: Hold::new(request.org, decided.call, amount, on),
+            row: self.row(request, decided),
+            author,
+            intent: intent(request, decided, amount),
+            refused: None,
+            overlaps,
+            elsewhere,
+        };
+        let opened = match self.writer.begin(opening) {
+            Ok(recording) if recording.promised => {
+                in_flight.recording = Some(recording);
+                Ok(())
+            }
+            Ok(mut recording) => recording.durable().await,
+            Err(problem) => Err(problem.into()),
+        };
+        match opened {
+            Ok(()) => Ok(in_flight),
+            Err(unrecorded) => {
+                let elsewhere = unrecorded.elsewhere();
+                let problem = unrecorded.problem;
+                // Refused calls are closed from the start, failed ones by the writer.
+                in_flight.closed = true;
+                self.leave(request, decided);
+                if elsewhere.is_none() {
+                    let code = problem.code.as_str();
+                    metrics::counter!("ralex_calls_refused_total", "code" => code).increment(1);
+                }
+                let call = (problem.code == Code::BudgetExhausted).then_some(decided.call);
+                let failure = Failure { problem, call, cost: Money::ZERO, upstream: None };
+                Err(Refused { failure, elsewhere })
+            }
+        }
+    }
+}
+
+/// What is held on budgets of one model or provider when a call is opened.
+fn apart(decided: &Decided, amount: Money) -> Vec<(Charge, Money)> {
+    let apart = decided.charges.iter().filter(|charge| charge.only.is_some());
+    let held =
+        |charge: &Charge| if decided.first().counts_on(charge) { amount } else { Money::ZERO };
+    apart.map(|charge| (charge.clone(), held(charge))).collect()
+}
