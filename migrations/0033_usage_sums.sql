@@ -48,8 +48,8 @@ select protect_tenant_table('usage_correction');
 -- Sums over the calls that started in one hour or day of UTC. Each call is in the row without a tag, and
 -- once more in that of each of its tags. The nil id and the empty text stand for none.
 --
--- A slice is how finely calls are told apart: `what` by what was called, `who` by who called, `all` by
--- both; a question is answered from the smallest slice that can.
+-- A slice is how finely calls are told apart: `time` by no more than that, `what` by what was called,
+-- `who` by who called, `all` by both; a question is answered from the smallest slice that can.
 create table usage_sum (
     slice              text not null,
     org_id             uuid not null,
@@ -81,7 +81,7 @@ do $$
 declare
     slice text;
 begin
-    foreach slice in array array['what_hour', 'what_day', 'who_hour', 'who_day', 'all_hour', 'all_day'] loop
+    foreach slice in array array['time_hour', 'time_day', 'what_hour', 'what_day', 'who_hour', 'who_day', 'all_hour', 'all_day'] loop
         execute format('create table usage_%s partition of usage_sum for values in (%L) with (fillfactor = 70)',
             slice, slice);
         perform protect_tenant_table(('usage_' || slice)::regclass);
@@ -188,14 +188,14 @@ as $$
             least(sum(l.cache_write_tokens), n.most), least(sum(l.reasoning_tokens), n.most),
             least(sum(l.duration_ms), n.most), least(sum(l.cost), n.most), least(sum(l.saved), n.most)
         from lines l
-        cross join (values ('what_hour', 'hour', true, false), ('what_day', 'day', true, false),
+        cross join (values ('time_hour', 'hour', false, false), ('time_day', 'day', false, false),
+            ('what_hour', 'hour', true, false), ('what_day', 'day', true, false),
             ('who_hour', 'hour', false, true), ('who_day', 'day', false, true),
             ('all_hour', 'hour', true, true), ('all_day', 'day', true, true))
             as s (slice, grain, what, who)
         cross join (values ('00000000-0000-0000-0000-000000000000'::uuid, 9223372036854775807::numeric))
             as n (nil, most)
         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, n.most
-        order by 1, 2, 3
         on conflict (org_id, slice, starts_at, tag, model, provider, task_type, team_id, project_id,
             user_id, token_id)
         do update set calls = u.calls + excluded.calls, failed = u.failed + excluded.failed,
@@ -216,7 +216,10 @@ as $$
 $$;
 
 insert into usage_cursor (xid) values (pg_current_xact_id());
+-- Once, so it may take what it needs.
+set local work_mem = '256MB';
 select add_usage('0', pg_current_xact_id());
+set local work_mem to default;
 
 grant select on usage_sum, usage_correction, usage_cursor, usage_of_calls, usage_line to ralex_app, ralex_system;
 grant insert on usage_correction to ralex_system;

@@ -35,6 +35,16 @@ crate::words! {
         /// Days of UTC.
         Day = "day",
     }
+
+    /// As what usage is answered, and calls are exported.
+    #[derive(Default)]
+    pub enum UsageFormat {
+        /// One JSON object; of calls, one a line.
+        #[default]
+        Json = "json",
+        /// A table, with nothing that a spreadsheet would run, whose first line names the columns.
+        Csv = "csv",
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -56,6 +66,43 @@ pub struct UsageQuery {
     /// Also how each row's cost came about over time. At most 50 rows then, 10 when `top` is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Bucket>,
+    /// Only calls of this team, by slug or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Only calls of this project, by slug or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// Only calls of this person, by e-mail address or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Only calls by this token, by its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// As a table there may be up to 100,000 rows, without rest and total.
+    #[serde(default)]
+    pub format: UsageFormat,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+pub struct CallExportQuery {
+    #[serde(default)]
+    pub format: UsageFormat,
+    /// Calls started at this time or later; 30 days ago, at the full hour, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<DateTime<Utc>>,
+    /// Calls started before this time; now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<DateTime<Utc>>,
     /// Only calls of this team, by slug or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
@@ -200,6 +247,45 @@ crate::answer! {
         pub saved: Money,
         /// Of all calls together, from the request to the end of the answer.
         pub duration_ms: u64,
+    }
+
+    /// One call of an export.
+    pub struct ExportedCall {
+        pub id: CallId,
+        pub started_at: DateTime<Utc>,
+        pub settled_at: Option<DateTime<Utc>>,
+        pub state: String,
+        pub model: String,
+        pub provider: String,
+        pub upstream_model: String,
+        pub asked_model: Option<String>,
+        pub route: Option<String>,
+        /// By its slug, or by its id where it was deleted; likewise the project.
+        pub team: Option<String>,
+        pub project: Option<String>,
+        /// By their id.
+        pub user: Option<String>,
+        /// By its id.
+        pub token: Option<String>,
+        pub tags: Vec<String>,
+        pub task_type: Option<String>,
+        pub purpose: Option<String>,
+        pub dialect: String,
+        pub streamed: bool,
+        pub attempts: i32,
+        pub cached: Option<String>,
+        /// With what was read from and written to the provider's cache.
+        pub input_tokens: i64,
+        pub output_tokens: i64,
+        pub cache_read_tokens: i64,
+        pub cache_write_tokens: i64,
+        pub reasoning_tokens: i64,
+        pub estimated: bool,
+        pub cost: Money,
+        pub saved: Money,
+        pub first_byte_ms: Option<i32>,
+        pub duration_ms: Option<i32>,
+        pub problem: Option<String>,
     }
 
     /// One model call.

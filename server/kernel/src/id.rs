@@ -96,6 +96,10 @@ ids! {
     EventId,
     /// Where the audit log is sent as it grows.
     SinkId,
+    /// What keeps an organisation's audit log from being pruned.
+    HoldId,
+    /// A change of retention that waits for a second person.
+    AuditRequestId,
     /// One role given to one subject at one scope.
     BindingId,
     /// One HTTP request.

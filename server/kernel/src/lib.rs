@@ -13,6 +13,7 @@ pub mod principal;
 pub mod problem;
 pub mod scope;
 pub mod secret;
+pub mod sheet;
 pub mod time;
 
 pub use id::*;

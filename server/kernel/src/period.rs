@@ -18,11 +18,21 @@ pub enum Period {
     Year,
     /// Never starts anew.
     Total,
+    /// The last so many days; each day is a period of its own.
+    Rolling,
 }
 
 impl Period {
-    pub const ALL: [Self; 7] =
-        [Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year, Self::Total];
+    pub const ALL: [Self; 8] = [
+        Self::Hour,
+        Self::Day,
+        Self::Week,
+        Self::Month,
+        Self::Quarter,
+        Self::Year,
+        Self::Total,
+        Self::Rolling,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -33,6 +43,7 @@ impl Period {
             Self::Quarter => "quarter",
             Self::Year => "year",
             Self::Total => "total",
+            Self::Rolling => "rolling",
         }
     }
 
@@ -40,7 +51,15 @@ impl Period {
     pub const fn follows_year(self) -> bool {
         match self {
             Self::Month | Self::Quarter | Self::Year => true,
-            Self::Hour | Self::Day | Self::Week | Self::Total => false,
+            Self::Hour | Self::Day | Self::Week | Self::Total | Self::Rolling => false,
+        }
+    }
+
+    /// Whether what is left of one may go on to the next.
+    pub const fn carries(self) -> bool {
+        match self {
+            Self::Hour | Self::Day | Self::Week | Self::Month | Self::Quarter | Self::Year => true,
+            Self::Total | Self::Rolling => false,
         }
     }
 }
@@ -99,7 +118,7 @@ impl TryFrom<Unchecked> for YearStart {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub use bounds::Bounds;
+pub use bounds::{Bounds, days_before};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod bounds {
@@ -125,7 +144,7 @@ mod bounds {
             let today = || day_of(zone, now);
             let (first, next) = match self {
                 Self::Hour => return hour(zone, now),
-                Self::Day => (today(), today() + Days::new(1)),
+                Self::Day | Self::Rolling => (today(), today() + Days::new(1)),
                 Self::Week => {
                     let today = today();
                     let monday = today - Days::new(today.weekday().num_days_from_monday().into());
@@ -140,6 +159,11 @@ mod bounds {
             };
             Bounds { starts_at: midnight(zone, first), ends_at: midnight(zone, next) }
         }
+    }
+
+    /// The first instant of the local day that lies so many days before that of `now`.
+    pub fn days_before(zone: Tz, now: DateTime<Utc>, days: u16) -> DateTime<Utc> {
+        midnight(zone, day_of(zone, now) - Days::new(days.into()))
     }
 
     /// 1 January 9999, which PostgreSQL, JSON and every client can still write.

@@ -52,6 +52,10 @@ impl Rule {
             .map_err(|error| Problem::new(Code::Internal, format!("policies/usage: {error}")))
     }
 
+    fn least(&self) -> Money {
+        Money::nanos((self.least * 1e9) as i64)
+    }
+
     /// What an hour with these likes may cost, and what is usual.
     fn threshold(&self, likes: &mut [f64]) -> Option<(f64, f64)> {
         if likes.len() < self.least_history {
@@ -60,7 +64,7 @@ impl Rule {
         let usual = median(likes);
         let mut strays: Vec<f64> = likes.iter().map(|like| (like - usual).abs()).collect();
         let stray = median(&mut strays) * SCALE;
-        let least = self.least * 1e9;
+        let least = self.least().as_nanos() as f64;
         let far = (usual + self.deviations * stray).max(usual * self.ratio).max(least);
         Some((far, usual))
     }
@@ -100,13 +104,17 @@ impl Usage {
         let (from, to) = (hour(now) - TimeDelta::days(i64::from(days)), hour(now));
         let earliest = from - TimeDelta::days(i64::from(rule.history_days));
         let mut tx = self.db.tenant(scope.org()).await?;
-        let ask = Ask {
+        let mut ask = Ask {
             org: scope.org(),
-            range: Range::between(earliest, to, now),
+            range: Range::between(from, to, now),
             by: query.group_by,
             series: Some(Bucket::Hour),
             only: Only::within(scope),
         };
+        // Only those with an hour that may be told are worth the look at weeks of history.
+        let lately = sums(&mut tx, &ask).await.map_err(problem)?;
+        ask.only.keys = Some(dear(&lately, rule.least()));
+        ask.range = Range::between(earliest, to, now);
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         let mut told: Vec<(String, Found)> = by_key(found, query.group_by)
             .into_iter()
@@ -135,6 +143,14 @@ struct Found {
     calls: u64,
     usual: Money,
     threshold: Money,
+}
+
+/// Keys with an hour that cost more than `least`.
+fn dear(lately: &[Sums], least: Money) -> Vec<String> {
+    let dear = lately.iter().filter(|sums| sums.cost > least);
+    let mut keys: Vec<String> = dear.map(|sums| sums.key.clone()).collect();
+    keys.dedup();
+    keys
 }
 
 fn by_key(found: Vec<Sums>, by: GroupBy) -> BTreeMap<String, Hours> {

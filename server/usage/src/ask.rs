@@ -33,6 +33,8 @@ pub(crate) struct Only {
     pub model: Option<String>,
     pub task_type: Option<String>,
     pub tag: Option<String>,
+    /// Keys of the answer, where only these are wished.
+    pub keys: Option<Vec<String>>,
 }
 
 impl Ask {
@@ -41,7 +43,8 @@ impl Ask {
         match (self.tells_what(), self.tells_who()) {
             (true, true) => ("all_day", "all_hour"),
             (false, true) => ("who_day", "who_hour"),
-            (_, false) => ("what_day", "what_hour"),
+            (true, false) => ("what_day", "what_hour"),
+            (false, false) => ("time_day", "time_hour"),
         }
     }
 

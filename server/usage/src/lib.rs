@@ -8,6 +8,7 @@
 
 mod anomalies;
 mod ask;
+mod export;
 mod fold;
 mod forecast;
 mod naming;
@@ -16,6 +17,7 @@ mod outlook;
 mod range;
 mod report;
 mod sql;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +26,7 @@ use std::future::Future;
 use ralex_kernel::Clock;
 use ralex_store::Db;
 
+pub use export::{CallExport, Parts};
 pub use fold::{Difference, fold, rebuild, verify};
 pub use numbers::Numbers;
 

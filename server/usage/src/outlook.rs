@@ -109,9 +109,14 @@ impl Usage {
         let spend: Vec<(DateTime<Utc>, Money)> =
             found.iter().filter_map(|sums| Some((sums.part?, sums.cost))).collect();
         let hours = history(&spend, current);
-        let past = past(&spend, from, now, until);
+        let mut past = past(&spend, from, now, until);
         let counted = past.last().map_or(Money::ZERO, |point| point.spent);
         let spent = wanted.spent.unwrap_or(counted);
+        // A budget that was made later has not counted what was before it.
+        let uncounted = counted.saturating_sub(spent);
+        for point in &mut past {
+            point.spent = point.spent.saturating_sub(uncounted).max(Money::ZERO);
+        }
         let seed = wanted.seed ^ current.timestamp().unsigned_abs();
         let known = Known { hours: &hours, hour: current, now, until, spent, limit, seed };
         let steps = steps(now, until, step(from, until));

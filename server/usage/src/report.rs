@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use ralex_access::Scope;
 use ralex_api::usage::{
-    Bucket, GroupBy, Usage as Report, UsageQuery, UsageRest, UsageRow, UsageSums,
+    Bucket, GroupBy, Usage as Report, UsageFormat, UsageQuery, UsageRest, UsageRow, UsageSums,
 };
 use ralex_kernel::{Money, Problem};
 use ralex_store::problem;
@@ -17,6 +17,8 @@ use crate::range::Range;
 use crate::sql::sums::{Sums, sums};
 
 const MOST_ROWS: usize = 1_000;
+/// Of a table, which nobody reads with their eyes.
+const MOST_LINES: usize = 100_000;
 const MOST_SERIES: usize = 50;
 const USUAL_SERIES: usize = 10;
 
@@ -53,8 +55,11 @@ impl Usage {
 
 /// How many rows at most.
 fn top(query: &UsageQuery) -> Result<usize, Problem> {
-    let most = if query.series.is_some() { MOST_SERIES } else { MOST_ROWS };
-    let usual = if query.series.is_some() { USUAL_SERIES } else { MOST_ROWS };
+    let (most, usual) = match (query.format, query.series) {
+        (UsageFormat::Csv, _) => (MOST_LINES, MOST_LINES),
+        (UsageFormat::Json, Some(_)) => (MOST_SERIES, USUAL_SERIES),
+        (UsageFormat::Json, None) => (MOST_ROWS, MOST_ROWS),
+    };
     let asked = query.top.map_or(usual, |top| usize::try_from(top).unwrap_or(usize::MAX));
     if (1..=most).contains(&asked) {
         return Ok(asked);

@@ -1,5 +1,6 @@
 //! Queries of usage.
 
+pub(crate) mod calls;
 pub(crate) mod fold;
 pub(crate) mod names;
 pub(crate) mod sums;

@@ -7,6 +7,7 @@ mod audit;
 mod budgets;
 mod config;
 mod table;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -34,6 +35,7 @@ fn command() -> Command {
         .subcommand(audit::command())
         .subcommand(budgets::command())
         .subcommand(config::command())
+        .subcommand(usage::command())
         .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
 }
 
@@ -54,6 +56,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),
         Some(("openapi", _)) => openapi(),
+        Some(("usage", matches)) => usage::run(matches, environment),
         _ => ExitCode::from(3),
     }
 }

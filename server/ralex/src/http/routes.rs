@@ -3,8 +3,8 @@
 use super::map::Map;
 use super::{
     adjustments, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog, files,
-    gemini, guardrails, health, members, model_list, models, operations, resilience, routing,
-    secrets, sinks, teams, tokens, usage,
+    gemini, guardrails, health, members, model_list, models, operations, resilience, retention,
+    routing, secrets, sinks, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -118,8 +118,12 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(adjustments::reverse_adjustment)
         .service(adjustments::reconcile)
         .configure(gateway)
-        .service(usage::usage)
+        .service(usage::report)
+        .service(usage::forecast)
+        .service(usage::anomalies)
+        .service(usage::forecast_budget)
         .service(usage::list_calls)
+        .service(usage::export_calls)
         .service(usage::find_call)
         .service(batches::list_batches)
         .service(audit::list_audit)
@@ -167,7 +171,12 @@ fn gateway(map: &mut Map<'_, '_>) {
 }
 
 fn audit_proofs(map: &mut Map<'_, '_>) {
-    map.service(sinks::list_audit_sinks)
+    map.service(retention::audit_retention)
+        .service(retention::ask_audit_retention)
+        .service(retention::approve_audit_retention)
+        .service(retention::deny_audit_retention)
+        .service(retention::prune_audit)
+        .service(sinks::list_audit_sinks)
         .service(sinks::create_audit_sink)
         .service(sinks::find_audit_sink)
         .service(sinks::update_audit_sink)

@@ -1,32 +1,122 @@
 //! Usage, calls and the overview.
 
-use actix_web::web::{Data, Path};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpResponse, get};
+use futures_util::StreamExt;
 use ralex_access::Permission;
 use ralex_api::Page;
+use ralex_api::forecast::{
+    Anomalies, AnomalyQuery, BudgetForecast, BudgetForecastQuery, Forecast, ForecastQuery,
+};
 use ralex_api::overview::Overview;
-use ralex_api::usage::{Call, CallDetail, CallsQuery, Usage as Report, UsageQuery};
+use ralex_api::usage::{
+    Call, CallDetail, CallExportQuery, CallsQuery, ExportedCall, Usage as Report, UsageFormat,
+    UsageQuery,
+};
 use ralex_broker::Broker;
 use ralex_budgets::Budgets;
-use ralex_kernel::CallId;
+use ralex_kernel::{BudgetId, CallId};
 use ralex_usage::Usage;
 
 use super::extract::{OrgCaller, Query};
-use super::problem::Result;
+use super::problem::{Failed, Result};
 use crate::overview::Health;
 
 /// Sum up what was called and what it cost.
-#[utoipa::path(tag = "usage", params(("org" = String, Path), UsageQuery), responses((status = 200, body = Report)))]
+#[utoipa::path(operation_id = "usage", tag = "usage", params(("org" = String, Path), UsageQuery), responses((status = 200, body = Report)))]
 #[get("/usage")]
-pub async fn usage(
+pub async fn report(
     who: OrgCaller,
-    usage: Data<Usage>,
+    reports: Data<Usage>,
     broker: Data<Broker>,
     query: Query<UsageQuery>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::UsageRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(usage.report(&scope, &query.0).await?))
+    match query.0.format {
+        UsageFormat::Json => Ok(HttpResponse::Ok().json(reports.report(&scope, &query.0).await?)),
+        UsageFormat::Csv => {
+            let table = reports.table(&scope, &query.0).await?;
+            let name = format!("attachment; filename=\"ralex-usage-{}.csv\"", scope.org());
+            let csv = "text/csv; charset=utf-8";
+            Ok(HttpResponse::Ok()
+                .content_type(csv)
+                .insert_header(("Content-Disposition", name))
+                .body(table))
+        }
+    }
+}
+
+/// Foretell what calls will have cost by a moment.
+#[utoipa::path(tag = "usage", params(("org" = String, Path), ForecastQuery), responses((status = 200, body = Forecast)))]
+#[get("/usage/forecast")]
+pub async fn forecast(
+    who: OrgCaller,
+    reports: Data<Usage>,
+    broker: Data<Broker>,
+    query: Query<ForecastQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::UsageRead).await?;
+    broker.settle_before_reading().await;
+    Ok(HttpResponse::Ok().json(reports.forecast(&scope, &query.0).await?))
+}
+
+/// Find hours that cost far more than their likes.
+#[utoipa::path(tag = "usage", params(("org" = String, Path), AnomalyQuery), responses((status = 200, body = Anomalies)))]
+#[get("/usage/anomalies")]
+pub async fn anomalies(
+    who: OrgCaller,
+    reports: Data<Usage>,
+    query: Query<AnomalyQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::UsageRead).await?;
+    Ok(HttpResponse::Ok().json(reports.anomalies(&scope, &query.0).await?))
+}
+
+/// Foretell how the current period of a budget ends, or would with another limit.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path), BudgetForecastQuery), responses((status = 200, body = BudgetForecast)))]
+#[get("/budgets/{budget}/forecast")]
+pub async fn forecast_budget(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    reports: Data<Usage>,
+    broker: Data<Broker>,
+    path: Path<(String, BudgetId)>,
+    query: Query<BudgetForecastQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetRead).await?;
+    broker.settle_before_reading().await;
+    let budget = budgets.find(&scope, path.1).await?;
+    Ok(HttpResponse::Ok().json(reports.budget_forecast(&scope, &budget, query.0.limit).await?))
+}
+
+/// Export calls that ended, one a line, oldest first, however many there are.
+#[utoipa::path(tag = "usage", params(("org" = String, Path), CallExportQuery), responses((status = 200, body = ExportedCall, content_type = "application/jsonl")))]
+#[get("/calls/export")]
+pub async fn export_calls(
+    who: OrgCaller,
+    reports: Data<Usage>,
+    broker: Data<Broker>,
+    query: Query<CallExportQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::CallRead).await?;
+    broker.settle_before_reading().await;
+    let (content_type, ending) = match query.0.format {
+        UsageFormat::Json => ("application/jsonl", "jsonl"),
+        UsageFormat::Csv => ("text/csv; charset=utf-8", "csv"),
+    };
+    let export = reports.export_calls(&scope, &query.0).await?;
+    let name = format!("attachment; filename=\"ralex-calls-{}.{ending}\"", scope.org());
+    // An error in the middle ends the transfer without its last chunk, so no reader takes a part
+    // for the whole.
+    let parts = export.parts.map(|part| {
+        part.map(Bytes::from).map_err(|problem| actix_web::Error::from(Failed(problem)))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type(content_type)
+        .insert_header(("Content-Disposition", name))
+        .insert_header(("X-Ralex-Calls", export.count.to_string()))
+        .streaming(parts))
 }
 
 /// List calls, newest first.

@@ -42,6 +42,7 @@ pub(crate) async fn is_idle(conn: &mut PgConnection) -> Result<bool, sqlx::Error
 pub(crate) async fn wait_as_long_as_it_takes(tx: &mut System) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "select set_config('statement_timeout', '0', true) as patience,
+                set_config('work_mem', '64MB', true) as room,
                 set_config('plan_cache_mode', 'force_custom_plan', true) as planning"
     )
     .fetch_one(&mut **tx)
@@ -109,8 +110,9 @@ pub(crate) async fn differences(
                union all
                select k.slice, org_id, date_trunc(k.grain, hour, 'UTC'), calls, cost
                from usage_line
-               cross join (values ('what_hour', 'hour'), ('what_day', 'day'), ('who_hour', 'hour'),
-                   ('who_day', 'day'), ('all_hour', 'hour'), ('all_day', 'day')) as k (slice, grain)
+               cross join (values ('time_hour', 'hour'), ('time_day', 'day'), ('what_hour', 'hour'),
+                   ('what_day', 'day'), ('who_hour', 'hour'), ('who_day', 'day'), ('all_hour', 'hour'),
+                   ('all_day', 'day')) as k (slice, grain)
                where tag = '' and ($1::uuid is null or org_id = $1)
                  and settled_xid >= (select xid from usage_cursor)),
            summed as (
@@ -126,8 +128,9 @@ pub(crate) async fn differences(
                select k.slice, org_id, date_trunc(k.grain, hour, 'UTC') as starts_at,
                    sum(calls) as calls, sum(cost) as cost
                from hours
-               cross join (values ('what_hour', 'hour'), ('what_day', 'day'), ('who_hour', 'hour'),
-                   ('who_day', 'day'), ('all_hour', 'hour'), ('all_day', 'day')) as k (slice, grain)
+               cross join (values ('time_hour', 'hour'), ('time_day', 'day'), ('what_hour', 'hour'),
+                   ('what_day', 'day'), ('who_hour', 'hour'), ('who_day', 'day'), ('all_hour', 'hour'),
+                   ('all_day', 'day')) as k (slice, grain)
                group by 1, 2, 3)
            select coalesce(s.slice, c.slice) as "slice!",
                coalesce(s.org_id, c.org_id) as "org!: OrgId",

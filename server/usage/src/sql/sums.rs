@@ -105,8 +105,9 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
                    failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                    reasoning_tokens, duration_ms, cost, saved
                from usage_of_calls
-               where org_id = $1 and started_at >= $6 and started_at < $7)
-           select coalesce(case $2
+               where org_id = $1 and started_at >= $6 and started_at < $7),
+           keyed as (
+               select l.*, coalesce(case $2
                        when 'model' then l.model
                        when 'provider' then l.provider
                        when 'task_type' then l.task_type
@@ -117,7 +118,9 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
                        when 'token' then nullif(l.token_id::text, $9)
                        when 'day' then to_char(l.hour at time zone 'UTC', 'YYYY-MM-DD')
                        else to_char(l.hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')
-                   end, '') as "key!",
+                   end, '') as key
+               from lines l)
+           select l.key as "key!",
                case $3 when 'hour' then l.hour
                    when 'day' then date_trunc('day', l.hour, 'UTC') end as part,
                least(sum(l.calls), 9223372036854775807)::bigint as "calls!",
@@ -132,7 +135,7 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
                least(sum(l.cost), 9223372036854775807)::bigint as "cost!: Money",
                least(sum(l.saved), 9223372036854775807)::bigint as "saved!: Money",
                least(sum(l.duration_ms), 9223372036854775807)::bigint as "duration_ms!"
-           from lines l
+           from keyed l
            where case when $2 = 'tag' and $10::text is null then true
                    else l.tag = coalesce($10, '') end
              and ($11::uuid is null or l.team_id = $11)
@@ -144,6 +147,7 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
              and ($17::text is null or l.provider = $17)
              and ($18::text is null or l.model = $18)
              and ($19::text is null or l.task_type = $19)
+             and ($24::text[] is null or l.key = any($24))
            group by 1, 2
            -- A call that was lost and corrected later leaves nothing where it does not belong.
            having sum(l.calls) <> 0 or sum(l.refused) <> 0 or sum(l.cost) <> 0
@@ -171,6 +175,7 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
         by_hour,
         range.first_day,
         range.last_day,
+        only.keys.as_deref(),
     )
     .fetch_all(&mut **tx)
     .await

@@ -200,13 +200,13 @@ async fn a_sum_that_was_altered_is_found_and_can_be_made_anew() {
     let world = World::new().await;
     world.write(Call::default()).await;
     world.fold_all().await;
-    world.execute("update usage_sum set cost = cost - 1 where slice = 'what_day'").await;
+    world.execute("update usage_sum set cost = cost - 1 where slice = 'time_day'").await;
     let found = crate::verify(&world.database.db(), Some(world.org)).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!((found[0].summed.1, found[0].calls.1), (Money::nanos(999), Money::nanos(1_000)));
     let from = Some(Utc::now() - TimeDelta::days(3));
     let report = UsageQuery { group_by: GroupBy::Day, from, ..UsageQuery::default() };
     assert_eq!(world.report(&report).await.total.cost, Money::nanos(999));
-    assert_eq!(crate::rebuild(&world.database.db()).await.unwrap(), 6);
+    assert_eq!(crate::rebuild(&world.database.db()).await.unwrap(), 8);
     world.assert_exact().await;
 }
