@@ -20,6 +20,18 @@ crate::answer! {
         pub period: Period,
         /// IANA time zone whose midnights bound the periods.
         pub time_zone: String,
+        /// Of a rolling budget: how many days it looks back, today included.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub days: Option<u16>,
+        /// What is left of a period goes on to the next.
+        #[serde(default)]
+        pub carry_over: bool,
+        /// No more than this goes on; everything where it is absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub carry_over_at_most: Option<Money>,
+        /// What went on to this period, beside the limit.
+        #[serde(default)]
+        pub carried: Money,
         /// The day that the year begins on, for months, quarters and years.
         #[serde(default)]
         pub year_start: YearStart,
@@ -32,7 +44,7 @@ crate::answer! {
         pub degrade_at: Option<u8>,
         /// True refuses a call that may not fit; false only tells.
         pub hard: bool,
-        /// Settled in this period.
+        /// Settled in this period, or in the days of the window.
         pub spent: Money,
         /// Worst cases of calls that are under way.
         pub held: Money,
@@ -45,8 +57,9 @@ crate::answer! {
         /// Part of `spent` that no call accounts for: what nodes had in hand when they went silent.
         #[serde(default)]
         pub adjusted: Money,
+        /// Of a rolling budget, the first instant of the window.
         pub period_starts_at: DateTime<Utc>,
-        /// Absent on a budget for the total.
+        /// Of a rolling budget, when its oldest day leaves the window. Absent on one for the total.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub period_ends_at: Option<DateTime<Utc>>,
         /// Calls refused in this period, and of a budget of one model or provider also those that
@@ -75,9 +88,19 @@ crate::request! {
         #[serde(default)]
         pub provider: Option<String>,
         pub period: Period,
+        /// From 1 to 366 days, today included: for a rolling budget, which needs it, and for no other.
+        #[serde(default)]
+        #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 366))]
+        pub days: Option<u16>,
         /// More than nothing.
         pub limit: Money,
         pub hard: bool,
+        /// What is left of a period goes on to the next. Not for totals and rolling budgets.
+        #[serde(default)]
+        pub carry_over: bool,
+        /// No more than this goes on, from all periods before together.
+        #[serde(default)]
+        pub carry_over_at_most: Option<Money>,
         /// IANA time zone; `UTC` when absent.
         #[serde(default)]
         pub time_zone: Option<String>,

@@ -24,6 +24,9 @@ pub struct Written {
     pub time_zone: Option<String>,
     pub year_start: Option<YearStart>,
     pub degrade_at: Option<u8>,
+    pub days: Option<u16>,
+    pub carry_over: bool,
+    pub carry_over_at_most: Option<Money>,
 }
 
 #[derive(Properties, PartialEq)]
@@ -47,6 +50,11 @@ pub fn BudgetForm(props: &Props) -> Html {
         &budget.map(|budget| budget.limit.to_string()).unwrap_or_default(),
         positive_money,
     );
+    let (carries, most) = (use_state(|| false), use_input("", no_or_positive));
+    let days = use_input("30", |text| {
+        let wrong = number_of_days(text).is_none();
+        wrong.then(|| "Enter a number of days from 1 to 366.".to_owned())
+    });
     let zone = use_input("", anything);
     let year = use_input("", |text| {
         let wrong = !text.trim().is_empty() && year_start(text).is_none();
@@ -61,6 +69,7 @@ pub fn BudgetForm(props: &Props) -> Html {
         let (scope, period, hard, limit, zone) =
             (scope.clone(), period.clone(), hard.clone(), limit.clone(), zone.clone());
         let (year, degrade, only) = (year.clone(), degrade.clone(), only.clone());
+        let (days, carries, most) = (days.clone(), carries.clone(), most.clone());
         let tell = props.onsubmit.clone();
         Callback::from(move |()| {
             if let Some(limit) = limit.parsed() {
@@ -73,10 +82,20 @@ pub fn BudgetForm(props: &Props) -> Html {
                     time_zone: zone.filled(),
                     year_start: year_start(&year.text()).filter(|_| period.follows_year()),
                     degrade_at: percent(&degrade.text()).filter(|_| only.is_empty()),
+                    days: number_of_days(&days.text()).filter(|_| *period == Period::Rolling),
+                    carry_over: *carries && period.carries(),
+                    carry_over_at_most: most.parsed().filter(|_| *carries && period.carries()),
                 });
             }
         })
     };
+    let mut inputs = vec![year.clone(), limit.clone(), degrade.clone()];
+    if budget.is_none() && *period == Period::Rolling {
+        inputs.push(days.clone());
+    }
+    if budget.is_none() && *carries && period.carries() {
+        inputs.push(most.clone());
+    }
     // One model has no cheaper one to turn to.
     let of_all = budget.map_or(only.is_empty(), |it| it.model.is_none() && it.provider.is_none());
     let onperiod = keep(&period).reform(|name: String| named(&name));
@@ -88,7 +107,7 @@ pub fn BudgetForm(props: &Props) -> Html {
         )
     });
     html! {
-        <Form inputs={vec![year.clone(), limit.clone(), degrade.clone()]} verb={if budget.is_some() { "Save budget" } else { "Create budget" }} running={props.running}
+        <Form inputs={inputs} verb={if budget.is_some() { "Save budget" } else { "Create budget" }} running={props.running}
             problem={props.problem.clone()} {onsubmit} oncancel={props.oncancel.clone()}>
             if budget.is_none() {
                 <ScopeField value={(*scope).clone()} onchange={keep(&scope)} />
@@ -97,6 +116,15 @@ pub fn BudgetForm(props: &Props) -> Html {
                     <SelectField label="Period" path="period" options={periods} value={period.as_str()} onchange={onperiod} />
                     <TextField label="Time zone" path="time_zone" input={zone} placeholder="UTC" hint="Whose midnights bound it, such as Europe/Berlin." />
                 </div>
+                if *period == Period::Rolling {
+                    <TextField label="Days" path="days" input={days.clone()} hint="How far it looks back, today included. A day leaves at each midnight." />
+                }
+                if period.carries() {
+                    <Check label="Carry over" on={*carries} onchange={keep(&carries)} hint="What is left of a period goes on to the next." />
+                    if *carries {
+                        <TextField label="Carry over at most" path="carry_over_at_most" input={most.clone()} before="$" placeholder="everything" />
+                    }
+                }
                 if period.follows_year() {
                     <TextField label="Year starts on" path="year_start" input={year} placeholder="01-01" hint="Month and day. Months and quarters begin by it too." />
                 }
@@ -114,6 +142,15 @@ pub fn BudgetForm(props: &Props) -> Html {
 fn year_start(text: &str) -> Option<YearStart> {
     let (month, day) = text.trim().split_once('-')?;
     YearStart::new(month.parse().ok()?, day.parse().ok()?)
+}
+
+/// Nothing, or an amount that is more than that.
+fn no_or_positive(text: &str) -> Option<String> {
+    if text.trim().is_empty() { None } else { positive_money(text) }
+}
+
+fn number_of_days(text: &str) -> Option<u16> {
+    text.trim().parse().ok().filter(|days| (1..=366).contains(days))
 }
 
 fn percent(text: &str) -> Option<u8> {
@@ -175,7 +212,8 @@ fn ScopeField(props: &ScopeProps) -> Html {
 /// All models, one of them, or all of one provider.
 #[component]
 fn OnlyField(props: &ScopeProps) -> Html {
-    let (load, _) = use_load(use_org().slug(), |org| async move {
+    let org = use_org();
+    let (load, _) = use_load(org.slug(), |org| async move {
         let providers = api::catalog::providers(&org).await?.items;
         Ok((providers, api::catalog::models(&org).await?.items))
     });

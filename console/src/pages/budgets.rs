@@ -80,6 +80,7 @@ pub fn BudgetsPage() -> Html {
 fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
     let increase = budget.increase.as_ref().map(|increase| increase.amount);
     let limit = budget.limit.saturating_add(increase.unwrap_or_default());
+    let limit = limit.saturating_add(budget.carried);
     let (used, held) = (budget.spent.share_of(limit), budget.held.share_of(limit));
     // Rounded alike, so that what is seen adds up to the limit.
     let places = decimals([limit]).max(telling([budget.spent, budget.held]));
@@ -89,7 +90,10 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
     let over = budget.spent > limit;
     let label =
         format!("{} of {} spent, {} held", short(budget.spent), short(limit), short(budget.held));
-    let until = budget.period_ends_at.map(|end| format!("starts anew {}", day(end)));
+    let until = budget.period_ends_at.map(|end| match budget.days {
+        Some(_) => format!("a day leaves {}", day(end)),
+        None => format!("starts anew {}", day(end)),
+    });
     let (edit, delete, beside) = (budget.clone(), budget.clone(), budget.clone());
     let more = budget.clone();
     html! {
@@ -99,7 +103,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                     <h2>{ budget.scope_name.clone() }</h2>
                     <p class="faint"><code>{ budget.scope.clone() }</code>
                         if let Some(only) = only(budget) { <span title="Only calls that go there count">{ format!(" · {only}") }</span> }
-                        { format!(" · {}", each(budget.period)) }
+                        { format!(" · {}", often(budget)) }
                         if let Some(until) = until { <>{ ", " }<span title={budget.time_zone.clone()}>{ until }</span></> }
                     </p>
                 </div>
@@ -121,12 +125,24 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                 <div><dt><span class="key held" />{ "Held" }</dt><dd title={exact(budget.held)}>{ shown(held_sum) }</dd></div>
                 <div><dt>{ "Left" }</dt><dd title={exact(limit - budget.spent - budget.held)}>{ shown(left) }</dd></div>
                 <div><dt>{ "Limit" }</dt><dd title={exact(budget.limit)}>{ shown(budget.limit) }</dd></div>
+                if budget.carry_over { <div><dt>{ "Carried over" }</dt><dd title="What the periods before have left">{ format!("+{}", short(budget.carried)) }
+                    if let Some(most) = budget.carry_over_at_most { <span class="faint">{ format!("at most {}", short(most)) }</span> }
+                </dd></div> }
                 if let Some(increase) = &budget.increase { <div><dt>{ "For a while" }</dt><dd title={increase.reason.clone()}>{ format!("+{}", short(increase.amount)) }<span class="faint">{ "until " }<When at={increase.until} /></span></dd></div> }
                 if budget.refused > 0 { <div><dt>{ "Refused" }</dt><dd>{ counted(budget.refused, "call") }</dd></div> }
                 if budget.adjusted != Money::ZERO { <div><dt>{ "Beside calls" }</dt><dd title="What servers had in hand when they went silent, and what exports of providers tell">{ short(budget.adjusted) }</dd></div> }
                 if budget.overrun > Money::ZERO { <div><dt>{ "Beyond its holds" }</dt><dd class="over" title={exact(budget.overrun)}>{ short(budget.overrun) }</dd></div> }
             </dl>
         </li>
+    }
+}
+
+/// How often it starts anew, or how far it looks back.
+fn often(budget: &Budget) -> String {
+    match budget.days {
+        Some(1) => "the last day".to_owned(),
+        Some(days) => format!("the last {days} days"),
+        None => each(budget.period).to_owned(),
     }
 }
 
@@ -145,6 +161,7 @@ pub const fn each(period: Period) -> &'static str {
         Period::Quarter => "each quarter",
         Period::Year => "each year",
         Period::Total => "once, in all",
+        Period::Rolling => "the last days",
     }
 }
 
@@ -182,6 +199,9 @@ fn Editor(props: &EditorProps) -> Html {
                     time_zone: written.time_zone,
                     year_start: written.year_start,
                     degrade_at: written.degrade_at,
+                    days: written.days,
+                    carry_over: written.carry_over,
+                    carry_over_at_most: written.carry_over_at_most,
                 };
                 api::budgets::create(&slug, new)
             });
@@ -208,7 +228,8 @@ struct DeleteProps {
 #[component]
 fn Delete(props: &DeleteProps) -> Html {
     let slug = use_org().slug();
-    let Budget { id, scope_name, limit, period, hard, .. } = props.budget.clone();
+    let Budget { id, scope_name, limit, hard, .. } = props.budget.clone();
+    let often = often(&props.budget);
     let delete = {
         let name = scope_name.clone();
         use_action(
@@ -221,7 +242,7 @@ fn Delete(props: &DeleteProps) -> Html {
     });
     html! {
         <Confirm title={format!("Delete the budget of {scope_name}?")} verb="Delete budget" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
-            <p>{ format!("Its limit of {} {} no longer {}. What was spent stays in the records.", short(limit), each(period), if hard { "holds" } else { "tells" }) }</p>
+            <p>{ format!("Its limit of {} {} no longer {}. What was spent stays in the records.", short(limit), often, if hard { "holds" } else { "tells" }) }</p>
         </Confirm>
     }
 }

@@ -155,6 +155,12 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         provider: Option<String>,
         period: Period,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        days: Option<u16>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        carry_over: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        carry_over_at_most: Option<Money>,
         time_zone: String,
         limit: Money,
         hard: bool,

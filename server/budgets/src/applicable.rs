@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use ralex_kernel::period::days_before;
 use ralex_kernel::{
     BudgetId, Caller, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId,
     UserId, YearStart,
@@ -69,6 +70,8 @@ struct Entry {
     limit: Money,
     hard: bool,
     degrade_at: Option<u8>,
+    days: Option<u16>,
+    follows: bool,
 }
 
 impl Budgets {
@@ -87,7 +90,11 @@ impl Budgets {
             .try_get_with(key, load(&self.db, org))
             .await
             .map_err(|problem| Problem::clone(&problem))?;
-        Ok(known.charges(spender, now))
+        let charges = known.charges(spender, now);
+        for charge in charges.iter().filter(|charge| charge.follows) {
+            self.begin(charge.key(org), now).await?;
+        }
+        Ok(charges)
     }
 }
 
@@ -112,6 +119,8 @@ impl Known {
                 limit: budget.limit,
                 hard: budget.hard,
                 degrade_at: budget.degrade_at.and_then(|percent| u8::try_from(percent).ok()),
+                days: budget.days.and_then(|days| u16::try_from(days).ok()),
+                follows: budget.follows(),
             };
             known.0.entry(Place::of(&budget)).or_default().push(entry);
         }
@@ -158,6 +167,10 @@ impl Entry {
             period: self.period,
             starts_at: bounds.starts_at,
             ends_at: bounds.ends_at,
+            since: self.days.map_or(bounds.starts_at, |days| {
+                days_before(self.zone, now, days.saturating_sub(1))
+            }),
+            follows: self.follows,
             limit: self.limit,
             hard: self.hard,
             degrade_at: self.degrade_at,

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::Budgets;
 use crate::charge::{Only, PeriodKey};
+use crate::follow;
 use crate::recall::recall;
 use crate::sql;
 use crate::sql::budget::{Counters, Filter, New, Stored};
@@ -30,6 +31,7 @@ impl Budgets {
         positive(new.limit)?;
         known_zone(zone)?;
         degrades_at(new.degrade_at, 1)?;
+        follows(&new)?;
         if new.year_start.is_some() && !new.period.follows_year() {
             let rule = "is for budgets per month, quarter or year";
             return Err(Problem::field("year_start", rule));
@@ -53,6 +55,9 @@ impl Budgets {
             limit: new.limit,
             hard: new.hard,
             degrade_at: new.degrade_at.map(i16::from),
+            days: new.days.and_then(|days| i16::try_from(days).ok()),
+            carry_over: new.carry_over,
+            carry_over_at_most: new.carry_over_at_most,
         };
         let gone = || Problem::field("scope", "was deleted at this moment");
         sql::budget::insert(&mut tx, org, row)
@@ -65,6 +70,9 @@ impl Budgets {
             model: new.model,
             provider: new.provider,
             period: new.period,
+            days: new.days,
+            carry_over: new.carry_over,
+            carry_over_at_most: new.carry_over_at_most,
             time_zone: zone.to_owned(),
             limit: new.limit,
             hard: new.hard,
@@ -144,7 +152,7 @@ impl Budgets {
         let to = (limit, hard);
         sql::budget::update(&mut tx, org, id, to, degrade_at).await.map_err(problem)?;
         if to != (stored.limit, stored.hard) {
-            let terms = Change { budget: id, limit, hard, increase: None };
+            let terms = (&stored, Change { limit, hard, increase: None });
             if let Some(in_the_way) = change_periods(&mut tx, terms, self.clock.now()).await? {
                 return self.ask_back(tx, in_the_way).await;
             }
@@ -191,16 +199,27 @@ impl Budgets {
     ) -> Result<Vec<Budget>, Problem> {
         let now = self.clock.now();
         let (mut ids, mut starts, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut spans, mut begun) = (Vec::new(), Vec::new());
         for budget in &stored {
             let period = budget.bounds(now)?;
+            let since = budget.since(now)?;
             ids.push(budget.id.uuid());
             starts.push(period.starts_at);
-            bounds.push(period);
+            spans.push((since, period.starts_at));
+            bounds.push(Bounds { starts_at: since, ..period });
+            let key = PeriodKey { org, budget: budget.id, starts_at: period.starts_at };
+            if budget.follows() && !self.begun.contains_key(&key) {
+                follow::begin(&mut tx, budget, now).await?;
+                begun.push(key);
+            }
         }
-        let counters = sql::budget::counters(&mut tx, org, &ids, &starts).await.map_err(problem)?;
+        let counters = sql::budget::counters(&mut tx, org, &ids, &spans).await.map_err(problem)?;
         let increases = sql::increase::in_force(&mut tx, org, &ids, &starts).await;
         let mut increases = increases.map_err(problem)?;
-        tx.rollback().await.map_err(problem)?;
+        tx.commit().await.map_err(problem)?;
+        for key in begun {
+            self.begun.insert(key, ()).await;
+        }
         let names = self.personal_token_names(org, &stored).await?;
         Ok(stored
             .into_iter()
@@ -248,6 +267,30 @@ fn degrades_at(percent: Option<u8>, least: u8) -> Result<(), Problem> {
     Err(Problem::field("degrade_at", format!("must be from {least} to 99 percent")))
 }
 
+/// Whether windows and what goes on to the next period make sense.
+fn follows(new: &NewBudget) -> Result<(), Problem> {
+    match (new.period, new.days) {
+        (Period::Rolling, Some(1..=366)) => {}
+        (Period::Rolling, _) => {
+            return Err(Problem::field("days", "must be from 1 to 366 for a rolling budget"));
+        }
+        (_, Some(_)) => return Err(Problem::field("days", "is for rolling budgets")),
+        (_, None) => {}
+    }
+    if new.carry_over && !new.period.carries() {
+        return Err(Problem::field("carry_over", "is for periods that follow each other"));
+    }
+    match new.carry_over_at_most {
+        Some(_) if !new.carry_over => {
+            Err(Problem::field("carry_over_at_most", "is for budgets that carry over"))
+        }
+        Some(most) if !most.is_positive() => {
+            Err(Problem::field("carry_over_at_most", "must be more than 0"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 fn degrades_all() -> Problem {
     Problem::field("degrade_at", "is for budgets of all models: this one has no other to turn to")
 }
@@ -280,6 +323,10 @@ fn shown(
         model,
         provider,
         period: stored.period,
+        days: stored.days.and_then(|days| u16::try_from(days).ok()),
+        carry_over: stored.carry_over,
+        carry_over_at_most: stored.carry_over_at_most,
+        carried: counters.carried,
         time_zone: stored.time_zone,
         year_start,
         limit: stored.limit,

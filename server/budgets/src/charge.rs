@@ -19,6 +19,10 @@ pub struct Charge {
     pub period: Period,
     pub starts_at: DateTime<Utc>,
     pub ends_at: DateTime<Utc>,
+    /// From when on what was spent counts: of a rolling budget, the first instant of its window.
+    pub since: DateTime<Utc>,
+    /// Its limit depends on the periods before it.
+    pub follows: bool,
     pub limit: Money,
     pub hard: bool,
     /// Below this part of what is left, in percent, dear models are left out.

@@ -115,6 +115,13 @@ impl Refusal {
             String::new()
         };
         let next = match self.period {
+            Period::Rolling => {
+                let ends_at = self.ends_at.format("%Y-%m-%d %H:%M UTC");
+                format!(
+                    "Ask for a shorter answer, wait until {ends_at}, when the oldest day no longer \
+                     counts, or have the limit raised."
+                )
+            }
             Period::Total => "Raise the limit to go on.".to_owned(),
             Period::Hour
             | Period::Day
@@ -143,5 +150,6 @@ pub(crate) const fn name_of(period: Period) -> &'static str {
         Period::Quarter => "quarterly",
         Period::Year => "yearly",
         Period::Total => "total",
+        Period::Rolling => "rolling",
     }
 }

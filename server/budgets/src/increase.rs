@@ -14,6 +14,7 @@ use ralex_store::{Db, Error, problem};
 use crate::Budgets;
 use crate::budget::one;
 use crate::charge::PeriodKey;
+use crate::follow;
 use crate::recall::recall;
 use crate::sql;
 use crate::sql::increase::Ended;
@@ -69,14 +70,18 @@ impl Budgets {
         }
         let bounds = stored.bounds(now)?;
         let key = PeriodKey { org, budget: id, starts_at: bounds.starts_at };
-        let wanted = Wanted { key, ends_at: bounds.ends_at };
-        sql::ledger::insert_missing(&mut tx, &[wanted]).await.map_err(problem)?;
+        if stored.follows() {
+            follow::begin(&mut tx, &stored, now).await?;
+        } else {
+            let wanted = Wanted { key, ends_at: bounds.ends_at };
+            sql::ledger::insert_missing(&mut tx, &[wanted]).await.map_err(problem)?;
+        }
         let ended = sql::increase::end(&mut tx, key).await.map_err(problem)?;
         let until = new.until.min(bounds.ends_at);
         let (limit, hard) = (stored.limit, stored.hard);
         let increase = Some((bounds.starts_at, new.amount, until));
-        let change = Change { budget: id, limit, hard, increase };
-        if let Some(in_the_way) = change_periods(&mut tx, change, now).await? {
+        let change = Change { limit, hard, increase };
+        if let Some(in_the_way) = change_periods(&mut tx, (&stored, change), now).await? {
             return self.ask_back(tx, in_the_way).await;
         }
         let written = (new.amount, until, new.reason.as_str());

@@ -33,6 +33,9 @@ pub(crate) struct Row {
     /// In the hands of this one.
     pub lease: Money,
     pub overrun: Money,
+    /// What the days before it in a rolling window take of the budget's limit: thresholds are those
+    /// of the whole window.
+    pub beyond: Money,
     pub refused: i64,
     /// The highest threshold that was told of.
     pub alerted: u32,
@@ -154,7 +157,7 @@ impl Ledger {
             row.add(amount);
         } else {
             row.uncount((Money::ZERO - amount).min(before));
-            row.alerted = row.alerted.min(reached(row.spent + row.overrun, row.limit));
+            row.alerted = row.alerted.min(row.reached());
         }
         let effect = Effect { overruns: Vec::new(), crossings: row.cross(key.budget) };
         (row.spent + row.overrun - before, effect)
@@ -262,7 +265,8 @@ impl Ledger {
         let (limit, spent, held) = match self.change(charge.key(hold.org)) {
             Some(row) => {
                 row.refused = row.refused.saturating_add(1);
-                (row.limit, row.spent + row.overrun, row.held)
+                let (spent, limit) = row.of_window();
+                (limit, spent, row.held)
             }
             None => (charge.limit, Money::ZERO, Money::ZERO),
         };
@@ -341,10 +345,21 @@ impl Row {
         cost - within
     }
 
+    /// What is spent, and of how much, with the days before it in a rolling window.
+    fn of_window(&self) -> (Money, Money) {
+        let spent = (self.spent + self.overrun).saturating_add(self.beyond);
+        (spent, self.limit.saturating_add(self.beyond))
+    }
+
+    fn reached(&self) -> u32 {
+        let (spent, limit) = self.of_window();
+        reached(spent, limit)
+    }
+
     /// The thresholds passed since the last one told.
     fn cross(&mut self, budget: BudgetId) -> Vec<Crossing> {
-        let (spent, limit) = (self.spent + self.overrun, self.limit);
-        let reached = reached(spent, limit);
+        let (spent, limit) = self.of_window();
+        let reached = self.reached();
         let crossed = THRESHOLDS.into_iter().filter(|t| *t > self.alerted && *t <= reached);
         let crossings = crossed.map(|percent| Crossing { budget, percent, spent, limit }).collect();
         self.alerted = self.alerted.max(reached);

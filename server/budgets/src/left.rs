@@ -54,13 +54,14 @@ impl Budgets {
 
     async fn count(&self, org: OrgId, charges: &[Charge]) -> Result<Left, Problem> {
         let ids: Vec<_> = charges.iter().map(|charge| charge.budget.uuid()).collect();
-        let starts: Vec<_> = charges.iter().map(|charge| charge.starts_at).collect();
+        let spans: Vec<_> = charges.iter().map(|it| (it.since, it.starts_at)).collect();
         let mut tx = self.db.tenant(org).await?;
-        let counters = sql::budget::counters(&mut tx, org, &ids, &starts).await.map_err(problem)?;
+        let counters = sql::budget::counters(&mut tx, org, &ids, &spans).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         let left = charges.iter().map(|charge| {
             let counted = counters.get(&charge.budget).copied().unwrap_or_default();
             let limit = charge.limit.saturating_add(counted.increase);
+            let limit = limit.saturating_add(counted.carried);
             Left::of(charge, limit, (counted.spent + counted.overrun, counted.held))
         });
         Ok(left.fold(Left::ALL, Left::tighter))
@@ -107,6 +108,8 @@ mod tests {
             period: Period::Day,
             starts_at: DateTime::UNIX_EPOCH,
             ends_at: DateTime::UNIX_EPOCH,
+            since: DateTime::UNIX_EPOCH,
+            follows: false,
             limit: Money::ZERO,
             hard,
             degrade_at,

@@ -15,6 +15,7 @@ mod call;
 mod charge;
 mod columns;
 mod export;
+mod follow;
 mod hold;
 mod increase;
 mod lease;
@@ -68,6 +69,7 @@ pub struct Budgets {
     clock: Clock,
     known: applicable::Cache,
     left: left::Cache,
+    begun: follow::Cache,
     leases: Leases,
     books: Books,
 }
@@ -80,6 +82,7 @@ impl Budgets {
             clock,
             known: applicable::cache(),
             left: left::cache(),
+            begun: follow::cache(),
             leases: Leases::default(),
             books: Books::default(),
         }

@@ -4,6 +4,7 @@ pub(crate) mod adjust;
 pub(crate) mod attempt;
 pub(crate) mod budget;
 pub(crate) mod call;
+pub(crate) mod follow;
 pub(crate) mod increase;
 pub(crate) mod kept;
 pub(crate) mod lease;

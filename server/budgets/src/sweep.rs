@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::batch::{Batch, events, lock_periods};
+use crate::follow;
 use crate::increase;
 use crate::lease::Leases;
 use crate::lost;
@@ -69,6 +70,7 @@ async fn beat_and_sweep(db: &Db, node: NodeId, leases: &Leases) -> Result<u64, E
     leases.look();
     increase::sweep(db).await?;
     let lost = sweep(db).await?;
+    follow::sweep(db).await?;
     if !leases.has_been_alive_for(SILENT) {
         return Ok(lost);
     }

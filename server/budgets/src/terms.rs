@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BudgetId, Code, Money, Problem};
+use ralex_kernel::{Code, Money, Problem};
 use ralex_store::{Tenant, problem};
 
 use crate::charge::PeriodKey;
 use crate::ledger::reached;
 use crate::sql;
-use crate::sql::budget::Terms;
+use crate::sql::budget::{Stored, Terms};
 
 /// What the periods of a budget that are not over are to have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Change {
-    pub budget: BudgetId,
     pub limit: Money,
     pub hard: bool,
     /// Of one period; others keep theirs.
@@ -24,33 +23,39 @@ pub(crate) struct Change {
 /// Gives the periods that are not over their new limits, unless more than that is gone already.
 pub(crate) async fn change_periods(
     tx: &mut Tenant,
-    change: Change,
+    (budget, change): (&Stored, Change),
     now: DateTime<Utc>,
 ) -> Result<Option<(PeriodKey, Problem)>, Problem> {
-    let (org, Change { budget, hard, .. }) = (tx.org(), change);
-    for current in sql::budget::lock_current(tx, org, budget, now).await.map_err(problem)? {
+    let (org, id, hard) = (tx.org(), budget.id, change.hard);
+    for current in sql::budget::lock_current(tx, org, id, now).await.map_err(problem)? {
         let (increase, until) = match change.increase {
             Some((starts_at, amount, until)) if starts_at == current.starts_at => {
                 (amount, Some(until))
             }
             Some(_) | None => (current.increase, current.until),
         };
-        let limit = change.limit.saturating_add(increase);
-        let gone = current.spent + current.held;
-        if hard && gone + current.leased > limit {
-            if gone > limit {
-                return Err(below_spent(limit, increase, (current.spent, current.held)));
+        // What the days before it take of a window is as good as spent.
+        let before = if budget.days.is_some() { current.before_it } else { Money::ZERO };
+        let whole = change.limit.saturating_add(current.carried).saturating_add(increase);
+        let spent = current.spent.saturating_add(before);
+        let gone = spent.saturating_add(current.held);
+        let more = increase.saturating_add(current.carried);
+        if hard && gone.saturating_add(current.leased) > whole {
+            if gone > whole {
+                return Err(below_spent(whole, more, (spent, current.held)));
             }
-            let key = PeriodKey { org, budget, starts_at: current.starts_at };
-            let taken = (current.spent, current.held + current.leased);
-            return Ok(Some((key, below_spent(limit, increase, taken))));
+            let key = PeriodKey { org, budget: id, starts_at: current.starts_at };
+            let taken = (spent, current.held + current.leased);
+            return Ok(Some((key, below_spent(whole, more, taken))));
         }
+        let limit = (whole - before).max(increase);
         // A threshold that a higher limit moved away is told of when it is reached again.
-        let passed = reached(current.spent + current.overrun, limit);
+        let passed = reached(spent.saturating_add(current.overrun), whole);
         let alerted = current.alerted.min(i32::try_from(passed).unwrap_or(i32::MAX));
         let starts_at = current.starts_at;
-        let terms = Terms { starts_at, limit, hard, alerted, increase, until };
-        sql::budget::update_period(tx, org, budget, terms).await.map_err(problem)?;
+        let allowance = limit - increase;
+        let terms = Terms { starts_at, limit, hard, alerted, increase, until, allowance };
+        sql::budget::update_period(tx, org, id, terms).await.map_err(problem)?;
     }
     Ok(None)
 }
@@ -77,7 +82,7 @@ impl Pause {
 
 fn below_spent(limit: Money, increase: Money, (spent, held): (Money, Money)) -> Problem {
     let with = if increase.is_positive() {
-        format!(", with ${increase} on top for a while,")
+        format!(", with ${increase} on top in this period,")
     } else {
         String::new()
     };

@@ -3,6 +3,7 @@
 mod apart;
 mod arithmetic;
 mod budgets;
+mod follow;
 mod kinds;
 mod leasing;
 mod race;

@@ -1,4 +1,5 @@
-//! Budgets of one model or provider, as somebody who sets and meets them sees them.
+//! Budgets of one model or provider, of the last days, and such that carry over, as somebody who sets
+//! and meets them sees them.
 
 use ralex_tests::app::{App, Dialect, nanos, text};
 use ralex_tests::upstream::{Script, Upstream};
@@ -73,4 +74,66 @@ async fn a_model_s_budget_lets_its_calls_go_on_to_another_model_and_the_story_sa
     let all = app.owner.all("budgets").await;
     let all = all.iter().find(|it| it["scope"] == "org").unwrap();
     assert_eq!(nanos(&all["spent"]), nanos(&wide["spent"]));
+}
+
+#[tokio::test]
+async fn a_rolling_budget_and_one_that_carries_over_hold_and_show_what_they_have() {
+    let app = App::start().await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    app.provider("claude", "anthropic", &upstream, "sk-canary").await;
+    let token = app.token("blue").await;
+    let of = |more: Value| {
+        let mut new = json!({ "scope": "team:blue", "limit": "5", "hard": true });
+        new.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        new
+    };
+    for (wrong, path) in [
+        (json!({ "period": "rolling" }), "days"),
+        (json!({ "period": "rolling", "days": 367 }), "days"),
+        (json!({ "period": "day", "days": 3 }), "days"),
+        (json!({ "period": "rolling", "days": 3, "carry_over": true }), "carry_over"),
+        (json!({ "period": "total", "carry_over": true }), "carry_over"),
+        (json!({ "period": "day", "carry_over_at_most": "1" }), "carry_over_at_most"),
+    ] {
+        let refused = app.owner.post("budgets", &of(wrong)).await.refused(422, "invalid_request");
+        assert_eq!(refused["errors"][0]["path"], path, "{refused}");
+    }
+    let rolling = json!({ "period": "rolling", "days": 30, "time_zone": "Europe/Oslo" });
+    let rolling = app.owner.post("budgets", &of(rolling)).await.ok();
+    let carrying = json!({ "period": "week", "carry_over": true, "carry_over_at_most": "2" });
+    let carrying = app.owner.post("budgets", &of(carrying)).await.ok();
+    let time = |it: &Value, field: &str| text(it, field).parse::<chrono::DateTime<chrono::Utc>>();
+    let window =
+        time(&rolling, "period_ends_at").unwrap() - time(&rolling, "period_starts_at").unwrap();
+    assert!((719..=721).contains(&window.num_hours()), "30 days, of which one may be longer");
+    assert_eq!((nanos(&carrying["carried"]), &carrying["carry_over"]), (0, &json!(true)));
+
+    let answer = token.client.call(Dialect::Chat, "claude", "Hello").await;
+    answer.ok();
+    for budget in [&rolling, &carrying] {
+        let path = format!("budgets/{}", text(budget, "id"));
+        let cost = nanos(&json!(answer.header("x-ralex-cost").unwrap()));
+        let shown = app.owner.get(&path).await.ok();
+        let spent = nanos(&shown["spent"]);
+        assert!(spent >= cost && spent % cost == 0, "{shown}");
+        let tight = json!({ "limit": "0.000001" });
+        app.owner.patch(&path, &tight).await.refused(409, "limit_below_spent");
+        let more = chrono::Utc::now() + chrono::TimeDelta::minutes(30);
+        let more = json!({ "amount": "1", "until": more, "reason": "The launch" });
+        let raised = app.owner.post(&format!("{path}/increase"), &more).await.ok();
+        assert_eq!(text(&raised["increase"], "amount"), "1");
+        app.owner.delete(&format!("{path}/increase")).await.ok();
+        app.owner
+            .patch(&path, &json!({ "limit": ralex_kernel::Money::nanos(spent).to_string() }))
+            .await
+            .ok();
+        let refused = token.client.call(Dialect::Chat, "claude", "Hello").await;
+        let said = Dialect::Chat.refusal(&refused, 402);
+        let name = if budget["days"].is_null() { "weekly" } else { "rolling" };
+        assert!(said.contains(&format!("The {name} budget of team:blue")), "{said}");
+        app.owner.patch(&path, &json!({ "limit": "5" })).await.ok();
+        token.client.call(Dialect::Chat, "claude", "Hello").await.ok();
+        app.owner.delete(&path).await.ok();
+        token.client.call(Dialect::Chat, "claude", "Hello").await.ok();
+    }
 }

@@ -75,8 +75,23 @@ async fn a_budget_is_made_changed_raised_and_deleted_from_a_command_line() {
     let model = app.owner.all("models").await[0]["name"].as_str().unwrap().to_owned();
     let line = format!("create --scope org --model {model} --period day --limit 1");
     assert_eq!(shell.json(&line).await["model"], json!(model));
+    let line = "create --scope team:blue --period rolling --days 30 --limit 100";
+    let rolling = shell.json(line).await;
+    assert_eq!((&rolling["days"], &rolling["carry_over"]), (&json!(30), &json!(false)));
+    let (_, shown, _) = shell.budgets(&format!("show {}", text(&rolling, "id"))).await;
+    assert!(shown.contains("30 days") && shown.contains("a day leaves"), "{shown}");
+    let line =
+        "create --scope team:blue --period month --limit 5 --carry-over --carry-over-at-most 3";
+    let carried = shell.json(line).await;
+    assert_eq!(text(&carried, "carry_over_at_most"), "3");
+    assert_eq!((&carried["carry_over"], text(&carried, "carried")), (&json!(true), "0".to_owned()));
+    let (_, shown, _) = shell.budgets(&format!("show {}", text(&carried, "id"))).await;
+    assert!(shown.contains("0 from before, of at most 3"), "{shown}");
+    let (code, _, wrong) =
+        shell.budgets("create --scope org --period rolling --limit 1 --json").await;
+    assert!(code == 3 && wrong.contains("--days"), "{wrong}");
     let (_, listed, _) = shell.budgets("list").await;
-    assert!(listed.contains(&format!("model {model}")), "{listed}");
+    assert!(listed.contains(&format!("model {model}")) && listed.contains("30 days"), "{listed}");
 
     assert_eq!(shell.json(&format!("delete {id}")).await["deleted"], json!(true));
     let (code, out, wrong) = shell.budgets(&format!("show {id}")).await;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ralex_api::budgets::{Budget, NewBudget};
 use ralex_api::page::PageQuery;
+use ralex_api::usage::CallsQuery;
 use ralex_broker::{Answered, Failure, Resilience};
 use ralex_kernel::{Code, Money, Period};
 use ralex_tests::upstream::{Script, Upstream};
@@ -32,6 +33,9 @@ async fn pair_with(limits: [&str; 2], resilience: Resilience) -> (World, Upstrea
         degrade_at: None,
         limit: limits[0].parse().unwrap(),
         hard: true,
+        days: None,
+        carry_over: false,
+        carry_over_at_most: None,
         time_zone: None,
     };
     let (model, provider) = (None, Some("second".to_owned()));
@@ -100,7 +104,7 @@ async fn a_model_whose_budget_is_spent_gives_way_to_the_next_and_the_record_says
     let of = |at: usize| (tries[at].0.as_str(), tries[at].1.as_str(), tries[at].2.as_str());
     assert_eq!(of(0), ("first", "choice", "budget_exhausted"));
     assert_eq!(of(1), ("second", "fallback", "success"));
-    let calls = world.budgets.calls(&world.scope, &Default::default()).await.unwrap();
+    let calls = world.budgets.calls(&world.scope, &CallsQuery::default()).await.unwrap();
     assert_eq!(calls.items.len(), 1, "one call, opened once");
     let story = world.budgets.call(&world.scope, calls.items[0].id).await.unwrap();
     let note = story.tries[0].note.as_deref().unwrap_or_default();

@@ -128,6 +128,9 @@ impl World {
             degrade_at: None,
             limit: limit.parse().unwrap(),
             hard: true,
+            days: None,
+            carry_over: false,
+            carry_over_at_most: None,
             time_zone: None,
         };
         self.budgets.create(&self.scope, new).await.unwrap();

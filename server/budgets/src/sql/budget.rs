@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::period::Bounds;
+use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
     BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ScopePath, TeamId,
     TokenId, UserId, YearStart,
@@ -17,6 +17,7 @@ use crate::charge::Only;
 /// A budget with its scope in words.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
+    pub org: OrgId,
     pub id: BudgetId,
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
@@ -37,6 +38,10 @@ pub(crate) struct Stored {
     pub limit: Money,
     pub hard: bool,
     pub degrade_at: Option<i16>,
+    /// Of a rolling budget.
+    pub days: Option<i16>,
+    pub carry_over: bool,
+    pub carry_over_at_most: Option<Money>,
     pub created_at: DateTime<Utc>,
 }
 
@@ -55,12 +60,28 @@ pub(crate) struct New<'a> {
     pub limit: Money,
     pub hard: bool,
     pub degrade_at: Option<i16>,
+    pub days: Option<i16>,
+    pub carry_over: bool,
+    pub carry_over_at_most: Option<Money>,
 }
 
 impl Stored {
     /// The period that `now` falls in.
     pub fn bounds(&self, now: DateTime<Utc>) -> Result<Bounds, Problem> {
         Ok(self.period.bounds(zone(&self.time_zone)?, self.year_start(), now))
+    }
+
+    /// From when on what was spent counts: the first instant of the period, or of a window.
+    pub fn since(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, Problem> {
+        match self.days.and_then(|days| u16::try_from(days).ok()) {
+            Some(days) => Ok(days_before(zone(&self.time_zone)?, now, days.saturating_sub(1))),
+            None => Ok(self.bounds(now)?.starts_at),
+        }
+    }
+
+    /// Whether the limit of a period depends on those before it.
+    pub const fn follows(&self) -> bool {
+        self.days.is_some() || self.carry_over
     }
 
     /// The model or provider whose calls alone count.
@@ -101,8 +122,9 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into budget (org_id, id, team_id, project_id, token_id, period, time_zone,
-             spend_limit, hard, user_id, year_month, year_day, degrade_at, model_id, provider_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+             spend_limit, hard, user_id, year_month, year_day, degrade_at, model_id, provider_id,
+             days, carry_over, carry_over_at_most)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         org as _,
         new.id as _,
         new.team as _,
@@ -118,6 +140,9 @@ pub(crate) async fn insert(
         new.degrade_at,
         new.only.and_then(Only::model) as _,
         new.only.and_then(Only::provider) as _,
+        new.days,
+        new.carry_over,
+        new.carry_over_at_most as _,
     )
     .execute(conn)
     .await?;
@@ -131,7 +156,7 @@ pub(crate) async fn select(
 ) -> Result<Vec<Stored>, sqlx::Error> {
     sqlx::query_as!(
         Stored,
-        r#"select b.id as "id: BudgetId", b.team_id as "team: TeamId",
+        r#"select b.org_id as "org: OrgId", b.id as "id: BudgetId", b.team_id as "team: TeamId",
                b.project_id as "project: ProjectId", b.token_id as "token: TokenId",
                b.user_id as "user: UserId", b.model_id as "model: ModelId",
                b.provider_id as "provider: ProviderId",
@@ -142,7 +167,8 @@ pub(crate) async fn select(
                     when b.token_id is not null then k.name
                     else coalesce(p.name, t.name, o.name) end as "scope_name?",
                b.period as "period: Period", b.time_zone, b.year_month, b.year_day,
-               b.spend_limit as "limit: Money", b.hard, b.degrade_at, b.created_at
+               b.spend_limit as "limit: Money", b.hard, b.degrade_at, b.created_at,
+               b.days, b.carry_over, b.carry_over_at_most as "carry_over_at_most: Money"
            from budget b
            join org o on o.id = b.org_id
            left join token k on k.org_id = b.org_id and k.id = b.token_id
@@ -167,6 +193,17 @@ pub(crate) async fn select(
     )
     .fetch_all(conn)
     .await
+}
+
+/// One budget, wherever it is.
+pub(crate) async fn one(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BudgetId,
+) -> Result<Option<Stored>, Problem> {
+    let filter = Filter { within: ScopePath::Org, only: Some(id), after: None, at_most: None };
+    let found = select(conn, org, filter).await.map_err(ralex_store::problem)?;
+    Ok(found.into_iter().next())
 }
 
 /// Locks a budget against other changes and against new periods of it.
@@ -230,29 +267,36 @@ pub(crate) struct Counters {
     pub refused: i64,
     /// What is in force beyond the limit.
     pub increase: Money,
+    /// What went on to it from the period before.
+    pub carried: Money,
 }
 
-/// The counters of the periods that have a row.
+/// The counters of the periods that have a row: of one for each budget, or of a window's days.
 pub(crate) async fn counters(
     conn: &mut PgConnection,
     org: OrgId,
     budgets: &[Uuid],
-    starts: &[DateTime<Utc>],
+    spans: &[(DateTime<Utc>, DateTime<Utc>)],
 ) -> Result<HashMap<BudgetId, Counters>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"select p.budget_id as "budget: BudgetId", p.spent as "spent: Money",
-               p.held as "held: Money", p.overrun as "overrun: Money", p.refused,
-               p.leased as "leased: Money",
-               case when p.increase_until > now() then p.increase else 0 end as "increase!: Money",
-               coalesce((select sum(a.amount) from budget_adjustment a
+        r#"select p.budget_id as "budget: BudgetId", sum(p.spent)::bigint as "spent!: Money",
+               sum(p.held)::bigint as "held!: Money", sum(p.overrun)::bigint as "overrun!: Money",
+               sum(p.refused)::bigint as "refused!", sum(p.leased)::bigint as "leased!: Money",
+               sum(case when p.increase_until > now() then p.increase else 0 end)::bigint
+                   as "increase!: Money",
+               sum(p.carried)::bigint as "carried!: Money",
+               sum(coalesce((select sum(a.amount) from budget_adjustment a
                    where a.org_id = p.org_id and a.budget_id = p.budget_id
-                     and a.starts_at = p.starts_at), 0)::bigint as "adjusted!: Money"
-           from unnest($2::uuid[], $3::timestamptz[]) as k (budget_id, starts_at)
+                     and a.starts_at = p.starts_at), 0))::bigint as "adjusted!: Money"
+           from unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[])
+               as k (budget_id, since, starts_at)
            join budget_period p on p.org_id = $1 and p.budget_id = k.budget_id
-               and p.starts_at = k.starts_at"#,
+               and p.starts_at between k.since and k.starts_at
+           group by p.budget_id"#,
         org as _,
         budgets,
-        starts,
+        &spans.iter().map(|(since, _)| *since).collect::<Vec<_>>(),
+        &spans.iter().map(|(_, starts_at)| *starts_at).collect::<Vec<_>>(),
     )
     .fetch_all(conn)
     .await?;
@@ -265,6 +309,7 @@ pub(crate) async fn counters(
             adjusted: row.adjusted,
             refused: row.refused,
             increase: row.increase,
+            carried: row.carried,
         };
         (row.budget, counters)
     });
@@ -283,6 +328,10 @@ pub(crate) struct Current {
     /// What it has beyond the limit, and until when.
     pub increase: Money,
     pub until: Option<DateTime<Utc>>,
+    /// What went on to it from the period before.
+    pub carried: Money,
+    /// What the days before it in a rolling window have taken, when that was last looked at.
+    pub before_it: Money,
 }
 
 /// Periods that are not over: the current one, and the next where another node's clock is ahead.
@@ -297,7 +346,8 @@ pub(crate) async fn lock_current(
         r#"select starts_at, spent as "spent: Money", held as "held: Money",
                overrun as "overrun: Money", leased as "leased: Money", alerted,
                case when increase_until > now() then increase else 0 end as "increase!: Money",
-               case when increase_until > now() then increase_until end as "until?"
+               case when increase_until > now() then increase_until end as "until?",
+               carried as "carried: Money", coalesce(before_it, 0) as "before_it!: Money"
            from budget_period
            where org_id = $1 and budget_id = $2 and ends_at > $3
            order by starts_at
@@ -320,6 +370,8 @@ pub(crate) struct Terms {
     pub alerted: i32,
     pub increase: Money,
     pub until: Option<DateTime<Utc>>,
+    /// Without the increase.
+    pub allowance: Money,
 }
 
 pub(crate) async fn update_period(
@@ -330,7 +382,8 @@ pub(crate) async fn update_period(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update budget_period
-         set spend_limit = $4, hard = $5, alerted = $6, increase = $7, increase_until = $8
+         set spend_limit = $4, hard = $5, alerted = $6, increase = $7, increase_until = $8,
+             allowance = $9
          where org_id = $1 and budget_id = $2 and starts_at = $3",
         org as _,
         id as _,
@@ -340,6 +393,7 @@ pub(crate) async fn update_period(
         terms.alerted,
         terms.increase as _,
         terms.until,
+        terms.allowance as _,
     )
     .execute(conn)
     .await?;

@@ -26,7 +26,10 @@ pub(crate) async fn insert_missing(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "with missing as (
-             select b.org_id, b.id, k.starts_at, k.ends_at, b.spend_limit, b.hard
+             select b.org_id, b.id, k.starts_at, k.ends_at,
+                 -- What depends on others gives nothing away until that is worked out.
+                 case when b.days is null and not b.carry_over then b.spend_limit else 0 end,
+                 b.hard, b.spend_limit as allowance
              from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
                  as k (org_id, budget_id, starts_at, ends_at)
              join budget b on b.org_id = k.org_id and b.id = k.budget_id
@@ -36,7 +39,8 @@ pub(crate) async fn insert_missing(
                    and p.starts_at = k.starts_at)
              order by b.org_id, b.id, k.starts_at
              for share of b)
-         insert into budget_period (org_id, budget_id, starts_at, ends_at, spend_limit, hard)
+         insert into budget_period (org_id, budget_id, starts_at, ends_at, spend_limit, hard,
+             allowance)
          select * from missing
          on conflict do nothing",
         &wanted.iter().map(|period| period.key.org.uuid()).collect::<Vec<_>>(),
@@ -68,10 +72,14 @@ pub(crate) async fn lock(
                p.spend_limit - case when p.increase_until <= now() then p.increase else 0 end
                    as "limit!: Money", p.hard, p.spent as "spent: Money",
                p.held as "held: Money", p.overrun as "overrun: Money", p.refused, p.alerted,
-               p.leased as "leased: Money", coalesce(l.amount, 0) as "lease!: Money"
+               p.leased as "leased: Money", coalesce(l.amount, 0) as "lease!: Money",
+               case when b.days is null then 0
+                    else greatest(b.spend_limit - p.spend_limit + p.increase, 0)
+                    end as "beyond!: Money"
            from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as k (org_id, budget_id, starts_at)
            join budget_period p on p.org_id = k.org_id and p.budget_id = k.budget_id
                and p.starts_at = k.starts_at
+           join budget b on b.org_id = k.org_id and b.id = k.budget_id
            left join budget_lease l on l.org_id = k.org_id and l.budget_id = k.budget_id
                and l.starts_at = k.starts_at and l.node_id = $4
            order by p.org_id, p.budget_id, p.starts_at
@@ -94,6 +102,7 @@ pub(crate) async fn lock(
             leased: row.leased,
             lease: row.lease,
             overrun: row.overrun,
+            beyond: row.beyond,
             refused: row.refused,
             alerted: u32::try_from(row.alerted).unwrap_or(0),
         };

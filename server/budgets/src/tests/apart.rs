@@ -22,8 +22,8 @@ async fn catalogue(world: &World) -> (ProviderId, ModelId) {
     sqlx::query!(
         "insert into model (org_id, id, provider_id, name, upstream_model, input_price,
              output_price, cache_read_price, cache_write_price, cache_write_1h_price,
-             context_window, max_output)
-         values ($1, $2, $3, 'gpt-dear', 'gpt-dear-1', 1, 1, 1, 1, 1, 1000, 100)",
+             audio_input_price, audio_output_price, context_window, max_output)
+         values ($1, $2, $3, 'gpt-dear', 'gpt-dear-1', 1, 1, 1, 1, 1, 1, 1, 1000, 100)",
         world.org.uuid(),
         model.uuid(),
         provider.uuid(),
@@ -43,6 +43,9 @@ fn new(model: Option<&str>, provider: Option<&str>) -> NewBudget {
         period: Period::Month,
         limit: Money::dollars(1),
         hard: true,
+        days: None,
+        carry_over: false,
+        carry_over_at_most: None,
         time_zone: None,
         year_start: None,
         degrade_at: None,

@@ -52,6 +52,8 @@ fn charge(limit: i64, hard: bool) -> Charge {
         period: Period::Day,
         starts_at: chrono::DateTime::UNIX_EPOCH,
         ends_at: chrono::DateTime::UNIX_EPOCH,
+        since: chrono::DateTime::UNIX_EPOCH,
+        follows: false,
         limit: Money::nanos(limit),
         hard,
         degrade_at: None,
@@ -68,6 +70,7 @@ fn row(charge: &Charge) -> Row {
         leased: Money::ZERO,
         lease: Money::ZERO,
         overrun: Money::ZERO,
+        beyond: Money::ZERO,
         refused: 0,
         alerted: 0,
     }

@@ -211,6 +211,8 @@ impl World {
             period: Period::Day,
             starts_at: bounds.starts_at,
             ends_at: bounds.ends_at,
+            since: bounds.starts_at,
+            follows: false,
             limit: Money::nanos(limit),
             hard,
             degrade_at: None,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgGroup, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use ralex_api::Page;
 use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
 use ralex_api::page::PageQuery;
@@ -63,8 +63,18 @@ fn create_command() -> Command {
         flag("period", "PERIOD", "How often it starts anew; total never does")
             .required(true)
             .value_parser(PossibleValuesParser::new(periods)),
+        flag("days", "DAYS", "How many days a rolling budget looks back, today included")
+            .required_if_eq("period", "rolling")
+            .value_parser(value_parser!(u16).range(1..=366)),
         limit().required(true),
         hard().default_value("true"),
+        Arg::new("carry-over")
+            .long("carry-over")
+            .action(ArgAction::SetTrue)
+            .help("What is left of a period goes on to the next"),
+        flag("carry-over-at-most", "DOLLARS", "No more than this goes on")
+            .requires("carry-over")
+            .value_parser(value_parser!(Money)),
         flag("time-zone", "ZONE", "Whose midnights bound the periods, Europe/Oslo for example"),
         flag("year-start", "MM-DD", "The day that the year begins on, 04-06 for example")
             .value_parser(year_start),
@@ -157,7 +167,10 @@ fn new(matches: &ArgMatches) -> anyhow::Result<NewBudget> {
         model: matches.get_one::<String>("model").cloned(),
         provider: matches.get_one::<String>("provider").cloned(),
         period: period.context("no period")?,
+        days: matches.get_one("days").copied(),
         limit: *matches.get_one("amount").context("no limit")?,
+        carry_over: matches.get_flag("carry-over"),
+        carry_over_at_most: matches.get_one("carry-over-at-most").copied(),
         hard: *matches.get_one("hard").context("neither hard nor soft")?,
         time_zone: matches.get_one::<String>("time-zone").cloned(),
         year_start: matches.get_one("year-start").copied(),
@@ -167,12 +180,14 @@ fn new(matches: &ArgMatches) -> anyhow::Result<NewBudget> {
 
 fn list(budgets: &[Budget]) -> String {
     let rows = budgets.iter().map(|it| {
-        let more = it.increase.as_ref().map(|more| more.amount.to_string());
+        let increase = it.increase.as_ref().map(|more| more.amount).unwrap_or_default();
+        let more = it.carried.saturating_add(increase);
+        let more = more.is_positive().then(|| more.to_string());
         [
             it.id.to_string(),
             it.scope.clone(),
             only(it).unwrap_or_default(),
-            it.period.as_str().to_owned(),
+            period(it),
             if it.hard { "hard" } else { "soft" }.to_owned(),
             it.limit.to_string(),
             more.unwrap_or_default(),
@@ -192,15 +207,27 @@ fn only(budget: &Budget) -> Option<String> {
     model.or_else(|| budget.provider.as_ref().map(|provider| format!("provider {provider}")))
 }
 
+fn period(budget: &Budget) -> String {
+    match budget.days {
+        Some(days) => format!("{days} days"),
+        None => budget.period.as_str().to_owned(),
+    }
+}
+
 fn shown(budget: &Budget) -> String {
     let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC").to_string();
     let mut all = vec![
         ("scope", format!("{} ({})", budget.scope_name, budget.scope)),
-        ("period", format!("{}, {}", budget.period.as_str(), budget.time_zone)),
+        ("period", format!("{}, {}", period(budget), budget.time_zone)),
         ("kind", if budget.hard { "hard: refuses" } else { "soft: only tells" }.to_owned()),
         ("limit", budget.limit.to_string()),
     ];
     all.extend(only(budget).map(|only| ("only", only)));
+    if budget.carry_over {
+        let most = budget.carry_over_at_most.map(|most| format!(", of at most {most}"));
+        let most = most.unwrap_or_default();
+        all.push(("carried over", format!("{} from before{most}", budget.carried)));
+    }
     if let Some(more) = &budget.increase {
         let until = time(more.until);
         all.push(("more", format!("{} until {until}: {}", more.amount, more.reason)));
@@ -210,7 +237,8 @@ fn shown(budget: &Budget) -> String {
     all.push(("refused", format!("{} calls", budget.refused)));
     all.extend(budget.degrade_at.map(|it| ("cheaper below", format!("{it} %"))));
     all.push(("since", time(budget.period_starts_at)));
-    all.extend(budget.period_ends_at.map(|at| ("starts anew", time(at))));
+    let ends = if budget.days.is_some() { "a day leaves" } else { "starts anew" };
+    all.extend(budget.period_ends_at.map(|at| (ends, time(at))));
     facts(&budget.id.to_string(), &all)
 }
 
@@ -237,6 +265,8 @@ mod tests {
             (&["--limit", "5", "--year-start", "02-30"], "--year-start"),
             (&["--limit", "5", "--degrade-at", "100"], "--degrade-at"),
             (&["--limit", "5", "--hard", "maybe"], "--hard"),
+            (&["--limit", "5", "--days", "0"], "--days"),
+            (&["--limit", "5", "--carry-over-at-most", "1"], "--carry-over"),
             (&["--limit", "5", "--model", "a", "--provider", "b"], "--provider"),
             (&[], "--limit"),
         ] {
