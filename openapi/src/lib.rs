@@ -18,6 +18,7 @@ pub mod identity;
 pub mod overview;
 pub mod page;
 pub mod resilience;
+pub mod retention;
 pub mod routing;
 pub mod sinks;
 pub mod usage;

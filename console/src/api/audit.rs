@@ -2,6 +2,7 @@
 
 use ralex_api::Page;
 use ralex_api::audit::{AuditEntry, AuditKeys, Checkpoint, InclusionProof, Verification};
+use ralex_api::retention::{AuditPruned, AuditRequest, AuditRetention, NewAuditRequest};
 use ralex_api::sinks::{AuditSink, AuditSinks, SinkTested};
 use serde_json::Value;
 
@@ -64,4 +65,23 @@ pub fn resume_sink(org: &str, id: &str, skip: Option<u64>, reason: String) -> Re
 
 pub fn remove_sink(org: &str, id: &str) -> Reply<()> {
     client::delete(&path(org, &["audit", "sinks", id]))
+}
+
+/// How long the log is kept, and what waits for a second person.
+pub fn retention(org: &str) -> Reply<AuditRetention> {
+    client::find(&path(org, &["audit", "retention"]))
+}
+
+pub fn ask_retention(org: &str, new: NewAuditRequest) -> Reply<AuditRequest> {
+    client::create(&path(org, &["audit", "retention", "requests"]), &new)
+}
+
+/// `verb` is `approve` or `deny`.
+pub fn decide_retention(org: &str, id: &str, verb: &str, reason: String) -> Reply<AuditRequest> {
+    let path = path(org, &["audit", "retention", "requests", id, verb]);
+    client::create(&path, &serde_json::json!({ "reason": reason }))
+}
+
+pub fn prune(org: &str) -> Reply<AuditPruned> {
+    client::create(&path(org, &["audit", "retention", "prune"]), &serde_json::json!({}))
 }

@@ -72,6 +72,7 @@ permissions! {
     AuditRead = "audit.read",
     AuditExport = "audit.export",
     AuditForward = "audit.forward",
+    AuditRetain = "audit.retain",
     LlmInvoke = "llm.invoke",
     SecretUse = "secret.use",
 }

@@ -32,6 +32,9 @@ pub(crate) struct Manifest<'a> {
     /// How many leaves come with their event.
     pub count: u64,
     pub filtered: bool,
+    /// How many leaves have lost their event to retention, as events of this log say.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pruned: u64,
     /// Those that signed heads of this tree, oldest first.
     pub keys: Vec<String>,
     pub exported_at: String,
@@ -41,6 +44,11 @@ pub(crate) struct Manifest<'a> {
     /// Whose signatures may stand in that line.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Writes lines and keeps the chain.

@@ -23,7 +23,7 @@ pub use adjustment::AdjustmentEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use increase::IncreaseEvent;
-pub use log::LogEvent;
+pub use log::{LogEvent, Retained};
 pub use sink::SinkEvent;
 
 /// Something that happened, with what is recorded of it.

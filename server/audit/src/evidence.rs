@@ -168,6 +168,12 @@ impl Audit {
         .await
         .map_err(problem)?;
         if leaves.len() != places.len() {
+            let pruned = crate::pruned::pruned(&mut tenant, org).await.map_err(problem)?;
+            let gone = places.iter().any(|at| u64::try_from(*at).is_ok_and(|at| pruned.has(at)));
+            if gone {
+                let detail = "Events of this tile were pruned; its hashes are still served.";
+                return Err(Problem::new(Code::NotFound, detail));
+            }
             return Err(unprovable(org));
         }
         let mut bundle = Vec::new();

@@ -17,6 +17,7 @@ use crate::bundle::{Lines, Manifest};
 use crate::filter::Filter;
 use crate::formats::{Form, Told};
 use crate::leaf::written_time;
+use crate::pruned::{self, Pruned};
 use crate::service::Audit;
 use crate::signers::{Anchor, newest_anchor};
 use crate::table;
@@ -65,6 +66,8 @@ struct Frame {
     /// Sizes at which another key took over.
     changes: Vec<i64>,
     anchor: Option<String>,
+    /// How many events are gone.
+    pruned: u64,
 }
 
 struct Progress {
@@ -73,6 +76,7 @@ struct Progress {
     filter: Filter,
     head: Head,
     next: i64,
+    pruned: Pruned,
     writer: Writer,
     done: bool,
 }
@@ -88,6 +92,10 @@ impl Audit {
     /// waits for. That the author took it is recorded before the first line leaves.
     pub async fn export(&self, author: &Author, query: &ExportQuery) -> Result<Export, Problem> {
         let org = author.org;
+        let mut tenant = self.db().tenant(org).await?;
+        // Before the head is chosen, so that it has every event that tells of these.
+        let pruned = pruned::pruned(&mut tenant, org).await.map_err(problem)?;
+        tenant.rollback().await.map_err(problem)?;
         let needed = self.flush(org).await?;
         let anchor = self.await_anchor(org, needed).await?;
         let mut tenant = self.db().tenant(org).await?;
@@ -97,7 +105,8 @@ impl Audit {
         let whole = query.format == ExportFormat::Jsonl;
         let next = first_index(query)?;
         let span = (next, head.size);
-        let count = count(&mut tenant, &filter, span, whole).await.map_err(problem)?;
+        let all = whole || !pruned.is_empty();
+        let count = count(&mut tenant, &filter, span, (whole, all)).await.map_err(problem)?;
         let (tree_size, count) = (unsigned(head.size), unsigned(count));
         let filtered = !filter.is_empty();
         let event = Event::AuditExported { format: query.format.as_str(), filtered, tree_size };
@@ -113,14 +122,14 @@ impl Audit {
             (ExportFormat::Csv, None) if next > 0 => (Writer::Table, Vec::new()),
             (ExportFormat::Csv, None) => (Writer::Table, table::header()?),
             (_, None) => {
-                let frame = self.frame(org, &head, anchor).await?;
+                let frame = self.frame(org, &head, anchor, pruned.count()).await?;
                 let mut lines = self.begin_bundle(org, tree_size, (count, filtered), &frame)?;
                 let first = std::mem::take(&mut lines.text);
                 (Writer::Bundle { lines, checkpointed: 0, frame }, first)
             }
         };
         let audit = self.clone();
-        let progress = Progress { audit, org, filter, head, next, writer, done: false };
+        let progress = Progress { audit, org, filter, head, next, pruned, writer, done: false };
         let rest = stream::try_unfold(progress, Progress::step);
         let parts = stream::StreamExt::chain(stream::iter([Ok(first)]), rest);
         Ok(Export { tree_size, count, filtered, parts: Box::pin(parts) })
@@ -159,6 +168,7 @@ impl Audit {
         org: OrgId,
         head: &Head,
         anchor: Option<Anchor>,
+        pruned: u64,
     ) -> Result<Frame, Problem> {
         self.follow_keys().await?;
         let mut tx = self.db().system("tell which keys signed an audit log").await?;
@@ -172,7 +182,7 @@ impl Audit {
             Some(anchor) => self.anchor_proof(&mut tx, &anchor, first, Some(last), false).await?,
             None => None,
         };
-        Ok(Frame { keys: (first, last), changes, anchor })
+        Ok(Frame { keys: (first, last), changes, anchor, pruned })
     }
 
     fn begin_bundle(
@@ -193,6 +203,7 @@ impl Audit {
             first_index: 0,
             count,
             filtered,
+            pruned: frame.pruned,
             keys: signer.verifiers(first, last).iter().map(ToString::to_string).collect(),
             exported_at: written_time(self.now()),
             anchored: frame.anchor.is_some(),
@@ -213,6 +224,11 @@ impl Progress {
         let whole = matches!(self.writer, Writer::Bundle { .. });
         let rows = rows(&mut tenant, span, &self.filter, whole).await;
         let rows = rows.map_err(problem)?;
+        let newest = pruned::newest(&mut tenant, self.org).await.map_err(problem)?;
+        if newest != self.pruned.newest {
+            let detail = "Events were pruned meanwhile; export once more.";
+            return Err(Problem::new(Code::Unavailable, detail).with_retry_after(2));
+        }
         let part = match &mut self.writer {
             Writer::Table => table::rows(&rows)?,
             Writer::Lines { form, origin } => lines(*form, &rows, origin)?,
@@ -335,10 +351,10 @@ async fn count(
     tenant: &mut Tenant,
     filter: &Filter,
     (from, size): (i64, i64),
-    whole: bool,
+    (whole, counted): (bool, bool),
 ) -> Result<i64, sqlx::Error> {
     let org = tenant.org();
-    if filter.is_empty() && !whole {
+    if filter.is_empty() && !counted {
         return Ok((size - from).max(0));
     }
     sqlx::query_scalar!(

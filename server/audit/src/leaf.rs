@@ -122,7 +122,12 @@ mod tests {
         let event = Event::BudgetCreated {
             budget: BudgetId::from_uuid(Uuid::nil()),
             scope: "team:\"a\"\n\u{7f}é".into(),
+            model: None,
+            provider: None,
             period: Period::Month,
+            days: None,
+            carry_over: false,
+            carry_over_at_most: None,
             time_zone: "UTC".into(),
             limit: Money::nanos(1_500_000_000),
             hard: true,

@@ -23,6 +23,8 @@ mod nodes;
 pub mod offline;
 mod onward;
 mod proof;
+mod prune;
+mod pruned;
 mod record;
 mod sequencer;
 mod service;
@@ -40,12 +42,13 @@ pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AdjustmentEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event,
-    IncreaseEvent, LogEvent, Outcome, SinkEvent, Tried,
+    IncreaseEvent, LogEvent, Outcome, Retained, SinkEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};
 pub use keys::{Rotated, Seeds};
 pub use onward::Onward;
+pub use prune::{PruneRules, PrunedNow, hold_still};
 pub use record::{Entry, EntryColumns, record, record_all};
 pub use service::{Audit, Status};
 pub use signing::Refused;

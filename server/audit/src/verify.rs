@@ -10,6 +10,7 @@ use ralex_store::{Tenant, problem};
 
 use crate::checkpoint::note_body;
 use crate::nodes::{Above, Log, first_wrong};
+use crate::pruned::{Pruned, pruned};
 use crate::service::Audit;
 use crate::tree::{Hash, Range, leaf_hash};
 
@@ -42,6 +43,9 @@ struct Walk {
     /// The size of the last signed head whose root came out as signed.
     sure: u64,
     newest: Option<Signed>,
+    /// Events that need not be there any more, and how many are not.
+    pruned: Pruned,
+    gone: u64,
 }
 
 impl Audit {
@@ -50,7 +54,9 @@ impl Audit {
     pub async fn verify(&self, tenant: &mut Tenant) -> Result<Verification, Problem> {
         let started = Instant::now();
         let (range, above) = (Range::default(), Above::default());
-        let mut walk = Walk { range, above, sure: 0, newest: None };
+        let org = tenant.org();
+        let pruned = pruned(tenant, org).await.map_err(problem)?;
+        let mut walk = Walk { range, above, sure: 0, newest: None, pruned, gone: 0 };
         let bad = self.walk(tenant, &mut walk).await?;
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let size = walk.range.size();
@@ -59,7 +65,8 @@ impl Audit {
             tree_size: walk.newest.as_ref().map_or(0, |newest| newest.size),
             root: walk.newest.as_ref().map_or_else(String::new, |new| STANDARD.encode(&new.root)),
             first_bad_index: bad.as_ref().map(|bad| bad.index),
-            summary: bad.map_or_else(|| good(size, walk.newest.as_ref()), |bad| bad.reason),
+            summary: bad
+                .map_or_else(|| good(size, walk.newest.as_ref(), walk.gone), |bad| bad.reason),
             duration_ms,
         })
     }
@@ -111,10 +118,24 @@ impl Audit {
             if row.index != index {
                 return Ok(missing(index));
             }
-            if let Some(reason) = row.fault() {
-                return Ok(bad(index, reason));
+            if row.text.is_none() && !walk.pruned.has(index) {
+                // It may have been pruned just now.
+                walk.pruned = pruned(tenant, org).await?;
             }
-            let hash = leaf_hash(row.text.as_deref().unwrap_or_default());
+            let kept = Hash::try_from(row.hash.as_slice());
+            let hash = match (&row.text, kept) {
+                // The signed heads above it tell whether this is the hash that was recorded.
+                (None, Ok(hash)) if walk.pruned.has(index) => {
+                    walk.gone += 1;
+                    hash
+                }
+                (text, _) => {
+                    if let Some(reason) = row.fault() {
+                        return Ok(bad(index, reason));
+                    }
+                    leaf_hash(text.as_deref().unwrap_or_default())
+                }
+            };
             walk.range.push(hash);
             walk.above.push(hash);
             if let Some(head) = heads.next_if(|head| head.size == walk.range.size())
@@ -330,14 +351,18 @@ fn tree_differs(sure: u64) -> String {
     format!("the stored tree is not that of its leaves; up to size {sure} it is as signed")
 }
 
-fn good(size: u64, newest: Option<&Signed>) -> String {
+fn good(size: u64, newest: Option<&Signed>, gone: u64) -> String {
+    let pruned = match gone {
+        0 => String::new(),
+        _ => format!(" Of {gone} only the hash is left: they were pruned, as the log says."),
+    };
     match newest {
         None => "Nothing is signed yet.".to_owned(),
         Some(newest) if newest.size == size => {
-            format!("All {size} events are exactly what was recorded and signed.")
+            format!("All {size} events are exactly what was recorded and signed.{pruned}")
         }
         Some(newest) => format!(
-            "All {size} events are exactly what was recorded; the newest signed head covers {}.",
+            "All {size} events are exactly what was recorded; the newest signed head covers {}.{pruned}",
             newest.size
         ),
     }

@@ -16,6 +16,7 @@ use ralex_guardrails::{Guards, Packs};
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
 use ralex_providers::{Client, EgressPolicy, Post};
+use ralex_retention::Retention;
 use ralex_routing::{Catalogue, Routing};
 use ralex_sinks::Sinks;
 use ralex_store::{BuiltIn, Db};
@@ -181,6 +182,7 @@ struct Services {
     budgets: Arc<Budgets>,
     audit: Audit,
     sinks: Sinks,
+    retention: Retention,
     broker: Broker,
     usage: Usage,
 }
@@ -208,6 +210,7 @@ impl Services {
             budgets: Data::from(self.budgets),
             audit: Data::new(self.audit),
             sinks: Data::new(self.sinks),
+            retention: Data::new(self.retention),
             broker: Data::new(self.broker),
             usage: Data::new(self.usage),
             health: Data::new(health),
@@ -257,6 +260,10 @@ impl Services {
                 let (sinks, heard) = (self.sinks.clone(), shutdown.heard());
                 async move { sinks.run(heard).await }
             }),
+            tokio::spawn({
+                let (retention, heard) = (self.retention.clone(), shutdown.heard());
+                async move { retention.run(heard).await }
+            }),
         ]
     }
 }
@@ -275,6 +282,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
     let post = Post::new(egress.clone())?;
     let sinks = Sinks::open(db.clone(), audit.clone(), &vault, post).await?;
+    let retention = Retention::new(db.clone(), Arc::clone(&access), audit.clone())?;
     let catalogue = Catalogue::built_in()?;
     let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
     let guards = Guards::new(db.clone(), Arc::clone(&access), Packs::built_in()?)?;
@@ -311,6 +319,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         budgets,
         audit,
         sinks,
+        retention,
         broker,
         usage,
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ralex_tests::app::checkout;
 
 /// The floor of every crate under `server/`; arrows point down.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 16] = [
     ("kernel", 0),
     ("store", 1),
     ("audit", 2),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, u8); 15] = [
     ("guardrails", 3),
     ("approvals", 3),
     ("usage", 3),
+    ("retention", 3),
     ("routing", 4),
     ("sinks", 4),
     ("broker", 5),

@@ -66,6 +66,7 @@ impl World {
             ("level", "0".to_owned()),
             ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("index", "000.p/1".to_owned()),
+            ("request", "00000000-0000-7000-8000-000000000000".to_owned()),
         ]);
         Self { app, ids }
     }
@@ -200,7 +201,12 @@ fn gateway_body(operation: &str) -> Value {
             "approved_minutes": 1, "denied_minutes": 1, "once": true, "excerpts": true }),
         "POST /api/v1/orgs/{org}/approvals/{approval}/approve"
         | "POST /api/v1/orgs/{org}/audit/sinks/{sink}/resume"
+        | "POST /api/v1/orgs/{org}/audit/retention/requests/{request}/approve"
+        | "POST /api/v1/orgs/{org}/audit/retention/requests/{request}/deny"
         | "POST /api/v1/orgs/{org}/approvals/{approval}/deny" => json!({ "reason": "why" }),
+        "POST /api/v1/orgs/{org}/audit/retention/requests" => {
+            json!({ "kind": "hold", "reason": "why" })
+        }
         "PUT /api/v1/orgs/{org}/cache" => json!({ "mode": "off", "ttl_seconds": 60 }),
         "POST /api/v1/orgs/{org}/aliases" => json!({ "name": "more", "target": "scripted" }),
         "PATCH /api/v1/orgs/{org}/aliases/{alias}" => json!({ "target": "auto" }),

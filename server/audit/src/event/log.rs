@@ -1,5 +1,6 @@
 //! What is recorded of the log itself.
 
+use ralex_kernel::{AuditRequestId, HoldId};
 use serde::Serialize;
 
 /// Something that happened to the log or its keys.
@@ -10,12 +11,41 @@ pub enum LogEvent {
     /// it, and it names the next one.
     #[serde(rename = "audit.key_rotated")]
     KeyRotated { version: u32, from: String, to: String },
+    /// What these events said is gone. Verifiers read this event: it names the places, first and
+    /// last of each range, and the signed tree that they were taken from.
+    #[serde(rename = "audit.pruned")]
+    Pruned { from: u64, to: u64, count: u64, tree_size: u64, ranges: Vec<(u64, u64)> },
+    /// One person asks for another to agree.
+    #[serde(rename = "audit.retention_asked")]
+    Asked { request: AuditRequestId, what: Retained, reason: String },
+    /// The other person does not agree, or the first one asks for it no more.
+    #[serde(rename = "audit.retention_denied")]
+    Denied { request: AuditRequestId, reason: String },
+    /// Both agree, and it holds from now on.
+    #[serde(rename = "audit.retention_changed")]
+    Changed { request: AuditRequestId, what: Retained, asked_by: String, reason: String },
+}
+
+/// What two people agree about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Retained {
+    /// How long events of a class are kept; for ever where no days are given.
+    Retention { class: String, days: Option<u32> },
+    /// Nothing may be pruned.
+    Hold { hold: Option<HoldId> },
+    /// The hold is no more.
+    Lift { hold: HoldId },
 }
 
 impl LogEvent {
     pub(crate) fn target(&self) -> String {
         match self {
             Self::KeyRotated { version, .. } => format!("audit_key:{version}"),
+            Self::Pruned { from, to, .. } => format!("audit_leaves:{from}-{to}"),
+            Self::Asked { request, .. }
+            | Self::Denied { request, .. }
+            | Self::Changed { request, .. } => format!("audit_request:{request}"),
         }
     }
 }

@@ -13,12 +13,19 @@ pub(crate) struct Manifest {
     pub first_index: u64,
     pub count: u64,
     pub filtered: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pruned: u64,
     pub keys: Vec<String>,
     pub exported_at: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub anchored: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witnesses: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,6 +98,25 @@ pub(crate) struct Keys {
 pub(crate) fn rotation(event: &[u8]) -> Option<Keys> {
     event.starts_with(ROTATION).then_some(())?;
     serde_json::from_slice::<Rotation>(event).ok().map(|rotation| rotation.detail)
+}
+
+/// How the event of a leaf begins that tells of a removal.
+const PRUNED: &[u8] = b"{\"action\":\"audit.pruned\",";
+
+#[derive(Deserialize)]
+struct Removal {
+    detail: Places,
+}
+
+#[derive(Deserialize)]
+struct Places {
+    ranges: Vec<(u64, u64)>,
+}
+
+/// The places, first and last of each range, whose events were removed.
+pub(crate) fn removal(event: &[u8]) -> Option<Vec<(u64, u64)>> {
+    event.starts_with(PRUNED).then_some(())?;
+    serde_json::from_slice::<Removal>(event).ok().map(|removal| removal.detail.ranges)
 }
 
 /// How the line of a leaf begins.

@@ -5,6 +5,7 @@
 //! form of every line is exact: one spelling, no freedom of white space or escapes, so that there
 //! is no byte that may be another.
 
+mod gone;
 mod key;
 mod line;
 mod note;
@@ -58,6 +59,8 @@ pub struct Verdict {
     /// Of these, how many came with their event.
     pub events: u64,
     pub filtered: bool,
+    /// How many events were pruned, as the manifest says and, unless filtered, the log itself.
+    pub pruned: u64,
     /// The key that vouches for it, as a verifier key.
     pub key: String,
     /// Whether the caller named that key; otherwise the bundle itself did.
@@ -89,6 +92,7 @@ impl Verdict {
             leaves: 0,
             events: 0,
             filtered: false,
+            pruned: 0,
             key: String::new(),
             key_was_given: false,
             first_bad_index: None,
@@ -250,6 +254,7 @@ fn verdict(
         leaves: walk.leaves,
         events: walk.events,
         filtered: manifest.filtered,
+        pruned: manifest.pruned,
         key,
         key_was_given,
         first_bad_index,

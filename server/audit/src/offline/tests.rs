@@ -38,6 +38,7 @@ fn bundle(
         first_index: 0,
         count,
         filtered: count != size,
+        pruned: 0,
         keys: vec![signer.verifier().to_string()],
         exported_at: "2026-11-21T00:00:00.000000Z".into(),
         anchored: false,

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
+use super::gone::Gone;
 use super::key::Key;
 use super::line::{self, Manifest};
 use super::note::{self, Head};
@@ -17,6 +18,8 @@ pub(crate) struct Walk {
     pub manifest: Option<Manifest>,
     pub leaves: u64,
     pub events: u64,
+    /// Leaves that came without their event, though no filter left it out.
+    pub gone: Gone,
     /// Witnesses of the deployment's log, and when they signed.
     pub seen_by: Vec<(String, u64)>,
     trust: Trust,
@@ -56,6 +59,7 @@ impl Walk {
             manifest: None,
             leaves: 0,
             events: 0,
+            gone: Gone::default(),
             seen_by: Vec::new(),
             trust,
             keys: Vec::new(),
@@ -155,7 +159,18 @@ impl Walk {
                 reason: "the manifest names a key that the log does not name".to_owned(),
             });
         }
-        let what = if manifest.filtered { "; the filter left out the other events" } else { "" };
+        self.check_gone(&manifest)?;
+        let pruned = manifest.pruned;
+        let what = match (manifest.filtered, pruned) {
+            (true, 0) => "; the filter left out the other events".to_owned(),
+            (true, _) => format!(
+                "; the filter left out the other events, and {pruned} are said to be pruned"
+            ),
+            (false, 0) => String::new(),
+            (false, _) => {
+                format!("; the other {pruned} were pruned, each as an event of this log says")
+            }
+        };
         let whose = match (self.key_was_given(), self.keys.len()) {
             (true, 1) => "the given key signed it",
             (true, _) => "the given key signed it, or the keys that followed it",
@@ -167,6 +182,25 @@ impl Walk {
             "Good: {} leaves, {} with their event, are exactly what was signed{what}; {whose}.",
             self.leaves, self.events
         ))
+    }
+
+    /// Every event that is missing must be one that the log itself says was pruned.
+    fn check_gone(&self, manifest: &Manifest) -> Result<(), Bad> {
+        if let Some(index) = self.gone.unexplained() {
+            let reason = format!(
+                "the event of leaf {index} is missing, and no event of the log says that it was pruned"
+            );
+            return Err(Bad { index, reason });
+        }
+        if manifest.filtered || manifest.pruned == self.gone.count() {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} events are missing where {} are said to be pruned",
+            self.gone.count(),
+            manifest.pruned
+        );
+        Err(Bad { index: 0, reason })
     }
 
     fn take_manifest(&mut self, line: &[u8]) -> Result<(), Bad> {
@@ -228,7 +262,8 @@ impl Walk {
         if manifest.is_none_or(|manifest| index >= manifest.tree_size) {
             return self.bad(&format!("leaf {index} is more than were exported"));
         }
-        if leaf.event.is_none() && manifest.is_some_and(|manifest| !manifest.filtered) {
+        let whole = manifest.is_some_and(|manifest| !manifest.filtered);
+        if leaf.event.is_none() && whole && manifest.is_some_and(|it| it.pruned == 0) {
             return self.bad(&format!("the event of leaf {index} is missing"));
         }
         let mut hash = Hash::default();
@@ -247,6 +282,12 @@ impl Walk {
         self.tree.add(hash);
         self.leaves += 1;
         self.events += u64::from(leaf.event.is_some());
+        if leaf.event.is_none() && whole {
+            self.gone.missing(index);
+        }
+        if let Some(ranges) = leaf.event.and_then(line::removal) {
+            self.gone.told(ranges);
+        }
         if self.watched == Some(self.leaves) {
             self.watched_root = Some(self.tree.root());
         }

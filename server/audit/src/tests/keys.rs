@@ -142,6 +142,7 @@ fn a_replaced_key_signs_nothing_that_a_verifier_takes() {
             first_index: 0,
             count: 2,
             filtered: false,
+            pruned: 0,
             keys: keys.clone(),
             exported_at: String::new(),
             anchored: false,

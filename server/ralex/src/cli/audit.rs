@@ -2,6 +2,7 @@
 
 mod export;
 mod report;
+mod retention;
 mod sinks;
 
 use std::fs::File;
@@ -25,6 +26,7 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .subcommand(export::command())
         .subcommand(sinks::command())
+        .subcommand(retention::command())
         .subcommand(verify_command())
         .subcommand(settings::flags(Command::new("rotate-key").about(
             "Let another key sign the audit log from now on; run it where the vault's seal is",
@@ -60,6 +62,7 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
         },
         Some(("export", matches)) => export::run(matches, environment),
         Some(("sinks", matches)) => sinks::run(matches, environment),
+        Some(("retention", matches)) => retention::run(matches, environment),
         Some(("rotate-key", matches)) => with_settings(matches, environment, rotate_key),
         _ => ExitCode::from(USAGE),
     }

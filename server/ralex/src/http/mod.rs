@@ -27,6 +27,7 @@ pub mod openapi;
 pub mod operations;
 pub mod problem;
 pub mod resilience;
+mod retention;
 pub mod routes;
 mod routing;
 pub mod secrets;

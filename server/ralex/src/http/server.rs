@@ -17,6 +17,7 @@ use ralex_broker::Broker;
 use ralex_budgets::Budgets;
 use ralex_guardrails::Guards;
 use ralex_identity::Identity;
+use ralex_retention::Retention;
 use ralex_routing::Routing;
 use ralex_sinks::Sinks;
 use ralex_store::Db;
@@ -71,6 +72,7 @@ pub struct Parts {
     pub budgets: Data<Budgets>,
     pub audit: Data<Audit>,
     pub sinks: Data<Sinks>,
+    pub retention: Data<Retention>,
     pub broker: Data<Broker>,
     pub usage: Data<Usage>,
     pub health: Data<Health>,
@@ -104,6 +106,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.budgets.clone())
             .app_data(parts.audit.clone())
             .app_data(parts.sinks.clone())
+            .app_data(parts.retention.clone())
             .app_data(parts.broker.clone())
             .app_data(parts.usage.clone())
             .app_data(parts.health.clone())

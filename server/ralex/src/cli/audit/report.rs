@@ -88,6 +88,7 @@ pub fn json(verdict: &Verdict) -> String {
         "leaves": verdict.leaves,
         "events": verdict.events,
         "filtered": verdict.filtered,
+        "pruned": verdict.pruned,
         "key": verdict.key,
         "keys": verdict.keys,
         "key_was_given": verdict.key_was_given,

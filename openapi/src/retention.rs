@@ -1,0 +1,113 @@
+//! Retention: how long the audit log says what it says, and what two people agree about that.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{AuditRequestId, HoldId};
+
+crate::words! {
+    /// What is asked for.
+    pub enum AuditRequestKind {
+        /// Another time for a class of events.
+        Retention = "retention",
+        /// That nothing is pruned until it is lifted.
+        Hold = "hold",
+        /// That a hold ends.
+        Lift = "lift",
+    }
+
+    /// How a request stands.
+    pub enum AuditRequestState {
+        Pending = "pending",
+        Approved = "approved",
+        Denied = "denied",
+        /// Nobody decided in time.
+        Expired = "expired",
+    }
+}
+
+crate::answer! {
+    /// A class of events, and how long they are kept.
+    pub struct RetentionClass {
+        pub class: String,
+        pub label: String,
+        /// The least that can be chosen.
+        pub minimum_days: u32,
+        /// For ever when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub days: Option<u32>,
+        /// How the actions of its events begin; all that are of no other class when empty.
+        pub actions: Vec<String>,
+    }
+
+    /// While there is one, nothing is pruned.
+    pub struct LegalHold {
+        pub id: HoldId,
+        pub reason: String,
+        pub set_at: DateTime<Utc>,
+    }
+
+    /// What one person asks for, and another decides.
+    pub struct AuditRequest {
+        pub id: AuditRequestId,
+        pub kind: AuditRequestKind,
+        pub state: AuditRequestState,
+        /// Of a request about retention.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub class: Option<String>,
+        /// For ever when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub days: Option<u32>,
+        /// The hold that would be lifted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub hold: Option<HoldId>,
+        pub reason: String,
+        pub asked_by: String,
+        pub asked_at: DateTime<Utc>,
+        pub expires_at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub decided_by: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub decided_at: Option<DateTime<Utc>>,
+        /// Whether whoever reads this may approve it: has the right, and is not who asks.
+        pub may_approve: bool,
+    }
+
+    /// How long the log is kept.
+    pub struct AuditRetention {
+        pub classes: Vec<RetentionClass>,
+        /// Those that are not lifted.
+        pub holds: Vec<LegalHold>,
+        /// What waits, and what was decided last, the newest first.
+        pub requests: Vec<AuditRequest>,
+        /// How many events were pruned by now; their hashes stay.
+        pub pruned: u64,
+        /// Nothing from this place on is pruned yet: it is not anchored, or some receiver has yet
+        /// to get it.
+        pub prunable_below: u64,
+    }
+
+    /// What was pruned just now.
+    pub struct AuditPruned {
+        pub count: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub first_index: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub last_index: Option<u64>,
+    }
+}
+
+crate::request! {
+    pub struct NewAuditRequest {
+        pub kind: AuditRequestKind,
+        /// For a request about retention.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub class: Option<String>,
+        /// For ever when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub days: Option<u32>,
+        /// For a request to lift a hold.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub hold: Option<HoldId>,
+        /// For whoever decides, and for the audit log; 1 to 500 characters.
+        pub reason: String,
+    }
+}

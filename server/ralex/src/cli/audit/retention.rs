@@ -1,0 +1,158 @@
+//! `ralex audit retention`: how long the log is kept, and what holds it.
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use ralex_api::retention::{
+    AuditPruned, AuditRequest, AuditRequestKind, AuditRetention, NewAuditRequest,
+};
+use ralex_kernel::{AuditRequestId, HoldId};
+use serde_json::json;
+
+use super::super::Environment;
+use super::super::api::{self, Api};
+use super::super::table::{asked, json_flag, table, told};
+
+pub fn command() -> Command {
+    let reason = || {
+        Arg::new("reason")
+            .long("reason")
+            .value_name("TEXT")
+            .required(true)
+            .help("For whoever decides, and for the audit log")
+    };
+    let request = || {
+        Arg::new("request")
+            .value_name("REQUEST")
+            .required(true)
+            .value_parser(value_parser!(AuditRequestId))
+    };
+    api::flags(Command::new("retention").about("See and set how long the audit log is kept"))
+        .subcommand_required(true)
+        .arg(json_flag())
+        .subcommand(Command::new("show").about("Show classes, holds, and what waits for a second person"))
+        .subcommand(
+            Command::new("keep")
+                .about("Ask that a class of events is kept so many days; another person has to approve")
+                .arg(Arg::new("class").value_name("CLASS").required(true))
+                .arg(Arg::new("days").value_name("DAYS").required(true).help("A number, or `forever`"))
+                .arg(reason()),
+        )
+        .subcommand(Command::new("hold").about("Ask that nothing is pruned until it is lifted").arg(reason()))
+        .subcommand(
+            Command::new("lift")
+                .about("Ask that a hold ends")
+                .arg(Arg::new("hold").value_name("HOLD").required(true).value_parser(value_parser!(HoldId)))
+                .arg(reason()),
+        )
+        .subcommand(
+            Command::new("approve").about("Approve what somebody else asked for").arg(request()).arg(reason()),
+        )
+        .subcommand(
+            Command::new("deny")
+                .about("Deny what was asked for, or take back what oneself asked")
+                .arg(request())
+                .arg(reason()),
+        )
+        .subcommand(Command::new("prune").about("Prune now, which happens by itself once an hour"))
+}
+
+pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
+    let Some((verb, matches)) = matches.subcommand() else { return ExitCode::from(3) };
+    asked(matches, environment, async |api| act(&api, verb, matches).await)
+}
+
+async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let reason = || matches.get_one::<String>("reason").cloned().unwrap_or_default();
+    match verb {
+        "show" => {
+            let kept: AuditRetention = api.get(&["audit", "retention"], &()).await?;
+            told(&kept, matches, shown)
+        }
+        "prune" => {
+            let pruned: AuditPruned = api.post(&["audit", "retention", "prune"], &()).await?;
+            told(&pruned, matches, |it| format!("{} events pruned; their hashes stay", it.count))
+        }
+        "approve" | "deny" => {
+            let id = matches.get_one::<AuditRequestId>("request").map(ToString::to_string);
+            let id = id.unwrap_or_default();
+            let path = ["audit", "retention", "requests", &id, verb];
+            let decided: AuditRequest = api.post(&path, &json!({ "reason": reason() })).await?;
+            told(&decided, matches, |it| format!("{} is {}", it.id, it.state))
+        }
+        _ => {
+            let new = new(verb, matches, reason())?;
+            let asked: AuditRequest = api.post(&["audit", "retention", "requests"], &new).await?;
+            told(&asked, matches, |it| {
+                let until = it.expires_at.format("%Y-%m-%d %H:%M UTC");
+                format!("{}\nwaits for another person to approve, until {until}", it.id)
+            })
+        }
+    }
+}
+
+fn new(verb: &str, matches: &ArgMatches, reason: String) -> anyhow::Result<NewAuditRequest> {
+    let mut new = NewAuditRequest {
+        kind: AuditRequestKind::Hold,
+        class: None,
+        days: None,
+        hold: None,
+        reason,
+    };
+    match verb {
+        "keep" => {
+            new.kind = AuditRequestKind::Retention;
+            new.class = matches.get_one::<String>("class").cloned();
+            let days = matches.get_one::<String>("days").map_or("", String::as_str);
+            if days != "forever" {
+                new.days = Some(days.parse().map_err(|_| {
+                    anyhow::anyhow!("the days must be a number, or `forever`, and not `{days}`")
+                })?);
+            }
+        }
+        "lift" => {
+            new.kind = AuditRequestKind::Lift;
+            new.hold = matches.get_one::<HoldId>("hold").copied();
+        }
+        _ => {}
+    }
+    Ok(new)
+}
+
+fn shown(kept: &AuditRetention) -> String {
+    let classes = kept.classes.iter().map(|class| {
+        let days = class.days.map_or_else(|| "forever".to_owned(), |days| format!("{days} days"));
+        [class.class.clone(), class.label.clone(), days, format!("{} days", class.minimum_days)]
+    });
+    let mut text = table(["Class", "Events", "Kept", "At least"], classes);
+    let (pruned, below) = (kept.pruned, kept.prunable_below);
+    text += &format!("\n{pruned} events pruned so far; none from {below} on can be pruned yet.");
+    if !kept.holds.is_empty() {
+        let holds = kept.holds.iter().map(|hold| {
+            let since = hold.set_at.format("%Y-%m-%d %H:%M").to_string();
+            [hold.id.to_string(), since, hold.reason.clone()]
+        });
+        text +=
+            &format!("\n\nHeld: nothing is pruned.\n{}", table(["Hold", "Since", "Why"], holds));
+    }
+    if !kept.requests.is_empty() {
+        let requests = kept.requests.iter().map(|it| {
+            let what = match (&it.class, it.days) {
+                (Some(class), Some(days)) => format!("{class}: {days} days"),
+                (Some(class), None) => format!("{class}: forever"),
+                (None, _) => it.hold.map(|hold| hold.to_string()).unwrap_or_default(),
+            };
+            [
+                it.id.to_string(),
+                it.kind.to_string(),
+                what,
+                it.state.to_string(),
+                it.asked_by.clone(),
+                it.reason.clone(),
+            ]
+        });
+        let heads = ["Request", "Kind", "What", "State", "Asked by", "Why"];
+        text += &format!("\n\n{}", table(heads, requests));
+    }
+    text
+}
