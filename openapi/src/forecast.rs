@@ -10,7 +10,8 @@ use crate::usage::GroupBy;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 pub struct BudgetForecastQuery {
-    /// What if the limit were this?
+    /// What if the limit were this? What was carried over and given for a while comes on top, as it
+    /// does of the limit that is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Money>,
 }

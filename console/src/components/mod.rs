@@ -13,6 +13,7 @@ pub mod icon;
 pub mod json;
 pub mod keyvalue;
 pub mod meter;
+pub mod outlook;
 pub mod page;
 pub mod palette;
 pub mod range;

@@ -3,6 +3,7 @@
 use ralex_api::audit::{AuditWitness, Checkpoint, InclusionProof, Verification};
 use yew::prelude::*;
 
+use super::audit_retention::Retention;
 use super::audit_sinks::Sinks;
 use crate::api;
 use crate::components::{Banner, Button, Code, Failed, Icon, Tone, When};
@@ -65,6 +66,7 @@ pub fn Proof(props: &Props) -> Html {
                 </details>
             }
             <Sinks />
+            <Retention />
             if let Some(head) = load.ready() {
                 <details>
                     <summary>{ "Signed checkpoint" }</summary>

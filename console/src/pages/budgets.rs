@@ -5,6 +5,7 @@ use ralex_kernel::{Money, Period};
 use yew::prelude::*;
 
 use super::budget_adjustments::AdjustmentsDialog;
+use super::budget_forecast::ForecastDialog;
 use super::budget_form::{BudgetForm, Written};
 use super::budget_increase::IncreaseDialog;
 use crate::api;
@@ -28,6 +29,7 @@ enum Over {
     Increase(Budget),
     Delete(Budget),
     Beside(Budget),
+    Forecast(Budget),
 }
 
 #[component]
@@ -70,6 +72,7 @@ pub fn BudgetsPage() -> Html {
                 Over::Create => html! { <Editor budget={None::<Budget>} ondone={done} onclose={close} /> },
                 Over::Edit(budget) => html! { <Editor budget={Some(budget.clone())} ondone={done} onclose={close} /> },
                 Over::Beside(budget) => html! { <AdjustmentsDialog budget={budget.clone()} onchange={done} onclose={close} /> },
+                Over::Forecast(budget) => html! { <ForecastDialog budget={budget.clone()} onclose={close} /> },
                 Over::Increase(budget) => html! { <IncreaseDialog budget={budget.clone()} ondone={done} onclose={close} /> },
                 Over::Delete(budget) => html! { <Delete budget={budget.clone()} ondone={done} onclose={close} /> },
             } }
@@ -95,7 +98,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
         None => format!("starts anew {}", day(end)),
     });
     let (edit, delete, beside) = (budget.clone(), budget.clone(), budget.clone());
-    let more = budget.clone();
+    let (more, forecast) = (budget.clone(), budget.clone());
     html! {
         <li class="budget" key={budget.id.to_string()}>
             <div class="budget-head">
@@ -111,6 +114,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                 else { <Badge title="Only tells when it is passed">{ "Soft" }</Badge> }
                 if let Some(percent) = budget.degrade_at { <Badge title="Routes leave dear models out when less is left">{ format!("Cheaper below {percent} %") }</Badge> }
                 <div class="budget-actions">
+                    <IconButton icon={Icon::Chart} label={format!("Forecast for the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Forecast(forecast.clone()))} />
                     <IconButton icon={Icon::List} label={format!("What counts beside calls on the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Beside(beside.clone()))} />
                     if may {
                         <IconButton icon={Icon::Plus} label={format!("More for the budget of {}, for a while", budget.scope_name)} onclick={set.reform(move |()| Over::Increase(more.clone()))} />

@@ -82,7 +82,7 @@ impl Usage {
             from: budget.period_starts_at.min(now),
             until: budget.period_ends_at.unwrap_or(now + ENDLESS),
             now,
-            limit: Some(limit.unwrap_or(budget.limit)),
+            limit: Some(limit.unwrap_or(budget.limit).saturating_add(beside(budget))),
             spent: Some(budget.spent),
             seed: budget.id.uuid().as_u64_pair().1,
         };
@@ -136,6 +136,12 @@ impl Usage {
             ahead,
         })
     }
+}
+
+/// What the period has beside its limit.
+fn beside(budget: &Budget) -> Money {
+    let increase = budget.increase.as_ref().map_or(Money::ZERO, |increase| increase.amount);
+    budget.carried.saturating_add(increase)
 }
 
 /// A budget's scope, as usage is narrowed down to it.
