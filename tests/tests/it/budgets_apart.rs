@@ -5,6 +5,13 @@ use ralex_tests::app::{App, Dialect, nanos, text};
 use ralex_tests::upstream::{Script, Upstream};
 use serde_json::{Value, json};
 
+/// A new daily budget of a team.
+fn of(only: Value, limit: &str) -> Value {
+    let mut new = json!({ "scope": "team:blue", "period": "day", "limit": limit, "hard": true });
+    new.as_object_mut().unwrap().extend(only.as_object().unwrap().clone());
+    new
+}
+
 #[tokio::test]
 async fn a_model_s_budget_lets_its_calls_go_on_to_another_model_and_the_story_says_why() {
     let app = App::start().await;
@@ -17,12 +24,6 @@ async fn a_model_s_budget_lets_its_calls_go_on_to_another_model_and_the_story_sa
     app.owner.post("routes", &route).await.ok();
     let token = app.token("blue").await;
     app.budget("org", "10", true).await;
-    let of = |only: Value, limit: &str| {
-        let mut new =
-            json!({ "scope": "team:blue", "period": "day", "limit": limit, "hard": true });
-        new.as_object_mut().unwrap().extend(only.as_object().unwrap().clone());
-        new
-    };
     for (wrong, path) in [
         (of(json!({ "model": "nothing" }), "1"), "model"),
         (of(json!({ "provider": "nobody" }), "1"), "provider"),
@@ -82,11 +83,6 @@ async fn a_rolling_budget_and_one_that_carries_over_hold_and_show_what_they_have
     let upstream = Upstream::start("127.0.0.1:0").unwrap();
     app.provider("claude", "anthropic", &upstream, "sk-canary").await;
     let token = app.token("blue").await;
-    let of = |more: Value| {
-        let mut new = json!({ "scope": "team:blue", "limit": "5", "hard": true });
-        new.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        new
-    };
     for (wrong, path) in [
         (json!({ "period": "rolling" }), "days"),
         (json!({ "period": "rolling", "days": 367 }), "days"),
@@ -95,13 +91,14 @@ async fn a_rolling_budget_and_one_that_carries_over_hold_and_show_what_they_have
         (json!({ "period": "total", "carry_over": true }), "carry_over"),
         (json!({ "period": "day", "carry_over_at_most": "1" }), "carry_over_at_most"),
     ] {
-        let refused = app.owner.post("budgets", &of(wrong)).await.refused(422, "invalid_request");
+        let refused =
+            app.owner.post("budgets", &of(wrong, "5")).await.refused(422, "invalid_request");
         assert_eq!(refused["errors"][0]["path"], path, "{refused}");
     }
     let rolling = json!({ "period": "rolling", "days": 30, "time_zone": "Europe/Oslo" });
-    let rolling = app.owner.post("budgets", &of(rolling)).await.ok();
+    let rolling = app.owner.post("budgets", &of(rolling, "5")).await.ok();
     let carrying = json!({ "period": "week", "carry_over": true, "carry_over_at_most": "2" });
-    let carrying = app.owner.post("budgets", &of(carrying)).await.ok();
+    let carrying = app.owner.post("budgets", &of(carrying, "5")).await.ok();
     let time = |it: &Value, field: &str| text(it, field).parse::<chrono::DateTime<chrono::Utc>>();
     let window =
         time(&rolling, "period_ends_at").unwrap() - time(&rolling, "period_starts_at").unwrap();
