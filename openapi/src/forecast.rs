@@ -1,7 +1,7 @@
 //! Forecasts of spend, and hours that are not like the others.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BudgetId, Money};
+use ralex_kernel::Money;
 use serde::{Deserialize, Serialize};
 
 use crate::usage::GroupBy;
@@ -115,15 +115,6 @@ crate::answer! {
         pub low: Money,
         pub middle: Money,
         pub high: Money,
-    }
-
-    /// How a budget is likely to end.
-    pub struct BudgetForecast {
-        pub budget: BudgetId,
-        /// The scope in words.
-        pub scope_name: String,
-        #[serde(flatten)]
-        pub forecast: Forecast,
     }
 
     /// Hours that cost far more than their likes.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use ralex_api::Page;
-use ralex_api::forecast::{Anomalies, BudgetForecast, Forecast};
+use ralex_api::forecast::{Anomalies, Forecast};
 use ralex_api::overview::Overview;
 use ralex_api::usage::{Call, CallDetail, Usage};
 use ralex_kernel::{BudgetId, Money};
@@ -52,7 +52,7 @@ pub fn anomalies(org: &str) -> Reply<Anomalies> {
     client::find(&format!("{}{query}", path(org, &["usage", "anomalies"])))
 }
 
-pub fn budget_forecast(org: &str, id: BudgetId, limit: Option<Money>) -> Reply<BudgetForecast> {
+pub fn budget_forecast(org: &str, id: BudgetId, limit: Option<Money>) -> Reply<Forecast> {
     let query = Query::default().with_some("limit", limit);
     client::find(&format!("{}{query}", path(org, &["budgets", &id.to_string(), "forecast"])))
 }

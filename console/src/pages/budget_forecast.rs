@@ -1,7 +1,7 @@
 //! How a budget's period is likely to end, and what if its limit were another.
 
 use ralex_api::budgets::Budget;
-use ralex_api::forecast::BudgetForecast;
+use ralex_api::forecast::Forecast;
 use yew::prelude::*;
 
 use crate::api;
@@ -48,8 +48,7 @@ pub fn ForecastDialog(props: &Props) -> Html {
     }
 }
 
-fn ready(answer: &BudgetForecast) -> Html {
-    let forecast = &answer.forecast;
+fn ready(forecast: &Forecast) -> Html {
     let limit = forecast.limit.map(short).unwrap_or_default();
     html! {
         <>

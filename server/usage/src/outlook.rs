@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, Days, Months, NaiveTime, TimeDelta, Utc};
 use ralex_access::Scope;
 use ralex_api::budgets::Budget;
-use ralex_api::forecast::{Band, BudgetForecast, Forecast, ForecastQuery, SpentBy};
+use ralex_api::forecast::{Band, Forecast, ForecastQuery, SpentBy};
 use ralex_api::usage::{Bucket, GroupBy, UsageQuery};
 use ralex_kernel::{Money, Problem};
 use ralex_store::problem;
@@ -73,7 +73,7 @@ impl Usage {
         scope: &Scope,
         budget: &Budget,
         limit: Option<Money>,
-    ) -> Result<BudgetForecast, Problem> {
+    ) -> Result<Forecast, Problem> {
         if limit.is_some_and(|limit| !limit.is_positive()) {
             return Err(Problem::field("limit", "must be more than nothing"));
         }
@@ -86,8 +86,7 @@ impl Usage {
             spent: Some(budget.spent),
             seed: budget.id.uuid().as_u64_pair().1,
         };
-        let forecast = self.foretold(scope, &spenders(budget), &wanted).await?;
-        Ok(BudgetForecast { budget: budget.id, scope_name: budget.scope_name.clone(), forecast })
+        self.foretold(scope, &spenders(budget), &wanted).await
     }
 
     async fn foretold(

@@ -1,73 +1,8 @@
-//! Queries that sum up and list calls, within one organisation or a part of it.
+//! Queries that list calls, within one organisation or a part of it.
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{CallId, Money, OrgId, Price, ScopePath};
 use sqlx::PgConnection;
-
-/// Sums over calls that went out and ended, by one key.
-#[derive(Debug)]
-pub(crate) struct Sums {
-    pub key: String,
-    pub name: Option<String>,
-    pub calls: i64,
-    pub failed: i64,
-    pub input_tokens: i64,
-    pub output_tokens: i64,
-    pub cost: Money,
-    pub saved: Money,
-}
-
-/// `by` is `model`, `team`, `token` or `day`. Sums are numeric, so they cannot overflow before
-/// they are cut to what an amount can be.
-pub(crate) async fn grouped(
-    conn: &mut PgConnection,
-    org: OrgId,
-    within: ScopePath,
-    by: &str,
-    (from, to): (DateTime<Utc>, DateTime<Utc>),
-) -> Result<Vec<Sums>, sqlx::Error> {
-    sqlx::query_as!(
-        Sums,
-        r#"with sums as (
-               select case $4 when 'model' then c.model when 'team' then c.team_id::text
-                       when 'token' then c.token_id::text
-                       else to_char(c.started_at at time zone 'UTC', 'YYYY-MM-DD') end as key,
-                   count(*) as calls, count(*) filter (where c.state <> 'success') as failed,
-                   sum(c.input_tokens + c.cache_read_tokens + c.cache_write_tokens)
-                       as input_tokens,
-                   sum(c.output_tokens) as output_tokens, sum(c.cost) as cost,
-                   sum(c.cost_saved) as saved, (array_agg(c.user_id))[1] as user_id
-               from call c
-               where c.org_id = $1 and c.started_at >= $5 and c.started_at < $6
-                 and c.state not in ('open', 'refused') and c.purpose is distinct from 'count'
-                 and ($2::uuid is null or c.team_id = $2)
-                 and ($3::uuid is null or c.project_id = $3)
-               group by 1)
-           select case $4 when 'team' then coalesce(t.slug, s.key, '-')
-                   else coalesce(s.key, '-') end as "key!",
-               case $4 when 'team' then t.name when 'token' then coalesce(k.name, u.name) end
-                   as name,
-               s.calls as "calls!", s.failed as "failed!",
-               least(s.input_tokens, 9223372036854775807)::bigint as "input_tokens!",
-               least(s.output_tokens, 9223372036854775807)::bigint as "output_tokens!",
-               least(s.cost, 9223372036854775807)::bigint as "cost!: Money",
-               least(s.saved, 9223372036854775807)::bigint as "saved!: Money"
-           from sums s
-           left join team t on $4 = 'team' and t.org_id = $1 and t.id::text = s.key
-           left join token k on $4 = 'token' and k.org_id = $1 and k.id::text = s.key
-           left join app_user u on $4 = 'token' and s.key is not null and k.id is null
-               and u.id = s.user_id
-           order by case when $4 = 'day' then s.key end, s.cost desc, s.key"#,
-        org as _,
-        within.team() as _,
-        within.project() as _,
-        by,
-        from,
-        to,
-    )
-    .fetch_all(conn)
-    .await
-}
 
 /// One call, with names for its ids.
 #[derive(Debug)]
@@ -236,83 +171,6 @@ pub(crate) async fn tries(
            order by a.n"#,
         org as _,
         id as _,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Sums over all calls that ended.
-#[derive(Debug)]
-pub(crate) struct Totals {
-    pub calls: i64,
-    pub failed: i64,
-    pub refused: i64,
-    pub cost: Money,
-}
-
-pub(crate) async fn totals(
-    conn: &mut PgConnection,
-    org: OrgId,
-    within: ScopePath,
-    from: DateTime<Utc>,
-) -> Result<Totals, sqlx::Error> {
-    sqlx::query_as!(
-        Totals,
-        r#"select count(*) filter (where c.state not in ('open', 'refused')) as "calls!",
-               count(*) filter (where c.state in ('error', 'canceled', 'lost')) as "failed!",
-               count(*) filter (where c.state = 'refused') as "refused!",
-               least(coalesce(sum(c.cost), 0), 9223372036854775807)::bigint as "cost!: Money"
-           from call c
-           where c.org_id = $1 and c.started_at >= $4
-             and c.purpose is distinct from 'count'
-             and ($2::uuid is null or c.team_id = $2)
-             and ($3::uuid is null or c.project_id = $3)"#,
-        org as _,
-        within.team() as _,
-        within.project() as _,
-        from,
-    )
-    .fetch_one(conn)
-    .await
-}
-
-/// One hour's calls.
-#[derive(Debug)]
-pub(crate) struct Hour {
-    pub starts_at: DateTime<Utc>,
-    pub calls: i64,
-    pub cost: Money,
-}
-
-/// 24 hours from `first` on; those without calls are there too.
-pub(crate) async fn hours(
-    conn: &mut PgConnection,
-    org: OrgId,
-    within: ScopePath,
-    first: DateTime<Utc>,
-) -> Result<Vec<Hour>, sqlx::Error> {
-    sqlx::query_as!(
-        Hour,
-        r#"with sums as (
-               select floor(extract(epoch from c.started_at - $4) / 3600)::int as hour,
-                   count(*) as calls, sum(c.cost) as cost
-               from call c
-               where c.org_id = $1 and c.started_at >= $4
-                 and c.started_at < $4 + interval '24 hours'
-                 and c.state not in ('open', 'refused') and c.purpose is distinct from 'count'
-                 and ($2::uuid is null or c.team_id = $2)
-                 and ($3::uuid is null or c.project_id = $3)
-               group by 1)
-           select $4 + make_interval(hours => h.hour) as "starts_at!",
-               coalesce(s.calls, 0) as "calls!",
-               least(coalesce(s.cost, 0), 9223372036854775807)::bigint as "cost!: Money"
-           from generate_series(0, 23) as h (hour)
-           left join sums s using (hour)
-           order by h.hour"#,
-        org as _,
-        within.team() as _,
-        within.project() as _,
-        first,
     )
     .fetch_all(conn)
     .await

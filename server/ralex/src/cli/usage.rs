@@ -6,9 +6,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use ralex_api::forecast::{
-    Anomalies, AnomalyQuery, BudgetForecast, BudgetForecastQuery, Forecast, ForecastQuery,
-};
+use ralex_api::forecast::{Anomalies, AnomalyQuery, BudgetForecastQuery, Forecast, ForecastQuery};
 use ralex_api::usage::{CallExportQuery, GroupBy, Usage, UsageFormat, UsageQuery};
 use ralex_kernel::{BudgetId, Money};
 use ralex_store::Db;
@@ -213,8 +211,8 @@ async fn forecast(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let limit = matches.get_one("amount").copied();
     if let Some(budget) = matches.get_one::<BudgetId>("budget") {
         let path = ["budgets", &budget.to_string(), "forecast"];
-        let answer: BudgetForecast = api.get(&path, &BudgetForecastQuery { limit }).await?;
-        return told(&answer, matches, |answer| foretold(&answer.scope_name, &answer.forecast));
+        let answer: Forecast = api.get(&path, &BudgetForecastQuery { limit }).await?;
+        return told(&answer, matches, |answer| foretold("Spend", answer));
     }
     let only = question(matches);
     let query = ForecastQuery {

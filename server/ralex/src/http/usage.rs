@@ -5,9 +5,7 @@ use actix_web::{HttpResponse, get};
 use futures_util::StreamExt;
 use ralex_access::Permission;
 use ralex_api::Page;
-use ralex_api::forecast::{
-    Anomalies, AnomalyQuery, BudgetForecast, BudgetForecastQuery, Forecast, ForecastQuery,
-};
+use ralex_api::forecast::{Anomalies, AnomalyQuery, BudgetForecastQuery, Forecast, ForecastQuery};
 use ralex_api::overview::Overview;
 use ralex_api::usage::{
     Call, CallDetail, CallExportQuery, CallsQuery, ExportedCall, Usage as Report, UsageFormat,
@@ -74,7 +72,7 @@ pub async fn anomalies(
 }
 
 /// Foretell how the current period of a budget ends, or would with another limit.
-#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path), BudgetForecastQuery), responses((status = 200, body = BudgetForecast)))]
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path), BudgetForecastQuery), responses((status = 200, body = Forecast)))]
 #[get("/budgets/{budget}/forecast")]
 pub async fn forecast_budget(
     who: OrgCaller,
