@@ -1,5 +1,7 @@
 //! The audit log: nothing changes without an entry, and no entry changes unnoticed.
 
+mod kept;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
@@ -64,10 +66,13 @@ async fn every_write_leaves_its_entry() {
     guards(&mut watched).await;
     approvals(&mut watched).await;
     sinks(&mut watched).await;
+    kept::retention(&mut watched).await;
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
     let no_entry = [
         "POST /api/v1/orgs/{org}/audit/verify",
+        // It does where something goes, which tests of retention see.
+        "POST /api/v1/orgs/{org}/audit/retention/prune",
         "POST /api/v1/orgs/{org}/preview",
         "POST /api/v1/orgs/{org}/guardrails/test",
     ];
@@ -261,6 +266,7 @@ async fn sinks(watched: &mut Watched) {
         ("PATCH", "", Some(json!({ "batch_size": 7 })), "sink.updated"),
         ("POST", "/test", None, "sink.tested"),
         ("POST", "/resume", Some(json!({ "reason": "why" })), "sink.resumed"),
+        ("POST", "/secret", Some(json!({})), "sink.secret_changed"),
         ("DELETE", "", None, "sink.deleted"),
     ] {
         let op = format!("{verb} {SINKS}/{{sink}}{more}");

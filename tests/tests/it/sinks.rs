@@ -137,8 +137,14 @@ async fn sink(app: &App, id: &str) -> Value {
     app.owner.get(&format!("audit/sinks/{id}")).await.ok()
 }
 
+/// How much is signed, once all that is recorded by now is.
 async fn signed(app: &App) -> u64 {
-    app.owner.get("audit/checkpoint").await.ok()["tree_size"].as_u64().unwrap()
+    until("all is signed", Duration::from_secs(30), async || {
+        let head = app.owner.get("audit/checkpoint").await;
+        let head = (head.status == 200).then(|| head.ok())?;
+        (head["pending"] == 0).then(|| head["tree_size"].as_u64().unwrap())
+    })
+    .await
 }
 
 /// Waits until it took so many, one after the other and none left out but those.
