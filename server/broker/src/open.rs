@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ralex_budgets::{Charge, Hold};
+use ralex_budgets::{Charge, Hold, Spender};
 use ralex_kernel::{BudgetId, Code, Money};
 
 use crate::Broker;
@@ -58,6 +58,7 @@ impl Broker {
                 self.leave(request, decided);
                 return Err(problem.into());
             }
+            self.look_at_periods(request, decided).await?;
             decided.why.queued_ms = (waited > 0).then_some(waited);
             let overlaps = self.may_overlap(request, decided);
             let elsewhere_too = elsewhere && decided.has_others();
@@ -81,6 +82,21 @@ impl Broker {
                 None => elsewhere = false,
             }
         }
+    }
+
+    /// A period that ended while the call waited has left the next one all that it had.
+    async fn look_at_periods(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+    ) -> Result<(), Failure> {
+        let now = self.parts.clock.now();
+        if decided.charges.iter().any(|charge| charge.follows && charge.ends_at <= now) {
+            let spender = Spender::of(&request.signed_in.caller, request.at);
+            let charges = self.parts.budgets.applicable(request.org, &spender, now).await;
+            decided.charges = charges.inspect_err(|_| self.leave(request, decided))?;
+        }
+        Ok(())
     }
 
     /// Goes to the next candidate, and says why not to this one.
