@@ -146,9 +146,10 @@ fn signature(
     for needed in ["host", "x-amz-content-sha256", "x-amz-date"] {
         assert!(names.split(';').any(|name| name == needed), "{names}");
     }
-    let lines: String =
-        names.split(';').map(|name| format!("{name}:{}\n", headers[name].trim())).collect();
-    let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{hash}");
+    let lines: Vec<String> =
+        names.split(';').map(|name| format!("{name}:{}", headers[name].trim())).collect();
+    let lines = lines.join("\n");
+    let canonical = format!("{method}\n{path}\n\n{lines}\n\n{names}\n{hash}");
     let time = &headers["x-amz-date"];
     let scope = format!("{}/{REGION}/s3/aws4_request", &time[..8]);
     let text =

@@ -1,5 +1,6 @@
 //! `ralex audit retention`: how long the log is kept, and what holds it.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
@@ -126,14 +127,14 @@ fn shown(kept: &AuditRetention) -> String {
     });
     let mut text = table(["Class", "Events", "Kept", "At least"], classes);
     let (pruned, below) = (kept.pruned, kept.prunable_below);
-    text += &format!("\n{pruned} events pruned so far; none from {below} on can be pruned yet.");
+    write!(text, "\n{pruned} events pruned so far; none from {below} on can be pruned yet.").ok();
     if !kept.holds.is_empty() {
         let holds = kept.holds.iter().map(|hold| {
             let since = hold.set_at.format("%Y-%m-%d %H:%M").to_string();
             [hold.id.to_string(), since, hold.reason.clone()]
         });
-        text +=
-            &format!("\n\nHeld: nothing is pruned.\n{}", table(["Hold", "Since", "Why"], holds));
+        let holds = table(["Hold", "Since", "Why"], holds);
+        write!(text, "\n\nHeld: nothing is pruned.\n{holds}").ok();
     }
     if !kept.requests.is_empty() {
         let requests = kept.requests.iter().map(|it| {
@@ -152,7 +153,7 @@ fn shown(kept: &AuditRetention) -> String {
             ]
         });
         let heads = ["Request", "Kind", "What", "State", "Asked by", "Why"];
-        text += &format!("\n\n{}", table(heads, requests));
+        write!(text, "\n\n{}", table(heads, requests)).ok();
     }
     text
 }

@@ -1,5 +1,6 @@
 //! `ralex audit sinks`: where the log is sent as it grows.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read};
 use std::process::ExitCode;
@@ -197,7 +198,7 @@ fn secret(sink: &AuditSink) -> String {
             );
             if let Some(until) = sink.previous_until {
                 let until = until.format("%Y-%m-%d %H:%M UTC");
-                text += &format!(" The one before signs beside it until {until}.");
+                write!(text, " The one before signs beside it until {until}.").ok();
             }
             text
         }
