@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ralex_api::forecast::{Anomalies, AnomalyQuery, BudgetForecastQuery, Forecast, ForecastQuery};
 use ralex_api::usage::{CallExportQuery, GroupBy, Usage, UsageFormat, UsageQuery};
 use ralex_kernel::{BudgetId, Money};
@@ -20,71 +20,71 @@ use crate::serve::Database;
 use crate::settings::{self, Settings};
 
 pub fn command() -> Command {
-    let of_api = |command: Command| api::flags(command);
-    let report = Command::new("report")
-        .about("Sum up what was called and what it cost")
-        .args([by("model"), time("from"), time("to")])
-        .arg(
-            Arg::new("top")
-                .long("top")
-                .value_name("NUMBER")
-                .value_parser(value_parser!(u32).range(1..=1_000))
-                .help("Only so many, those that cost most, and the sum of the rest"),
-        )
-        .arg(
-            Arg::new("csv").long("csv").action(clap::ArgAction::SetTrue).help("Answer as a table"),
-        );
-    let forecast = Command::new("forecast")
-        .about(
-            "Foretell what will have been spent by the end of this month, or of a budget's period",
-        )
-        .arg(
-            Arg::new("budget")
-                .long("budget")
-                .value_name("BUDGET")
-                .value_parser(value_parser!(BudgetId))
-                .conflicts_with_all(["from", "until"])
-                .help("Of a budget, by its id"),
-        )
-        .args([time("from"), time("until")])
-        .arg(
-            Arg::new("amount")
-                .long("limit")
-                .value_name("DOLLARS")
-                .value_parser(value_parser!(Money))
-                .help("What if this were the limit?"),
-        );
-    let anomalies = Command::new("anomalies")
-        .about("Find hours that cost far more than their likes")
-        .arg(by("team"))
-        .arg(
-            Arg::new("days")
-                .long("days")
-                .value_name("NUMBER")
-                .value_parser(value_parser!(u32).range(1..=31))
-                .help("Of the last so many days; 7 when absent"),
-        );
-    let calls = Command::new("calls")
-        .about("Export single calls that ended, oldest first")
-        .args([time("from"), time("to")])
-        .arg(
-            Arg::new("format")
-                .long("format")
-                .value_parser(PossibleValuesParser::new(["jsonl", "csv"]))
-                .default_value("jsonl")
-                .help("One JSON object a line, or a table"),
-        );
+    let of_server = [
+        filters(report_command()).arg(json_flag()),
+        filters(forecast_command()).arg(json_flag()),
+        anomalies_command().arg(json_flag()),
+        filters(calls_command()),
+    ];
     Command::new("usage")
         .about("See what was called, what it cost and what is likely to come")
         .subcommand_required(true)
-        .subcommand(of_api(filters(report).arg(json_flag())))
-        .subcommand(of_api(filters(forecast).arg(json_flag())))
-        .subcommand(of_api(anomalies.arg(json_flag())))
-        .subcommand(of_api(filters(calls)))
+        .subcommands(of_server.map(api::flags))
         .subcommand(settings::flags(
             Command::new("rebuild")
                 .about("Sum all usage up anew from the calls, which wait meanwhile"),
         ))
+}
+
+fn report_command() -> Command {
+    let top = Arg::new("top").long("top").value_name("NUMBER");
+    let csv = Arg::new("csv").long("csv").action(ArgAction::SetTrue);
+    Command::new("report").about("Sum up what was called and what it cost").args([
+        by("model"),
+        time("from"),
+        time("to"),
+        top.value_parser(value_parser!(u32).range(1..=1_000))
+            .help("Only so many, those that cost most, and the sum of the rest"),
+        csv.help("Answer as a table"),
+    ])
+}
+
+fn forecast_command() -> Command {
+    let budget = Arg::new("budget").long("budget").value_name("BUDGET");
+    let limit = Arg::new("amount").long("limit").value_name("DOLLARS");
+    Command::new("forecast")
+        .about(
+            "Foretell what will have been spent by the end of this month, or of a budget's period",
+        )
+        .args([
+            budget
+                .value_parser(value_parser!(BudgetId))
+                .conflicts_with_all(["from", "until"])
+                .help("Of a budget, by its id"),
+            time("from"),
+            time("until"),
+            limit.value_parser(value_parser!(Money)).help("What if this were the limit?"),
+        ])
+}
+
+fn anomalies_command() -> Command {
+    let days = Arg::new("days").long("days").value_name("NUMBER");
+    Command::new("anomalies").about("Find hours that cost far more than their likes").args([
+        by("team"),
+        days.value_parser(value_parser!(u32).range(1..=31))
+            .help("Of the last so many days; 7 when absent"),
+    ])
+}
+
+fn calls_command() -> Command {
+    let format = Arg::new("format").long("format").default_value("jsonl");
+    Command::new("calls").about("Export single calls that ended, oldest first").args([
+        time("from"),
+        time("to"),
+        format
+            .value_parser(PossibleValuesParser::new(["jsonl", "csv"]))
+            .help("One JSON object a line, or a table"),
+    ])
 }
 
 fn by(usual: &'static str) -> Arg {

@@ -27,6 +27,8 @@ pub async fn kept() -> HttpResponse {
         ralex_kernel::FieldError,
         ralex_kernel::Code,
         ralex_api::usage::GroupBy,
+        ralex_api::usage::Bucket,
+        ralex_api::usage::UsageFormat,
         ralex_api::usage::CallState,
         ralex_api::audit::ExportFormat,
         ralex_api::catalog::ProviderKind,

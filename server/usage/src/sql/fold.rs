@@ -29,8 +29,11 @@ pub(crate) async fn move_cursor(conn: &mut PgConnection, to: i64) -> Result<(), 
 /// which a quiet deployment should not do every second.
 pub(crate) async fn is_idle(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select not exists (select from call l where l.settled_xid >= c.xid)
-             and not exists (select from usage_correction x where x.settled_xid >= c.xid)
+        // The newest by its index: to ask whether any is newer would be planned as a look at all.
+        r#"select coalesce(c.xid > (select l.settled_xid from call l where l.settled_xid is not null
+                                    order by l.settled_xid desc limit 1), true)
+             and coalesce(c.xid > (select x.settled_xid from usage_correction x
+                                   order by x.settled_xid desc limit 1), true)
              and c.xid <= pg_snapshot_xmax(pg_current_snapshot()) as "idle!"
            from usage_cursor c"#
     )

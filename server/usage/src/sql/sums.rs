@@ -55,10 +55,14 @@ impl Sums {
 /// they are cut to what an amount can be.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::Error> {
-    // One plan for all questions would read the whole table for those that need a little of it.
-    sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true)")
-        .fetch_one(&mut **tx)
-        .await?;
+    // One plan for all questions would read the whole table for those that need a little of it, and
+    // sums of many keys by the hour would go to the disk.
+    sqlx::query!(
+        "select set_config('plan_cache_mode', 'force_custom_plan', true) as planning,
+                set_config('work_mem', '32MB', true) as room"
+    )
+    .fetch_one(&mut **tx)
+    .await?;
     // The statement reads the cursor itself. This one only tells the planner about where that is,
     // and is never beyond it, as the cursor moves forward only.
     let about = sqlx::query_scalar!(r#"select xid::text as "xid!" from usage_cursor"#)
