@@ -8,6 +8,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, ReadableStreamDefaultReader, Response, TextDecodeOptions, TextDecoder};
 
 use super::client::{self, Answer};
+use super::read;
 use crate::text::sse::Events;
 
 /// The route of the OpenAI dialect.
@@ -157,9 +158,8 @@ fn problem(status: u16, text: &str, request_id: Option<String>) -> Problem {
     let Some(message) = error.pointer("/error/message").and_then(Value::as_str) else {
         return client::problem_of(status, text);
     };
-    let code = error.pointer("/error/code").cloned().unwrap_or_default();
-    let code = serde_json::from_value(code).unwrap_or(Code::UpstreamError);
-    let mut problem = Problem::new(code, message);
+    let code = error.pointer("/error/code").and_then(|code| read::from_value(code).ok());
+    let mut problem = Problem::new(code.unwrap_or(Code::UpstreamError), message);
     problem.status = status;
     problem.request_id = request_id;
     problem

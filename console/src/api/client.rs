@@ -14,6 +14,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestCredentials, RequestInit, Response};
 use yew::Callback;
 
+use super::read;
 use crate::text::json;
 
 pub type Answer<T> = Result<T, Problem>;
@@ -48,19 +49,19 @@ impl<T> Future for Reply<T> {
 }
 
 pub fn find<T: DeserializeOwned>(path: &str) -> Reply<T> {
-    Reply { text: send("GET", path, None), read }
+    Reply { text: send("GET", path, None), read: understand }
 }
 
 pub fn create<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
-    Reply { text: send("POST", path, Some(write(body))), read }
+    Reply { text: send("POST", path, Some(write(body))), read: understand }
 }
 
 pub fn update<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
-    Reply { text: send("PATCH", path, Some(write(body))), read }
+    Reply { text: send("PATCH", path, Some(write(body))), read: understand }
 }
 
 pub fn replace<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
-    Reply { text: send("PUT", path, Some(write(body))), read }
+    Reply { text: send("PUT", path, Some(write(body))), read: understand }
 }
 
 /// A write that answers with nothing to read.
@@ -135,7 +136,7 @@ pub async fn text_of(response: &Response) -> Answer<String> {
 
 /// What an answer that is not a success says.
 pub fn problem_of(status: u16, text: &str) -> Problem {
-    serde_json::from_str(text).unwrap_or_else(|_| {
+    read::from_text(text).unwrap_or_else(|_| {
         let mut problem = Problem::new(
             Code::Internal,
             format!("The server answered {status} with nothing that this page understands."),
@@ -152,8 +153,8 @@ pub fn no_answer() -> Problem {
     )
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Answer<T> {
-    serde_json::from_str(text).map_err(misread)
+fn understand<T: DeserializeOwned>(text: &str) -> Answer<T> {
+    read::from_text(text).map_err(misread)
 }
 
 fn misread(error: serde_json::Error) -> Problem {

@@ -1,0 +1,330 @@
+//! Reading an answer: the type that its JSON stands for.
+//!
+//! As `serde_json` does it, but an object is read as an object only. `serde_json` also takes a list
+//! of a struct's fields, and the code for that, which every type has of its own, would be a
+//! good part of what a browser downloads. The server never writes such a list.
+
+use serde::de::value::BorrowedStrDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use serde_json::{Error, Value};
+
+/// What the text stands for.
+pub fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_json::from_str::<Value>(text).and_then(|value| from_value(&value))
+}
+
+/// What the JSON stands for.
+pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, Error> {
+    T::deserialize(Json(value))
+}
+
+/// Where a type reads itself from.
+#[derive(Clone, Copy)]
+struct Json<'a>(&'a Value);
+
+/// Not generic, so that it is there once.
+fn unlike(value: &Value, wanted: &str) -> Error {
+    let found = match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "a truth",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    Error::custom(format_args!("{found} where {wanted} belongs"))
+}
+
+impl<'a> Json<'a> {
+    fn bool(self) -> Result<bool, Error> {
+        self.0.as_bool().ok_or_else(|| unlike(self.0, "a truth"))
+    }
+
+    fn signed(self) -> Result<i64, Error> {
+        self.0.as_i64().ok_or_else(|| unlike(self.0, "a whole number"))
+    }
+
+    fn unsigned(self) -> Result<u64, Error> {
+        self.0.as_u64().ok_or_else(|| unlike(self.0, "a whole number from 0 up"))
+    }
+
+    fn float(self) -> Result<f64, Error> {
+        self.0.as_f64().ok_or_else(|| unlike(self.0, "a number"))
+    }
+
+    fn text(self) -> Result<&'a str, Error> {
+        self.0.as_str().ok_or_else(|| unlike(self.0, "a text"))
+    }
+
+    fn items(self) -> Result<Items<'a>, Error> {
+        let items = self.0.as_array().ok_or_else(|| unlike(self.0, "a list"))?;
+        Ok(Items(items.iter()))
+    }
+
+    fn entries(self) -> Result<Entries<'a>, Error> {
+        let entries = self.0.as_object().ok_or_else(|| unlike(self.0, "an object"))?;
+        Ok(Entries { rest: entries.iter(), value: self })
+    }
+
+    /// A variant is written as its name, or as an object of its name and what it holds.
+    fn variant(self) -> Result<Variant<'a>, Error> {
+        if let Some(name) = self.0.as_str() {
+            return Ok(Variant { name, value: Self(&Value::Null) });
+        }
+        let only = self.0.as_object().filter(|entries| entries.len() == 1);
+        let (name, value) = only
+            .and_then(|entries| entries.iter().next())
+            .ok_or_else(|| unlike(self.0, "one of several names"))?;
+        Ok(Variant { name, value: Self(value) })
+    }
+}
+
+/// `deserialize_u8 => visit_u64(unsigned)`: what kind of value each asks for.
+macro_rules! read {
+    ($($ask:ident => $visit:ident($kind:ident),)*) => {$(
+        fn $ask<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            visitor.$visit(self.$kind()?)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Json<'de> {
+    type Error = Error;
+
+    read! {
+        deserialize_bool => visit_bool(bool),
+        deserialize_i8 => visit_i64(signed),
+        deserialize_i16 => visit_i64(signed),
+        deserialize_i32 => visit_i64(signed),
+        deserialize_i64 => visit_i64(signed),
+        deserialize_u8 => visit_u64(unsigned),
+        deserialize_u16 => visit_u64(unsigned),
+        deserialize_u32 => visit_u64(unsigned),
+        deserialize_u64 => visit_u64(unsigned),
+        deserialize_f32 => visit_f64(float),
+        deserialize_f64 => visit_f64(float),
+        deserialize_str => visit_borrowed_str(text),
+        deserialize_string => visit_borrowed_str(text),
+        deserialize_identifier => visit_borrowed_str(text),
+        deserialize_seq => visit_seq(items),
+        deserialize_map => visit_map(entries),
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Null => visitor.visit_unit(),
+            Value::Bool(value) => visitor.visit_bool(*value),
+            Value::Number(number) => number.deserialize_any(visitor),
+            Value::String(text) => visitor.visit_borrowed_str(text),
+            Value::Array(_) => self.deserialize_seq(visitor),
+            Value::Object(_) => self.deserialize_map(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        visitor.visit_enum(self.variant()?)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! { char bytes byte_buf unit unit_struct }
+}
+
+/// The items of a list that are not read yet.
+struct Items<'a>(std::slice::Iter<'a, Value>);
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Error;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        self.0.next().map(|item| seed.deserialize(Json(item))).transpose()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
+}
+
+/// The entries of an object that are not read yet, and the value of the one whose name was.
+struct Entries<'a> {
+    rest: serde_json::map::Iter<'a>,
+    value: Json<'a>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Error> {
+        let Some((name, value)) = self.rest.next() else { return Ok(None) };
+        self.value = Json(value);
+        seed.deserialize(BorrowedStrDeserializer::new(name)).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        seed.deserialize(self.value)
+    }
+}
+
+/// One of several, and what it holds.
+struct Variant<'a> {
+    name: &'a str,
+    value: Json<'a>,
+}
+
+impl<'de> EnumAccess<'de> for Variant<'de> {
+    type Error = Error;
+    type Variant = Json<'de>;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Json<'de>), Error> {
+        let named = seed.deserialize(BorrowedStrDeserializer::new(self.name))?;
+        Ok((named, self.value))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Json<'de> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.deserialize_map(visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        Plain,
+        Named(String),
+        Sized { width: u8 },
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Inner {
+        ratio: f64,
+        change: i32,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Outer {
+        kinds: Vec<Kind>,
+        #[serde(flatten)]
+        inner: Inner,
+        by_name: BTreeMap<String, (u64, bool)>,
+        #[serde(default)]
+        note: Option<String>,
+        free: Value,
+    }
+
+    fn outer() -> Value {
+        json!({
+            "kinds": ["plain", { "named": "x" }, { "sized": { "width": 3 } }],
+            "ratio": 5, "change": -1, "unknown": [{}, null],
+            "by_name": { "one": [1, true] },
+            "note": null,
+            "free": { "any": [1.5, "thing", null] },
+        })
+    }
+
+    #[test]
+    fn a_type_is_read_as_serde_json_reads_it() {
+        let value = outer();
+        let read: Outer = from_text(&value.to_string()).unwrap();
+        assert_eq!(read, serde_json::from_value(value).unwrap());
+        assert_eq!(read.kinds[2], Kind::Sized { width: 3 });
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        for (name, wrong, told) in [
+            ("kinds", json!({}), "an object where a list belongs"),
+            ("kinds", json!([{}]), "an object where one of several names belongs"),
+            ("kinds", json!([{ "sized": { "width": 300 } }]), "integer `300`"),
+            ("note", json!(1), "a number where a text belongs"),
+            ("by_name", json!({ "one": [-1, true] }), "a whole number from 0 up belongs"),
+        ] {
+            let mut value = outer();
+            value[name] = wrong;
+            let error = from_value::<Outer>(&value).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+        }
+        assert!(from_value::<Inner>(&json!([1.0, 2])).is_err(), "a list is no object");
+    }
+}
