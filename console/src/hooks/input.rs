@@ -83,11 +83,17 @@ pub fn use_input<C>(initial: &str, check: C) -> Input
 where
     C: Fn(&str) -> Option<String> + 'static,
 {
+    use_checked(initial, Rc::new(check))
+}
+
+/// The same for every check.
+#[hook]
+fn use_checked(initial: &str, check: Check) -> Input {
     let id = use_memo((), |()| unique());
     let value = use_state(|| initial.to_owned());
     let left = use_state(|| false);
     let seen = (AttrValue::from((*value).clone()), *left);
-    Input { id: (*id).clone(), value, left, seen, check: Rc::new(check) }
+    Input { id: (*id).clone(), value, left, seen, check }
 }
 
 /// An id that no other element of the page has.

@@ -1,6 +1,8 @@
 //! Fetching: a page is loading, failed or ready, and nothing else.
 
+use std::any::Any;
 use std::cell::Cell;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use ralex_api::Problem;
@@ -10,13 +12,13 @@ use yew::prelude::*;
 use crate::api::client::Answer;
 
 /// The three states of what a page shows.
-pub enum Load<T> {
+pub enum Load<T: ?Sized> {
     Pending,
     Failed(Problem),
     Ready(Rc<T>),
 }
 
-impl<T> Clone for Load<T> {
+impl<T: ?Sized> Clone for Load<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Pending => Self::Pending,
@@ -35,6 +37,20 @@ impl<T> Load<T> {
     }
 }
 
+impl Load<dyn Any> {
+    /// What every answer to one question is.
+    fn of<T: 'static>(&self) -> Load<T> {
+        match self {
+            Self::Pending => Load::Pending,
+            Self::Failed(problem) => Load::Failed(problem.clone()),
+            Self::Ready(value) => Rc::clone(value).downcast().map_or(Load::Pending, Load::Ready),
+        }
+    }
+}
+
+/// An answer of whatever type.
+type Coming = Pin<Box<dyn Future<Output = Answer<Rc<dyn Any>>>>>;
+
 /// Fetches when the page opens and whenever `wants` changes; the callback fetches again while the
 /// old answer stays in sight.
 #[hook]
@@ -45,36 +61,51 @@ where
     F: FnOnce(W) -> A + 'static,
     A: Future<Output = Answer<T>> + 'static,
 {
+    let question = use_question(wants.clone());
+    let fetch = move || -> Coming {
+        let answer = fetch(wants);
+        Box::pin(async move { answer.await.map(|value| Rc::new(value) as Rc<dyn Any>) })
+    };
+    let (state, again) = use_answer(question, Box::new(fetch));
+    (state.of(), again)
+}
+
+/// How often `wants` has changed.
+#[hook]
+pub fn use_question<W: PartialEq + 'static>(wants: W) -> u32 {
+    let last = use_mut_ref(|| (None, 0_u32));
+    let (known, number) = &mut *last.borrow_mut();
+    if known.as_ref() != Some(&wants) {
+        *known = Some(wants);
+        *number += 1;
+    }
+    *number
+}
+
+/// The same for every type, so that what a page adds is its question and no more.
+#[hook]
+fn use_answer(question: u32, fetch: Box<dyn FnOnce() -> Coming>) -> (Load<dyn Any>, Callback<()>) {
     let state = use_state(|| Load::Pending);
     let round = use_state(|| 0_u32);
-    let last = use_mut_ref(|| None::<W>);
+    let last = use_mut_ref(|| 0_u32);
     {
         let state = state.clone();
-        use_effect_with((wants, *round), move |(wants, _)| {
-            if last.borrow_mut().replace(wants.clone()).as_ref() != Some(wants) {
+        use_effect_with((question, *round), move |(question, _)| {
+            if last.replace(*question) != *question {
                 state.set(Load::Pending);
             }
             let alive = Rc::new(Cell::new(true));
-            spawn_local(settle(fetch(wants.clone()), state, Rc::clone(&alive)));
+            let (answer, still) = (fetch(), Rc::clone(&alive));
+            spawn_local(async move {
+                let answer = answer.await;
+                // Else a later question has been asked meanwhile, or the page is gone.
+                if still.get() {
+                    state.set(answer.map_or_else(Load::Failed, Load::Ready));
+                }
+            });
             move || alive.set(false)
         });
     }
     let again = Callback::from(move |()| round.set(*round + 1));
     ((*state).clone(), again)
-}
-
-/// Apart from the hook, so that it is there once for each type and not for each page.
-async fn settle<T>(
-    answer: impl Future<Output = Answer<T>>,
-    state: UseStateHandle<Load<T>>,
-    alive: Rc<Cell<bool>>,
-) {
-    let answer = answer.await;
-    // Else a later question has been asked meanwhile, or the page is gone.
-    if alive.get() {
-        state.set(match answer {
-            Ok(value) => Load::Ready(Rc::new(value)),
-            Err(problem) => Load::Failed(problem),
-        });
-    }
 }
