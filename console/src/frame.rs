@@ -12,7 +12,7 @@ use crate::hooks::clock::use_now;
 use crate::hooks::use_load;
 use crate::route::{GROUPS, Place, Route};
 use crate::session::{Session, use_org, use_session};
-use crate::shortcuts::{Help, Wish, use_shortcuts};
+use crate::shortcuts::{Wish, help, use_shortcuts};
 use crate::theme::{self, Theme};
 
 #[derive(Properties, PartialEq)]
@@ -85,7 +85,7 @@ pub fn Frame(props: &Props) -> Html {
                 <main id="content" class="content" tabindex="-1">{ props.children.clone() }</main>
             </div>
             if *over == Over::Palette { <Palette onclose={close.clone()} /> }
-            if *over == Over::Help { <Help {places} onclose={close} /> }
+            if *over == Over::Help { { help(&places, close) } }
         </div>
     }
 }

@@ -89,15 +89,8 @@ fn focus_search(document: &Document) -> bool {
         .is_some_and(|field| field.focus().is_ok())
 }
 
-#[derive(Properties, PartialEq)]
-pub struct HelpProps {
-    pub places: Vec<Place>,
-    pub onclose: Callback<()>,
-}
-
 /// The list of all keys.
-#[component]
-pub fn Help(props: &HelpProps) -> Html {
+pub fn help(places: &[Place], onclose: Callback<()>) -> Html {
     let general = [
         ("/", "Search the page, or find a page by name"),
         ("Ctrl K", "Find a page by name"),
@@ -107,9 +100,9 @@ pub fn Help(props: &HelpProps) -> Html {
         ("Esc", "Close a dialog"),
         ("?", "This list"),
     ];
-    let goes = props.places.iter().map(|place| (format!("g {}", place.letter()), place.title()));
+    let goes = places.iter().map(|place| (format!("g {}", place.letter()), place.title()));
     html! {
-        <Dialog title="Keyboard shortcuts" onclose={props.onclose.clone()}>
+        <Dialog title="Keyboard shortcuts" {onclose}>
             <dl class="shortcuts">
                 { for general.into_iter().map(|(keys, does)| (keys.to_owned(), does)).chain(goes).map(|(keys, does)| html! {
                     <div><dt>{ for keys.split(' ').map(|key| html! { <kbd>{ key.to_owned() }</kbd> }) }</dt><dd>{ does }</dd></div>

@@ -5,16 +5,9 @@ use yew::prelude::*;
 
 use crate::text::json::compact;
 
-#[derive(Properties, PartialEq)]
-pub struct Props {
-    pub value: Value,
-    pub label: AttrValue,
-}
-
-#[component]
-pub fn Json(props: &Props) -> Html {
+pub fn record(value: &Value, label: &'static str) -> Html {
     html! {
-        <pre class="json" tabindex="0" aria-label={props.label.clone()}>{ shown(&props.value, 0) }</pre>
+        <pre class="json" tabindex="0" aria-label={label}>{ shown(value, 0) }</pre>
     }
 }
 

@@ -2,16 +2,10 @@
 
 use yew::prelude::*;
 
-#[derive(Properties, PartialEq)]
-pub struct Props {
-    pub facts: Vec<(AttrValue, Html)>,
-}
-
-#[component]
-pub fn KeyValue(props: &Props) -> Html {
+pub fn key_value(facts: &[(AttrValue, Html)]) -> Html {
     html! {
         <dl class="facts">
-            { for props.facts.iter().map(|(name, value)| html! {
+            { for facts.iter().map(|(name, value)| html! {
                 <div><dt>{ name.clone() }</dt><dd>{ value.clone() }</dd></div>
             }) }
         </dl>

@@ -10,14 +10,7 @@ use crate::text::time::day;
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 100.0;
 
-#[derive(Properties, PartialEq)]
-pub struct Props {
-    pub forecast: Forecast,
-}
-
-#[component]
-pub fn Outlook(props: &Props) -> Html {
-    let forecast = &props.forecast;
+pub fn outlook(forecast: &Forecast) -> Html {
     let highest = forecast.ahead.iter().map(|band| band.high).chain(forecast.limit);
     let most = highest.chain([forecast.spent]).max().unwrap_or(Money::ZERO);
     let place = Place { forecast, most: nanos(most).max(1.0) };

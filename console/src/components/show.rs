@@ -5,12 +5,12 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 use super::banner::Failed;
-use super::skeleton::Skeleton;
+use super::skeleton::skeleton;
 use crate::hooks::Load;
 
 /// The skeleton while it loads, the problem with a retry when it failed, else what `ready` makes.
 pub fn show<T>(load: &Load<T>, again: &Callback<()>, ready: impl FnOnce(&Rc<T>) -> Html) -> Html {
-    show_with(load, again, html! { <Skeleton /> }, ready)
+    show_with(load, again, skeleton(0, 6), ready)
 }
 
 /// The same with a skeleton of its own.

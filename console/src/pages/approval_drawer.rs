@@ -6,7 +6,7 @@ use yew::prelude::*;
 use super::approvals::badge;
 use crate::api;
 use crate::components::segments::Segments;
-use crate::components::{Drawer, Form, KeyValue, TextField, When, show};
+use crate::components::{Drawer, Form, TextField, When, key_value, show};
 use crate::hooks::input::needed;
 use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
@@ -30,7 +30,7 @@ pub fn ApprovalDrawer(props: &Props) -> Html {
         <Drawer title="Approval" onclose={props.onclose.clone()}>
             { show(&load, &again, |approval| html! {
                 <>
-                    <KeyValue facts={facts(approval)} />
+                    { key_value(&facts(approval)) }
                     if !approval.excerpts.is_empty() { { excerpts(&approval.excerpts) } }
                     if approval.may_decide { <Decision approval={(**approval).clone()} ondone={props.ondone.clone()} /> }
                     else if approval.state == ApprovalState::Pending {

@@ -6,10 +6,10 @@ use yew::prelude::*;
 
 use super::audit_proof::{EventProof, Proof};
 use crate::api;
-use crate::components::json::Json;
+use crate::components::json::record;
 use crate::components::range::{Range, bounds};
 use crate::components::{
-    Badge, Column, Drawer, Empty, Head, Icon, KeyValue, More, Table, TextField, Tone, When, show,
+    Badge, Column, Drawer, Empty, Head, Icon, More, Table, TextField, Tone, When, key_value, show,
 };
 use crate::hooks::input::anything;
 use crate::hooks::{Pages, use_input, use_pages, use_query};
@@ -59,7 +59,7 @@ pub fn AuditPage() -> Html {
             <Proof filters={asked.clone()} />
             <Filters query={query.clone()} {set} />
             { show(&list.state, &list.again, |pages| table(pages, &list.more, &open, asked != Query::default())) }
-            if let Some(entry) = chosen { <EntryDrawer {entry} onclose={open.reform(|()| String::new())} /> }
+            if let Some(entry) = chosen { { drawer(&entry, open.reform(|()| String::new())) } }
         </>
     }
 }
@@ -145,15 +145,7 @@ fn outcome(outcome: &str) -> Html {
     html! { <Badge {tone}>{ outcome.to_owned() }</Badge> }
 }
 
-#[derive(Properties, PartialEq)]
-struct EntryProps {
-    entry: AuditEntry,
-    onclose: Callback<()>,
-}
-
-#[component]
-fn EntryDrawer(props: &EntryProps) -> Html {
-    let entry = &props.entry;
+fn drawer(entry: &AuditEntry, onclose: Callback<()>) -> Html {
     let mut facts: Vec<(AttrValue, Html)> = vec![
         ("When".into(), html! { { crate::text::time::exact(entry.occurred_at) } }),
         (
@@ -170,11 +162,11 @@ fn EntryDrawer(props: &EntryProps) -> Html {
     let index = entry.index.map_or_else(|| "not yet in the tree".to_owned(), grouped);
     facts.push(("Index".into(), html! { { index } }));
     html! {
-        <Drawer title="Record" onclose={props.onclose.clone()}>
-            <KeyValue {facts} />
+        <Drawer title="Record" {onclose}>
+            { key_value(&facts) }
             <EventProof key={entry.id.to_string()} event={entry.id.to_string()} />
             <h3>{ "As the tree has it" }</h3>
-            <Json value={entry.record.clone()} label="Record as JSON" />
+            { record(&entry.record, "Record as JSON") }
         </Drawer>
     }
 }

@@ -5,7 +5,7 @@ use ralex_api::forecast::Forecast;
 use yew::prelude::*;
 
 use crate::api;
-use crate::components::outlook::Outlook;
+use crate::components::outlook::outlook;
 use crate::components::{Button, Dialog, Stat, TextField, show};
 use crate::hooks::input::positive_money;
 use crate::hooks::{use_input, use_load};
@@ -62,7 +62,7 @@ fn ready(forecast: &Forecast) -> Html {
                     </Stat>
                 </div>
             }
-            <Outlook forecast={forecast.clone()} />
+            { outlook(forecast) }
         </>
     }
 }

@@ -9,7 +9,7 @@ use super::budget_forecast::ForecastDialog;
 use super::budget_form::{BudgetForm, Written};
 use super::budget_increase::IncreaseDialog;
 use crate::api;
-use crate::components::meter::Meter;
+use crate::components::meter::meter;
 use crate::components::{
     Badge, Button, Confirm, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, When, show,
     use_toast,
@@ -123,7 +123,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                     }
                 </div>
             </div>
-            <Meter {used} {held} {label} />
+            { meter(used, held, label) }
             <dl class="budget-sums">
                 <div><dt><span class="key used" />{ "Spent" }</dt><dd class={classes!(over.then_some("over"))} title={exact(budget.spent)}>{ shown(spent) }<span class="faint">{ percent(used) }</span></dd></div>
                 <div><dt><span class="key held" />{ "Held" }</dt><dd title={exact(budget.held)}>{ shown(held_sum) }</dd></div>

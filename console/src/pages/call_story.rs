@@ -6,7 +6,7 @@ use ralex_api::usage::{CallDetail, CallTry};
 use ralex_kernel::Money;
 use yew::prelude::*;
 
-use crate::components::{Badge, Column, KeyValue, Table, Tone};
+use crate::components::{Badge, Column, Table, Tone, key_value};
 use crate::text::code::words;
 use crate::text::money::{exact, short};
 use crate::text::number::{counted, grouped, milliseconds};
@@ -32,7 +32,7 @@ pub fn tell(story: &CallDetail) -> Html {
 }
 
 fn in_detail(facts: Vec<(AttrValue, Html)>) -> Html {
-    html! { if !facts.is_empty() { <h3>{ "In detail" }</h3><KeyValue {facts} /> } }
+    html! { if !facts.is_empty() { <h3>{ "In detail" }</h3>{ key_value(&facts) } } }
 }
 
 fn why(choice: &Explanation) -> Html {
@@ -128,7 +128,7 @@ fn guardrails(story: &CallDetail) -> Html {
     html! {
         <>
             <h3>{ "Guardrails" }</h3>
-            <KeyValue facts={facts.collect::<Vec<_>>()} />
+            { key_value(&facts.collect::<Vec<_>>()) }
         </>
     }
 }

@@ -8,8 +8,8 @@ use super::calls_live::{self, Added, Row, View};
 use crate::api;
 use crate::components::segments::Segments;
 use crate::components::{
-    Badge, Button, Column, Drawer, Empty, Head, Icon, KeyValue, More, Switch, Table, TextField,
-    Tone, When, show,
+    Badge, Button, Column, Drawer, Empty, Head, Icon, More, Switch, Table, TextField, Tone, When,
+    key_value, show,
 };
 use crate::hooks::input::anything;
 use crate::hooks::{Input, Pages, use_input, use_load, use_pages, use_poll, use_query};
@@ -254,7 +254,7 @@ fn CallDrawer(props: &DrawerProps) -> Html {
     let (load, again) = use_load(wants, |(org, id)| api::usage::call(&org, &id));
     html! {
         <Drawer title="Call" onclose={props.onclose.clone()}>
-            { show(&load, &again, |story| html! { <><KeyValue facts={facts(&story.call)} />{ tell(story) }</> }) }
+            { show(&load, &again, |story| html! { <>{ key_value(&facts(&story.call)) }{ tell(story) }</> }) }
         </Drawer>
     }
 }

@@ -28,27 +28,18 @@ pub fn LoginPage(props: &Props) -> Html {
             }
         })
     };
-    html! {
-        <Card title="Sign in" lead="The control plane for every model call.">
-            <Form inputs={vec![email.clone(), password.clone()]} verb="Sign in" running={login.running()}
-                problem={login.problem()} {onsubmit}>
-                <TextField label="E-mail" path="email" kind="email" input={email} autocomplete="username" autofocus=true />
-                <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" />
-            </Form>
-        </Card>
-    }
-}
-
-#[derive(Properties, PartialEq)]
-pub struct CardProps {
-    pub title: AttrValue,
-    pub lead: AttrValue,
-    pub children: Html,
+    let form = html! {
+        <Form inputs={vec![email.clone(), password.clone()]} verb="Sign in" running={login.running()}
+            problem={login.problem()} {onsubmit}>
+            <TextField label="E-mail" path="email" kind="email" input={email} autocomplete="username" autofocus=true />
+            <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" />
+        </Form>
+    };
+    card("Sign in", "The control plane for every model call.", form)
 }
 
 /// The one thing on a page before the console opens.
-#[component]
-pub fn Card(props: &CardProps) -> Html {
+pub fn card(title: &'static str, lead: &'static str, content: Html) -> Html {
     html! {
         <main class="gate">
             <section class="gate-card">
@@ -56,9 +47,9 @@ pub fn Card(props: &CardProps) -> Html {
                     <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 17V3h7.5a4.2 4.2 0 0 1 0 8.4H3M9.5 11.4L16 17" /></svg>
                     <span>{ "Ralex" }</span>
                 </p>
-                <h1>{ props.title.clone() }</h1>
-                <p class="lead">{ props.lead.clone() }</p>
-                { props.children.clone() }
+                <h1>{ title }</h1>
+                <p class="lead">{ lead }</p>
+                { content }
             </section>
         </main>
     }

@@ -7,7 +7,7 @@ use super::model_form::unit_name;
 use super::models::{Doing, Over, abilities, price};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, Drawer, Icon, KeyValue, More, Table, Tone, When, show,
+    Badge, Button, Column, Drawer, Icon, More, Table, Tone, When, key_value, show,
 };
 use crate::hooks::{Pages, use_pages};
 use crate::session::use_org;
@@ -31,9 +31,9 @@ pub fn ModelDrawer(props: &Props) -> Html {
         <Drawer title={model.name.clone()} onclose={props.onclose.clone()}>
             <div class="badges">{ abilities(&model.traits) }</div>
             { actions(model, &props.doing) }
-            <KeyValue facts={facts(model)} />
+            { key_value(&facts(model)) }
             <h3>{ "Prices" }</h3>
-            <KeyValue facts={price_facts(&model.prices)} />
+            { key_value(&price_facts(&model.prices)) }
             if !model.prices.price_tiers.is_empty() { { tiers(&model.prices) } }
             <h3>{ "History" }</h3>
             { show(&list.state, &list.again, |pages| history(pages, &list.more)) }

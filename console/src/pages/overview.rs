@@ -8,7 +8,7 @@ use yew_router::prelude::*;
 use crate::api;
 use crate::components::chart::{Bar, Bars};
 use crate::components::segments::Segments;
-use crate::components::{Badge, Head, Icon, Skeleton, Stat, Tone, show_with};
+use crate::components::{Badge, Head, Icon, Stat, Tone, show_with, skeleton};
 use crate::hooks::{use_load, use_now, use_query};
 use crate::route::{Place, Route};
 use crate::session::{Org, use_org};
@@ -27,11 +27,10 @@ pub fn OverviewPage() -> Html {
         let again = again.clone();
         use_effect_with(now, move |_| again.emit(()));
     }
-    let skeleton = html! { <Skeleton tiles=4 rows=5 /> };
     html! {
         <>
             <Head title="Overview" lead="What your organisation’s model calls do and cost, and whether everything works." />
-            { show_with(&load, &again, skeleton, |overview| ready(overview, &org, &query, &set)) }
+            { show_with(&load, &again, skeleton(4, 5), |overview| ready(overview, &org, &query, &set)) }
         </>
     }
 }

@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::login::Card;
+use super::login::card;
 use crate::api;
 use crate::components::{Button, Form, Kind, TextField};
 use crate::hooks::input::{needed, password};
@@ -17,12 +17,14 @@ pub struct FirstProps {
 #[component]
 pub fn FirstPasswordPage(props: &FirstProps) -> Html {
     use_title("Set a password");
-    html! {
-        <Card title="Set a password" lead="The one-time password has done its work. Choose one that only you know; nothing else works before that.">
+    let lead = "The one-time password has done its work. Choose one that only you know; nothing else works before that.";
+    let form = html! {
+        <>
             <PasswordForm current="One-time password" verb="Set password" ondone={props.ondone.clone()} />
             <p class="gate-foot"><Button kind={Kind::Quiet} onclick={props.onsignout.clone()}>{ "Sign out" }</Button></p>
-        </Card>
-    }
+        </>
+    };
+    card("Set a password", lead, form)
 }
 
 #[derive(Properties, PartialEq)]

@@ -67,7 +67,7 @@ pub fn PeoplePage() -> Html {
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <AddPerson ondone={done} {onclose} /> },
-                Over::Added(answer) => html! { <FirstPassword answer={(**answer).clone()} {onclose} /> },
+                Over::Added(answer) => first_password(answer, onclose),
                 Over::Remove(member) => html! { <Remove member={(**member).clone()} ondone={removed} {onclose} /> },
             } }
         </>
@@ -121,18 +121,11 @@ fn Row(props: &RowProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct FirstPasswordProps {
-    answer: NewMemberAnswer,
-    onclose: Callback<()>,
-}
-
-#[component]
-fn FirstPassword(props: &FirstPasswordProps) -> Html {
-    let user = &props.answer.member.user;
-    let secret = props.answer.one_time_password.clone().unwrap_or_default();
+fn first_password(answer: &NewMemberAnswer, onclose: Callback<()>) -> Html {
+    let user = &answer.member.user;
+    let secret = answer.one_time_password.clone().unwrap_or_default();
     html! {
-        <SecretOnce title={format!("{} can sign in", user.name)} label="One-time password" {secret} onclose={props.onclose.clone()}>
+        <SecretOnce title={format!("{} can sign in", user.name)} label="One-time password" {secret} {onclose}>
             <p class="prose">{ format!("Hand it to {} on a safe way. At the first sign-in they choose their own.", user.email) }</p>
         </SecretOnce>
     }

@@ -11,7 +11,7 @@ use web_sys::AbortController;
 use yew::prelude::*;
 use yew_router::prelude::*;
 
-use super::playground_answer::{Answer, AnswerView};
+use super::playground_answer::{Answer, answer_panel};
 use crate::api;
 use crate::api::chat::{Happening, Prompt};
 use crate::components::{Button, Empty, Head, Icon, Kind, SelectField, TextArea, TextField, show};
@@ -137,7 +137,7 @@ fn Bench(props: &BenchProps) -> Html {
                     <span class="faint"><kbd>{ "Ctrl" }</kbd>{ " " }<kbd>{ "Enter" }</kbd></span>
                 </footer>
             </section>
-            <AnswerView answer={(*answer).clone()} {prompt} />
+            { answer_panel(&answer, &prompt) }
         </div>
     }
 }

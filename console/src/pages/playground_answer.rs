@@ -9,7 +9,7 @@ use yew_router::prelude::*;
 
 use super::playground::Step;
 use crate::api::chat::{Happening, PATH, Prompt};
-use crate::components::{Badge, Code, Empty, Failed, Icon, KeyValue, Tone};
+use crate::components::{Badge, Code, Empty, Failed, Icon, Tone, key_value};
 use crate::route::{Place, Route};
 use crate::session::use_org;
 use crate::text::number::{grouped, milliseconds};
@@ -69,19 +69,11 @@ impl Answer {
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct Props {
-    pub answer: Answer,
-    /// What would be asked now, for the command line before the first answer.
-    pub prompt: Prompt,
-}
-
-#[component]
-pub fn AnswerView(props: &Props) -> Html {
-    let answer = &props.answer;
+/// `prompt`: what would be asked now, for the command line before the first answer.
+pub fn answer_panel(answer: &Answer, prompt: &Prompt) -> Html {
     let origin =
         web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default();
-    let asked = answer.prompt.as_ref().unwrap_or(&props.prompt);
+    let asked = answer.prompt.as_ref().unwrap_or(prompt);
     let command = curl::command(&format!("{origin}{PATH}"), &asked.place(), &asked.body());
     html! {
         <section class="panel bench-answer" aria-busy={answer.running.then_some("true")}>
@@ -165,7 +157,7 @@ fn Facts(props: &FactsProps) -> Html {
         };
         facts.push(("Call".into(), if org.shows(Place::Calls) { link } else { shown }));
     }
-    html! { if !facts.is_empty() { <KeyValue {facts} /> } }
+    html! { if !facts.is_empty() { { key_value(&facts) } } }
 }
 
 /// The part of the calls page's address that opens one call.

@@ -6,11 +6,11 @@ use yew::prelude::*;
 
 use super::password::PasswordForm;
 use super::token_form::{LIVES, end_of};
-use super::tokens::{Created, TokenRow};
+use super::tokens::{TokenRow, created_dialog};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, Confirm, Dialog, Form, Head, Icon, KeyValue, SelectField, Table,
-    TextField, Tone, When, show, use_toast,
+    Badge, Button, Column, Confirm, Dialog, Form, Head, Icon, SelectField, Table, TextField, Tone,
+    When, key_value, show, use_toast,
 };
 use crate::hooks::input::parses;
 use crate::hooks::{keep, use_action, use_input, use_load};
@@ -35,7 +35,7 @@ pub fn ProfilePage() -> Html {
     html! {
         <>
             <Head title="Your profile" lead="Your account, where you are signed in, and tokens with your own rights." />
-            <section class="panel narrow"><KeyValue {facts} /></section>
+            <section class="panel narrow">{ key_value(&facts) }</section>
             <OwnTokens />
             <Sessions />
             <section class="panel narrow">
@@ -101,7 +101,7 @@ fn OwnTokens() -> Html {
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <CreateOwn ondone={created} {onclose} /> },
-                Over::Created(secret) => html! { <Created secret={secret.clone()} {onclose} /> },
+                Over::Created(secret) => created_dialog(secret, onclose),
                 Over::Revoke(token) => html! { <RevokeOwn token={(**token).clone()} ondone={revoked} {onclose} /> },
             } }
         </section>

@@ -146,7 +146,7 @@ pub fn RouteForm(props: &Props) -> Html {
                     <TextField label="Name" path="name" input={name} placeholder="support-bot" autofocus=true hint="What callers write as model." />
                 }
                 <TextField label="Description" path="description" input={description} />
-                <Steps {steps} />
+                { step_list(&steps) }
                 <TextField label="Fallbacks" path="spec.fallbacks" input={fallbacks} placeholder="model-a, model-b" hint="Tried in order when the step's models fail." />
                 <div class="pair">
                     <TextField label="Canary" path="spec.canary" input={canary} placeholder="new-model 5" hint="So many percent of the calls go there first." />
@@ -158,14 +158,7 @@ pub fn RouteForm(props: &Props) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct StepsProps {
-    steps: UseStateHandle<Vec<Draft>>,
-}
-
-#[component]
-fn Steps(props: &StepsProps) -> Html {
-    let steps = props.steps.clone();
+fn step_list(steps: &UseStateHandle<Vec<Draft>>) -> Html {
     let add = {
         let steps = steps.clone();
         Callback::from(move |()| {

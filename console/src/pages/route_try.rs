@@ -5,7 +5,7 @@ use yew::prelude::*;
 
 use crate::api;
 use crate::components::{
-    Badge, Column, Form, KeyValue, SelectField, Table, TextArea, TextField, Tone,
+    Badge, Column, Form, SelectField, Table, TextArea, TextField, Tone, key_value,
 };
 use crate::hooks::input::{anything, needed};
 use crate::hooks::{keep, use_action, use_input};
@@ -91,7 +91,7 @@ fn explained(found: &Preview) -> Html {
     html! {
         <>
             <p class="prose" role="status">{ told.summary.clone() }</p>
-            <KeyValue facts={facts(told)} />
+            { key_value(&facts(told)) }
             { for told.notes.iter().map(|note| html! { <p class="faint">{ note.clone() }</p> }) }
             <Table caption="Candidates" columns={CANDIDATES.to_vec()}>
                 { for told.candidates.iter().enumerate().map(|(at, one)| candidate(at, one)) }

@@ -5,7 +5,7 @@ use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
 use yew_router::prelude::*;
 
-use super::teams::NameAndSlug;
+use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
     Button, Confirm, Drawer, Failed, Form, Icon, IconButton, Kind, TextField, show, use_toast,
@@ -148,7 +148,7 @@ fn AddProject(props: &AddProps) -> Html {
     html! {
         <Form inputs={vec![name.clone(), slug.clone()]} verb="Add project" running={create.running()} problem={create.problem()}
             {onsubmit} oncancel={props.oncancel.clone()}>
-            <NameAndSlug {name} {slug} example="Search" />
+            { name_and_slug(&name, &slug, "Search") }
         </Form>
     }
 }

@@ -112,24 +112,16 @@ fn CreateTeam(props: &CreateProps) -> Html {
         <Dialog title="Create team" onclose={props.onclose.clone()}>
             <Form inputs={vec![name.clone(), slug.clone()]} verb="Create team" running={create.running()} problem={create.problem()}
                 {onsubmit} oncancel={props.onclose.clone()}>
-                <NameAndSlug {name} {slug} example="Platform team" />
+                { name_and_slug(&name, &slug, "Platform team") }
             </Form>
         </Dialog>
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct NameProps {
-    pub name: Input,
-    pub slug: Input,
-    pub example: AttrValue,
-}
-
 /// A name, and a slug that follows it until somebody writes another.
-#[component]
-pub fn NameAndSlug(props: &NameProps) -> Html {
+pub fn name_and_slug(name: &Input, slug: &Input, example: &'static str) -> Html {
     let follow = {
-        let (slug, before) = (props.slug.clone(), slug_of(&props.name.text()));
+        let (slug, before) = (slug.clone(), slug_of(&name.text()));
         Callback::from(move |name: String| {
             if slug.text() == before {
                 slug.set(slug_of(&name));
@@ -138,8 +130,8 @@ pub fn NameAndSlug(props: &NameProps) -> Html {
     };
     html! {
         <>
-            <TextField label="Name" path="name" input={props.name.clone()} placeholder={props.example.clone()} autofocus=true onchange={follow} />
-            <TextField label="Slug" path="slug" input={props.slug.clone()} hint="Short name in addresses, tokens and on command lines. It stays." />
+            <TextField label="Name" path="name" input={name.clone()} placeholder={example} autofocus=true onchange={follow} />
+            <TextField label="Slug" path="slug" input={slug.clone()} hint="Short name in addresses, tokens and on command lines. It stays." />
         </>
     }
 }

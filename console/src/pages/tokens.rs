@@ -65,7 +65,7 @@ pub fn TokensPage() -> Html {
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <TokenForm ondone={created} {onclose} /> },
-                Over::Created(secret) => html! { <Created secret={secret.clone()} {onclose} /> },
+                Over::Created(secret) => created_dialog(secret, onclose),
                 Over::Revoke(token) => html! { <Revoke token={(**token).clone()} ondone={revoked} {onclose} /> },
             } }
         </>
@@ -143,22 +143,15 @@ fn works_for(token: &Token) -> String {
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct CreatedProps {
-    pub secret: AttrValue,
-    pub onclose: Callback<()>,
-}
-
 /// The new secret, and how to use it.
-#[component]
-pub fn Created(props: &CreatedProps) -> Html {
+pub fn created_dialog(secret: &str, onclose: Callback<()>) -> Html {
     let origin =
         web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default();
     let settings = format!(
         "export OPENAI_BASE_URL={origin}/v1\nexport OPENAI_API_KEY=<the token>\n\nexport ANTHROPIC_BASE_URL={origin}\nexport ANTHROPIC_API_KEY=<the token>"
     );
     html! {
-        <SecretOnce title="Token created" label="Token" secret={props.secret.clone()} onclose={props.onclose.clone()}>
+        <SecretOnce title="Token created" label="Token" secret={secret.to_owned()} {onclose}>
             <p class="label">{ "Use it with an SDK as it is" }</p>
             <Code text={settings} label="Environment variables" />
         </SecretOnce>

@@ -7,8 +7,8 @@ use yew::prelude::*;
 
 use crate::api;
 use crate::components::chart::{Bar, Bars};
-use crate::components::meter::Meter;
-use crate::components::outlook::Outlook;
+use crate::components::meter::share_meter;
+use crate::components::outlook::outlook;
 use crate::components::range::{Range, bounds};
 use crate::components::{Button, Column, Empty, Head, Icon, SelectField, Stat, Table, show};
 use crate::hooks::{use_load, use_query};
@@ -129,7 +129,7 @@ fn Ahead(props: &AheadProps) -> Html {
 fn month(forecast: &Forecast) -> Html {
     html! {
         <>
-            <Outlook forecast={forecast.clone()} />
+            { outlook(forecast) }
             if let Some(trend) = forecast.trend_percent {
                 <p class="note">{ format!("The last seven days cost {:.0} % {} than the seven before.", trend.abs(), if trend < 0.0 { "less" } else { "more" }) }</p>
             }
@@ -299,7 +299,7 @@ fn sums_line(
             <td class="number wide">{ grouped(sums.failed) }</td>
             <td class="number wide">{ grouped(sums.input_tokens) }</td>
             <td class="number wide">{ grouped(sums.output_tokens) }</td>
-            <td class="wide share"><Meter used={share} plain=true label={percent(share)} /><span class="faint">{ percent(share) }</span></td>
+            <td class="wide share">{ share_meter(share, percent(share)) }<span class="faint">{ percent(share) }</span></td>
             <td class="number wide">{ if sums.saved == Money::ZERO { "–".to_owned() } else { with_decimals(sums.saved, places.1) } }</td>
             <td class="number">{ with_decimals(sums.cost, places.0) }</td>
         </tr>
