@@ -314,6 +314,9 @@ crate::answer! {
         /// where tokens were counted for nothing.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub purpose: Option<String>,
+        /// What its caller named in `X-Ralex-Tags`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub tags: Vec<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub team: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,8 @@ pub struct Wishes {
     pub route: Option<String>,
     /// `x-ralex-labels`: what the data is.
     pub labels: Vec<String>,
+    /// `x-ralex-tags`: words of the caller's own, to sum usage up by.
+    pub tags: Vec<String>,
     /// `x-ralex-residency`: where it must stay.
     pub residency: Option<String>,
     /// Calls of one session stay with one model where a route says so.

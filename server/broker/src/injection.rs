@@ -124,6 +124,7 @@ fn inner(request: &CallRequest, turn: &Turn, prompt: &Prompt) -> Result<CallRequ
     let told = &request.wishes;
     let wishes = Wishes {
         labels: told.labels.clone(),
+        tags: told.tags.clone(),
         residency: told.residency.clone(),
         priority: told.priority,
         // An answer for another text, however much alike, is no answer for this one.

@@ -48,6 +48,7 @@ impl Broker {
             prices: Prices::default(),
             decision: Decision::Refused { problem: Code::Unavailable },
             started_at: self.parts.clock.now(),
+            tags: request.wishes.tags.clone(),
             why: Why {
                 priority: Some(request.wishes.priority().as_str()),
                 purpose: request.purpose(),

@@ -34,6 +34,8 @@ pub struct OpenCall {
     pub prices: Prices,
     pub decision: Decision,
     pub started_at: DateTime<Utc>,
+    /// Words of the caller's own, to sum usage up by.
+    pub tags: Vec<String>,
     pub why: Why,
 }
 

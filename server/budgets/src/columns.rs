@@ -42,6 +42,7 @@ pub struct CallColumns<'a> {
     pub queued_ms: Vec<Option<i32>>,
     pub guardrails: Vec<Option<&'a str>>,
     pub purpose: Vec<Option<&'a str>>,
+    pub tags: Vec<String>,
 }
 
 impl<'a> CallColumns<'a> {
@@ -82,6 +83,7 @@ impl<'a> CallColumns<'a> {
         self.priority.push(call.why.priority);
         self.guardrails.push(call.why.guardrails.as_deref());
         self.purpose.push(call.why.purpose);
+        self.tags.push(array(call.tags.iter().map(|tag| quoted(tag))));
         self.queued_ms.push(call.why.queued_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX)));
         let (held, periods, problem) = match &call.decision {
             Decision::Open { held, periods } => (*held, periods.as_slice(), None),
@@ -92,6 +94,11 @@ impl<'a> CallColumns<'a> {
         self.budget_ids.push(array(periods.iter().map(|period| period.budget.to_string())));
         self.budget_starts.push(array(periods.iter().map(|period| period.starts_at.to_rfc3339())));
     }
+}
+
+/// An element of an array's text form.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
 }
 
 /// The text form of a PostgreSQL array, for elements that need no quotes.

@@ -80,6 +80,7 @@ fn call(listed: sql::Listed) -> Result<Call, Problem> {
         attempts: u32::try_from(listed.attempts).unwrap_or(0),
         cached: listed.cached,
         purpose: listed.purpose,
+        tags: listed.tags,
     })
 }
 

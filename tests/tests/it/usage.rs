@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ralex_tests::app::{App, Dialect, nanos, run, text, until};
 use ralex_tests::upstream::Upstream;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 async fn busy() -> App {
@@ -142,4 +143,35 @@ async fn a_budgets_end_is_foretold_and_what_if_is_asked() {
     assert!(said.contains("blue") && said.contains("$1000"), "{said}");
     let said = shell(&app, &["usage", "calls", "--team", "red", "--format", "csv"]).await;
     assert_eq!(said.lines().count(), 2, "{said}");
+}
+
+#[tokio::test]
+async fn tags_of_a_call_are_kept_with_it_and_sum_up_its_cost() {
+    let app = App::start().await;
+    let upstream = Upstream::start("127.0.0.1:0").unwrap();
+    app.provider("scripted", "openai_compatible", &upstream, "sk-canary").await;
+    let token = app.token("blue").await;
+    let ask = async |tags: &str| {
+        let path = Dialect::Chat.path("scripted", false);
+        let body = Dialect::Chat.body("scripted", "Hello");
+        let request = token.client.request(Method::POST, &path).json(&body);
+        token.client.answered(request.header("x-ralex-tags", tags)).await
+    };
+    ask("nightly, feature=\"search\\, nightly").await.ok();
+    ask("nightly").await.ok();
+    ask("").await.ok();
+    let usage = app.owner.get("usage?group_by=tag").await.ok();
+    let rows: Vec<_> =
+        usage["rows"].as_array().unwrap().iter().map(|row| text(row, "key")).collect();
+    assert_eq!(rows, ["nightly", "feature=\"search\\"], "{usage}");
+    assert_eq!((&usage["rows"][0]["calls"], &usage["total"]["calls"]), (&json!(2), &json!(3)));
+    let only = app.owner.get("usage?tag=nightly").await.ok();
+    assert_eq!(only["total"]["calls"], 2, "{only}");
+    let first = app.owner.all("calls").await.pop().unwrap();
+    assert_eq!(first["tags"], json!(["nightly", "feature=\"search\\"]));
+    for tags in ["x".repeat(65), (0..11).map(|tag| format!("t{tag},")).collect()] {
+        let refused = ask(&tags).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(refused.text.contains("x-ralex-tags"), "{refused:?}");
+    }
 }

@@ -297,6 +297,7 @@ fn embedding(
     let told = &request.wishes;
     let wishes = Wishes {
         labels: told.labels.clone(),
+        tags: told.tags.clone(),
         residency: told.residency.clone(),
         priority: priority.or(told.priority),
         headers: told.headers.clone(),

@@ -29,6 +29,7 @@ pub(crate) struct Listed {
     pub attempts: i32,
     pub cached: Option<String>,
     pub purpose: Option<String>,
+    pub tags: Vec<String>,
 }
 
 /// Which calls to list, the newest first: one, or those before one.
@@ -58,7 +59,7 @@ pub(crate) async fn calls(
                c.input_tokens + c.cache_read_tokens + c.cache_write_tokens as "input_tokens!",
                c.output_tokens, c.estimated, c.held as "held: Money", c.cost as "cost: Money",
                c.first_byte_ms, c.duration_ms, c.problem, c.asked_model, c.route, c.attempts,
-               c.cached, c.purpose
+               c.cached, c.purpose, c.tags
            from call c
            left join team t on t.org_id = c.org_id and t.id = c.team_id
            left join token k on k.org_id = c.org_id and k.id = c.token_id

@@ -259,6 +259,7 @@ impl World {
             },
             // Long enough ago for the sweeper, whose nodes here never beat.
             started_at: Utc::now() - chrono::TimeDelta::minutes(2),
+            tags: Vec::new(),
             why: Why::default(),
         }
     }

@@ -144,6 +144,9 @@ async fn call(
     broker.call(CallRequest { signed_in, org, at, inbound, body, wishes, meaning }).await
 }
 
+/// Usage is summed up by each tag of a call on its own, so there have to be few.
+const MOST_TAGS: usize = 10;
+const LONGEST_TAG: usize = 64;
 /// Headers that no condition of a route may read.
 const CREDENTIALS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
@@ -156,6 +159,25 @@ fn meaning(request: &HttpRequest) -> String {
     values.chain([query]).collect::<Vec<_>>().join("\n")
 }
 
+/// Words of the caller's own, separated by commas. Each is kept once.
+fn tags(text: &str) -> Result<Vec<String>, Problem> {
+    let mut tags: Vec<String> = Vec::new();
+    for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
+        if tag.len() > LONGEST_TAG {
+            let rule = format!("has a tag of more than {LONGEST_TAG} characters");
+            return Err(Problem::field("x-ralex-tags", rule));
+        }
+        if !tags.iter().any(|known| known == tag) {
+            tags.push(tag.to_owned());
+        }
+    }
+    if tags.len() > MOST_TAGS {
+        let rule = format!("has more than {MOST_TAGS} tags");
+        return Err(Problem::field("x-ralex-tags", rule));
+    }
+    Ok(tags)
+}
+
 /// What the headers ask for beside the request itself.
 pub(super) fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
     let text = |name: &str| {
@@ -163,6 +185,7 @@ pub(super) fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
         (!value.is_empty()).then(|| value.to_owned())
     };
     let labels = text("x-ralex-labels").unwrap_or_default();
+    let tags = tags(&text("x-ralex-tags").unwrap_or_default())?;
     let priority = match text("x-ralex-priority") {
         Some(named) => match Priority::named(&named) {
             None => return Err(Problem::field("x-ralex-priority", "must be high, normal or low")),
@@ -194,6 +217,7 @@ pub(super) fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
             .filter(|it| !it.is_empty())
             .map(str::to_owned)
             .collect(),
+        tags,
         residency: text("x-ralex-residency"),
         session: text("x-ralex-session"),
         escalate,

@@ -45,6 +45,8 @@ pub fn command() -> Command {
             "ACTION",
             "Only this action (budget.created), or a subject's (budget.*)",
         ))
+        .arg(option("target", "TARGET", "Only what was done to this (budget:<id>, or budget:*)"))
+        .arg(option("outcome", "OUTCOME", "Only what ended so: success, intent, denied or error"))
         .arg(time("from", "At this time or later (2026-03-01T00:00:00Z)"))
         .arg(time("to", "Before this time"))
         .arg(
@@ -77,6 +79,8 @@ async fn export(api: &Api, matches: &ArgMatches) -> anyhow::Result<()> {
         format: format.unwrap_or_default(),
         actor: text("actor"),
         action: text("action"),
+        target: text("target"),
+        outcome: text("outcome"),
         from: time("from"),
         to: time("to"),
         after: matches.get_one::<u64>("after").copied(),
