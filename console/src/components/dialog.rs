@@ -11,7 +11,9 @@ use yew::prelude::*;
 use super::banner::Failed;
 use super::button::{Button, IconButton, Kind};
 use super::icon::Icon;
+use crate::api::client::Reply;
 use crate::hooks::input::unique;
+use crate::hooks::use_action;
 
 /// Whether somebody has typed into a dialog.
 type Typed = Rc<RefCell<bool>>;
@@ -147,5 +149,32 @@ pub fn Confirm(props: &ConfirmProps) -> Html {
                 </Button>
             </footer>
         </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct ConfirmDeleteProps {
+    pub title: AttrValue,
+    /// What will happen, in numbers where there are any.
+    pub children: Html,
+    pub verb: AttrValue,
+    pub delete: Callback<(), Reply<()>>,
+    pub ondone: Callback<()>,
+    pub onclose: Callback<()>,
+}
+
+/// Asks before something goes, and takes it away; a failure stays in sight.
+#[component]
+pub fn ConfirmDelete(props: &ConfirmDeleteProps) -> Html {
+    let deletion = use_action(props.ondone.clone());
+    let (running, problem) = (deletion.running(), deletion.problem());
+    let onconfirm = {
+        let delete = props.delete.clone();
+        Callback::from(move |()| deletion.run(delete.emit(())))
+    };
+    html! {
+        <Confirm title={props.title.clone()} verb={props.verb.clone()} {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+            { props.children.clone() }
+        </Confirm>
     }
 }

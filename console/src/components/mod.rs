@@ -30,7 +30,7 @@ pub use badge::{Badge, Tone};
 pub use banner::{Banner, Failed};
 pub use button::{Button, IconButton, Kind, Switch};
 pub use code::Code;
-pub use dialog::{Confirm, Dialog, Drawer};
+pub use dialog::{Confirm, ConfirmDelete, Dialog, Drawer};
 pub use empty::Empty;
 pub use field::{Check, SelectField, TextArea, TextField};
 pub use form::Form;

@@ -11,7 +11,7 @@ use super::budget_increase::IncreaseDialog;
 use crate::api;
 use crate::components::meter::meter;
 use crate::components::{
-    Badge, Button, Confirm, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, When, show,
+    Badge, Button, ConfirmDelete, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, When, show,
     use_toast,
 };
 use crate::hooks::{keep, use_action, use_load};
@@ -74,7 +74,7 @@ pub fn BudgetsPage() -> Html {
                 Over::Beside(budget) => html! { <AdjustmentsDialog budget={budget.clone()} onchange={done} onclose={close} /> },
                 Over::Forecast(budget) => html! { <ForecastDialog budget={budget.clone()} onclose={close} /> },
                 Over::Increase(budget) => html! { <IncreaseDialog budget={budget.clone()} ondone={done} onclose={close} /> },
-                Over::Delete(budget) => html! { <Delete budget={budget.clone()} ondone={done} onclose={close} /> },
+                Over::Delete(budget) => delete_dialog(&org.slug(), budget, &done, close),
             } }
         </>
     }
@@ -222,31 +222,21 @@ fn Editor(props: &EditorProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct DeleteProps {
-    budget: Budget,
-    ondone: Callback<AttrValue>,
+fn delete_dialog(
+    org: &str,
+    budget: &Budget,
+    ondone: &Callback<AttrValue>,
     onclose: Callback<()>,
-}
-
-#[component]
-fn Delete(props: &DeleteProps) -> Html {
-    let slug = use_org().slug();
-    let Budget { id, scope_name, limit, hard, .. } = props.budget.clone();
-    let often = often(&props.budget);
-    let delete = {
-        let name = scope_name.clone();
-        use_action(
-            props.ondone.reform(move |()| format!("The budget of {name} is deleted.").into()),
-        )
-    };
-    let (running, problem) = (delete.running(), delete.problem());
-    let onconfirm = Callback::from(move |()| {
-        delete.run(api::budgets::delete(&slug, id));
-    });
+) -> Html {
+    let Budget { id, scope_name, limit, hard, .. } = budget.clone();
+    let often = often(budget);
+    let said = AttrValue::from(format!("The budget of {scope_name} is deleted."));
+    let ondone = ondone.reform(move |()| said.clone());
+    let org = org.to_owned();
+    let delete = Callback::from(move |()| api::budgets::delete(&org, id));
     html! {
-        <Confirm title={format!("Delete the budget of {scope_name}?")} verb="Delete budget" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete title={format!("Delete the budget of {scope_name}?")} verb="Delete budget" {delete} {ondone} {onclose}>
             <p>{ format!("Its limit of {} {} no longer {}. What was spent stays in the records.", short(limit), often, if hard { "holds" } else { "tells" }) }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }

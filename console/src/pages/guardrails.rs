@@ -9,8 +9,8 @@ use super::guardrail_form::GuardrailForm;
 use super::guardrail_tester::Tester;
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, Confirm, Empty, Head, Icon, IconButton, Kind, More, Table, Tone, show,
-    use_toast,
+    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table, Tone,
+    show, use_toast,
 };
 use crate::hooks::{Pages, keep, use_action, use_load, use_pages};
 use crate::session::use_org;
@@ -71,7 +71,7 @@ pub fn GuardrailsPage() -> Html {
                         Over::Nothing => Html::default(),
                         Over::Create => html! { <GuardrailForm packs={packs.items.clone()} guardrail={None::<Guardrail>} ondone={done.clone()} {onclose} /> },
                         Over::Edit(guardrail) => html! { <GuardrailForm packs={packs.items.clone()} guardrail={Some((**guardrail).clone())} ondone={done.clone()} {onclose} /> },
-                        Over::Delete(guardrail) => html! { <Delete guardrail={(**guardrail).clone()} ondone={done.clone()} {onclose} /> },
+                        Over::Delete(guardrail) => delete_dialog(&org.slug(), guardrail, &done, onclose),
                     } }
                 </>
             }) }
@@ -212,28 +212,20 @@ pub const fn acts(action: Action) -> (Tone, &'static str) {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct DeleteProps {
-    guardrail: Guardrail,
-    ondone: Callback<AttrValue>,
+fn delete_dialog(
+    org: &str,
+    guardrail: &Guardrail,
+    ondone: &Callback<AttrValue>,
     onclose: Callback<()>,
-}
-
-#[component]
-fn Delete(props: &DeleteProps) -> Html {
-    let slug = use_org().slug();
-    let Guardrail { id, name, scope_name, .. } = props.guardrail.clone();
-    let delete = {
-        let name = name.clone();
-        use_action(props.ondone.reform(move |()| format!("{name} is deleted.").into()))
-    };
-    let (running, problem) = (delete.running(), delete.problem());
-    let onconfirm = Callback::from(move |()| {
-        delete.run(api::guardrails::delete(&slug, id));
-    });
+) -> Html {
+    let Guardrail { id, name, scope_name, .. } = guardrail.clone();
+    let said = AttrValue::from(format!("{name} is deleted."));
+    let ondone = ondone.reform(move |()| said.clone());
+    let org = org.to_owned();
+    let delete = Callback::from(move |()| api::guardrails::delete(&org, id));
     html! {
-        <Confirm title={format!("Delete {name}?")} verb="Delete guardrail" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete title={format!("Delete {name}?")} verb="Delete guardrail" {delete} {ondone} {onclose}>
             <p>{ format!("From the next call on it is not looked for in {scope_name} any more. What other guardrails ask for stays.") }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }

@@ -5,7 +5,7 @@ use ralex_kernel::Name;
 use yew::prelude::*;
 
 use crate::api;
-use crate::components::{Confirm, Dialog, Form, TextField};
+use crate::components::{ConfirmDelete, Dialog, Form, TextField};
 use crate::hooks::input::{Input, count, needed, parses};
 use crate::hooks::{use_action, use_input};
 use crate::session::use_org;
@@ -154,29 +154,20 @@ pub fn LimitsForm(props: &LimitsProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct DeleteProps {
-    pub secret: SecretInfo,
-    pub ondone: Callback<AttrValue>,
-    pub onclose: Callback<()>,
-}
-
-#[component]
-pub fn DeleteKey(props: &DeleteProps) -> Html {
-    let org = use_org();
-    let SecretInfo { id, name, version, provider_slug, .. } = props.secret.clone();
-    let delete = {
-        let name = name.clone();
-        use_action(props.ondone.reform(move |()| format!("Key {name} is deleted.").into()))
-    };
-    let (running, problem) = (delete.running(), delete.problem());
-    let onconfirm = Callback::from(move |()| {
-        let org = org.slug();
-        delete.run(api::vault::delete(&org, id));
-    });
+pub fn delete_key(
+    org: &str,
+    secret: &SecretInfo,
+    ondone: &Callback<AttrValue>,
+    onclose: Callback<()>,
+) -> Html {
+    let SecretInfo { id, name, version, provider_slug, .. } = secret.clone();
+    let said = AttrValue::from(format!("Key {name} is deleted."));
+    let ondone = ondone.reform(move |()| said.clone());
+    let org = org.to_owned();
+    let delete = Callback::from(move |()| api::vault::delete(&org, id));
     html! {
-        <Confirm title={format!("Delete key {name}?")} verb="Delete key" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete title={format!("Delete key {name}?")} verb="Delete key" {delete} {ondone} {onclose}>
             <p>{ format!("Destroys {} for good. Calls to {provider_slug} need another key from then on.", counted(version.into(), "version")) }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }

@@ -8,7 +8,7 @@ use yew::prelude::*;
 
 use super::model_fields::{Fields, Words, use_fields};
 use crate::api;
-use crate::components::{Check, Confirm, Dialog, Form, SelectField, TextArea, TextField};
+use crate::components::{Check, ConfirmDelete, Dialog, Form, SelectField, TextArea, TextField};
 use crate::hooks::input::anything;
 use crate::hooks::{use_action, use_input, use_load};
 use crate::session::use_org;
@@ -269,29 +269,20 @@ fn pick(model: &CatalogModel, onpick: &Callback<CatalogModel>) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct DeleteProps {
-    pub model: Model,
-    pub ondone: Callback<AttrValue>,
-    pub onclose: Callback<()>,
-}
-
-#[component]
-pub fn DeleteModel(props: &DeleteProps) -> Html {
-    let org = use_org();
-    let Model { id, name, .. } = props.model.clone();
-    let delete = {
-        let name = name.clone();
-        use_action(props.ondone.reform(move |()| format!("Model {name} is deleted.").into()))
-    };
-    let (running, problem) = (delete.running(), delete.problem());
-    let onconfirm = Callback::from(move |()| {
-        let org = org.slug();
-        delete.run(api::catalog::delete_model(&org, id));
-    });
+pub fn delete_model(
+    org: &str,
+    model: &Model,
+    ondone: &Callback<AttrValue>,
+    onclose: Callback<()>,
+) -> Html {
+    let (id, name) = (model.id, &model.name);
+    let said = AttrValue::from(format!("Model {name} is deleted."));
+    let ondone = ondone.reform(move |()| said.clone());
+    let org = org.to_owned();
+    let delete = Callback::from(move |()| api::catalog::delete_model(&org, id));
     html! {
-        <Confirm title={format!("Delete model {name}?")} verb="Delete model" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete title={format!("Delete model {name}?")} verb="Delete model" {delete} {ondone} {onclose}>
             <p>{ "Calls that name it are refused from then on. Past calls keep their records and prices." }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }

@@ -10,7 +10,7 @@ use yew::prelude::*;
 use yew_router::prelude::Link;
 
 use super::model_drawer::ModelDrawer;
-use super::model_form::{DeleteModel, ModelForm};
+use super::model_form::{ModelForm, delete_model};
 use crate::api;
 use crate::components::{
     Badge, Button, Column, Empty, Failed, Head, Icon, Kind, More, SelectField, Table, TextField,
@@ -117,12 +117,13 @@ pub fn ModelsPage() -> Html {
                     </>
                 }
             }) }
-            { overlay(&over, &providers, &ondone, &onclose) }
+            { overlay(&org.slug(), &over, &providers, &ondone, &onclose) }
         </>
     }
 }
 
 fn overlay(
+    org: &str,
     over: &Over,
     providers: &[Provider],
     ondone: &Callback<AttrValue>,
@@ -135,9 +136,7 @@ fn overlay(
         Over::Edit(model) => {
             html! { <ModelForm {providers} model={Some((**model).clone())} {ondone} {onclose} /> }
         }
-        Over::Delete(model) => {
-            html! { <DeleteModel model={(**model).clone()} {ondone} {onclose} /> }
-        }
+        Over::Delete(model) => delete_model(org, model, &ondone, onclose),
     }
 }
 

@@ -7,11 +7,11 @@ use super::add_person::AddPerson;
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::{
-    Badge, Button, Column, Confirm, Empty, Head, Icon, IconButton, Kind, More, Table, When, show,
-    use_toast,
+    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table, When,
+    show, use_toast,
 };
-use crate::hooks::{Pages, keep, use_action, use_pages};
-use crate::session::{use_org, use_session};
+use crate::hooks::{Pages, keep, use_pages};
+use crate::session::{Org, use_org, use_session};
 
 const COLUMNS: [Column; 5] = [
     Column::text("Name"),
@@ -68,7 +68,7 @@ pub fn PeoplePage() -> Html {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <AddPerson ondone={done} {onclose} /> },
                 Over::Added(answer) => first_password(answer, onclose),
-                Over::Remove(member) => html! { <Remove member={(**member).clone()} ondone={removed} {onclose} /> },
+                Over::Remove(member) => remove_dialog(&org, member, &removed, onclose),
             } }
         </>
     }
@@ -131,29 +131,20 @@ fn first_password(answer: &NewMemberAnswer, onclose: Callback<()>) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct RemoveProps {
-    member: Member,
-    ondone: Callback<String>,
+fn remove_dialog(
+    org: &Org,
+    member: &Member,
+    ondone: &Callback<String>,
     onclose: Callback<()>,
-}
-
-#[component]
-fn Remove(props: &RemoveProps) -> Html {
-    let org = use_org();
-    let (user, roles) = (props.member.user.clone(), props.member.roles.len() as u64);
-    let remove = {
-        let name = user.name.to_string();
-        use_action(props.ondone.reform(move |()| name.clone()))
-    };
-    let (running, problem, name) = (remove.running(), remove.problem(), org.name());
-    let onconfirm = Callback::from(move |()| {
-        let org = org.slug();
-        remove.run(api::identity::remove_member(&org, user.id));
-    });
+) -> Html {
+    let (user, roles, name) = (member.user.clone(), member.roles.len() as u64, org.name());
+    let title = format!("Remove {}?", user.name);
+    let ondone = ondone.reform(move |()| user.name.to_string());
+    let (org, id) = (org.slug(), member.user.id);
+    let delete = Callback::from(move |()| api::identity::remove_member(&org, id));
     html! {
-        <Confirm title={format!("Remove {}?", props.member.user.name)} verb="Remove" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete {title} verb="Remove" {delete} {ondone} {onclose}>
             <p>{ format!("They lose {} in {name} within a second, and their personal tokens stop working here. What they did stays in the audit log.", crate::text::number::counted(roles, "role")) }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }

@@ -9,8 +9,8 @@ use super::token_form::{LIVES, end_of};
 use super::tokens::{TokenRow, created_dialog};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, Confirm, Dialog, Form, Head, Icon, SelectField, Table, TextField, Tone,
-    When, key_value, show, use_toast,
+    Badge, Button, Column, ConfirmDelete, Dialog, Form, Head, Icon, SelectField, Table, TextField,
+    Tone, When, key_value, show, use_toast,
 };
 use crate::hooks::input::parses;
 use crate::hooks::{keep, use_action, use_input, use_load};
@@ -102,7 +102,7 @@ fn OwnTokens() -> Html {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <CreateOwn ondone={created} {onclose} /> },
                 Over::Created(secret) => created_dialog(secret, onclose),
-                Over::Revoke(token) => html! { <RevokeOwn token={(**token).clone()} ondone={revoked} {onclose} /> },
+                Over::Revoke(token) => revoke_dialog(token, revoked, onclose),
             } }
         </section>
     }
@@ -140,24 +140,13 @@ fn CreateOwn(props: &CreateProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct RevokeProps {
-    token: Token,
-    ondone: Callback<()>,
-    onclose: Callback<()>,
-}
-
-#[component]
-fn RevokeOwn(props: &RevokeProps) -> Html {
-    let revoke = use_action(props.ondone.clone());
-    let (running, problem, id) = (revoke.running(), revoke.problem(), props.token.id);
-    let onconfirm = Callback::from(move |()| {
-        revoke.run(api::identity::revoke_own_token(id));
-    });
+fn revoke_dialog(token: &Token, ondone: Callback<()>, onclose: Callback<()>) -> Html {
+    let (id, title) = (token.id, format!("Revoke {}?", token.name));
+    let delete = Callback::from(move |()| api::identity::revoke_own_token(id));
     html! {
-        <Confirm title={format!("Revoke {}?", props.token.name)} verb="Revoke token" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
-            <p>{ format!("1 token, …{}, stops working within a second. This cannot be undone.", props.token.last_four) }</p>
-        </Confirm>
+        <ConfirmDelete {title} verb="Revoke token" {delete} {ondone} {onclose}>
+            <p>{ format!("1 token, …{}, stops working within a second. This cannot be undone.", token.last_four) }</p>
+        </ConfirmDelete>
     }
 }
 

@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::provider_timeouts::use_phases;
 use crate::api;
 use crate::api::client::Reply;
-use crate::components::{Badge, Banner, Confirm, Dialog, Form, SelectField, TextField, Tone};
+use crate::components::{Badge, Banner, ConfirmDelete, Dialog, Form, SelectField, TextField, Tone};
 use crate::hooks::input::{needed, parses};
 use crate::hooks::{use_action, use_input};
 use crate::session::use_org;
@@ -145,30 +145,21 @@ fn slug_of(kind: &ProviderKind) -> String {
     kind.as_str().replace('_', "-")
 }
 
-#[derive(Properties, PartialEq)]
-pub struct DeleteProps {
-    pub provider: Provider,
-    pub ondone: Callback<AttrValue>,
-    pub onclose: Callback<()>,
-}
-
-#[component]
-pub fn DeleteProvider(props: &DeleteProps) -> Html {
-    let org = use_org();
-    let Provider { slug, models, keys, .. } = props.provider.clone();
-    let delete = {
-        let slug = slug.clone();
-        use_action(props.ondone.reform(move |()| format!("Provider {slug} is deleted.").into()))
-    };
-    let (running, problem, title) =
-        (delete.running(), delete.problem(), format!("Delete provider {slug}?"));
-    let onconfirm = Callback::from(move |()| {
-        let (org, slug) = (org.slug(), slug.to_string());
-        delete.run(api::catalog::delete_provider(&org, &slug));
-    });
+pub fn delete_provider(
+    org: &str,
+    provider: &Provider,
+    ondone: &Callback<AttrValue>,
+    onclose: Callback<()>,
+) -> Html {
+    let Provider { slug, models, keys, .. } = provider.clone();
+    let title = format!("Delete provider {slug}?");
+    let said = AttrValue::from(format!("Provider {slug} is deleted."));
+    let ondone = ondone.reform(move |()| said.clone());
+    let org = org.to_owned();
+    let delete = Callback::from(move |()| api::catalog::delete_provider(&org, slug.as_str()));
     html! {
-        <Confirm {title} verb="Delete provider" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete {title} verb="Delete provider" {delete} {ondone} {onclose}>
             <p>{ format!("It has {} and {}. Calls to its models are refused from then on.", counted(models.into(), "model"), counted(keys.into(), "key")) }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }

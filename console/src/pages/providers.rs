@@ -4,9 +4,9 @@ use ralex_api::catalog::{Provider, ProviderKind, ProviderKindInfo, UpdateProvide
 use ralex_api::vault::SecretInfo;
 use yew::prelude::*;
 
-use super::key_forms::{DeleteKey, KeyForm, LimitsForm};
+use super::key_forms::{KeyForm, LimitsForm, delete_key};
 use super::provider_card::provider_card;
-use super::provider_form::{DeleteProvider, ProviderForm};
+use super::provider_form::{ProviderForm, delete_provider};
 use crate::api;
 use crate::components::{Button, Empty, Head, Icon, Kind, show, use_toast};
 use crate::hooks::{keep, use_action, use_load};
@@ -107,12 +107,13 @@ pub fn ProvidersPage() -> Html {
                 }
                 html! { { for providers.iter().map(|provider| provider_card(provider, kinds, keys, &doing)) } }
             }) }
-            { overlay(&over, &kinds, &ondone, &onclose) }
+            { overlay(&org.slug(), &over, &kinds, &ondone, &onclose) }
         </>
     }
 }
 
 fn overlay(
+    org: &str,
     over: &Over,
     kinds: &[ProviderKindInfo],
     ondone: &Callback<AttrValue>,
@@ -127,9 +128,7 @@ fn overlay(
         Over::EditProvider(provider) => {
             html! { <ProviderForm {kinds} provider={Some((**provider).clone())} {ondone} {onclose} /> }
         }
-        Over::DeleteProvider(provider) => {
-            html! { <DeleteProvider provider={(**provider).clone()} {ondone} {onclose} /> }
-        }
+        Over::DeleteProvider(provider) => delete_provider(org, provider, &ondone, onclose),
         Over::AddKey(provider) => {
             html! { <KeyForm provider={provider.slug.to_string()} secret={None::<SecretInfo>} hint={hint_of(&kinds, &provider.kind)} {ondone} {onclose} /> }
         }
@@ -139,9 +138,7 @@ fn overlay(
         Over::LimitKey(secret) => {
             html! { <LimitsForm secret={(**secret).clone()} {ondone} {onclose} /> }
         }
-        Over::DeleteKey(secret) => {
-            html! { <DeleteKey secret={(**secret).clone()} {ondone} {onclose} /> }
-        }
+        Over::DeleteKey(secret) => delete_key(org, secret, &ondone, onclose),
     }
 }
 

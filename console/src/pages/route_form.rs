@@ -7,7 +7,7 @@ use yew::prelude::*;
 
 use crate::api;
 use crate::components::{
-    Button, Check, Confirm, Dialog, Form, Icon, IconButton, SelectField, TextField,
+    Button, Check, ConfirmDelete, Dialog, Form, Icon, IconButton, SelectField, TextField,
 };
 use crate::hooks::input::{anything, needed};
 use crate::hooks::{keep, use_action, use_input};
@@ -275,54 +275,39 @@ pub fn AliasForm(props: &AliasProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct DeleteProps {
-    pub name: AttrValue,
-    #[prop_or_default]
-    pub target: AttrValue,
-    pub ondone: Callback<AttrValue>,
-    pub onclose: Callback<()>,
-}
-
-#[component]
-pub fn DeleteRoute(props: &DeleteProps) -> Html {
-    let (slug, name) = (use_org().slug(), props.name.clone());
-    let delete = {
-        let name = name.clone();
-        use_action(props.ondone.reform(move |()| format!("The route {name} is deleted.").into()))
-    };
-    let (running, problem) = (delete.running(), delete.problem());
-    let onconfirm = {
-        let name = name.clone();
-        Callback::from(move |()| {
-            delete.run(api::routing::delete_route(&slug, &name));
-        })
-    };
+pub fn delete_route(
+    org: &str,
+    route: &Route,
+    ondone: &Callback<AttrValue>,
+    onclose: Callback<()>,
+) -> Html {
+    let title = format!("Delete the route {}?", route.name);
+    let said = AttrValue::from(format!("The route {} is deleted.", route.name));
+    let ondone = ondone.reform(move |()| said.clone());
+    let (org, name) = (org.to_owned(), route.name.clone());
+    let delete = Callback::from(move |()| api::routing::delete_route(&org, &name));
     html! {
-        <Confirm title={format!("Delete the route {name}?")} verb="Delete route" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete {title} verb="Delete route" {delete} {ondone} {onclose}>
             <p>{ "Calls that name it are refused from then on, and names that lead to it lead nowhere." }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }
 
-#[component]
-pub fn DeleteAlias(props: &DeleteProps) -> Html {
-    let (slug, name) = (use_org().slug(), props.name.clone());
-    let delete = {
-        let name = name.clone();
-        use_action(props.ondone.reform(move |()| format!("The alias {name} is deleted.").into()))
-    };
-    let (running, problem) = (delete.running(), delete.problem());
-    let onconfirm = {
-        let name = name.clone();
-        Callback::from(move |()| {
-            delete.run(api::routing::delete_alias(&slug, &name));
-        })
-    };
+pub fn delete_alias(
+    org: &str,
+    alias: &Alias,
+    ondone: &Callback<AttrValue>,
+    onclose: Callback<()>,
+) -> Html {
+    let title = format!("Delete the alias {}?", alias.name);
+    let said = AttrValue::from(format!("The alias {} is deleted.", alias.name));
+    let ondone = ondone.reform(move |()| said.clone());
+    let (org, name) = (org.to_owned(), alias.name.clone());
+    let delete = Callback::from(move |()| api::routing::delete_alias(&org, &name));
     html! {
-        <Confirm title={format!("Delete the alias {name}?")} verb="Delete alias" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
-            <p>{ format!("Calls that name it are refused from then on; {} stays.", props.target) }</p>
-        </Confirm>
+        <ConfirmDelete {title} verb="Delete alias" {delete} {ondone} {onclose}>
+            <p>{ format!("Calls that name it are refused from then on; {} stays.", alias.target) }</p>
+        </ConfirmDelete>
     }
 }
 

@@ -4,7 +4,7 @@
 use ralex_api::routing::{Alias, Pick, Route, RouteSpec, RouteStep, UpdateRoute};
 use yew::prelude::*;
 
-use super::route_form::{AliasForm, DeleteAlias, DeleteRoute, RouteForm};
+use super::route_form::{AliasForm, RouteForm, delete_alias, delete_route};
 use super::route_preferences::Preferences;
 use super::route_report::RouteReport;
 use super::route_settings::Settings;
@@ -128,12 +128,12 @@ fn RouteList(props: &ListProps) -> Html {
                 }
             }) }
             if org.can("usage.read") { <RouteReport /> }
-            { overlay(&over, &ondone, &onclose) }
+            { overlay(&org.slug(), &over, &ondone, &onclose) }
         </>
     }
 }
 
-fn overlay(over: &Over, ondone: &Callback<AttrValue>, onclose: &Callback<()>) -> Html {
+fn overlay(org: &str, over: &Over, ondone: &Callback<AttrValue>, onclose: &Callback<()>) -> Html {
     let (ondone, onclose) = (ondone.clone(), onclose.clone());
     match over {
         Over::Nothing => Html::default(),
@@ -141,13 +141,9 @@ fn overlay(over: &Over, ondone: &Callback<AttrValue>, onclose: &Callback<()>) ->
         Over::Edit(route) => {
             html! { <RouteForm route={Some((**route).clone())} {ondone} {onclose} /> }
         }
-        Over::Delete(route) => {
-            html! { <DeleteRoute name={route.name.clone()} {ondone} {onclose} /> }
-        }
+        Over::Delete(route) => delete_route(org, route, &ondone, onclose),
         Over::AddAlias => html! { <AliasForm {ondone} {onclose} /> },
-        Over::DeleteAlias(alias) => {
-            html! { <DeleteAlias name={alias.name.clone()} target={alias.target.clone()} {ondone} {onclose} /> }
-        }
+        Over::DeleteAlias(alias) => delete_alias(org, alias, &ondone, onclose),
     }
 }
 

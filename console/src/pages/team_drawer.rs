@@ -8,7 +8,8 @@ use yew_router::prelude::*;
 use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
-    Button, Confirm, Drawer, Failed, Form, Icon, IconButton, Kind, TextField, show, use_toast,
+    Button, Confirm, ConfirmDelete, Drawer, Failed, Form, Icon, IconButton, Kind, TextField, show,
+    use_toast,
 };
 use crate::hooks::input::parses;
 use crate::hooks::{use_action, use_input, use_load};
@@ -77,6 +78,7 @@ fn Projects(props: &ProjectsProps) -> Html {
     let org = use_org();
     let adding = use_state(|| false);
     let deleting = use_state(|| None::<Project>);
+    let toast = use_toast();
     let (may_add, may_delete) = (org.can("project.create"), org.can("project.delete"));
     let close = {
         let adding = adding.clone();
@@ -93,7 +95,15 @@ fn Projects(props: &ProjectsProps) -> Html {
             tell.emit(());
         })
     };
-    let (added, deleted) = (after(&close), after(&keep));
+    let added = after(&close);
+    let deleted = |project: &Project| {
+        let (done, toast) = (after(&keep), toast.clone());
+        let said = AttrValue::from(format!("Project {} is deleted.", project.name));
+        Callback::from(move |()| {
+            toast.emit(said.clone());
+            done.emit(());
+        })
+    };
     let add = {
         let adding = adding.clone();
         Callback::from(move |()| adding.set(true))
@@ -118,7 +128,7 @@ fn Projects(props: &ProjectsProps) -> Html {
                 }) }
             </ul>
             if *adding { <AddProject team={props.team.slug.to_string()} ondone={added} oncancel={close} /> }
-            if let Some(project) = (*deleting).clone() { <DeleteProject {project} ondone={deleted} onclose={keep} /> }
+            if let Some(project) = &*deleting { { delete_project(&org.slug(), project, deleted(project), keep.clone()) } }
         </section>
     }
 }
@@ -153,33 +163,19 @@ fn AddProject(props: &AddProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct DeleteProjectProps {
-    project: Project,
+fn delete_project(
+    org: &str,
+    project: &Project,
     ondone: Callback<()>,
     onclose: Callback<()>,
-}
-
-#[component]
-fn DeleteProject(props: &DeleteProjectProps) -> Html {
-    let org = use_org().slug();
-    let toast = use_toast();
-    let name = props.project.name.to_string();
-    let delete = {
-        let (done, name) = (props.ondone.clone(), name.clone());
-        use_action(Callback::from(move |()| {
-            toast.emit(format!("Project {name} is deleted.").into());
-            done.emit(());
-        }))
-    };
-    let (running, problem, id) = (delete.running(), delete.problem(), props.project.id.to_string());
-    let onconfirm = Callback::from(move |()| {
-        delete.run(api::identity::delete_project(&org, &id));
-    });
+) -> Html {
+    let title = format!("Delete project {}?", project.name);
+    let (org, id) = (org.to_owned(), project.id.to_string());
+    let delete = Callback::from(move |()| api::identity::delete_project(&org, &id));
     html! {
-        <Confirm title={format!("Delete project {name}?")} verb="Delete project" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete {title} verb="Delete project" {delete} {ondone} {onclose}>
             <p>{ "Tokens and budgets of the project must be gone first. What it spent stays in the records." }</p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }
 

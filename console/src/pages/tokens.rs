@@ -7,10 +7,10 @@ use super::token_form::TokenForm;
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::{
-    Badge, Button, Code, Column, Confirm, Empty, Head, Icon, IconButton, Kind, More, Table, Tone,
-    When, show, use_toast,
+    Badge, Button, Code, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table,
+    Tone, When, show, use_toast,
 };
-use crate::hooks::{Pages, keep, use_action, use_now, use_pages};
+use crate::hooks::{Pages, keep, use_now, use_pages};
 use crate::session::use_org;
 
 const COLUMNS: [Column; 7] = [
@@ -66,7 +66,7 @@ pub fn TokensPage() -> Html {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <TokenForm ondone={created} {onclose} /> },
                 Over::Created(secret) => created_dialog(secret, onclose),
-                Over::Revoke(token) => html! { <Revoke token={(**token).clone()} ondone={revoked} {onclose} /> },
+                Over::Revoke(token) => revoke_dialog(&org.slug(), token, &revoked, onclose),
             } }
         </>
     }
@@ -158,33 +158,24 @@ pub fn created_dialog(secret: &str, onclose: Callback<()>) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct RevokeProps {
-    token: Token,
-    ondone: Callback<String>,
+fn revoke_dialog(
+    org: &str,
+    token: &Token,
+    ondone: &Callback<String>,
     onclose: Callback<()>,
-}
-
-#[component]
-fn Revoke(props: &RevokeProps) -> Html {
-    let org = use_org();
-    let Token { id, name, .. } = props.token.clone();
-    let revoke = {
-        let name = name.to_string();
-        use_action(props.ondone.reform(move |()| name.clone()))
-    };
-    let (running, problem) = (revoke.running(), revoke.problem());
-    let onconfirm = Callback::from(move |()| {
-        let org = org.slug();
-        revoke.run(api::identity::revoke_token(&org, id));
-    });
+) -> Html {
+    let Token { id, name, .. } = token.clone();
+    let title = format!("Revoke {name}?");
+    let ondone = ondone.reform(move |()| name.to_string());
+    let org = org.to_owned();
+    let delete = Callback::from(move |()| api::identity::revoke_token(&org, id));
     html! {
-        <Confirm title={format!("Revoke {name}?")} verb="Revoke token" {running} {problem} {onconfirm} onclose={props.onclose.clone()}>
+        <ConfirmDelete {title} verb="Revoke token" {delete} {ondone} {onclose}>
             <p>
-                { format!("1 token, …{}, stops working within a second", props.token.last_four) }
-                if let Some(used) = props.token.last_used_at { <>{ "; it was last used " }<When at={used} /></> } else { { "; it was never used" } }
+                { format!("1 token, …{}, stops working within a second", token.last_four) }
+                if let Some(used) = token.last_used_at { <>{ "; it was last used " }<When at={used} /></> } else { { "; it was never used" } }
                 { ". This cannot be undone; a program that still needs it wants a new one." }
             </p>
-        </Confirm>
+        </ConfirmDelete>
     }
 }
