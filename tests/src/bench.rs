@@ -14,6 +14,8 @@ mod peers;
 mod report;
 mod run;
 mod setting;
+mod usage;
 
 pub use report::Report;
 pub use run::{Options, run};
+pub use usage::{UsageReport, usage};

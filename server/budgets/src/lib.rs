@@ -16,6 +16,7 @@ mod charge;
 mod columns;
 mod export;
 mod follow;
+mod history;
 mod hold;
 mod increase;
 mod lease;
@@ -33,7 +34,6 @@ mod target;
 mod terms;
 #[cfg(test)]
 mod tests;
-mod usage;
 mod verify;
 
 use std::future::Future;

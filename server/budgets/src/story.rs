@@ -4,7 +4,7 @@ use ralex_api::usage::{Call, CallDetail, CallPrices, CallTry};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::sql::usage::{Story, TryRow};
+use crate::sql::history::{Story, TryRow};
 
 pub(crate) fn detail(call: Call, story: Story, rows: Vec<TryRow>) -> CallDetail {
     let tries = if rows.is_empty() {

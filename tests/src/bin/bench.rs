@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use ralex_tests::bench::{Options, run};
+use ralex_tests::bench::{Options, run, usage};
 use ralex_tests::rig::{allow_many_connections, beside_this_program, in_target};
 
 /// Measures governed calls against direct ones, on this machine, in one run.
@@ -32,6 +32,9 @@ struct Arguments {
     /// Where the figures go; `bench.json` in the build's folder, when absent.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Instead of all that, how long questions about usage take over so many calls.
+    #[arg(long, value_name = "CALLS")]
+    usage: Option<i64>,
     /// Keep the data folder, with the log and the exported bundle.
     #[arg(long)]
     keep: bool,
@@ -56,9 +59,17 @@ fn main() -> anyhow::Result<()> {
     allow_many_connections();
     // One thread: the client leaves the cores to what it measures.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(run(&options, &|step| eprintln!("· {step}")))?;
-    println!("{report}");
-    std::fs::write(&out, serde_json::to_string_pretty(&report)?)?;
+    let say = |step: &str| eprintln!("· {step}");
+    let json = if let Some(calls) = arguments.usage {
+        let report = runtime.block_on(usage(&options.ralex, calls, &say))?;
+        println!("{report}");
+        serde_json::to_string_pretty(&report)?
+    } else {
+        let report = runtime.block_on(run(&options, &say))?;
+        println!("{report}");
+        serde_json::to_string_pretty(&report)?
+    };
+    std::fs::write(&out, json)?;
     println!("\nWritten to {}", out.display());
     Ok(())
 }

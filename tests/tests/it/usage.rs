@@ -169,7 +169,7 @@ async fn tags_of_a_call_are_kept_with_it_and_sum_up_its_cost() {
     assert_eq!(only["total"]["calls"], 2, "{only}");
     let first = app.owner.all("calls").await.pop().unwrap();
     assert_eq!(first["tags"], json!(["nightly", "feature=\"search\\"]));
-    for tags in ["x".repeat(65), (0..11).map(|tag| format!("t{tag},")).collect()] {
+    for tags in ["x".repeat(65), "a,b,c,d,e,f,g,h,i,j,k".to_owned()] {
         let refused = ask(&tags).await;
         assert_eq!(refused.status, 422, "{refused:?}");
         assert!(refused.text.contains("x-ralex-tags"), "{refused:?}");

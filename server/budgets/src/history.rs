@@ -6,7 +6,7 @@ use ralex_api::usage::{Call, CallDetail, CallState, CallsQuery};
 use ralex_kernel::{CallId, Code, Problem};
 use ralex_store::problem;
 
-use crate::sql::usage as sql;
+use crate::sql::history as sql;
 use crate::{Budgets, story};
 
 impl Budgets {
