@@ -33,6 +33,8 @@ pub fn filters(query: &Query) -> Query {
     Query::default()
         .with_some("actor", query.find("actor"))
         .with_some("action", query.find("action"))
+        .with_some("target", query.find("target"))
+        .with_some("outcome", query.find("outcome"))
         .with_some("from", from.map(written))
         .with_some("to", to.map(written))
 }
@@ -74,13 +76,21 @@ struct FiltersProps {
 fn Filters(props: &FiltersProps) -> Html {
     let actor = use_input(props.query.find("actor").unwrap_or_default(), anything);
     let action = use_input(props.query.find("action").unwrap_or_default(), anything);
+    let target = use_input(props.query.find("target").unwrap_or_default(), anything);
+    let outcome = use_input(props.query.find("outcome").unwrap_or_default(), anything);
     let onsubmit = {
-        let (query, set, actor, action) =
-            (props.query.clone(), props.set.clone(), actor.clone(), action.clone());
+        let (query, set) = (props.query.clone(), props.set.clone());
+        let inputs = [
+            ("actor", actor.clone()),
+            ("action", action.clone()),
+            ("target", target.clone()),
+            ("outcome", outcome.clone()),
+        ];
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
-            let text = |input: &crate::hooks::Input| input.filled().unwrap_or_default();
-            set.emit(query.with("actor", &text(&actor)).with("action", &text(&action)));
+            set.emit(inputs.iter().fold(query.clone(), |query, (name, input)| {
+                query.with(name, &input.filled().unwrap_or_default())
+            }));
         })
     };
     html! {
@@ -88,6 +98,8 @@ fn Filters(props: &FiltersProps) -> Html {
             <form class="filter-fields" role="search" data-search="" {onsubmit}>
                 <TextField label="Actor" input={actor} placeholder="ann@example.com" />
                 <TextField label="Action" input={action} placeholder="budget.* or call.refused" />
+                <TextField label="Target" input={target} placeholder="budget:* or team:<id>" />
+                <TextField label="Outcome" input={outcome} placeholder="denied or error" />
                 <button type="submit" class="button">{ Icon::Search.show() }<span>{ "Filter" }</span></button>
             </form>
             <Range days=0 />

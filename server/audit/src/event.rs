@@ -327,6 +327,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Self; 4] = [Self::Success, Self::Intent, Self::Denied, Self::Error];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",

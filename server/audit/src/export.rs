@@ -14,8 +14,9 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use crate::bundle::{Lines, Manifest};
-use crate::filter::Filter;
+use crate::filter::{Filter, Words};
 use crate::formats::{Form, Told};
+use crate::kinds::{columns, kinds, plan_each_time};
 use crate::leaf::written_time;
 use crate::pruned::{self, Pruned};
 use crate::service::Audit;
@@ -99,14 +100,24 @@ impl Audit {
         let needed = self.flush(org).await?;
         let anchor = self.await_anchor(org, needed).await?;
         let mut tenant = self.db().tenant(org).await?;
-        let (actor, action) = (query.actor.as_deref(), query.action.as_deref());
-        let filter = Filter::read(&mut tenant, actor, action, query.from, query.to).await?;
+        let words = Words {
+            actor: query.actor.as_deref(),
+            action: query.action.as_deref(),
+            target: query.target.as_deref(),
+            outcome: query.outcome.as_deref(),
+            from: query.from,
+            to: query.to,
+        };
+        let filter = Filter::read(&mut tenant, words).await?;
         let head = head(&mut tenant, anchor.as_ref().map(|anchor| anchor.tree_size)).await?;
         let whole = query.format == ExportFormat::Jsonl;
         let next = first_index(query)?;
         let span = (next, head.size);
-        let all = whole || !pruned.is_empty();
-        let count = count(&mut tenant, &filter, span, (whole, all)).await.map_err(problem)?;
+        let count = if filter.is_empty() {
+            (head.size - next).max(0) - pruned.count_within(next, head.size)
+        } else {
+            count(&mut tenant, &filter, span, whole).await.map_err(problem)?
+        };
         let (tree_size, count) = (unsigned(head.size), unsigned(count));
         let filtered = !filter.is_empty();
         let event = Event::AuditExported { format: query.format.as_str(), filtered, tree_size };
@@ -351,34 +362,53 @@ async fn count(
     tenant: &mut Tenant,
     filter: &Filter,
     (from, size): (i64, i64),
-    (whole, counted): (bool, bool),
+    whole: bool,
 ) -> Result<i64, sqlx::Error> {
     let org = tenant.org();
-    if filter.is_empty() && !counted {
-        return Ok((size - from).max(0));
-    }
+    let kinds = if filter.is_of_time_only() {
+        plan_each_time(tenant).await?;
+        None
+    } else {
+        Some(columns(&kinds(tenant, org, filter).await?))
+    };
+    let (actions, outcomes) = kinds.unzip();
+    let (first, last) = filter.ids();
     sqlx::query_scalar!(
-        r#"select count(*) as "count!"
-           from audit_leaf l
-           join audit_event e on e.org_id = l.org_id and e.id = l.event_id
-           where l.org_id = $1 and l.leaf_index < $2 and l.leaf_index >= $10
-             and (($3::text is null or e.actor_kind = $3)
-             and ($4::uuid is null or e.actor_id = $4)
-             and ($5::text is null or e.action = $5)
-             and ($6::text is null or starts_with(e.action, $6))
-             and ($7::timestamptz is null or e.occurred_at >= $7)
-             and ($8::timestamptz is null or e.occurred_at < $8)
-             or ($9 and e.action = 'audit.key_rotated'))"#,
+        r#"select (select count(*)
+               from audit_event e
+               join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
+               where e.org_id = $1 and l.leaf_index < $2 and l.leaf_index >= $3
+                 and (not $4 or e.action <> 'audit.key_rotated')
+                 and ($5::text[] is null
+                      or (e.action, e.outcome) in (select * from unnest($5, $6::text[])))
+                 and ($7::text is null or e.actor_kind = $7)
+                 and ($8::uuid is null or e.actor_id = $8)
+                 and ($9::uuid is null or e.call_id = $9)
+                 and ($10::text is null or e.target collate "C" = $10)
+                 and ($11::text is null or starts_with(e.target, $11))
+                 and ($12::timestamptz is null or e.occurred_at >= $12)
+                 and ($13::timestamptz is null or e.occurred_at < $13)
+                 and ($14::uuid is null or e.id >= $14) and ($15::uuid is null or e.id < $15))
+             + (select count(*)
+               from audit_event e
+               join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
+               where e.org_id = $1 and l.leaf_index < $2 and l.leaf_index >= $3
+                 and $4 and e.action = 'audit.key_rotated') as "count!""#,
         org as _,
         size,
+        from,
+        whole,
+        actions.as_deref(),
+        outcomes.as_deref(),
         filter.actor_kind,
         filter.actor_id,
-        filter.action,
-        filter.action_prefix,
+        filter.call,
+        filter.target,
+        filter.target_prefix,
         filter.from,
         filter.to,
-        whole,
-        from,
+        first,
+        last,
     )
     .fetch_one(&mut **tenant)
     .await
@@ -399,16 +429,19 @@ async fn rows(
                         and ($5::uuid is null or e.actor_id = $5)
                         and ($6::text is null or e.action = $6)
                         and ($7::text is null or starts_with(e.action, $7))
-                        and ($8::timestamptz is null or e.occurred_at >= $8)
-                        and ($9::timestamptz is null or e.occurred_at < $9)
-                        or ($11 and e.action = 'audit.key_rotated'))
+                        and ($8::text is null or e.target = $8)
+                        and ($9::text is null or starts_with(e.target, $9))
+                        and ($10::text is null or e.outcome = $10)
+                        and ($11::timestamptz is null or e.occurred_at >= $11)
+                        and ($12::timestamptz is null or e.occurred_at < $12)
+                        or ($14 and e.action = 'audit.key_rotated'))
                        then e.leaf end as "leaf?"
            from audit_leaf l
            left join audit_event e on e.org_id = l.org_id and e.id = l.event_id
            left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
            left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
            where l.org_id = $1 and l.leaf_index >= $2 and l.leaf_index < $3
-           order by l.leaf_index limit $10"#,
+           order by l.leaf_index limit $13"#,
         org as _,
         from,
         size,
@@ -416,6 +449,9 @@ async fn rows(
         filter.actor_id,
         filter.action,
         filter.action_prefix,
+        filter.target,
+        filter.target_prefix,
+        filter.outcome,
         filter.from,
         filter.to,
         PAGE,

@@ -17,6 +17,7 @@ mod export;
 mod filter;
 mod formats;
 mod keys;
+mod kinds;
 mod leaf;
 mod list;
 mod nodes;

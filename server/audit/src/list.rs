@@ -9,7 +9,8 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::filter::Filter;
+use crate::filter::{Filter, Words};
+use crate::kinds::{columns, kinds, plan_each_time};
 use crate::service::Audit;
 use crate::tree::Range;
 
@@ -20,8 +21,15 @@ impl Audit {
         tenant: &mut Tenant,
         query: &AuditQuery,
     ) -> Result<Page<AuditEntry>, Problem> {
-        let (actor, action) = (query.actor.as_deref(), query.action.as_deref());
-        let filter = Filter::read(&mut *tenant, actor, action, query.from, query.to).await?;
+        let words = Words {
+            actor: query.actor.as_deref(),
+            action: query.action.as_deref(),
+            target: query.target.as_deref(),
+            outcome: query.outcome.as_deref(),
+            from: query.from,
+            to: query.to,
+        };
+        let filter = Filter::read(&mut *tenant, words).await?;
         let cursor = read_cursor(query.cursor.as_deref())?;
         let size = PageQuery { cursor: None, limit: query.limit }.size();
         let org = tenant.org();
@@ -75,6 +83,12 @@ async fn page(
     limit: i64,
 ) -> Result<Vec<AuditEntry>, sqlx::Error> {
     let (first, last) = filter.ids();
+    let span = (first, last.into_iter().chain(before).min());
+    let ids = if filter.is_of_time_only() {
+        newest(&mut *conn, org, filter, span, limit).await?
+    } else {
+        newest_of_kinds(&mut *conn, org, filter, span, limit).await?
+    };
     let rows = sqlx::query!(
         r#"select e.id as "id: EventId", l.leaf_index as "leaf_index?", e.occurred_at,
                   e.actor_kind, e.actor_id, e.action, e.outcome, e.target, e.leaf,
@@ -83,28 +97,10 @@ async fn page(
            left join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
            left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
            left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
-           where e.org_id = $1
-             and ($2::uuid is null or e.id < $2)
-             and ($3::text is null or e.actor_kind = $3)
-             and ($4::uuid is null or e.actor_id = $4)
-             and ($5::text is null or e.action = $5)
-             and ($6::text is null or starts_with(e.action, $6))
-             and ($7::timestamptz is null or e.occurred_at >= $7)
-             and ($8::timestamptz is null or e.occurred_at < $8)
-             and ($9::uuid is null or e.id >= $9)
-             and ($10::uuid is null or e.id < $10)
-           order by e.id desc limit $11"#,
+           where e.org_id = $1 and e.id = any($2)
+           order by e.id desc"#,
         org as _,
-        before,
-        filter.actor_kind,
-        filter.actor_id,
-        filter.action,
-        filter.action_prefix,
-        filter.from,
-        filter.to,
-        first,
-        last,
-        limit,
+        &ids,
     )
     .fetch_all(conn)
     .await?;
@@ -122,6 +118,87 @@ async fn page(
             record: serde_json::from_slice(&row.leaf).unwrap_or_else(|_| unreadable(&row.leaf)),
         })
         .collect())
+}
+
+/// The newest events of a span of ids, which bounds their times already. Bare comparisons of the
+/// times would be a second narrowing to the planner, which then reads the whole span to sort it.
+async fn newest(
+    conn: &mut PgConnection,
+    org: OrgId,
+    filter: &Filter,
+    (first, before): (Option<Uuid>, Option<Uuid>),
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    plan_each_time(conn).await?;
+    sqlx::query_scalar!(
+        "select id from audit_event
+         where org_id = $1
+           and ($2::uuid is null or id >= $2) and ($3::uuid is null or id < $3)
+           and coalesce(occurred_at >= $4, true) and coalesce(occurred_at < $5, true)
+         order by id desc limit $6",
+        org as _,
+        first,
+        before,
+        filter.from,
+        filter.to,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The newest of each kind that the filter can meet, and of these the newest. Where both an actor
+/// and a target are named, the planner may know which of them is the rarer.
+async fn newest_of_kinds(
+    conn: &mut PgConnection,
+    org: OrgId,
+    filter: &Filter,
+    (first, before): (Option<Uuid>, Option<Uuid>),
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    let (actions, outcomes) = columns(&kinds(&mut *conn, org, filter).await?);
+    let (target_from, target_to) = filter.targets().unzip();
+    sqlx::query_scalar!(
+        r#"select found.id from unnest($2::text[], $3::text[]) as k (action, outcome)
+           cross join unnest(array[$9::uuid], array[$11::text]) as a (actor_id, target)
+           cross join lateral (
+               select e.id from audit_event e
+               where e.org_id = $1 and e.action = k.action and e.outcome = k.outcome
+                 and ($4::uuid is null or e.id >= $4) and ($5::uuid is null or e.id < $5)
+                 and coalesce(e.occurred_at >= $6, true) and coalesce(e.occurred_at < $7, true)
+                 and ($8::text is null or e.actor_kind = $8)
+                 and ($8 is null or $9::uuid is null and e.actor_id is null
+                      or $9 is not null and $11 is null and e.actor_id = a.actor_id
+                      or $9 is not null and $11 is not null and e.actor_id = $9)
+                 and ($10::uuid is null or e.call_id = $10)
+                 and ($11 is null or $8 is null and e.target collate "C" = a.target
+                      or $8 is not null and e.target collate "C" = $11)
+                 and ($12::text is null or e.target collate "C" >= $12)
+                 and ($13::text is null or e.target collate "C" < $13)
+                 and ($10 is not null or $11 is null and $12 is null
+                      or e.target not like 'call:%')
+                 and coalesce(starts_with(e.target, $14), $14 is null)
+               order by case when $8 = 'system' then e.actor_id end desc, e.id desc
+               limit $15) as found
+           order by found.id desc limit $15"#,
+        org as _,
+        &actions,
+        &outcomes,
+        first,
+        before,
+        filter.from,
+        filter.to,
+        filter.actor_kind,
+        filter.actor_id,
+        filter.call,
+        filter.target,
+        target_from,
+        target_to,
+        filter.target_prefix,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 /// A leaf that was altered need not be JSON any more; it is shown as it is.

@@ -42,13 +42,18 @@ impl Pruned {
         Self { ranges: joined, newest }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
-    }
-
     pub fn has(&self, index: u64) -> bool {
         let after = self.ranges.partition_point(|(first, _)| *first <= index);
         after.checked_sub(1).and_then(|at| self.ranges.get(at)).is_some_and(|it| index <= it.1)
+    }
+
+    /// How many from the first place on and before the second.
+    pub fn count_within(&self, from: i64, before: i64) -> i64 {
+        let whole = |place: u64| i64::try_from(place).unwrap_or(i64::MAX);
+        let within = |(first, last): &(u64, u64)| {
+            (whole(last.saturating_add(1)).min(before) - whole(*first).max(from)).max(0)
+        };
+        self.ranges.iter().map(within).sum()
     }
 
     pub fn count(&self) -> u64 {
@@ -96,6 +101,9 @@ mod tests {
         let places: Vec<u64> = (0..15).filter(|index| pruned.has(*index)).collect();
         assert_eq!(places, [0, 1, 2, 3, 4, 8, 9, 10, 11, 12]);
         assert_eq!(pruned.count(), 10);
+        let parts = [(0, 15), (2, 9), (5, 8), (12, 40)];
+        let counts = parts.map(|(from, before)| pruned.count_within(from, before));
+        assert_eq!(counts, [10, 4, 0, 1]);
         assert!(!Pruned::default().has(0));
     }
 }

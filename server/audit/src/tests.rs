@@ -16,6 +16,7 @@ use crate::{Audit, Author, Entry, Event, Signer, record, record_all};
 mod keys;
 mod kills;
 mod proofs;
+mod searching;
 mod tampering;
 mod witnesses;
 

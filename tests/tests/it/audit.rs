@@ -1,6 +1,7 @@
 //! The audit log: nothing changes without an entry, and no entry changes unnoticed.
 
 mod kept;
+mod search;
 
 use std::collections::BTreeSet;
 use std::fs;
