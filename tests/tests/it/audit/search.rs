@@ -9,9 +9,9 @@ use super::exported;
 async fn a_search_finds_by_target_and_by_outcome() {
     let (app, _bundle) = exported().await;
     let team = app.owner.post("teams", &json!({ "slug": "sought", "name": "Sought" })).await.ok();
-    let target = format!("team:{}", text(&team["id"]));
+    let target = format!("team:{}", text(&team, "id"));
     let of_team = app.owner.all(&format!("audit?target={target}")).await;
-    let actions: Vec<&str> = of_team.iter().map(|entry| text(&entry["action"])).collect();
+    let actions: Vec<String> = of_team.iter().map(|entry| text(entry, "action")).collect();
     assert_eq!(actions, ["team.created"], "{of_team:?}");
 
     let all = app.owner.all("audit").await;
