@@ -46,15 +46,11 @@ struct Read {
 impl World {
     async fn search(&self, query: &AuditQuery) -> Result<(Vec<AuditEntry>, Read), Problem> {
         let mut tenant = self.database.db().tenant(self.org).await.unwrap();
+        // What was read before on this connection may still be counted with it.
+        let before = read_so_far(&mut tenant).await;
         let page = self.audit.list(&mut tenant, query).await?;
-        let read = sqlx::query_as!(
-            Read,
-            r#"select seq_scan as "scans!", seq_tup_read + idx_tup_fetch as "rows!"
-               from pg_stat_xact_user_tables where relname = 'audit_event'"#
-        )
-        .fetch_one(&mut *tenant)
-        .await
-        .unwrap();
+        let after = read_so_far(&mut tenant).await;
+        let read = Read { scans: after.scans - before.scans, rows: after.rows - before.rows };
         tenant.rollback().await.unwrap();
         Ok((page.items, read))
     }
@@ -75,6 +71,17 @@ impl World {
         let all: Vec<uuid::Uuid> = rows.iter().map(|row| row.get("id")).collect();
         (all.iter().take(limit).copied().collect(), all.len())
     }
+}
+
+async fn read_so_far(conn: &mut PgConnection) -> Read {
+    sqlx::query_as!(
+        Read,
+        r#"select seq_scan as "scans!", seq_tup_read + idx_tup_fetch as "rows!"
+           from pg_stat_xact_user_tables where relname = 'audit_event'"#
+    )
+    .fetch_one(conn)
+    .await
+    .unwrap()
 }
 
 /// `actor action target outcome`, where `-` is nothing.
