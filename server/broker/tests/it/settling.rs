@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use ralex_access::Access;
 use ralex_api::usage::{CallState, UsageQuery};
 use ralex_broker::Answered;
-use ralex_kernel::{Code, Money};
+use ralex_kernel::{Clock, Code, Money};
+use ralex_usage::Usage;
 
 use crate::world::World;
 
@@ -52,9 +53,11 @@ async fn what_costs_nothing_needs_nothing_left_in_a_budget() {
     assert_eq!((budget.spent, budget.held), (Money::ZERO, Money::ZERO));
     // It is in the record for what it is, and no call of those that usage counts.
     assert_eq!(world.log("call.opened").await.last().unwrap()["purpose"], "count");
-    let usage = world.budgets.usage(&Access::internal(world.org), &UsageQuery::default()).await;
-    assert_eq!(usage.unwrap().total.calls, 0);
-    let numbers = world.budgets.numbers(&Access::internal(world.org)).await.unwrap();
+    let (usage, scope) =
+        (Usage::new(world.database.db(), Clock::system()), Access::internal(world.org));
+    let report = usage.report(&scope, &UsageQuery::default()).await;
+    assert_eq!(report.unwrap().total.calls, 0);
+    let numbers = usage.numbers(&scope).await.unwrap();
     assert_eq!((numbers.today.calls, numbers.today.refused), (0, 1));
     world.adds_up().await;
 }
