@@ -144,6 +144,8 @@ impl Walk {
     /// What the whole comes to, after the last line.
     pub fn total(&self) -> Result<String, Bad> {
         let manifest = self.manifest.clone().unwrap_or_default();
+        // First what names a place: the counts below only say that something is missing.
+        self.check_gone(&manifest)?;
         if manifest.count != self.events {
             return Err(Bad {
                 index: manifest.first_index,
@@ -159,7 +161,6 @@ impl Walk {
                 reason: "the manifest names a key that the log does not name".to_owned(),
             });
         }
-        self.check_gone(&manifest)?;
         let pruned = manifest.pruned;
         let what = match (manifest.filtered, pruned) {
             (true, 0) => "; the filter left out the other events".to_owned(),
