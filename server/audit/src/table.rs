@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ralex_kernel::Problem;
+use ralex_kernel::sheet::harmless;
 use serde_json::Value;
 
 use crate::export::{Row, unwritable};
@@ -73,11 +74,6 @@ fn fields(row: &Row, leaf: &[u8]) -> Vec<String> {
         text("/detail"),
         STANDARD.encode(&row.hash),
     ]
-}
-
-/// A spreadsheet takes a cell that starts like this for a formula; an apostrophe makes it text.
-fn harmless(cell: String) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{cell}") } else { cell }
 }
 
 #[cfg(test)]
