@@ -67,6 +67,23 @@ impl Database {
         let options = self.cluster.clone().database(&self.name);
         must(options.connect().await, "the test database does not answer")
     }
+
+    /// Returns once a statement in this database waits for a row or lock that another one holds.
+    pub async fn until_someone_waits_for_a_lock(&self) {
+        let mut conn = self.owner().await;
+        for _ in 0..1_000 {
+            let waiting = sqlx::query_scalar!(
+                r#"select exists (select from pg_stat_activity
+                     where datname = current_database() and wait_event_type = 'Lock')
+                   as "waiting!""#
+            );
+            if must(waiting.fetch_one(&mut conn).await, "the activity is not told") {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        must::<(), _>(Err("ten seconds"), "nobody waits for a lock");
+    }
 }
 
 impl Drop for Database {

@@ -47,10 +47,11 @@ impl Vault {
         now: DateTime<Utc>,
     ) -> Result<Known, Problem> {
         let mut tx = self.0.db.system("look for an answer given before").await?;
-        sql::answers::forget_answers(&mut tx, now - REMEMBERED).await.map_err(problem)?;
-        let abandoned = now - ABANDONED;
-        let begun =
-            sql::answers::begin_answer(&mut tx, attempt, now, abandoned).await.map_err(problem)?;
+        let (abandoned, forgotten) = (now - ABANDONED, now - REMEMBERED);
+        sql::answers::forget_answers(&mut tx, forgotten).await.map_err(problem)?;
+        let begun = sql::answers::begin_answer(&mut tx, attempt, now, abandoned, forgotten)
+            .await
+            .map_err(problem)?;
         if begun {
             tx.commit().await.map_err(problem)?;
             return Ok(Known::New);
@@ -153,6 +154,26 @@ mod tests {
         assert_eq!(other.code, Code::IdempotencyKeyReused);
         let later = now + REMEMBERED + TimeDelta::seconds(1);
         assert_eq!(vault.begin_attempt(&one, later).await.unwrap(), Known::New);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_answer_that_is_too_old_is_not_given_though_its_row_could_not_be_cleared_away() {
+        let database = Database::fresh().await;
+        let vault = vault(&database).await;
+        let (one, now) = (attempt("k", b"body"), Utc::now());
+        vault.begin_attempt(&one, now).await.unwrap();
+        vault.finish_attempt(&one, 201, b"{}").await.unwrap();
+        let db = database.db();
+        let mut holder = db.system("hold the row as another request would").await.unwrap();
+        sql::answers::finish_answer(&mut holder, &one, 201, b"held").await.unwrap();
+        let waiting = {
+            let (vault, one) = (vault.clone(), one.clone());
+            let later = now + REMEMBERED + TimeDelta::seconds(1);
+            tokio::spawn(async move { vault.begin_attempt(&one, later).await })
+        };
+        database.until_someone_waits_for_a_lock().await;
+        drop(holder);
+        assert_eq!(waiting.await.unwrap().unwrap(), Known::New);
     }
 
     #[tokio::test(flavor = "multi_thread")]

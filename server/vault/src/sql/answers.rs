@@ -11,22 +11,27 @@ pub struct AnswerRow {
     pub answer: Option<Vec<u8>>,
 }
 
-/// Claims a key for a request; false where it is taken. One that was abandoned is free.
+/// Claims a key for a request; false where it is taken. One that was abandoned is free, and so is
+/// one that is too old, whether or not it was cleared away yet.
 pub async fn begin_answer(
     conn: &mut PgConnection,
     attempt: &Attempt,
     now: DateTime<Utc>,
     abandoned: DateTime<Utc>,
+    forgotten: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "insert into idempotency (caller, key, request_hash, created_at) values ($1, $2, $3, $4)
-         on conflict (caller, key) do update set created_at = $4, request_hash = $3
-         where idempotency.status is null and idempotency.created_at < $5",
+         on conflict (caller, key) do update
+            set created_at = $4, request_hash = $3, status = null, answer = null
+         where idempotency.created_at < $6
+            or (idempotency.status is null and idempotency.created_at < $5)",
         attempt.caller,
         attempt.key,
         attempt.request,
         now,
         abandoned,
+        forgotten,
     )
     .execute(conn)
     .await?;
@@ -76,7 +81,8 @@ pub async fn forget_answer(conn: &mut PgConnection, attempt: &Attempt) -> Result
     .map(drop)
 }
 
-/// Forgets some answers that are too old; whoever begins one clears away a few.
+/// Forgets some answers that are too old; whoever begins one clears away a few, and leaves those
+/// that another one holds.
 pub async fn forget_answers(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
