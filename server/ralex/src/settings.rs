@@ -16,13 +16,14 @@ use ipnet::IpNet;
 use ralex_audit::Witness;
 use ralex_broker::{Places, Resilience};
 use ralex_kernel::{Email, Secret, Slug};
+use ralex_mail::{MailServer, Security};
 use ralex_providers::Timeouts;
 use ralex_routing::breaker::BreakerSettings;
 use url::Url;
 
 use read::{
-    as_text, database_url, filter, folder, named, networks, password, public_url, truth, within,
-    witnesses,
+    as_text, certificate, database_url, filter, folder, named, networks, password, public_url,
+    security, truth, within, witnesses,
 };
 pub use table::SETTINGS;
 
@@ -38,6 +39,7 @@ pub struct Settings {
     pub admin_password: Option<Secret>,
     pub admin_org: Slug,
     pub public_url: Option<Url>,
+    pub mail: Option<MailServer>,
     pub trusted_proxies: Vec<IpNet>,
     pub seal_key: Option<Secret>,
     pub egress_allow: Vec<IpNet>,
@@ -209,6 +211,7 @@ impl Given {
             admin_password: self.parse("admin_password", None, password),
             admin_org: self.parse("admin_org", default_org(), named),
             public_url: self.parse("public_url", None, public_url),
+            mail: self.mail(),
             trusted_proxies: self.parse("trusted_proxies", Vec::new(), networks),
             // Whether it is a key is for the vault to say, which repeats nothing of it.
             seal_key: self.parse("seal_key", None, |text| Ok(Some(Secret::new(text.to_owned())))),
@@ -234,6 +237,17 @@ impl Given {
             }),
         };
         if self.wrong.is_empty() { Ok(settings) } else { Err(Invalid(self.wrong)) }
+    }
+
+    /// Its four settings make one server, or none where no address is given.
+    fn mail(&mut self) -> Option<MailServer> {
+        let plain = self.parse("smtp_tls", Security::Required, security);
+        let authority = self.parse("smtp_ca", None, certificate);
+        let sender = self.parse("mail_from", None, |text| named(text).map(Some));
+        self.parse("smtp_url", None, |url| {
+            let sender = sender.ok_or("needs mail_from, the address that mail comes from")?;
+            MailServer::new(url, plain, authority, sender).map(Some).map_err(str::to_owned)
+        })
     }
 
     fn timeouts(&mut self) -> Timeouts {
@@ -336,6 +350,18 @@ mod tests {
             assert!(message.contains(name), "{name} is missing in {message}");
         }
         assert!(!message.contains("secret"), "{message}");
+    }
+
+    #[test]
+    fn a_mail_server_is_wrong_without_a_sender_and_its_password_is_not_repeated() {
+        let url = ("RALEX_SMTP_URL", "smtp://u:hidden@mail.example.com");
+        let from = ("RALEX_MAIL_FROM", "Ralex <ralex@example.com>");
+        let message = read(&[], &[url]).unwrap_err().to_string();
+        assert!(message.contains("RALEX_SMTP_URL: needs mail_from"), "{message}");
+        let message = read(&["--smtp-tls", "off"], &[url, from]).unwrap_err().to_string();
+        assert!(message.contains("encrypted") && !message.contains("hidden"), "{message}");
+        assert!(read(&[], &[url, from]).unwrap().mail.is_some());
+        assert!(read(&[], &[from]).unwrap().mail.is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 mod budgets;
 mod config;
+mod mail;
 mod table;
 mod usage;
 
@@ -35,6 +36,7 @@ fn command() -> Command {
         .subcommand(audit::command())
         .subcommand(budgets::command())
         .subcommand(config::command())
+        .subcommand(mail::command())
         .subcommand(usage::command())
         .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
 }
@@ -55,6 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("audit", matches)) => audit::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),
+        Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),
         Some(("usage", matches)) => usage::run(matches, environment),
         _ => ExitCode::from(3),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use ralex_audit::Witness;
 use ralex_kernel::Secret;
+use ralex_mail::Security;
 use url::Url;
 
 pub(super) fn as_text(value: &toml::Value) -> Option<String> {
@@ -91,4 +92,19 @@ pub(super) fn filter(text: &str) -> Result<String, String> {
     tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|_| {
         format!("`{text}` is not a log filter such as info or ralex_broker=debug,info")
     })
+}
+
+pub(super) fn security(text: &str) -> Result<Security, String> {
+    match text {
+        "required" => Ok(Security::Required),
+        "opportunistic" => Ok(Security::Opportunistic),
+        "off" => Ok(Security::Off),
+        _ => Err(format!("`{text}` is none of required, opportunistic and off")),
+    }
+}
+
+pub(super) fn certificate(path: &str) -> Result<Option<String>, String> {
+    std::fs::read_to_string(path)
+        .map(Some)
+        .map_err(|error| format!("`{path}` cannot be read: {error}"))
 }

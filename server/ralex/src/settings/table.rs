@@ -59,6 +59,30 @@ pub const SETTINGS: &[Setting] = &[
         None,
         "The address that people use, where a proxy stands before Ralex; https makes cookies secure",
     ),
+    setting(
+        "smtp_url",
+        "URL",
+        None,
+        "The mail server, smtp://user:password@host:587 or smtps://…; unset sends no mail",
+    ),
+    setting(
+        "mail_from",
+        "ADDRESS",
+        None,
+        "Who mail comes from, Ralex <ralex@example.com> for example",
+    ),
+    setting(
+        "smtp_tls",
+        "required|opportunistic|off",
+        Some("required"),
+        "Whether smtp:// is encrypted by STARTTLS; a password needs it, except on this machine",
+    ),
+    setting(
+        "smtp_ca",
+        "FILE",
+        None,
+        "Who vouches for the mail server, as PEM, where that is no public authority",
+    ),
     setting("trusted_proxies", "CIDR,…", Some(""), "Proxies whose X-Forwarded-For is believed"),
     setting(
         "seal_key",
