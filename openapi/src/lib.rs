@@ -17,6 +17,7 @@ pub mod health;
 pub mod identity;
 pub mod overview;
 pub mod page;
+pub mod rate_limits;
 pub mod resilience;
 pub mod retention;
 pub mod routing;

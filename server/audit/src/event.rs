@@ -14,8 +14,8 @@ mod sink;
 use ralex_api::catalog::ProviderTimeouts;
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Code, Email, FileId, GuardrailId, ModelId, Money, Name, NodeId,
-    OrgId, Period, Price, ProjectId, ProviderId, RouteId, ScopePath, SecretId, SessionId, Slug,
-    TeamId, TokenId, UserId, YearStart,
+    OrgId, Period, Price, ProjectId, ProviderId, RateLimitId, RouteId, ScopePath, SecretId,
+    SessionId, Slug, TeamId, TokenId, UserId, YearStart,
 };
 use serde::Serialize;
 
@@ -188,6 +188,23 @@ pub enum Event {
     /// What a node had in hand when it went silent counts as spent, since nobody can know.
     #[serde(rename = "budget.lease_lost")]
     BudgetLeaseLost { budget: BudgetId, node: NodeId, amount: Money },
+
+    #[serde(rename = "rate_limit.created")]
+    RateLimitCreated {
+        rate_limit: RateLimitId,
+        scope: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        provider: Option<String>,
+        measure: &'static str,
+        amount: u64,
+        window_seconds: u32,
+    },
+    #[serde(rename = "rate_limit.updated")]
+    RateLimitUpdated { rate_limit: RateLimitId, amount: u64, before: u64 },
+    #[serde(rename = "rate_limit.deleted")]
+    RateLimitDeleted { rate_limit: RateLimitId, scope: String, amount: u64 },
 
     /// Something is looked for at a scope. Patterns and phrases can be secrets themselves, so only
     /// their kind is recorded.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use ralex_budgets::{Extended, Extension};
+use ralex_budgets::{Extended, Extension, Taken};
 use ralex_guardrails::Output;
 use ralex_kernel::{Code, Problem, Secret};
 use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
@@ -26,6 +26,7 @@ use crate::exchange::{About, Answered, CallRequest, Failure};
 use crate::first;
 use crate::guard::{Guard, Watch};
 use crate::in_flight::{Attempt, Gauge, InFlight};
+use crate::passed_over::Why;
 use crate::ready::Ready;
 use crate::stream::{CallStream, Form};
 use crate::writer::Extending;
@@ -149,6 +150,13 @@ impl Broker {
                 Err(_) => return false,
             }
         }
+        if !in_flight.attempts.is_empty()
+            && let Err(shortage) = self.take_more(in_flight, ready).await
+        {
+            let why = Why::limit(&shortage);
+            in_flight.pass_over(ready, cause, why, self.parts.clock.now());
+            return false;
+        }
         self.afford(in_flight, ready, cause).await
     }
 
@@ -172,6 +180,7 @@ impl Broker {
             cache: slot.as_ref().map(|_| "miss"),
             similarity: None,
             attempts: u32::try_from(in_flight.attempts.len()).unwrap_or(u32::MAX),
+            limits: in_flight.taken.as_ref().map(Taken::standing).unwrap_or_default(),
         };
         let keeper = slot.map(|slot| self.keeper(request, slot, call));
         let ending = decided.choice.as_ref().and_then(|_| self.ending(request));
@@ -226,7 +235,8 @@ impl Broker {
                 true
             }
             Extended::Refused { short } => {
-                in_flight.pass_over(ready, cause, short, self.parts.clock.now());
+                let why = Why::budget(&in_flight.charges, short);
+                in_flight.pass_over(ready, cause, why, self.parts.clock.now());
                 false
             }
         }

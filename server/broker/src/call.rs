@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use ralex_access::{Permission, Scope};
-use ralex_budgets::{Cached, Charge, Spender, Why};
+use ralex_budgets::{Cached, Charge, Limit, Spender, Taken, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Outline, UNKNOWN_INPUT};
 use ralex_routing::Choice;
@@ -57,6 +57,8 @@ pub(crate) struct Decided {
     pub course: Course,
     pub first: Try,
     pub charges: Vec<Charge>,
+    /// The rate limits that it may count against.
+    pub limits: Vec<Arc<Limit>>,
     pub digest: String,
     pub started: Instant,
 }
@@ -204,8 +206,11 @@ impl Broker {
         decided: &Decided,
         kept: &Kept,
     ) -> Result<Answered, Failure> {
+        let taken = self.take_for_kept(decided).await?;
         let opened = self.open(request, decided, Terms::of(Money::ZERO)).await;
         let mut in_flight = opened.map_err(|refused| refused.failure)?;
+        let limits = taken.as_ref().map(Taken::standing).unwrap_or_default();
+        in_flight.taken = taken;
         let (call, cost) = (in_flight.call, Money::ZERO);
         in_flight.note_first_byte();
         in_flight.found(Cached {
@@ -227,6 +232,7 @@ impl Broker {
             cache: Some(if kept.similarity.is_some() { "semantic" } else { "hit" }),
             similarity: kept.similarity.map(|similarity| format!("{similarity:.4}")),
             attempts: 0,
+            limits,
         };
         let body = kept.body.clone();
         if !request.inbound.streamed() {
@@ -323,6 +329,7 @@ impl Broker {
         let now = parts.clock.now();
         let spender = Spender::of(caller, request.at);
         let charges = parts.budgets.applicable(request.org, &spender, now).await?;
+        let limits = parts.rates.applicable(request.org, &spender).await?;
         let mut course = Course::new(ready.iter().map(|one| one.keys.len()), parts.resilience);
         let first = course.first(self.admits(request.org, &ready));
         let first = first.ok_or_else(|| Problem::new(Code::Internal, "No model was chosen."))?;
@@ -344,6 +351,7 @@ impl Broker {
             course,
             first,
             charges,
+            limits,
             digest,
             started,
         })

@@ -1,6 +1,7 @@
 //! What the broker is asked and what it gives back.
 
 use bytes::Bytes;
+use ralex_budgets::Standing;
 use ralex_identity::SignedIn;
 use ralex_kernel::{CallId, Money, OrgId, Problem, ScopePath};
 use ralex_providers::{Inbound, Operation, UpstreamError};
@@ -64,6 +65,8 @@ pub struct About {
     /// How alike the question is to the one that was answered, from 0 to 1.
     pub similarity: Option<String>,
     pub attempts: u32,
+    /// How the rate limits stand that it counts against.
+    pub limits: Vec<Standing>,
 }
 
 /// Why there is no answer.

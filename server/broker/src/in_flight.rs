@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use ralex_api::guardrails::Noted;
 use ralex_audit::Author;
 use ralex_budgets::{
-    Answerer, Apart, Cached, Charge, Ending, HeldPeriod, Prices, Settlement, Tokens, Told,
+    Answerer, Apart, Cached, Charge, Ending, HeldPeriod, Limit, Prices, Settlement, Taken, Tokens,
+    Told,
 };
 use ralex_guardrails::Output;
 use ralex_kernel::{CallId, Code, ModelId, Money, OrgId, Problem, ProviderId};
@@ -27,6 +28,7 @@ use crate::guard::Guard;
 use crate::keys::InUse;
 use crate::passed_over::PassedOver;
 use crate::queue::Permit;
+use crate::rates;
 use crate::ready::Ready;
 use crate::writer::{Closing, Recording, Writer};
 
@@ -45,7 +47,10 @@ pub(crate) struct InFlight {
     pub charges: Vec<Charge>,
     /// Those of one model or provider among them, and what is held on each.
     pub apart: Vec<(Charge, Money)>,
-    /// Who was not asked, for want of money.
+    /// The rate limits that it may count against, and what it has taken of them.
+    pub limits: Vec<Arc<Limit>>,
+    pub taken: Option<Taken>,
+    /// Who was not asked, for want of money or of room in a limit.
     pub passed_over: Vec<PassedOver>,
     /// The model that its row names.
     pub opened_for: ModelId,
@@ -255,6 +260,9 @@ impl InFlight {
         self.closed = true;
         for index in 0..self.attempts.len() {
             self.abandoned(index);
+        }
+        if let Some(taken) = self.taken.take() {
+            taken.settle(|limit| rates::used(limit, &self.attempts));
         }
         let cost = self.attempts.iter().map(Attempt::at_most).sum();
         // Of a call that nobody answered, the last try says who and how much.

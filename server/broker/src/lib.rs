@@ -25,6 +25,7 @@ mod keys;
 mod open;
 mod passed_over;
 mod queue;
+mod rates;
 mod ready;
 mod record;
 mod sql;
@@ -39,7 +40,7 @@ use std::time::Duration;
 
 use ralex_access::Access;
 use ralex_approvals::Approvals;
-use ralex_budgets::Budgets;
+use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::Guards;
 use ralex_kernel::{Clock, NodeId};
 use ralex_providers::Client;
@@ -80,6 +81,7 @@ pub struct Parts {
     pub access: Arc<Access>,
     pub routing: Routing,
     pub budgets: Arc<Budgets>,
+    pub rates: Rates,
     pub vault: Vault,
     pub guards: Guards,
     pub approvals: Approvals,

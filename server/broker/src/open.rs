@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ralex_budgets::{Charge, Hold, Spender};
+use ralex_budgets::{Charge, Hold, Shortage, Spender};
 use ralex_kernel::{BudgetId, Code, Money};
 
 use crate::Broker;
 use crate::call::{Decided, millis};
 use crate::exchange::{CallRequest, Failure};
 use crate::in_flight::InFlight;
-use crate::passed_over::{PassedOver, why, with};
+use crate::passed_over::{PassedOver, Why, with};
+use crate::rates::refused;
 use crate::record::intent;
 use crate::writer::Opening;
 
@@ -59,24 +60,36 @@ impl Broker {
                 return Err(problem.into());
             }
             self.look_at_periods(request, decided).await?;
+            let taken = match self.take_first(decided).await {
+                Ok(taken) => taken,
+                Err(shortage) => {
+                    self.leave(request, decided);
+                    let Some(one) = self.passed_for_limit(request, decided, &shortage) else {
+                        return Err(with(refused(&shortage), &passed_over).into());
+                    };
+                    passed_over.push(one);
+                    continue;
+                }
+            };
             decided.why.queued_ms = (waited > 0).then_some(waited);
             let overlaps = self.may_overlap(request, decided);
             let elsewhere_too = elsewhere && decided.has_others();
             let amount = decided.first().worst_case;
             let terms = Terms { amount, overlaps, elsewhere: elsewhere_too };
-            let refused = match self.open(request, decided, terms).await {
+            let unopened = match self.open(request, decided, terms).await {
                 Ok(mut in_flight) => {
                     in_flight.permits.push((decided.first().plan.provider, permit));
-                    in_flight.passed_over = passed_over;
+                    (in_flight.passed_over, in_flight.taken) = (passed_over, taken);
                     return Ok(in_flight);
                 }
-                Err(refused) => refused,
+                Err(unopened) => unopened,
             };
-            if refused.elsewhere.is_none() {
-                let problem = with(refused.failure.problem, &passed_over);
-                return Err(Failure { problem, ..refused.failure });
+            if unopened.elsewhere.is_none() {
+                let problem = with(unopened.failure.problem, &passed_over);
+                return Err(Failure { problem, ..unopened.failure });
             }
-            match self.go_elsewhere(request, decided, refused.elsewhere) {
+            let why = Why::budget(&decided.charges, unopened.elsewhere);
+            match self.go_elsewhere(request, decided, why) {
                 Some(one) => passed_over.push(one),
                 // The circuits let it go nowhere else: it is refused here, for the record.
                 None => elsewhere = false,
@@ -99,12 +112,23 @@ impl Broker {
         Ok(())
     }
 
+    /// Goes to the next candidate where only this one's limits have no room.
+    fn passed_for_limit(
+        &self,
+        request: &CallRequest,
+        decided: &mut Decided,
+        shortage: &Shortage,
+    ) -> Option<PassedOver> {
+        let why = Why::limit(shortage);
+        if shortage.is_apart() { self.go_elsewhere(request, decided, why) } else { None }
+    }
+
     /// Goes to the next candidate, and says why not to this one.
     fn go_elsewhere(
         &self,
         request: &CallRequest,
         decided: &mut Decided,
-        short: Option<BudgetId>,
+        why: Why,
     ) -> Option<PassedOver> {
         let ready = decided.ready.clone();
         let (first, at) = (decided.first, self.parts.clock.now());
@@ -112,7 +136,6 @@ impl Broker {
         let next = decided.course.without(&first, self.admits(request.org, &ready))?;
         // What another answers is not kept as the answer of the one that was asked for.
         (decided.first, decided.slot) = (next, None);
-        let why = why(&decided.charges, short);
         Some(PassedOver { ready: passed, cause: first.cause, why, at, after: 0 })
     }
 
@@ -138,6 +161,8 @@ impl Broker {
             held: amount,
             charges: decided.charges.clone(),
             apart: apart(decided, amount),
+            limits: decided.limits.clone(),
+            taken: None,
             passed_over: Vec::new(),
             opened_for: first.plan.model,
             attempts: Vec::new(),

@@ -1,11 +1,11 @@
 //! What is kept of the tries of a call, and of candidates that were not asked because a budget has not
-//! enough left for them.
+//! enough left for them, or a rate limit no room.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ralex_budgets::Charge;
+use ralex_budgets::{Charge, Shortage};
 use ralex_kernel::{BudgetId, Code, Money, Problem};
 use ralex_routing::Plan;
 
@@ -19,22 +19,35 @@ type Row = ralex_budgets::Attempt;
 pub(crate) struct PassedOver {
     pub ready: Arc<Ready>,
     pub cause: Cause,
-    pub why: String,
+    pub why: Why,
     pub at: DateTime<Utc>,
     /// How many tries there were before.
     pub after: usize,
 }
 
+/// What a candidate was not asked for.
+pub(crate) struct Why {
+    code: Code,
+    words: String,
+}
+
+impl Why {
+    /// For want of money. `short`: the budget that has not enough left.
+    pub fn budget(charges: &[Charge], short: Option<BudgetId>) -> Self {
+        let short = charges.iter().find(|charge| Some(charge.budget) == short);
+        let unknown = || "nothing could be held for it".to_owned();
+        Self { code: Code::BudgetExhausted, words: short.map_or_else(unknown, Charge::is_short) }
+    }
+
+    /// For want of room in a rate limit.
+    pub fn limit(shortage: &Shortage) -> Self {
+        Self { code: Code::RateLimited, words: shortage.why() }
+    }
+}
+
 impl InFlight {
-    /// Remembers one that is not asked. `short`: the budget that has not enough left.
-    pub fn pass_over(
-        &mut self,
-        ready: &Arc<Ready>,
-        cause: Cause,
-        short: Option<BudgetId>,
-        at: DateTime<Utc>,
-    ) {
-        let why = why(&self.charges, short);
+    /// Remembers one that is not asked.
+    pub fn pass_over(&mut self, ready: &Arc<Ready>, cause: Cause, why: Why, at: DateTime<Utc>) {
         let (ready, after) = (Arc::clone(ready), self.attempts.len());
         self.passed_over.push(PassedOver { ready, cause, why, at, after });
     }
@@ -78,23 +91,17 @@ impl Attempt {
 
 impl PassedOver {
     fn row(&self) -> Row {
-        let outcome = Code::BudgetExhausted.as_str();
+        let outcome = self.why.code.as_str();
         let row = row(&self.ready.plan, self.cause, outcome, self.at);
-        Row { note: Some(self.why.clone()), ..row }
+        Row { note: Some(self.why.words.clone()), ..row }
     }
-}
-
-/// Why one is passed over, in words.
-pub(crate) fn why(charges: &[Charge], short: Option<BudgetId>) -> String {
-    let short = charges.iter().find(|charge| Some(charge.budget) == short);
-    short.map_or_else(|| "nothing could be held for it".to_owned(), Charge::is_short)
 }
 
 /// A problem, with who might have answered and was not asked.
 pub(crate) fn with(mut problem: Problem, passed_over: &[PassedOver]) -> Problem {
     for PassedOver { ready, why, .. } in passed_over {
         // Writing to a String cannot fail.
-        write!(problem.detail, " {} was not asked: {why}.", ready.plan.name).ok();
+        write!(problem.detail, " {} was not asked: {}.", ready.plan.name, why.words).ok();
     }
     problem
 }

@@ -20,6 +20,8 @@ pub(crate) struct Ready {
     pub keys: Vec<KeyRef>,
     pub prepared: Prepared,
     pub worst_case: Money,
+    /// The most tokens that it may take, of input and of output.
+    pub most: (u64, u64),
     pub reason: String,
     /// Its place in the choice.
     pub at: usize,
@@ -101,6 +103,7 @@ async fn one(
         plan: Arc::clone(plan),
         keys: keys.order(located),
         worst_case,
+        most: if free { (0, 0) } else { (bound.input_tokens, bound.output_tokens) },
         prepared,
         reason: candidate.reason.clone(),
         at: 0,

@@ -35,8 +35,9 @@ pub(crate) fn cache() -> Cache {
 #[derive(Debug, Default)]
 pub(crate) struct Known(HashMap<Place, Vec<Entry>>);
 
+/// What budgets and rate limits hang on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place {
+pub(crate) enum Place {
     Org,
     Team(TeamId),
     Project(ProjectId),
@@ -122,21 +123,14 @@ impl Known {
                 days: budget.days.and_then(|days| u16::try_from(days).ok()),
                 follows: budget.follows(),
             };
-            known.0.entry(Place::of(&budget)).or_default().push(entry);
+            let place = Place::of((budget.team, budget.project), budget.token, budget.user);
+            known.0.entry(place).or_default().push(entry);
         }
         Ok(known)
     }
 
     fn charges(&self, spender: &Spender, now: DateTime<Utc>) -> Vec<Charge> {
-        let Spender { at, token, user } = *spender;
-        let places = [
-            Some(Place::Org),
-            at.team().map(Place::Team),
-            at.project().map(Place::Project),
-            token.map(Place::Token),
-            user.map(Place::User),
-        ];
-        let entries = places.into_iter().flatten().filter_map(|place| self.0.get(&place));
+        let entries = Place::all_of(spender).filter_map(|place| self.0.get(&place));
         let mut charges: Vec<Charge> = entries.flatten().map(|entry| entry.charge(now)).collect();
         charges.sort_by_key(|charge| charge.only.is_some());
         charges
@@ -144,11 +138,28 @@ impl Known {
 }
 
 impl Place {
-    fn of(budget: &Stored) -> Self {
-        if let Some(user) = budget.user {
+    /// Where a caller spends: from the organisation down, and then by whom it is.
+    pub fn all_of(spender: &Spender) -> impl Iterator<Item = Self> {
+        let Spender { at, token, user } = *spender;
+        let places = [
+            Some(Self::Org),
+            at.team().map(Self::Team),
+            at.project().map(Self::Project),
+            token.map(Self::Token),
+            user.map(Self::User),
+        ];
+        places.into_iter().flatten()
+    }
+
+    pub fn of(
+        (team, project): (Option<TeamId>, Option<ProjectId>),
+        token: Option<TokenId>,
+        user: Option<UserId>,
+    ) -> Self {
+        if let Some(user) = user {
             return Self::User(user);
         }
-        match (budget.token, budget.project, budget.team) {
+        match (token, project, team) {
             (Some(token), _, _) => Self::Token(token),
             (None, Some(project), _) => Self::Project(project),
             (None, None, Some(team)) => Self::Team(team),

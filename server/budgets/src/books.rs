@@ -13,7 +13,7 @@ use ralex_store::{Db, Error, Sweeper};
 use tracing::error;
 
 use crate::sql;
-use crate::verify::differences;
+use crate::verify::{Difference, differences};
 
 const LOOKER: Sweeper = Sweeper {
     name: "books",
@@ -50,6 +50,14 @@ impl Books {
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         metrics::gauge!("ralex_budget_periods_off").set(off as f64);
         Ok(off)
+    }
+
+    /// The current periods that do not add up at this moment.
+    pub async fn differences(&self, db: &Db) -> Result<Vec<Difference>, Error> {
+        let mut tx = db.system(LOOKER.why).await?;
+        let periods = sql::verify::current_off(&mut tx).await?;
+        tx.rollback().await?;
+        Ok(periods.iter().flat_map(differences).collect())
     }
 
     pub(crate) async fn run(&self, db: &Db, shutdown: impl Future<Output = ()>) {

@@ -1,15 +1,12 @@
 //! Budgets as people set them: create, find, list, update, delete.
 
-use std::collections::HashMap;
-
 use ralex_access::Scope;
 use ralex_api::budgets::{Budget, Increase, NewBudget, UpdateBudget};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
 use ralex_kernel::period::Bounds;
-use ralex_kernel::{BudgetId, Money, OrgId, Period, Problem, TokenId};
+use ralex_kernel::{BudgetId, Money, OrgId, Period, Problem};
 use ralex_store::{OnConstraint, Tenant, problem};
-use uuid::Uuid;
 
 use crate::Budgets;
 use crate::charge::{Only, PeriodKey};
@@ -38,7 +35,7 @@ impl Budgets {
         }
         let mut tx = self.db.tenant(org).await?;
         let target = Target::find(&self.db, &mut tx, scope, &new.scope).await?;
-        let only = target::only(&mut tx, &new).await?;
+        let only = target::only(&mut tx, new.model.as_deref(), new.provider.as_deref()).await?;
         if only.is_some() && new.degrade_at.is_some() {
             return Err(degrades_all());
         }
@@ -220,7 +217,9 @@ impl Budgets {
         for key in begun {
             self.begun.insert(key, ()).await;
         }
-        let names = self.personal_token_names(org, &stored).await?;
+        let unnamed = stored.iter().filter(|budget| budget.scope_name.is_none());
+        let tokens = unnamed.filter_map(|budget| budget.token);
+        let names = target::personal_token_names(&self.db, org, tokens).await?;
         Ok(stored
             .into_iter()
             .zip(bounds)
@@ -231,21 +230,6 @@ impl Budgets {
                 shown(budget, name, bounds, (counters, increase))
             })
             .collect())
-    }
-
-    async fn personal_token_names(
-        &self,
-        org: OrgId,
-        stored: &[Stored],
-    ) -> Result<HashMap<TokenId, String>, Problem> {
-        let unnamed = stored.iter().filter(|budget| budget.scope_name.is_none());
-        let tokens: Vec<Uuid> = unnamed.filter_map(|budget| budget.token).map(Uuid::from).collect();
-        if tokens.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let mut tx = self.db.system("name the personal tokens that have budgets").await?;
-        let names = sql::target::personal_token_names(&mut tx, org, &tokens).await;
-        Ok(names.map_err(problem)?.into_iter().collect())
     }
 }
 
@@ -310,11 +294,7 @@ fn shown(
 ) -> Budget {
     let year_start = stored.year_start();
     let gone = if stored.user.is_some() { "Somebody who left" } else { "A deleted token" };
-    let (model, provider) = match stored.only() {
-        Some(Only::Model(_)) => (stored.only_name, None),
-        Some(Only::Provider(_)) => (None, stored.only_name),
-        None => (None, None),
-    };
+    let (model, provider) = Only::named(stored.only(), stored.only_name);
     let scope_name = stored.scope_name.or(token_name).unwrap_or_else(|| gone.into());
     Budget {
         id: stored.id,

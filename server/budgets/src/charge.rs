@@ -37,6 +37,36 @@ pub enum Only {
 }
 
 impl Only {
+    /// A scope in words, with the part whose calls alone count there.
+    pub(crate) fn with(only: Option<Self>, scope: &str, name: Option<&str>) -> String {
+        let name = name.unwrap_or_default();
+        match only {
+            None => scope.to_owned(),
+            Some(Self::Model(_)) => format!("{scope} for the model {name}"),
+            Some(Self::Provider(_)) => format!("{scope} for the provider {name}"),
+        }
+    }
+
+    /// Its name as that of a model, or as that of a provider.
+    pub(crate) fn named(
+        only: Option<Self>,
+        name: Option<String>,
+    ) -> (Option<String>, Option<String>) {
+        match only {
+            Some(Self::Model(_)) => (name, None),
+            Some(Self::Provider(_)) => (None, name),
+            None => (None, None),
+        }
+    }
+
+    /// Whether this model of this provider is meant.
+    pub(crate) fn is(self, model: ModelId, provider: ProviderId) -> bool {
+        match self {
+            Self::Model(only) => only == model,
+            Self::Provider(only) => only == provider,
+        }
+    }
+
     pub(crate) const fn model(self) -> Option<ModelId> {
         match self {
             Self::Model(model) => Some(model),
@@ -70,10 +100,7 @@ pub struct PeriodKey {
 impl Charge {
     /// Whether a try at this model of this provider counts.
     pub fn counts(&self, model: ModelId, provider: ProviderId) -> bool {
-        self.only.is_none_or(|only| match only {
-            Only::Model(only) => only == model,
-            Only::Provider(only) => only == provider,
-        })
+        self.only.is_none_or(|only| only.is(model, provider))
     }
 
     pub fn held_period(&self) -> HeldPeriod {

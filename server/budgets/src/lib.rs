@@ -24,6 +24,7 @@ mod ledger;
 mod left;
 mod lost;
 mod part;
+mod rate;
 mod recall;
 mod reconcile;
 mod settle;
@@ -53,6 +54,7 @@ pub use hold::{Apart, Claim, Extended, Extension, Hold, HoldOutcome, Refusal};
 pub use lease::{Leases, Leasing};
 pub use left::Left;
 pub use lost::give_back;
+pub use rate::{Demand, Limit, Rates, Shortage, Standing, Taken};
 pub use recall::recall;
 pub use settle::{
     Answerer, Attempt, Cached, Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement,

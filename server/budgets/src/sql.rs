@@ -11,6 +11,7 @@ pub(crate) mod kept;
 pub(crate) mod lease;
 pub(crate) mod ledger;
 pub(crate) mod part;
+pub(crate) mod rate;
 pub(crate) mod reconcile;
 pub(crate) mod target;
 pub(crate) mod verify;

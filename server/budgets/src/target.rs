@@ -1,9 +1,11 @@
 //! Targets: what a budget's scope text names, found within what its writer may reach.
 
+use std::collections::HashMap;
+
 use ralex_access::Scope;
-use ralex_api::budgets::NewBudget;
 use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId, UserId};
 use ralex_store::{Db, Tenant, problem};
+use uuid::Uuid;
 
 use crate::charge::Only;
 use crate::sql;
@@ -50,7 +52,7 @@ impl Target {
             _ => return Err(malformed()),
         };
         if !place.is_within(scope.path()) {
-            let detail = "You may set budgets, but not there; ask someone who may further up.";
+            let detail = "You may set this, but not there; ask someone who may further up.";
             return Err(Problem::new(Code::Forbidden, detail));
         }
         Ok(target)
@@ -85,13 +87,17 @@ impl Target {
     }
 }
 
-/// What a budget's model or provider names.
-pub(crate) async fn only(tx: &mut Tenant, new: &NewBudget) -> Result<Option<Only>, Problem> {
+/// What the model or provider of a budget or a rate limit names.
+pub(crate) async fn only(
+    tx: &mut Tenant,
+    model: Option<&str>,
+    provider: Option<&str>,
+) -> Result<Option<Only>, Problem> {
     let org = tx.org();
     let there_is_none = |field, name: &str| {
         Problem::field(field, format!("this organisation does not have: {name}"))
     };
-    match (&new.model, &new.provider) {
+    match (model, provider) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => {
             Err(Problem::field("provider", "cannot be named beside a model, which has one"))
@@ -128,6 +134,21 @@ async fn token(
         }
     };
     Ok((Target::Token(id), place))
+}
+
+/// The names of personal tokens, which are not for an organisation's own role to read.
+pub(crate) async fn personal_token_names(
+    db: &Db,
+    org: OrgId,
+    tokens: impl Iterator<Item = TokenId>,
+) -> Result<HashMap<TokenId, String>, Problem> {
+    let tokens: Vec<Uuid> = tokens.map(Uuid::from).collect();
+    if tokens.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut tx = db.system("name the personal tokens that have budgets or limits").await?;
+    let names = sql::target::personal_token_names(&mut tx, org, &tokens).await;
+    Ok(names.map_err(problem)?.into_iter().collect())
 }
 
 fn malformed() -> Problem {

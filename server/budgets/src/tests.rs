@@ -8,6 +8,7 @@ mod history;
 mod kinds;
 mod leasing;
 mod race;
+mod rates;
 mod settling;
 mod sweeping;
 mod world;

@@ -93,6 +93,7 @@ impl Identity {
             ("project_team", raced()),
             ("token_team", raced()),
             ("budget_team", raced()),
+            ("rate_limit_team", raced()),
         ])?;
         let event = Event::TeamDeleted { team: id, slug: stored(&found.slug)? };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
@@ -139,9 +140,9 @@ impl Identity {
         refuse_in_use("project", &sql::project_uses(&mut tx, org, id).await.map_err(problem)?)?;
         let raced =
             || Problem::new(Code::Conflict, "The project came into use; nothing was deleted.");
-        sql::delete_project(&mut tx, org, id)
-            .await
-            .or_problem([("token_project", raced()), ("budget_project", raced())])?;
+        sql::delete_project(&mut tx, org, id).await.or_problem(
+            ["token_project", "budget_project", "rate_limit_project"].map(|it| (it, raced())),
+        )?;
         let event = Event::ProjectDeleted { project: id, slug: stored(&found.slug)? };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await
@@ -155,7 +156,12 @@ fn slug_taken(what: &str, slug: &ralex_kernel::Slug) -> Problem {
 
 /// Tokens stay on record after they are revoked, so what ever had one stays too.
 fn refuse_in_use(what: &str, uses: &sql::InUse) -> Result<(), Problem> {
-    let parts = [(uses.projects, "projects"), (uses.tokens, "tokens"), (uses.budgets, "budgets")];
+    let parts = [
+        (uses.projects, "projects"),
+        (uses.tokens, "tokens"),
+        (uses.budgets, "budgets"),
+        (uses.rate_limits, "rate limits"),
+    ];
     let hanging: Vec<_> = parts
         .iter()
         .filter(|(number, _)| *number > 0)

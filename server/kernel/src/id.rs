@@ -82,6 +82,8 @@ ids! {
     /// A provider key in the vault, over all of its versions.
     SecretId,
     BudgetId,
+    /// How many requests or tokens calls may take within a window of time.
+    RateLimitId,
     /// What counts on a budget beside its calls.
     AdjustmentId,
     /// One thing that is looked for in prompts or answers, at one scope.
@@ -96,10 +98,22 @@ ids! {
     EventId,
     /// Where the audit log is sent as it grows.
     SinkId,
+    /// Something that happened and that a person should know of.
+    AlertId,
+    /// Who is told of which alerts.
+    AlertRuleId,
+    /// Where a rule tells of alerts.
+    AlertChannelId,
+    /// One alert on its way to one channel.
+    AlertDeliveryId,
     /// What keeps an organisation's audit log from being pruned.
     HoldId,
     /// A change of retention that waits for a second person.
     AuditRequestId,
+    /// A compliance report that was asked for.
+    ReportId,
+    /// What asks for a report again and again.
+    ReportScheduleId,
     /// One role given to one subject at one scope.
     BindingId,
     /// One HTTP request.

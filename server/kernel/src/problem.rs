@@ -69,6 +69,8 @@ pub enum Code {
     UpstreamTimeout,
     /// The provider's answer made no sense.
     UpstreamMalformed,
+    /// A rate limit of the organisation has no room for now; see `Retry-After`.
+    RateLimited,
     /// The provider allows no more calls for now; see `Retry-After`.
     UpstreamRateLimited,
     /// The database, or a part that a decision needs, is away; see `Retry-After`.
@@ -88,7 +90,7 @@ impl Code {
             // Not 403: clients take that for a bad credential and ask for another.
             Self::GuardrailBlocked | Self::ApprovalRequired | Self::ApprovalDenied => 400,
             Self::Unauthenticated | Self::InvalidLogin => 401,
-            Self::Throttled | Self::UpstreamRateLimited => 429,
+            Self::Throttled | Self::RateLimited | Self::UpstreamRateLimited => 429,
             Self::PasswordChangeRequired
             | Self::CrossSite
             | Self::Forbidden
@@ -138,6 +140,7 @@ impl Code {
             Self::UpstreamUnavailable => "The provider is not reachable",
             Self::UpstreamTimeout => "The provider took too long",
             Self::UpstreamMalformed => "The provider's answer is malformed",
+            Self::RateLimited => "A rate limit is reached",
             Self::UpstreamRateLimited => "The provider's rate limit is reached",
             Self::Unavailable => "Temporarily unavailable",
             Self::Internal => "Internal error",
@@ -176,6 +179,7 @@ impl Code {
             Self::UpstreamUnavailable => "upstream_unavailable",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::UpstreamMalformed => "upstream_malformed",
+            Self::RateLimited => "rate_limited",
             Self::UpstreamRateLimited => "upstream_rate_limited",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",

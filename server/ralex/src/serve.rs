@@ -11,7 +11,7 @@ use ralex_access::{Access, Policies};
 use ralex_approvals::Approvals;
 use ralex_audit::Audit;
 use ralex_broker::{Broker, Parts as BrokerParts};
-use ralex_budgets::Budgets;
+use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::{Guards, Packs};
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
@@ -129,7 +129,7 @@ async fn run(
         max_file: settings.max_file,
     };
     let upkeep = tokio::spawn(upkeep(recorder.clone(), shutdown.heard()));
-    let Built { services, jobs, writer } = built;
+    let Built { services, jobs, writer, lending } = built;
     // It has a word of its own, since its part of the broker must be gone before the writer ends.
     let follow = Shutdown::new();
     let following = tokio::spawn({
@@ -147,7 +147,7 @@ async fn run(
     // The broker is gone with the handlers; its last calls are written before the jobs end.
     tokio::time::timeout(LAST_WRITES, writer).await.ok();
     shutdown.give();
-    for job in jobs.into_iter().chain([upkeep]) {
+    for job in jobs.into_iter().chain([upkeep, lending]) {
         tokio::time::timeout(LAST_WRITES, job).await.ok();
     }
     db.close().await;
@@ -170,6 +170,8 @@ struct Built {
     services: Services,
     jobs: Vec<JoinHandle<()>>,
     writer: JoinHandle<()>,
+    /// Ends when nobody can ask for room in rate limits any more.
+    lending: JoinHandle<()>,
 }
 
 struct Services {
@@ -180,6 +182,7 @@ struct Services {
     approvals: Approvals,
     routing: Routing,
     budgets: Arc<Budgets>,
+    rates: Rates,
     audit: Audit,
     sinks: Sinks,
     retention: Retention,
@@ -208,6 +211,7 @@ impl Services {
             approvals: Data::new(self.approvals),
             routing: Data::new(self.routing),
             budgets: Data::from(self.budgets),
+            rates: Data::new(self.rates),
             audit: Data::new(self.audit),
             sinks: Data::new(self.sinks),
             retention: Data::new(self.retention),
@@ -289,10 +293,12 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let fingerprints = vault.internal_key("approval-fingerprint").await?;
     let approvals = Approvals::new(db.clone(), Arc::clone(&access), fingerprints);
     let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
+    let (rates, lending) = Rates::start(db, Arc::clone(&access), node);
     let parts = BrokerParts {
         access: Arc::clone(&access),
         routing: routing.clone(),
         budgets: Arc::clone(&budgets),
+        rates: rates.clone(),
         vault: vault.clone(),
         guards: guards.clone(),
         approvals: approvals.clone(),
@@ -317,6 +323,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         approvals,
         routing,
         budgets,
+        rates,
         audit,
         sinks,
         retention,
@@ -324,7 +331,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         usage,
     };
     let jobs = services.jobs(db, node, shutdown);
-    Ok(Built { services, jobs, writer })
+    Ok(Built { services, jobs, writer, lending })
 }
 
 /// Keeps histograms from growing.

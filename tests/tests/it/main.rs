@@ -24,6 +24,7 @@ mod judge;
 mod kept_answers;
 mod login;
 mod operations;
+mod rate_limits;
 mod resilience;
 mod retention;
 mod routing;

@@ -125,6 +125,9 @@ impl Event {
             Self::BudgetOverrun { budget, call, .. } => {
                 About { call: Some(*call), ..About::of("budget", budget) }
             }
+            Self::RateLimitCreated { rate_limit, .. }
+            | Self::RateLimitUpdated { rate_limit, .. }
+            | Self::RateLimitDeleted { rate_limit, .. } => About::of("rate_limit", rate_limit),
             Self::GuardrailCreated { guardrail, .. }
             | Self::GuardrailUpdated { guardrail, .. }
             | Self::GuardrailDeleted { guardrail, .. } => About::of("guardrail", guardrail),

@@ -13,7 +13,7 @@ use ralex_audit::Author;
 use ralex_broker::{
     Answered, Broker, CallRequest, Candidate, Chosen, Failure, Parts, Places, Resilience, Wishes,
 };
-use ralex_budgets::Budgets;
+use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::{Guards, Packs};
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{
@@ -39,6 +39,7 @@ const TIMEOUTS: Timeouts = Timeouts {
 pub struct World {
     pub broker: Broker,
     pub budgets: Arc<Budgets>,
+    pub rates: Rates,
     pub org: OrgId,
     owner: UserId,
     pub scope: Scope,
@@ -85,10 +86,12 @@ impl World {
         let guards = Guards::new(db.clone(), Arc::clone(&access), packs).unwrap();
         let key = Zeroizing::new([7; 32]);
         let approvals = Approvals::new(db.clone(), Arc::clone(&access), key);
+        let (rates, _) = Rates::start(&db, Arc::clone(&access), NodeId::generate());
         let parts = Parts {
             access,
             routing: routing.clone(),
             budgets: Arc::clone(&budgets),
+            rates: rates.clone(),
             vault: vault.clone(),
             guards: guards.clone(),
             approvals,
@@ -107,6 +110,7 @@ impl World {
         Self {
             broker,
             budgets,
+            rates,
             org: first.org,
             owner: first.user,
             scope,

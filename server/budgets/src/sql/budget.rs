@@ -91,12 +91,7 @@ impl Stored {
 
     /// Whose calls it counts, in words.
     pub fn counted(&self) -> String {
-        let name = self.only_name.as_deref().unwrap_or_default();
-        match self.only() {
-            None => self.scope.clone(),
-            Some(Only::Model(_)) => format!("{} for the model {name}", self.scope),
-            Some(Only::Provider(_)) => format!("{} for the provider {name}", self.scope),
-        }
+        Only::with(self.only(), &self.scope, self.only_name.as_deref())
     }
 
     pub fn year_start(&self) -> YearStart {

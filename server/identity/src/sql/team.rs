@@ -85,6 +85,7 @@ pub struct InUse {
     pub projects: i64,
     pub tokens: i64,
     pub budgets: i64,
+    pub rate_limits: i64,
 }
 
 pub async fn uses(conn: &mut PgConnection, org: OrgId, id: TeamId) -> Result<InUse, sqlx::Error> {
@@ -92,7 +93,8 @@ pub async fn uses(conn: &mut PgConnection, org: OrgId, id: TeamId) -> Result<InU
         InUse,
         r#"select (select count(*) from project where org_id = $1 and team_id = $2) as "projects!",
                   (select count(*) from token where org_id = $1 and team_id = $2) as "tokens!",
-                  (select count(*) from budget where org_id = $1 and team_id = $2) as "budgets!""#,
+                  (select count(*) from budget where org_id = $1 and team_id = $2) as "budgets!",
+                  (select count(*) from rate_limit where org_id = $1 and team_id = $2) as "rate_limits!""#,
         org as _,
         id as _,
     )
@@ -109,7 +111,8 @@ pub async fn project_uses(
         InUse,
         r#"select 0::bigint as "projects!",
                   (select count(*) from token where org_id = $1 and project_id = $2) as "tokens!",
-                  (select count(*) from budget where org_id = $1 and project_id = $2) as "budgets!""#,
+                  (select count(*) from budget where org_id = $1 and project_id = $2) as "budgets!",
+                  (select count(*) from rate_limit where org_id = $1 and project_id = $2) as "rate_limits!""#,
         org as _,
         id as _,
     )

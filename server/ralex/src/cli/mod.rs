@@ -7,6 +7,7 @@ mod audit;
 mod budgets;
 mod config;
 mod mail;
+mod rate_limits;
 mod table;
 mod usage;
 
@@ -36,6 +37,7 @@ fn command() -> Command {
         .subcommand(audit::command())
         .subcommand(budgets::command())
         .subcommand(config::command())
+        .subcommand(rate_limits::command())
         .subcommand(mail::command())
         .subcommand(usage::command())
         .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
@@ -57,6 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("audit", matches)) => audit::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),
+        Some(("limits", matches)) => rate_limits::run(matches, environment),
         Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),
         Some(("usage", matches)) => usage::run(matches, environment),

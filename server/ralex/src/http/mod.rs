@@ -26,6 +26,7 @@ pub mod models;
 pub mod openapi;
 pub mod operations;
 pub mod problem;
+pub mod rate_limits;
 pub mod resilience;
 mod retention;
 pub mod routes;

@@ -16,6 +16,7 @@ use ralex_providers::{Dialect, InPath, Inbound, JsonArray, error_body};
 
 use super::extract::sign_in;
 use super::middleware::Deployment;
+use super::rate_limits::tell;
 
 /// Answer a chat completion (OpenAI's dialect).
 #[utoipa::path(tag = "model calls", request_body = Object, responses((status = 200, body = Object)))]
@@ -333,6 +334,7 @@ fn started(mut response: HttpResponseBuilder, call: CallId, about: &About) -> Ht
     if let Some(route) = &about.route {
         response.insert_header(("x-ralex-route", header_text(route)));
     }
+    tell(&mut response, &about.limits);
     response
 }
 

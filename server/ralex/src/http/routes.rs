@@ -3,8 +3,8 @@
 use super::map::Map;
 use super::{
     adjustments, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog, files,
-    gemini, guardrails, health, members, model_list, models, operations, resilience, retention,
-    routing, secrets, sinks, teams, tokens, usage,
+    gemini, guardrails, health, members, model_list, models, operations, rate_limits, resilience,
+    retention, routing, secrets, sinks, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -114,6 +114,11 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(budgets::delete_budget)
         .service(budgets::increase_budget)
         .service(budgets::end_budget_increase)
+        .service(rate_limits::list_rate_limits)
+        .service(rate_limits::create_rate_limit)
+        .service(rate_limits::find_rate_limit)
+        .service(rate_limits::update_rate_limit)
+        .service(rate_limits::delete_rate_limit)
         .service(adjustments::list_adjustments)
         .service(adjustments::reverse_adjustment)
         .service(adjustments::reconcile)

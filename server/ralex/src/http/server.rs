@@ -14,7 +14,7 @@ use ralex_access::Access;
 use ralex_approvals::Approvals;
 use ralex_audit::Audit;
 use ralex_broker::Broker;
-use ralex_budgets::Budgets;
+use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::Guards;
 use ralex_identity::Identity;
 use ralex_retention::Retention;
@@ -70,6 +70,7 @@ pub struct Parts {
     pub approvals: Data<Approvals>,
     pub routing: Data<Routing>,
     pub budgets: Data<Budgets>,
+    pub rates: Data<Rates>,
     pub audit: Data<Audit>,
     pub sinks: Data<Sinks>,
     pub retention: Data<Retention>,
@@ -104,6 +105,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.approvals.clone())
             .app_data(parts.routing.clone())
             .app_data(parts.budgets.clone())
+            .app_data(parts.rates.clone())
             .app_data(parts.audit.clone())
             .app_data(parts.sinks.clone())
             .app_data(parts.retention.clone())

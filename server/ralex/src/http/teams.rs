@@ -70,7 +70,7 @@ pub async fn update_team(
     Ok(HttpResponse::Ok().json(identity.rename_team(&scope, id, change.0).await?))
 }
 
-/// Delete a team that has no projects, tokens or budgets.
+/// Delete a team that has no projects, tokens, budgets or rate limits.
 #[utoipa::path(tag = "teams", params(("org" = String, Path), ("team" = String, Path)), responses((status = 204)))]
 #[delete("/teams/{team}")]
 pub async fn delete_team(
@@ -128,7 +128,7 @@ pub async fn create_project(
     Ok(HttpResponse::Created().json(identity.create_project(&scope, team, new.0).await?))
 }
 
-/// Delete a project that has no tokens or budgets.
+/// Delete a project that has no tokens, budgets or rate limits.
 #[utoipa::path(tag = "projects", params(("org" = String, Path), ("project" = String, Path)), responses((status = 204)))]
 #[delete("/projects/{project}")]
 pub async fn delete_project(
