@@ -12,6 +12,7 @@ pub mod chat;
 pub mod client;
 pub mod guardrails;
 pub mod identity;
+pub mod rate_limits;
 mod read;
 pub mod resilience;
 pub mod routing;

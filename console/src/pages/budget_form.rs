@@ -163,14 +163,14 @@ fn named(period: &str) -> Period {
 }
 
 #[derive(Properties, PartialEq)]
-struct ScopeProps {
-    value: AttrValue,
-    onchange: Callback<String>,
+pub struct ScopeProps {
+    pub value: AttrValue,
+    pub onchange: Callback<String>,
 }
 
 /// The organisation, its teams, its projects, its tokens and its people.
 #[component]
-fn ScopeField(props: &ScopeProps) -> Html {
+pub fn ScopeField(props: &ScopeProps) -> Html {
     let org = use_org();
     let (load, _) = use_load(org.slug(), |org| async move {
         let teams = api::identity::teams(&org, None).await?.items;
@@ -211,7 +211,7 @@ fn ScopeField(props: &ScopeProps) -> Html {
 
 /// All models, one of them, or all of one provider.
 #[component]
-fn OnlyField(props: &ScopeProps) -> Html {
+pub fn OnlyField(props: &ScopeProps) -> Html {
     let org = use_org();
     let (load, _) = use_load(org.slug(), |org| async move {
         let providers = api::catalog::providers(&org).await?.items;

@@ -8,6 +8,7 @@ use super::budget_adjustments::AdjustmentsDialog;
 use super::budget_forecast::ForecastDialog;
 use super::budget_form::{BudgetForm, Written};
 use super::budget_increase::IncreaseDialog;
+use super::rate_limits::RateLimits;
 use crate::api;
 use crate::components::meter::meter;
 use crate::components::{
@@ -67,6 +68,7 @@ pub fn BudgetsPage() -> Html {
             } else {
                 html! { <ul class="budgets">{ for page.items.iter().map(|budget| card(budget, may, &set)) }</ul> }
             }) }
+            <RateLimits />
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <Editor budget={None::<Budget>} ondone={done} onclose={close} /> },

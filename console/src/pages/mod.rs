@@ -43,6 +43,7 @@ mod provider_card;
 mod provider_form;
 mod provider_timeouts;
 pub mod providers;
+mod rate_limits;
 mod route_form;
 mod route_preferences;
 mod route_report;
