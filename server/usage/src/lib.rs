@@ -15,6 +15,7 @@ mod naming;
 mod numbers;
 mod outlook;
 mod range;
+mod register;
 mod report;
 mod sql;
 mod table;
@@ -29,6 +30,7 @@ use ralex_store::Db;
 pub use export::{CallExport, Parts};
 pub use fold::{Difference, fold, rebuild, verify};
 pub use numbers::Numbers;
+pub use register::Used;
 
 /// The service. Cheap to clone.
 #[derive(Clone)]

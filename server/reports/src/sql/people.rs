@@ -1,0 +1,180 @@
+//! Who is in an organisation, and what they may do.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::OrgId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Result;
+
+#[derive(Debug)]
+pub(crate) struct Person {
+    pub id: Uuid,
+    pub email: String,
+    pub name: String,
+    pub joined_at: DateTime<Utc>,
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+pub(crate) async fn people(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Person>> {
+    sqlx::query_as!(
+        Person,
+        r#"select u.id, u.email, u.name, m.joined_at, u.disabled_at
+           from membership m join app_user u on u.id = m.user_id
+           where m.org_id = $1 order by u.email_key collate "C""#,
+        org as _
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// When people came last, as the system: sessions belong to no organisation.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub person: Uuid,
+    pub login_at: Option<DateTime<Utc>>,
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+pub(crate) async fn seen(conn: &mut PgConnection, people: &[Uuid]) -> Result<Vec<Seen>> {
+    sqlx::query_as!(
+        Seen,
+        "select user_id as person, max(created_at) as login_at, max(last_used_at) as used_at
+         from session where user_id = any($1) group by user_id",
+        people
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Personal tokens that live, or have ended since.
+#[derive(Debug)]
+pub(crate) struct PersonalToken {
+    pub id: Uuid,
+    pub person: Uuid,
+    pub name: String,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+pub(crate) async fn personal_tokens(
+    conn: &mut PgConnection,
+    people: &[Uuid],
+    since: DateTime<Utc>,
+) -> Result<Vec<PersonalToken>> {
+    sqlx::query_as!(
+        PersonalToken,
+        "select id, user_id as person, name, created_at, expires_at, revoked_at,
+                last_used_at as used_at
+         from personal_token
+         where user_id = any($1) and (revoked_at is null or revoked_at >= $2)
+         order by id",
+        people,
+        since,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+#[derive(Debug)]
+pub(crate) struct Binding {
+    pub id: Uuid,
+    pub subject_kind: String,
+    pub subject_id: Uuid,
+    pub subject: Option<String>,
+    pub role: String,
+    pub team: Option<String>,
+    pub project: Option<String>,
+    pub effect: String,
+    pub not_before: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// All roles that are held; with a team those that reach it, which are its own and the
+/// organisation's.
+pub(crate) async fn bindings(
+    conn: &mut PgConnection,
+    org: OrgId,
+    team: Option<Uuid>,
+) -> Result<Vec<Binding>> {
+    sqlx::query_as!(
+        Binding,
+        r#"select b.id, b.subject_kind, b.subject_id, coalesce(u.email, t.name) as subject, b.role,
+                  tm.slug as "team?", p.slug as "project?", b.effect, b.not_before, b.expires_at,
+                  b.created_at
+           from binding b
+           left join app_user u on b.subject_kind = 'user' and u.id = b.subject_id
+           left join token t on b.subject_kind = 'sa' and t.org_id = b.org_id and t.id = b.subject_id
+           left join team tm on tm.org_id = b.org_id and tm.id = b.team_id
+           left join project p on p.org_id = b.org_id and p.id = b.project_id
+           where b.org_id = $1 and ($2::uuid is null or b.team_id is null or b.team_id = $2)
+           order by coalesce(u.email_key, t.name, b.subject_id::text) collate "C", b.role, b.id"#,
+        org as _,
+        team,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+#[derive(Debug)]
+pub(crate) struct TeamToken {
+    pub id: Uuid,
+    pub name: String,
+    pub team: String,
+    pub project: Option<String>,
+    pub models: Option<Vec<String>>,
+    pub created_by: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+/// Tokens that live, or have ended since.
+pub(crate) async fn team_tokens(
+    conn: &mut PgConnection,
+    org: OrgId,
+    team: Option<Uuid>,
+    since: DateTime<Utc>,
+) -> Result<Vec<TeamToken>> {
+    sqlx::query_as!(
+        TeamToken,
+        r#"select t.id, t.name, tm.slug as team, p.slug as "project?", t.models,
+                  u.email as "created_by?", t.created_at, t.expires_at, t.revoked_at,
+                  t.last_used_at as used_at
+           from token t
+           join team tm on tm.org_id = t.org_id and tm.id = t.team_id
+           left join project p on p.org_id = t.org_id and p.id = t.project_id
+           left join app_user u on u.id = t.created_by
+           where t.org_id = $1 and ($2::uuid is null or t.team_id = $2)
+             and (t.revoked_at is null or t.revoked_at >= $3)
+           order by t.id"#,
+        org as _,
+        team,
+        since,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// A team by its slug or id.
+pub(crate) async fn team(conn: &mut PgConnection, org: OrgId, name: &str) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from team where org_id = $1 and (slug = $2 or id = $3)",
+        org as _,
+        name,
+        name.parse::<Uuid>().ok(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// What an organisation is called: slug and name.
+pub(crate) async fn org(conn: &mut PgConnection, org: OrgId) -> Result<(String, String)> {
+    let row =
+        sqlx::query!("select slug, name from org where id = $1", org as _).fetch_one(conn).await?;
+    Ok((row.slug, row.name))
+}
