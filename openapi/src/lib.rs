@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod adjustments;
+pub mod alerts;
 pub mod approvals;
 pub mod audit;
 pub mod batches;

@@ -5,6 +5,7 @@
 
 mod about;
 mod adjustment;
+mod alert;
 mod approval;
 mod call;
 mod increase;
@@ -20,6 +21,7 @@ use ralex_kernel::{
 use serde::Serialize;
 
 pub use adjustment::AdjustmentEvent;
+pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use increase::IncreaseEvent;
@@ -322,6 +324,9 @@ pub enum Event {
     /// Something that a budget has beyond its limit for a while; likewise.
     #[serde(untagged)]
     Increase(IncreaseEvent),
+    /// Something that a person did about alerts; likewise.
+    #[serde(untagged)]
+    Alert(AlertEvent),
     /// Something that happened to an approval; likewise.
     #[serde(untagged)]
     Approval(ApprovalEvent),

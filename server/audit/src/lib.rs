@@ -42,7 +42,7 @@ mod witness;
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
-    AdjustmentEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event,
+    AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event,
     IncreaseEvent, LogEvent, Outcome, Retained, SinkEvent, Tried,
 };
 pub use export::{Export, Parts};

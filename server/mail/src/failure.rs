@@ -1,6 +1,7 @@
 //! Why a message was not taken, in a sentence that a person can act on.
 
 use std::error::Error as _;
+use std::io;
 
 use lettre::transport::smtp::Error;
 
@@ -55,8 +56,9 @@ impl Failure {
                 format!("The mail server {host} answered {code}{}", excerpt(&said))
             }
             None if error.is_timeout() => return Self::late(host),
-            None if error.is_tls() => {
-                format!("No encrypted connection to the mail server {host} could be made.")
+            None if error.is_tls() || handshake(error).is_some() => {
+                let said = excerpt(&handshake(error).unwrap_or_default());
+                format!("No encrypted connection to the mail server {host} could be made{said}")
             }
             // What our side found wrong with the conversation: no STARTTLS, no way to log in.
             None if error.is_client() => {
@@ -68,6 +70,21 @@ impl Failure {
         let for_good = error.is_permanent() && !status.is_some_and(|code| LOGIN.contains(&code));
         Self { why, for_good }
     }
+}
+
+/// What was wrong with the handshake, if that is where it broke off: an unknown authority, a
+/// certificate of another name.
+fn handshake(error: &Error) -> Option<String> {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(error) = cause.downcast_ref::<io::Error>()
+            && error.kind() == io::ErrorKind::InvalidData
+        {
+            return Some(error.to_string());
+        }
+        source = cause.source();
+    }
+    None
 }
 
 fn excerpt(said: &str) -> String {

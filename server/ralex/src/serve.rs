@@ -15,6 +15,8 @@ use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::{Guards, Packs};
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
+use ralex_mail::Mailer;
+use ralex_monitor::{Alerts, Parts as AlertParts};
 use ralex_providers::{Client, EgressPolicy, Post};
 use ralex_retention::Retention;
 use ralex_routing::{Catalogue, Routing};
@@ -185,6 +187,7 @@ struct Services {
     rates: Rates,
     audit: Audit,
     sinks: Sinks,
+    alerts: Alerts,
     retention: Retention,
     broker: Broker,
     usage: Usage,
@@ -214,6 +217,7 @@ impl Services {
             rates: Data::new(self.rates),
             audit: Data::new(self.audit),
             sinks: Data::new(self.sinks),
+            alerts: Data::new(self.alerts),
             retention: Data::new(self.retention),
             broker: Data::new(self.broker),
             usage: Data::new(self.usage),
@@ -225,7 +229,8 @@ impl Services {
 
     /// What runs beside them until the server ends.
     fn jobs(&self, db: &Db, node: NodeId, shutdown: &Shutdown) -> Vec<JoinHandle<()>> {
-        vec![
+        let alerts = self.alert_jobs(shutdown);
+        let others = vec![
             tokio::spawn({
                 let (breakers, db) = (self.routing.breakers().clone(), db.clone());
                 let heard = shutdown.heard();
@@ -268,6 +273,19 @@ impl Services {
                 let (retention, heard) = (self.retention.clone(), shutdown.heard());
                 async move { retention.run(heard).await }
             }),
+        ];
+        others.into_iter().chain(alerts).collect()
+    }
+
+    fn alert_jobs(&self, shutdown: &Shutdown) -> [JoinHandle<()>; 3] {
+        let (follow, watch, deliver) =
+            (self.alerts.clone(), self.alerts.clone(), self.alerts.clone());
+        let heard = [shutdown.heard(), shutdown.heard(), shutdown.heard()];
+        let [first, second, third] = heard;
+        [
+            tokio::spawn(async move { follow.follow(first).await }),
+            tokio::spawn(async move { watch.watch(second).await }),
+            tokio::spawn(async move { deliver.deliver(third).await }),
         ]
     }
 }
@@ -285,7 +303,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper)?;
     let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
     let post = Post::new(egress.clone())?;
-    let sinks = Sinks::open(db.clone(), audit.clone(), &vault, post).await?;
+    let sinks = Sinks::open(db.clone(), audit.clone(), &vault, post.clone()).await?;
     let retention = Retention::new(db.clone(), Arc::clone(&access), audit.clone())?;
     let catalogue = Catalogue::built_in()?;
     let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
@@ -314,7 +332,16 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     };
     let (broker, writer) = Broker::start(db.clone(), parts);
     routing.breakers().configure(settings.breakers);
-    let usage = Usage::new(db.clone(), clock);
+    let usage = Usage::new(db.clone(), clock.clone());
+    let told = AlertParts {
+        budgets: Arc::clone(&budgets),
+        usage: usage.clone(),
+        mailer: mailer(settings)?,
+        post,
+        clock,
+        public_url: settings.public_url.clone(),
+    };
+    let alerts = Alerts::open(db.clone(), &vault, told).await?;
     let services = Services {
         access,
         identity,
@@ -326,12 +353,19 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         rates,
         audit,
         sinks,
+        alerts,
         retention,
         broker,
         usage,
     };
     let jobs = services.jobs(db, node, shutdown);
     Ok(Built { services, jobs, writer, lending })
+}
+
+/// Sends mail by the server that the settings name, if they name one.
+fn mailer(settings: &Settings) -> anyhow::Result<Mailer> {
+    let Some(server) = &settings.mail else { return Ok(Mailer::absent()) };
+    Mailer::new(server).map_err(|why| anyhow::anyhow!(why))
 }
 
 /// Keeps histograms from growing.

@@ -18,7 +18,7 @@ mod runner;
 mod sink;
 mod sql;
 mod store;
-mod webhook;
+pub mod webhook;
 
 use std::fmt;
 use std::sync::Arc;

@@ -14,12 +14,12 @@ use crate::delivery::lined;
 const PREFIX: &str = "whsec_";
 
 /// A fresh secret.
-pub(crate) fn new_secret() -> Zeroizing<[u8; 32]> {
+pub fn new_secret() -> Zeroizing<[u8; 32]> {
     Zeroizing::new(rand::random())
 }
 
 /// The secret as receivers' libraries take it.
-pub(crate) fn shown(secret: &[u8]) -> String {
+pub fn shown(secret: &[u8]) -> String {
     format!("{PREFIX}{}", STANDARD.encode(secret))
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn body(format: SinkFormat, lines: &[String]) -> (&'static str, Vec<u
 
 /// The headers of a delivery. While a secret is being changed both sign, and a receiver takes the
 /// one that it knows.
-pub(crate) fn headers(
+pub fn headers(
     secrets: &[&[u8]],
     id: &str,
     timestamp: i64,

@@ -24,6 +24,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("routing", 4),
     ("sinks", 4),
     ("broker", 5),
+    ("monitor", 6),
     ("ralex", 7),
 ];
 

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
 mod adjustments;
+mod alerts;
 mod approvals;
 mod architecture;
 mod audit;

@@ -1,7 +1,7 @@
 //! The audit log sent on: to a receiver that listens, fails, refuses one record, and comes back.
 
 mod bucket;
-mod collector;
+pub mod collector;
 mod kinds;
 
 use std::collections::BTreeMap;

@@ -65,6 +65,8 @@ impl World {
             ("event", text(&app.owner.all("audit").await[0], "id")),
             ("level", "0".to_owned()),
             ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),
+            ("alert", "00000000-0000-7000-8000-000000000000".to_owned()),
+            ("rule", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("index", "000.p/1".to_owned()),
             ("request", "00000000-0000-7000-8000-000000000000".to_owned()),
         ]);
@@ -188,7 +190,13 @@ fn management_body(operation: &str) -> Value {
 fn gateway_body(operation: &str) -> Value {
     match operation {
         "POST /api/v1/orgs/{org}/routes" => route("more"),
+        "POST /api/v1/orgs/{org}/alert-rules" => {
+            let channel = json!({ "kind": "email", "to": "ops@example.com" });
+            json!({ "name": "Ops", "channels": [channel] })
+        }
+        "POST /api/v1/orgs/{org}/alerts/read" => json!({}),
         "PATCH /api/v1/orgs/{org}/routes/{route}"
+        | "PATCH /api/v1/orgs/{org}/alert-rules/{rule}"
         | "PATCH /api/v1/orgs/{org}/audit/sinks/{sink}"
         | "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use ralex_kernel::CallId;
 
-use super::{Event, Outcome, SinkEvent};
+use super::{AlertEvent, Event, Outcome, SinkEvent};
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
 struct About<'a> {
@@ -154,6 +154,11 @@ impl Event {
             }
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
             Self::Increase(event) => About::to(Target::Written(event.target())),
+            Self::Alert(event) => {
+                let failed =
+                    matches!(event, AlertEvent::RuleTested { failed, .. } if *failed > 0);
+                About::to(Target::Written(event.target())).failed_if(failed)
+            }
             Self::Log(event) => About::to(Target::Written(event.target())),
             Self::Sink(event) => About::to(Target::Written(event.target())).failed_if(matches!(
                 event,

@@ -4,6 +4,7 @@
 //! screen in `routes.rs` and its own signature name, calls one service and shapes the answer.
 
 pub mod adjustments;
+pub mod alerts;
 pub mod answers;
 pub mod approvals;
 pub mod assets;

@@ -31,6 +31,9 @@ pub async fn kept() -> HttpResponse {
         ralex_api::usage::UsageFormat,
         ralex_api::usage::CallState,
         ralex_api::audit::ExportFormat,
+        ralex_api::alerts::AlertState,
+        ralex_api::alerts::AlertKind,
+        ralex_api::alerts::Severity,
         ralex_api::catalog::ProviderKind,
     )),
     modifiers(&Security)

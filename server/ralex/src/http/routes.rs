@@ -2,7 +2,7 @@
 
 use super::map::Map;
 use super::{
-    adjustments, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog, files,
+    adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog, files,
     gemini, guardrails, health, members, model_list, models, operations, rate_limits, resilience,
     retention, routing, secrets, sinks, teams, tokens, usage,
 };
@@ -123,6 +123,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(adjustments::reverse_adjustment)
         .service(adjustments::reconcile)
         .configure(gateway)
+        .configure(alerting)
         .service(usage::report)
         .service(usage::forecast)
         .service(usage::anomalies)
@@ -173,6 +174,24 @@ fn gateway(map: &mut Map<'_, '_>) {
         .service(approvals::find_approval)
         .service(approvals::approve)
         .service(approvals::deny);
+}
+
+/// What people should know of, and who is told.
+fn alerting(map: &mut Map<'_, '_>) {
+    map.service(alerts::list_alerts)
+        .service(alerts::list_alert_kinds)
+        .service(alerts::count_unread_alerts)
+        .service(alerts::read_alerts)
+        .service(alerts::find_alert)
+        .service(alerts::acknowledge_alert)
+        .service(alerts::resolve_alert)
+        .service(alerts::list_alert_rules)
+        .service(alerts::create_alert_rule)
+        .service(alerts::find_alert_rule)
+        .service(alerts::update_alert_rule)
+        .service(alerts::delete_alert_rule)
+        .service(alerts::test_alert_rule)
+        .service(alerts::list_alert_deliveries);
 }
 
 fn audit_proofs(map: &mut Map<'_, '_>) {

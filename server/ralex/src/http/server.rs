@@ -17,6 +17,7 @@ use ralex_broker::Broker;
 use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::Guards;
 use ralex_identity::Identity;
+use ralex_monitor::Alerts;
 use ralex_retention::Retention;
 use ralex_routing::Routing;
 use ralex_sinks::Sinks;
@@ -73,6 +74,7 @@ pub struct Parts {
     pub rates: Data<Rates>,
     pub audit: Data<Audit>,
     pub sinks: Data<Sinks>,
+    pub alerts: Data<Alerts>,
     pub retention: Data<Retention>,
     pub broker: Data<Broker>,
     pub usage: Data<Usage>,
@@ -108,6 +110,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.rates.clone())
             .app_data(parts.audit.clone())
             .app_data(parts.sinks.clone())
+            .app_data(parts.alerts.clone())
             .app_data(parts.retention.clone())
             .app_data(parts.broker.clone())
             .app_data(parts.usage.clone())

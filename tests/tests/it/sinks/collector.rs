@@ -133,7 +133,7 @@ fn number_after(text: &str, start: &str) -> Option<u64> {
 }
 
 /// The content of a block of PEM.
-fn pem(text: &str) -> Vec<u8> {
+pub fn pem(text: &str) -> Vec<u8> {
     use base64::Engine as _;
     let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
     base64::engine::general_purpose::STANDARD.decode(body).unwrap()

@@ -1,0 +1,252 @@
+//! Facts: what an event of the audit log means for alerts. No event says more than it was given.
+
+use chrono::{DateTime, Utc};
+use ralex_api::alerts::{AlertKind, Severity};
+use ralex_kernel::{Code, EventId, ScopePath};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::book::Watch;
+
+/// The actions that mean anything, so that no other is fetched.
+pub(crate) const ACTIONS: [&str; 21] = [
+    "approval.approved",
+    "approval.asked",
+    "approval.denied",
+    "approval.expired",
+    "audit.pruned",
+    "audit.retention_asked",
+    "audit.retention_changed",
+    "audit.retention_denied",
+    "budget.deleted",
+    "budget.increased",
+    "budget.lease_lost",
+    "budget.overrun",
+    "budget.threshold_crossed",
+    "budget.updated",
+    "call.refused",
+    "login.failed",
+    "sink.deleted",
+    "sink.parked",
+    "sink.resumed",
+    "sink.skipped",
+    "sink.updated",
+];
+
+/// An event as it stands in the log.
+#[derive(Debug)]
+pub(crate) struct Happened {
+    pub id: EventId,
+    pub action: String,
+    pub at: DateTime<Utc>,
+    pub leaf: Vec<u8>,
+}
+
+/// What is to be done about it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    Raise(Found),
+    /// The cause of these has ended, and may come back.
+    Ended {
+        subject: String,
+        kinds: &'static [AlertKind],
+    },
+    /// What they are about is no more.
+    Gone {
+        subject: String,
+    },
+}
+
+/// Something to be told, before it is known how its subject is called.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Found {
+    pub kind: AlertKind,
+    pub severity: Option<Severity>,
+    pub subject: Subject,
+    /// Tells apart what is told of one subject.
+    pub key: String,
+    pub detail: Map<String, Value>,
+    pub at: DateTime<Utc>,
+    pub event: Option<EventId>,
+}
+
+impl Found {
+    /// Whether it says all that another says, and more: a higher threshold, passed with the lower.
+    pub fn replaces(&self, earlier: &Self) -> bool {
+        self.kind == AlertKind::BudgetThreshold
+            && earlier.kind == self.kind
+            && earlier.subject == self.subject
+            && earlier.detail.get("spent") == self.detail.get("spent")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Budget(Uuid),
+    Sink(Uuid),
+    User(Uuid),
+    Request(Uuid),
+    Approval(Uuid, ScopePath),
+    Event(EventId),
+}
+
+impl Subject {
+    pub fn written(self) -> String {
+        match self {
+            Self::Budget(id) => format!("budget:{id}"),
+            Self::Sink(id) => format!("sink:{id}"),
+            Self::User(id) => format!("user:{id}"),
+            Self::Request(id) => format!("audit_request:{id}"),
+            Self::Approval(id, _) => format!("approval:{id}"),
+            Self::Event(id) => format!("event:{id}"),
+        }
+    }
+}
+
+/// Alerts that a new limit ends.
+const LIMITED: &[AlertKind] =
+    &[AlertKind::BudgetExhausted, AlertKind::BudgetDegraded, AlertKind::BudgetForecast];
+
+/// Reads an event. One that has not the form it should have means nothing.
+pub(crate) fn read(event: &Happened, watch: &Watch) -> Option<Step> {
+    let leaf: Value = serde_json::from_slice(&event.leaf).ok()?;
+    let detail = leaf.get("detail")?;
+    let text = |name: &str| detail.get(name).and_then(Value::as_str);
+    let id = |name: &str| text(name).and_then(|id| id.parse::<Uuid>().ok());
+    let ended = |subject: String, kinds| Some(Step::Ended { subject, kinds });
+    let found = |kind, subject, key: String, fields: &[&str]| {
+        let kept =
+            fields.iter().filter_map(|name| Some(((*name).to_owned(), detail.get(*name)?.clone())));
+        let (at, event) = (event.at, Some(event.id));
+        Some(Found { kind, severity: None, subject, key, detail: kept.collect(), at, event })
+    };
+    let budget = || id("budget").map(Subject::Budget);
+    match event.action.as_str() {
+        "budget.threshold_crossed" => {
+            let percent = detail.get("percent")?.as_u64()?;
+            let key = format!("{percent}:{}", text("limit")?);
+            let fields = ["percent", "spent", "limit"];
+            let found = found(AlertKind::BudgetThreshold, budget()?, key, &fields)?;
+            let severity = (percent >= 100).then_some(Severity::Critical);
+            Some(Step::Raise(Found { severity, ..found }))
+        }
+        "budget.overrun" => {
+            found(AlertKind::BudgetOverrun, budget()?, String::new(), &["call", "overrun"])
+                .map(Step::Raise)
+        }
+        "budget.lease_lost" => found(
+            AlertKind::BudgetLeaseLost,
+            budget()?,
+            text("node")?.to_owned(),
+            &["node", "amount"],
+        )
+        .map(Step::Raise),
+        "call.refused" => {
+            (text("code")? == Code::BudgetExhausted.as_str()).then_some(())?;
+            found(AlertKind::BudgetExhausted, budget()?, String::new(), &["model", "call"])
+                .map(Step::Raise)
+        }
+        "budget.updated" | "budget.increased" => ended(budget()?.written(), LIMITED),
+        "budget.deleted" => Some(Step::Gone { subject: budget()?.written() }),
+        "sink.parked" => {
+            let sink = Subject::Sink(id("sink")?);
+            found(AlertKind::SinkParked, sink, String::new(), &["index", "why"]).map(Step::Raise)
+        }
+        "sink.resumed" | "sink.skipped" => {
+            ended(Subject::Sink(id("sink")?).written(), &[AlertKind::SinkParked])
+        }
+        // What is switched off waits for nobody.
+        "sink.updated" if detail.get("enabled") == Some(&json!(false)) => ended(
+            Subject::Sink(id("sink")?).written(),
+            &[AlertKind::SinkParked, AlertKind::SinkLagging],
+        ),
+        "sink.deleted" => Some(Step::Gone { subject: Subject::Sink(id("sink")?).written() }),
+        "audit.retention_asked" => {
+            let request = Subject::Request(id("request")?);
+            found(AlertKind::RetentionAsked, request, String::new(), &["what", "reason"])
+                .map(Step::Raise)
+        }
+        "audit.retention_denied" | "audit.retention_changed" => {
+            Some(Step::Gone { subject: Subject::Request(id("request")?).written() })
+        }
+        "audit.pruned" => {
+            let fields = ["count", "from", "to", "tree_size"];
+            found(AlertKind::AuditPruned, Subject::Event(event.id), String::new(), &fields)
+                .map(Step::Raise)
+        }
+        "approval.asked" => {
+            let place = serde_json::from_value(detail.get("scope")?.clone()).ok()?;
+            let approval = Subject::Approval(id("approval")?, place);
+            let fields = ["model", "call", "rules", "until"];
+            found(AlertKind::ApprovalWaiting, approval, String::new(), &fields).map(Step::Raise)
+        }
+        "approval.approved" | "approval.denied" | "approval.expired" => {
+            let approval = Subject::Approval(id("approval")?, ScopePath::Org);
+            Some(Step::Gone { subject: approval.written() })
+        }
+        "login.failed" => {
+            let failures = detail.get("failures")?.as_u64()?;
+            (failures >= watch.failed_logins).then_some(())?;
+            let day = event.at.format("%Y-%m-%d").to_string();
+            let user = Subject::User(id("user")?);
+            found(AlertKind::LoginFailures, user, day, &["failures"]).map(Step::Raise)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::book::Book;
+
+    fn happened(action: &str, detail: &Value) -> Option<Step> {
+        let leaf = json!({ "action": action, "detail": detail }).to_string().into_bytes();
+        let (id, at) = (EventId::generate(), Utc::now());
+        let event = Happened { id, action: action.to_owned(), at, leaf };
+        read(&event, &Book::built_in().unwrap().watch)
+    }
+
+    #[test]
+    fn a_full_threshold_is_critical_and_another_limit_is_another_alert() {
+        let of = |percent: u32, limit: &str| {
+            let detail =
+                json!({ "budget": Uuid::nil(), "percent": percent, "spent": "1", "limit": limit });
+            let Some(Step::Raise(found)) = happened("budget.threshold_crossed", &detail) else {
+                panic!("nothing is raised")
+            };
+            (found.severity, found.key)
+        };
+        assert_eq!(of(80, "1").0, None);
+        assert_eq!(of(100, "1").0, Some(Severity::Critical));
+        assert_ne!(of(80, "1").1, of(80, "2").1);
+    }
+
+    #[test]
+    fn only_what_a_budget_refuses_and_what_is_a_burst_is_told() {
+        let refused = |code: &str, budget: Value| {
+            happened(
+                "call.refused",
+                &json!({ "code": code, "budget": budget, "model": "m", "call": "c" }),
+            )
+        };
+        assert!(refused("budget_exhausted", json!(Uuid::nil())).is_some());
+        assert!(refused("budget_exhausted", Value::Null).is_none());
+        assert!(refused("forbidden", Value::Null).is_none());
+        let failed = |failures| {
+            happened("login.failed", &json!({ "user": Uuid::nil(), "failures": failures }))
+        };
+        assert!(failed(4).is_none());
+        assert!(failed(8).is_some());
+    }
+
+    #[test]
+    fn what_ends_a_cause_ends_its_alerts() {
+        let sink = json!({ "sink": Uuid::nil(), "enabled": true });
+        assert!(happened("sink.updated", &sink).is_none());
+        assert!(matches!(happened("sink.resumed", &sink), Some(Step::Ended { .. })));
+        assert!(matches!(happened("sink.deleted", &sink), Some(Step::Gone { .. })));
+        assert!(happened("sink.parked", &json!({})).is_none(), "it names no sink");
+        assert!(happened("team.created", &json!({})).is_none());
+    }
+}

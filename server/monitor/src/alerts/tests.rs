@@ -1,0 +1,1 @@
+//! Alerts as a whole: from the log to the receiver, with the clock in hand.
