@@ -76,6 +76,8 @@ permissions! {
     AuditExport = "audit.export",
     AuditForward = "audit.forward",
     AuditRetain = "audit.retain",
+    ReportRead = "report.read",
+    ReportCreate = "report.create",
     LlmInvoke = "llm.invoke",
     SecretUse = "secret.use",
 }

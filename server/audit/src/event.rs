@@ -10,6 +10,7 @@ mod approval;
 mod call;
 mod increase;
 mod log;
+mod report;
 mod sink;
 
 use ralex_api::catalog::ProviderTimeouts;
@@ -26,6 +27,7 @@ pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use increase::IncreaseEvent;
 pub use log::{LogEvent, Retained};
+pub use report::{Hashed, ReportEvent};
 pub use sink::SinkEvent;
 
 /// Something that happened, with what is recorded of it.
@@ -330,6 +332,9 @@ pub enum Event {
     /// Something that happened to an approval; likewise.
     #[serde(untagged)]
     Approval(ApprovalEvent),
+    /// Something that happened to a report; likewise.
+    #[serde(untagged)]
+    Report(ReportEvent),
     /// Something that happened to the log itself; likewise.
     #[serde(untagged)]
     Log(LogEvent),

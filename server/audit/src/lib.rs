@@ -43,7 +43,7 @@ pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event,
-    IncreaseEvent, LogEvent, Outcome, Retained, SinkEvent, Tried,
+    Hashed, IncreaseEvent, LogEvent, Outcome, ReportEvent, Retained, SinkEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

@@ -18,6 +18,7 @@ use ralex_kernel::{Clock, NodeId};
 use ralex_mail::Mailer;
 use ralex_monitor::{Alerts, Parts as AlertParts};
 use ralex_providers::{Client, EgressPolicy, Post};
+use ralex_reports::{Reports, Sources as ReportSources};
 use ralex_retention::Retention;
 use ralex_routing::{Catalogue, Routing};
 use ralex_sinks::Sinks;
@@ -188,6 +189,7 @@ struct Services {
     audit: Audit,
     sinks: Sinks,
     alerts: Alerts,
+    reports: Reports,
     retention: Retention,
     broker: Broker,
     usage: Usage,
@@ -218,6 +220,7 @@ impl Services {
             audit: Data::new(self.audit),
             sinks: Data::new(self.sinks),
             alerts: Data::new(self.alerts),
+            reports: Data::new(self.reports),
             retention: Data::new(self.retention),
             broker: Data::new(self.broker),
             usage: Data::new(self.usage),
@@ -272,6 +275,10 @@ impl Services {
             tokio::spawn({
                 let (retention, heard) = (self.retention.clone(), shutdown.heard());
                 async move { retention.run(heard).await }
+            }),
+            tokio::spawn({
+                let (reports, heard) = (self.reports.clone(), shutdown.heard());
+                async move { reports.run(heard).await }
             }),
         ];
         others.into_iter().chain(alerts).collect()
@@ -338,10 +345,20 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         usage: usage.clone(),
         mailer: mailer(settings)?,
         post,
-        clock,
+        clock: clock.clone(),
         public_url: settings.public_url.clone(),
     };
     let alerts = Alerts::open(db.clone(), &vault, told).await?;
+    let sources = ReportSources {
+        db: db.clone(),
+        access: Arc::clone(&access),
+        audit: audit.clone(),
+        usage: usage.clone(),
+        sinks: sinks.clone(),
+        mailer: mailer(settings)?,
+        clock,
+    };
+    let reports = Reports::open(sources, settings.reports, settings.policies.as_deref())?;
     let services = Services {
         access,
         identity,
@@ -354,6 +371,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         audit,
         sinks,
         alerts,
+        reports,
         retention,
         broker,
         usage,

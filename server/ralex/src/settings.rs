@@ -18,6 +18,7 @@ use ralex_broker::{Places, Resilience};
 use ralex_kernel::{Email, Secret, Slug};
 use ralex_mail::{MailServer, Security};
 use ralex_providers::Timeouts;
+use ralex_reports::Limits;
 use ralex_routing::breaker::BreakerSettings;
 use url::Url;
 
@@ -55,6 +56,7 @@ pub struct Settings {
     pub breakers: BreakerSettings,
     pub max_body: usize,
     pub max_file: u64,
+    pub reports: Limits,
     pub log: String,
     pub log_json: bool,
 }
@@ -229,6 +231,7 @@ impl Given {
             breakers: self.breakers(),
             max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
             max_file: self.parse("max_file", 0, |text| within(text, 1024, 1 << 40)),
+            reports: self.reports(),
             log: self.parse("log", "info".to_owned(), filter),
             log_json: self.parse("log_format", false, |text| match text {
                 "text" => Ok(false),
@@ -284,6 +287,13 @@ impl Given {
             percent: self.parse("breaker_percent", 50, |text| within(text, 1, 100)),
             open: self.millis("breaker_open", 1, 600_000),
             ..BreakerSettings::default()
+        }
+    }
+
+    fn reports(&mut self) -> Limits {
+        Limits {
+            bytes: self.parse("report_bytes", 0, |text| within(text, 1 << 20, 1 << 32)),
+            days: self.parse("report_days", 0, |text| within(text, 1, 36_500)),
         }
     }
 

@@ -133,12 +133,14 @@ impl Inner {
             bytes: packed.bytes,
             sha256: hex::encode(packed.sha256),
         });
+        let mut files: Vec<Hashed> = hashed.collect();
+        files.sort_by_key(|file| file.format);
         let event = ReportEvent::Finished {
             report: due.id,
             kind: kind.as_str(),
             rows: made.rows,
             tree_size: head.map_or(0, |head| head.tree_size),
-            files: hashed.collect(),
+            files,
         };
         let author = Author::system(due.org);
         record(&mut tx, &author, Event::Report(event)).await.map_err(problem)?;

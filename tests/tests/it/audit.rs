@@ -69,6 +69,7 @@ async fn every_write_leaves_its_entry() {
     sinks(&mut watched).await;
     alerts(&mut watched).await;
     kept::retention(&mut watched).await;
+    kept::reports(&mut watched).await;
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
     let no_entry = [

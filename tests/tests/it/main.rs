@@ -26,6 +26,7 @@ mod kept_answers;
 mod login;
 mod operations;
 mod rate_limits;
+mod reports;
 mod resilience;
 mod retention;
 mod routing;

@@ -67,6 +67,8 @@ impl World {
             ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("alert", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("rule", "00000000-0000-7000-8000-000000000000".to_owned()),
+            ("report", NOBODYS.to_owned()),
+            ("schedule", NOBODYS.to_owned()),
             ("index", "000.p/1".to_owned()),
             ("request", "00000000-0000-7000-8000-000000000000".to_owned()),
         ]);
@@ -100,6 +102,7 @@ fn route(name: &str) -> Value {
 /// Well-formed names of things that nobody has.
 const FILE: &str = "file-00000000000070008000000000000000";
 const ADJUSTMENT: &str = "00000000-0000-7000-8000-000000000000";
+const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
 const BATCH: &str = "batch_00000000000070008000000000000000";
 
 fn batch() -> Value {
@@ -195,8 +198,12 @@ fn gateway_body(operation: &str) -> Value {
             json!({ "name": "Ops", "channels": [channel] })
         }
         "POST /api/v1/orgs/{org}/alerts/read" => json!({}),
+        "POST /api/v1/orgs/{org}/reports" => json!({ "kind": "control_health" }),
+        "POST /api/v1/orgs/{org}/report-schedules" => json!({ "name": "More",
+            "kind": "control_health", "every": "week", "day": 1, "hour": 6 }),
         "PATCH /api/v1/orgs/{org}/routes/{route}"
         | "PATCH /api/v1/orgs/{org}/alert-rules/{rule}"
+        | "PATCH /api/v1/orgs/{org}/report-schedules/{schedule}"
         | "PATCH /api/v1/orgs/{org}/audit/sinks/{sink}"
         | "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use ralex_kernel::CallId;
 
-use super::{AlertEvent, Event, Outcome, SinkEvent};
+use super::{AlertEvent, Event, Outcome, ReportEvent, SinkEvent};
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
 struct About<'a> {
@@ -155,10 +155,11 @@ impl Event {
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
             Self::Increase(event) => About::to(Target::Written(event.target())),
             Self::Alert(event) => {
-                let failed =
-                    matches!(event, AlertEvent::RuleTested { failed, .. } if *failed > 0);
+                let failed = matches!(event, AlertEvent::RuleTested { failed, .. } if *failed > 0);
                 About::to(Target::Written(event.target())).failed_if(failed)
             }
+            Self::Report(event) => About::to(Target::Written(event.target()))
+                .failed_if(matches!(event, ReportEvent::Failed { .. })),
             Self::Log(event) => About::to(Target::Written(event.target())),
             Self::Sink(event) => About::to(Target::Written(event.target())).failed_if(matches!(
                 event,

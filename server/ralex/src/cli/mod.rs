@@ -8,6 +8,7 @@ mod budgets;
 mod config;
 mod mail;
 mod rate_limits;
+mod reports;
 mod table;
 mod usage;
 
@@ -39,6 +40,7 @@ fn command() -> Command {
         .subcommand(config::command())
         .subcommand(rate_limits::command())
         .subcommand(mail::command())
+        .subcommand(reports::command())
         .subcommand(usage::command())
         .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
 }
@@ -62,6 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("limits", matches)) => rate_limits::run(matches, environment),
         Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),
+        Some(("reports", matches)) => reports::run(matches, environment),
         Some(("usage", matches)) => usage::run(matches, environment),
         _ => ExitCode::from(3),
     }

@@ -35,6 +35,8 @@ pub async fn kept() -> HttpResponse {
         ralex_api::alerts::AlertKind,
         ralex_api::alerts::Severity,
         ralex_api::catalog::ProviderKind,
+        ralex_api::reports::ReportKind,
+        ralex_api::reports::ReportFormat,
     )),
     modifiers(&Security)
 )]

@@ -2,9 +2,9 @@
 
 use super::map::Map;
 use super::{
-    adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog, files,
-    gemini, guardrails, health, members, model_list, models, operations, rate_limits, resilience,
-    retention, routing, secrets, sinks, teams, tokens, usage,
+    adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog,
+    files, gemini, guardrails, health, members, model_list, models, operations, rate_limits,
+    reports, resilience, retention, routing, secrets, sinks, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -124,6 +124,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(adjustments::reconcile)
         .configure(gateway)
         .configure(alerting)
+        .configure(reporting)
         .service(usage::report)
         .service(usage::forecast)
         .service(usage::anomalies)
@@ -192,6 +193,20 @@ fn alerting(map: &mut Map<'_, '_>) {
         .service(alerts::delete_alert_rule)
         .service(alerts::test_alert_rule)
         .service(alerts::list_alert_deliveries);
+}
+
+/// Evidence for auditors.
+fn reporting(map: &mut Map<'_, '_>) {
+    map.service(reports::list_frameworks)
+        .service(reports::list_reports)
+        .service(reports::create_report)
+        .service(reports::find_report)
+        .service(reports::delete_report)
+        .service(reports::download_report)
+        .service(reports::list_report_schedules)
+        .service(reports::create_report_schedule)
+        .service(reports::update_report_schedule)
+        .service(reports::delete_report_schedule);
 }
 
 fn audit_proofs(map: &mut Map<'_, '_>) {

@@ -18,6 +18,7 @@ use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::Guards;
 use ralex_identity::Identity;
 use ralex_monitor::Alerts;
+use ralex_reports::Reports;
 use ralex_retention::Retention;
 use ralex_routing::Routing;
 use ralex_sinks::Sinks;
@@ -75,6 +76,7 @@ pub struct Parts {
     pub audit: Data<Audit>,
     pub sinks: Data<Sinks>,
     pub alerts: Data<Alerts>,
+    pub reports: Data<Reports>,
     pub retention: Data<Retention>,
     pub broker: Data<Broker>,
     pub usage: Data<Usage>,
@@ -111,6 +113,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.audit.clone())
             .app_data(parts.sinks.clone())
             .app_data(parts.alerts.clone())
+            .app_data(parts.reports.clone())
             .app_data(parts.retention.clone())
             .app_data(parts.broker.clone())
             .app_data(parts.usage.clone())

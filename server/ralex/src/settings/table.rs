@@ -196,6 +196,13 @@ pub const SETTINGS: &[Setting] = &[
         Some("104857600"),
         "The largest file that is taken for a provider to keep",
     ),
+    setting(
+        "report_bytes",
+        "BYTES",
+        Some("67108864"),
+        "The largest file of a compliance report; one that is made needs a few times as much memory",
+    ),
+    setting("report_days", "DAYS", Some("400"), "How long compliance reports are kept"),
     setting("max_body", "BYTES", Some("33554432"), "The largest body of a request"),
     setting(
         "log",

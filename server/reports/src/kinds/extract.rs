@@ -3,22 +3,27 @@
 //! The rows are read from the bundle itself while it is made, so what the report shows is what the
 //! bundle holds.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
 use ralex_api::audit::{ExportFormat, ExportQuery};
 use ralex_kernel::{Code, EventId, Problem};
+use ralex_store::problem;
 use serde_json::Value;
 
 use crate::document::{Cell, Document, Table};
 use crate::packed::Packer;
 use crate::sql::events::words;
+use crate::sql::people;
 use crate::work::Work;
 
 const EVENTS: &[(&str, &str)] = &[
     ("index", "Index"),
     ("occurred_at", "When"),
-    ("actor", "By"),
+    ("actor_name", "By"),
+    ("actor", "Known as"),
     ("action", "Action"),
     ("outcome", "Outcome"),
     ("target", "Done to"),
@@ -110,6 +115,21 @@ fn explain(document: &mut Document) {
     }
 }
 
+/// What actors are called.
+type Names = HashMap<String, String>;
+
+/// The names of those who are here; the log itself knows ids only, since a name can change.
+async fn names(work: &Work<'_>) -> Result<Names, Problem> {
+    let (org, mut tx) = (work.org(), work.tenant().await?);
+    let people = people::people(&mut tx, org).await.map_err(problem)?;
+    let tokens = people::token_names(&mut tx, org).await.map_err(problem)?;
+    tx.rollback().await.map_err(problem)?;
+    let people = people.into_iter().map(|it| (format!("user:{}", it.id), it.email));
+    let tokens = tokens.into_iter().map(|(id, name)| (format!("token:{id}"), name));
+    let ralex = ("system".to_owned(), "Ralex".to_owned());
+    Ok(people.chain(tokens).chain([ralex]).collect())
+}
+
 /// Keeps the bundle and reads its lines, however it is cut into parts.
 async fn read(
     work: &mut Work<'_>,
@@ -120,6 +140,7 @@ async fn read(
     let mut rest = Vec::new();
     let all = export.count.max(1);
     let mut told = 0;
+    let names = names(work).await?;
     while let Some(part) = export.parts.next().await {
         let part = part?;
         packer.add(&part)?;
@@ -132,7 +153,7 @@ async fn read(
                 let root = note.lines().nth(2).unwrap_or_default();
                 head = Some((root.to_owned(), note.to_owned()));
             } else if value.get("event").is_some() {
-                let line = line(&value);
+                let line = line(&value, &names);
                 work.room.take(line.row.len() * 64)?;
                 lines.push(line);
             }
@@ -153,7 +174,7 @@ fn unreadable() -> Problem {
     Problem::new(Code::Internal, "A line of the log's export cannot be read.")
 }
 
-fn line(value: &Value) -> Line {
+fn line(value: &Value, names: &Names) -> Line {
     let record = &value["event"];
     let text = |path: &str| record.pointer(path).and_then(Value::as_str).map(str::to_owned);
     let actor = match (text("/actor/kind"), text("/actor/id")) {
@@ -166,6 +187,7 @@ fn line(value: &Value) -> Line {
     let row = vec![
         value["index"].as_i64().map_or(Cell::Empty, Cell::Count),
         Cell::time(at),
+        Cell::maybe(names.get(&actor).cloned()),
         Cell::text(actor),
         Cell::maybe(text("/action")),
         Cell::maybe(text("/outcome")),

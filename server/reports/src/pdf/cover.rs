@@ -8,7 +8,7 @@ use super::typeface::Weight::{Regular, SemiBold};
 use crate::document::{Cell, Document};
 use crate::frame::{Cover, Frame, Sampled};
 
-const LABEL: f32 = 132.0;
+const LABEL: f32 = 168.0;
 const SIZE: f32 = 8.5;
 
 pub(super) fn lay_out(pages: &mut Pages<'_>, frame: &Frame, cover: &Cover, document: &Document) {
@@ -38,9 +38,8 @@ pub(super) fn lay_out(pages: &mut Pages<'_>, frame: &Frame, cover: &Cover, docum
     for fact in &document.facts {
         pair(pages, fact.label, &fact.value.shown());
     }
-    for table in &document.tables {
-        pair(pages, table.title, &format!("{} rows", Cell::count(table.rows.len() as u64).shown()));
-    }
+    let tables = document.tables.iter().map(|it| format!("{} {}", it.title, it.rows.len()));
+    pair(pages, "Rows of each table", &tables.collect::<Vec<_>>().join(", "));
     evidence(pages, cover, document);
     if !document.notes.is_empty() {
         section(pages, "To know");
@@ -107,7 +106,7 @@ fn list(pages: &mut Pages<'_>, items: &[String]) {
 
 /// Lines to write on, for whoever reviews it.
 fn sign_off(pages: &mut Pages<'_>) {
-    pages.make_room(96.0);
+    pages.make_room(84.0);
     section(pages, "Review");
     pages.y += 26.0;
     let width = (pages.width() - 40.0) / 3.0;

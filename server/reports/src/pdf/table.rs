@@ -43,10 +43,18 @@ fn title(pages: &mut Pages<'_>, table: &Table) {
         let most = Cell::count(MOST_ROWS as u64).shown();
         format!("{} The first {most} of {count} rows; the JSON and CSV have all.", table.about)
     } else {
-        format!("{} {count} rows.", table.about)
+        format!("{} {}.", table.about, counted(table.rows.len()))
     };
     pages.paragraph(MARGIN, 8.0, (Regular, Ink::Faint), about.trim());
     pages.y += 4.0;
+}
+
+fn counted(rows: usize) -> String {
+    if rows == 1 {
+        "1 row".to_owned()
+    } else {
+        format!("{} rows", Cell::count(rows as u64).shown())
+    }
 }
 
 /// Every column gets what it needs; where that is too much together, the wide ones give.
@@ -74,14 +82,6 @@ fn widths(pages: &Pages<'_>, table: &Table) -> Vec<f32> {
             *it -= cut;
         }
         sum = widths.iter().sum();
-    }
-    // What is left goes to those that would take more.
-    let spare = whole - sum;
-    let wide = widths.iter().filter(|it| **it > 90.0).count();
-    if spare > 0.0 && wide > 0 {
-        #[expect(clippy::cast_precision_loss, reason = "a few columns")]
-        let more = spare / wide as f32;
-        widths.iter_mut().filter(|it| **it > 90.0).for_each(|it| *it += more);
     }
     widths
 }

@@ -160,6 +160,17 @@ pub(crate) async fn team_tokens(
     .await
 }
 
+/// Every team's token, and what it is called.
+pub(crate) async fn token_names(
+    conn: &mut PgConnection,
+    org: OrgId,
+) -> Result<Vec<(Uuid, String)>> {
+    let rows = sqlx::query!("select id, name from token where org_id = $1", org as _)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
+
 /// A team by its slug or id.
 pub(crate) async fn team(conn: &mut PgConnection, org: OrgId, name: &str) -> Result<Option<Uuid>> {
     sqlx::query_scalar!(

@@ -1,6 +1,8 @@
-//! What is asked and decided about how long the log is kept leaves its entries too.
+//! What is asked and decided about how long the log is kept leaves its entries too, and so do reports.
 
-use ralex_tests::app::text;
+use std::time::Duration;
+
+use ralex_tests::app::{text, until};
 use serde_json::json;
 
 use super::Watched;
@@ -20,4 +22,29 @@ pub async fn retention(watched: &mut Watched) {
         let op = format!("{AT}/{{request}}/{verb}");
         watched.leaves_of(&op, &[action], decide).await.ok();
     }
+}
+
+pub async fn reports(watched: &mut Watched) {
+    const ORG: &str = "/api/v1/orgs/{org}";
+    let new = json!({ "kind": "control_health" });
+    let op = format!("POST {ORG}/reports");
+    let made = watched.leaves(&op, "reports", Some(new), &["report.asked"]).await;
+    let path = format!("reports/{}", text(&made, "id"));
+    until("the report is made", Duration::from_secs(60), async || {
+        (watched.app.owner.get(&path).await.ok()["state"] == "done").then_some(())
+    })
+    .await;
+    let op = format!("DELETE {ORG}/reports/{{report}}");
+    watched.leaves(&op, &path, None, &["report.deleted"]).await;
+    let new = json!({ "name": "Weekly", "kind": "control_health", "every": "week", "day": 1,
+        "hour": 6 });
+    let op = format!("POST {ORG}/report-schedules");
+    let made =
+        watched.leaves(&op, "report-schedules", Some(new), &["report_schedule.created"]).await;
+    let path = format!("report-schedules/{}", text(&made, "id"));
+    let op = format!("PATCH {ORG}/report-schedules/{{schedule}}");
+    let off = json!({ "enabled": false });
+    watched.leaves(&op, &path, Some(off), &["report_schedule.updated"]).await;
+    let op = format!("DELETE {ORG}/report-schedules/{{schedule}}");
+    watched.leaves(&op, &path, None, &["report_schedule.deleted"]).await;
 }
