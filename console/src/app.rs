@@ -151,6 +151,7 @@ fn inside(place: Option<Place>, org: &Org) -> Html {
         Place::Usage => html! { <pages::usage::UsagePage /> },
         Place::Budgets => html! { <pages::budgets::BudgetsPage /> },
         Place::Guardrails => html! { <pages::guardrails::GuardrailsPage /> },
+        Place::Alerts => html! { <pages::alerts::AlertsPage /> },
         Place::Approvals => html! { <pages::approvals::ApprovalsPage /> },
         Place::Teams => html! { <pages::teams::TeamsPage /> },
         Place::People => html! { <pages::people::PeoplePage /> },

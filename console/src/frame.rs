@@ -75,7 +75,7 @@ pub fn Frame(props: &Props) -> Html {
             if open { <div class="veil" onclick={close.reform(|_| ())} /> }
             <div class="main">
                 <header class="bar">
-                    <IconButton class={if waiting > 0 { "menu-button told" } else { "menu-button" }} icon={Icon::Menu} label="Navigation" expanded={open} onclick={set(Over::Menu)} />
+                    <IconButton class={if waiting.is_any() { "menu-button told" } else { "menu-button" }} icon={Icon::Menu} label="Navigation" expanded={open} onclick={set(Over::Menu)} />
                     <Switcher />
                     <button type="button" class="find" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
                         { Icon::Search.show() }<span>{ "Go to" }</span><kbd aria-hidden="true">{ "Ctrl K" }</kbd>
@@ -90,14 +90,33 @@ pub fn Frame(props: &Props) -> Html {
     }
 }
 
-/// How many approvals wait for this person's decision. Asked anew with every page and every tick of
-/// the clock; nothing where they decide none.
+/// What waits for this person: approvals to decide, alerts to read.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Waiting {
+    approvals: u64,
+    alerts: u64,
+}
+
+impl Waiting {
+    const fn is_any(self) -> bool {
+        self.approvals > 0 || self.alerts > 0
+    }
+}
+
+/// Asked anew with every page and every tick of the clock; nothing of what they may not do.
 #[hook]
-fn use_waiting() -> u64 {
+fn use_waiting() -> Waiting {
     let org = use_org();
-    let slug = if org.can("approval.decide") { org.slug() } else { String::new() };
-    let (load, again) = use_load(slug, |org| async move {
-        if org.is_empty() { Ok(0) } else { Ok(api::approvals::waiting(&org).await?.waiting) }
+    let wants = (org.slug(), org.can("approval.decide"), org.can("alert.read"));
+    let (load, again) = use_load(wants, |(org, decides, reads)| async move {
+        let mut waiting = Waiting::default();
+        if decides {
+            waiting.approvals = api::approvals::waiting(&org).await?.waiting;
+        }
+        if reads {
+            waiting.alerts = api::alerts::unread(&org).await?.unread;
+        }
+        Ok(waiting)
     });
     let first = use_mut_ref(|| true);
     let (location, now) = (use_location(), use_now());
@@ -109,14 +128,13 @@ fn use_waiting() -> u64 {
             again.emit(());
         }
     });
-    load.ready().map_or(0, |count| **count)
+    load.ready().map_or(Waiting::default(), |waiting| **waiting)
 }
 
 #[derive(Properties, PartialEq)]
 struct NavigationProps {
     place: Option<Place>,
-    /// Approvals that wait for this person.
-    waiting: u64,
+    waiting: Waiting,
 }
 
 #[component]
@@ -134,7 +152,11 @@ fn Navigation(props: &NavigationProps) -> Html {
                 if !title.is_empty() { <p class="nav-title">{ title }</p> }
                 <ul>
                     { for shown.into_iter().map(|place| {
-                        let count = if place == Place::Approvals { waiting } else { 0 };
+                        let count = match place {
+                            Place::Approvals => waiting.approvals,
+                            Place::Alerts => waiting.alerts,
+                            _elsewhere => 0,
+                        };
                         entry(place, &slug, props.place == Some(place), count)
                     }) }
                 </ul>

@@ -41,6 +41,7 @@ pub enum Place {
     Guardrails,
     Approvals,
     Health,
+    Alerts,
     Audit,
 }
 
@@ -60,11 +61,11 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
             Place::Health,
         ],
     ),
-    ("Proof", &[Place::Audit]),
+    ("Proof", &[Place::Alerts, Place::Audit]),
 ];
 
 impl Place {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Overview,
         Self::Playground,
         Self::Calls,
@@ -80,6 +81,7 @@ impl Place {
         Self::Guardrails,
         Self::Approvals,
         Self::Health,
+        Self::Alerts,
         Self::Audit,
     ];
 
@@ -100,6 +102,7 @@ impl Place {
             Self::Guardrails => "guardrails",
             Self::Approvals => "approvals",
             Self::Health => "health",
+            Self::Alerts => "alerts",
             Self::Audit => "audit",
         }
     }
@@ -121,6 +124,7 @@ impl Place {
             Self::Guardrails => "Guardrails",
             Self::Approvals => "Approvals",
             Self::Health => "Health",
+            Self::Alerts => "Alerts",
             Self::Audit => "Audit log",
         }
     }
@@ -142,6 +146,7 @@ impl Place {
             Self::Guardrails => Icon::Funnel,
             Self::Approvals => Icon::Check,
             Self::Health => Icon::Pulse,
+            Self::Alerts => Icon::Bell,
             Self::Audit => Icon::Shield,
         }
     }
@@ -164,6 +169,7 @@ impl Place {
             Self::Guardrails => 'g',
             Self::Approvals => 'd',
             Self::Health => 'h',
+            Self::Alerts => 'l',
             Self::Audit => 'a',
         }
     }
@@ -182,6 +188,7 @@ impl Place {
             Self::Models | Self::Routes => "model.read",
             Self::Guardrails => "guardrail.read",
             Self::Approvals => "approval.read",
+            Self::Alerts => "alert.read",
             Self::Audit => "audit.read",
         }
     }

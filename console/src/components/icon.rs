@@ -16,6 +16,7 @@ pub enum Icon {
     Cube,
     Plug,
     Pulse,
+    Bell,
     Shield,
     Funnel,
     Fork,
@@ -56,6 +57,7 @@ impl Icon {
             Self::Key => "M5.5 13.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM7.7 8.3l5.8-5.8M11 5l2 2",
             Self::Cube => "M8 1.8l5.5 3v6.4L8 14.2l-5.5-3V4.8zM2.5 4.8L8 8l5.5-3.2M8 8v6.2",
             Self::Plug => "M5.5 2v4M10.5 2v4M3.5 6h9v2a4.5 4.5 0 0 1-9 0zM8 12.5v2",
+            Self::Bell => "M3.5 11.5c1-1 1-2.2 1-4a3.5 3.5 0 0 1 7 0c0 1.8 0 3 1 4zM6.5 13.5a1.6 1.6 0 0 0 3 0",
             Self::Pulse => "M1.5 8h3l2-4.5 3 9 2-4.5h3",
             Self::Shield => {
                 "M8 1.8l5 2v4c0 3-2 5.3-5 6.4-3-1.1-5-3.4-5-6.4v-4zM5.8 8l1.6 1.6 3-3.2"

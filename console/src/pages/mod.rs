@@ -1,6 +1,10 @@
 //! One module a page. Each fetches by a hook and shows loading, failure or what there is.
 
 mod add_person;
+mod alert_drawer;
+mod alert_rule_form;
+mod alert_rules;
+pub mod alerts;
 mod approval_drawer;
 mod approval_settings;
 pub mod approvals;

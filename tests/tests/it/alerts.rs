@@ -1,5 +1,6 @@
 //! Alerts: each raised once, told once to whom a rule names, and never lost.
 
+mod cli;
 mod hook;
 mod mail;
 mod post_office;

@@ -1,6 +1,7 @@
 //! The command line: one binary, one file a command.
 
 mod adjustments;
+mod alerts;
 mod api;
 mod approvals;
 mod audit;
@@ -34,6 +35,7 @@ fn command() -> Command {
         .subcommand(settings::flags(
             Command::new("serve").about("Serve the API, the gateway and the console"),
         ))
+        .subcommand(alerts::command())
         .subcommand(approvals::command())
         .subcommand(audit::command())
         .subcommand(budgets::command())
@@ -57,6 +59,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     };
     match matches.subcommand() {
         Some(("serve", matches)) => with_settings(matches, environment, serve::serve),
+        Some(("alerts", matches)) => alerts::run(matches, environment),
         Some(("approvals", matches)) => approvals::run(matches, environment),
         Some(("audit", matches)) => audit::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
