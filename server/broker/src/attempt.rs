@@ -28,6 +28,7 @@ use crate::guard::{Guard, Watch};
 use crate::in_flight::{Attempt, Gauge, InFlight};
 use crate::passed_over::Why;
 use crate::ready::Ready;
+use crate::slice::{self, Slices};
 use crate::stream::{CallStream, Form};
 use crate::writer::Extending;
 
@@ -59,6 +60,8 @@ pub(crate) struct Sending {
     gauge: Gauge,
     secret: Option<Secret>,
     output: Option<Output>,
+    /// How many tokens of its output are held for, where that is not all of it.
+    slice: Option<u64>,
 }
 
 impl Sending {
@@ -195,9 +198,12 @@ impl Broker {
             }
             Given::Stream { stream, opening } => {
                 let (held, form) = (in_flight.held, Form::Events(request.inbound.dialect()));
+                let slices = sending.slice.map(|tokens| {
+                    Slices::of(&in_flight, Arc::clone(&sending.ready), stream.meter(), tokens)
+                });
                 let stream =
                     CallStream::live(stream, opening, in_flight, sending.index, form, keeper);
-                let stream = Box::new(stream.telling(ending));
+                let stream = Box::new(stream.telling(ending).slicing(slices));
                 Answered::Stream { call, about, held, stream }
             }
             Given::Raw { content_type, stream, opening } => {
@@ -267,6 +273,7 @@ impl Broker {
             ready: Arc::clone(&ready),
             place: ready.place(request.org, tried.key),
             cause: tried.cause,
+            bound: in_flight.bound(&ready),
             gauge: gauge.clone(),
             output: output.clone(),
             started_at: self.parts.clock.now(),
@@ -274,7 +281,8 @@ impl Broker {
             in_use: key.map(|key| self.keys.begin(key.secret)),
             ended: None,
         });
-        Ok(Arc::new(Sending { index, tried, ready, why, gauge, secret, output }))
+        let slice = in_flight.slice.filter(|tokens| *tokens < ready.bound.output_tokens);
+        Ok(Arc::new(Sending { index, tried, ready, why, gauge, secret, output, slice }))
     }
 
     /// Sends, and where hedging is on and the first byte is late, sends to another candidate too:
@@ -341,6 +349,8 @@ impl Broker {
     pub(crate) async fn send(&self, sending: Arc<Sending>, until: Instant) -> Sent {
         let work = async {
             let prepared = &sending.ready.prepared;
+            let cuttable = sending.slice.map(|_| prepared.cuttable());
+            let prepared = cuttable.as_ref().unwrap_or(prepared);
             let (secret, filter) =
                 (sending.secret.as_ref(), sending.output.clone().map(Watch::boxed));
             match self.parts.client.send_through(prepared, secret, filter).await? {
@@ -350,6 +360,9 @@ impl Broker {
                 }
                 Answer::Stream(mut stream) => {
                     sending.gauge.set(stream.meter());
+                    if let Some(tokens) = sending.slice {
+                        slice::grant(&stream.meter(), tokens);
+                    }
                     let opening = first::begun(&mut stream).await?;
                     Ok(Given::Stream { stream, opening })
                 }

@@ -23,7 +23,7 @@ use crate::approval::{Asks, Pass};
 use crate::exchange::{CallRequest, Failure};
 use crate::injection::{SECRET, unasked};
 use crate::record::refused_intent;
-use crate::writer::Opening;
+use crate::writer::{Opening, Otherwise};
 
 /// Larger bodies are looked at away from the threads that serve.
 const SMALL_BODY: usize = 16 * 1024;
@@ -100,8 +100,8 @@ impl Broker {
         let hold = Hold::new(request.org, id, Money::ZERO, Vec::new());
         let intent = refused_intent(request, scope, id);
         let author = scope.author().clone();
-        let (overlaps, elsewhere) = (false, false);
-        let opening = Opening { hold, row, author, intent, refused, overlaps, elsewhere };
+        let (overlaps, otherwise) = (false, Otherwise::Refused);
+        let opening = Opening { hold, row, author, intent, refused, overlaps, otherwise };
         let recorded = self.writer.open(opening).await;
         metrics::counter!("ralex_calls_refused_total", "code" => problem.code.as_str())
             .increment(1);

@@ -47,6 +47,9 @@ pub(crate) struct InFlight {
     pub charges: Vec<Charge>,
     /// Those of one model or provider among them, and what is held on each.
     pub apart: Vec<(Charge, Money)>,
+    /// How many tokens of output are held for at first, where the budgets have not enough left for all
+    /// of them.
+    pub slice: Option<u64>,
     /// The rate limits that it may count against, and what it has taken of them.
     pub limits: Vec<Arc<Limit>>,
     pub taken: Option<Taken>,
@@ -99,6 +102,8 @@ pub(crate) struct Attempt {
     pub ready: Arc<Ready>,
     pub place: Place,
     pub cause: Cause,
+    /// The most that it may cost by now.
+    pub bound: Money,
     pub gauge: Gauge,
     pub started_at: DateTime<Utc>,
     pub began: Instant,
@@ -125,7 +130,7 @@ impl Attempt {
     fn end(&mut self, outcome: &'static str, status: Option<u16>, usage: Usage) {
         let mut cost = self.ready.plan.cost(&usage);
         if usage.estimated {
-            cost = cost.min(self.ready.worst_case);
+            cost = cost.min(self.bound);
         }
         let millis = millis(self.began.elapsed());
         self.ended = Some(Ended { outcome, status, usage, cost, millis });
@@ -136,7 +141,7 @@ impl Attempt {
 
     /// What it has cost, or can still cost.
     fn at_most(&self) -> Money {
-        self.ended.map_or(self.ready.worst_case, |ended| ended.cost)
+        self.ended.map_or(self.bound, |ended| ended.cost)
     }
 }
 
@@ -144,17 +149,20 @@ impl InFlight {
     /// What must be held beyond what is, before a try of this candidate may begin: on all budgets,
     /// and on each of those of one model or provider.
     pub fn missing(&self, next: &Ready) -> (Money, Vec<Apart>) {
-        let all = self.attempts.iter().map(Attempt::at_most).sum::<Money>() + next.worst_case;
+        let bound = self.bound(next);
+        let all = self.attempts.iter().map(Attempt::at_most).sum::<Money>() + bound;
         let apart = self.apart.iter().map(|(charge, held)| {
-            let needed = if next.counts_on(charge) {
-                self.spent_on(charge) + next.worst_case
-            } else {
-                Money::ZERO
-            };
+            let needed =
+                if next.counts_on(charge) { self.spent_on(charge) + bound } else { Money::ZERO };
             let amount = (needed - *held).max(Money::ZERO);
             Apart { charge: charge.clone(), amount }
         });
         ((all - self.held).max(Money::ZERO), apart.collect())
+    }
+
+    /// What a try of this candidate may cost before more is held for it.
+    pub fn bound(&self, ready: &Ready) -> Money {
+        self.slice.map_or(ready.worst_case, |tokens| ready.within(tokens))
     }
 
     /// Remembers what is held now.

@@ -28,6 +28,7 @@ mod queue;
 mod rates;
 mod ready;
 mod record;
+mod slice;
 mod sql;
 mod stream;
 mod writer;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ralex_budgets::{Charge, Hold, Shortage, Spender};
-use ralex_kernel::{BudgetId, Code, Money};
+use ralex_kernel::{BudgetId, CallId, Code, Money};
 
 use crate::Broker;
 use crate::call::{Decided, millis};
@@ -14,7 +14,8 @@ use crate::in_flight::InFlight;
 use crate::passed_over::{PassedOver, Why, with};
 use crate::rates::refused;
 use crate::record::intent;
-use crate::writer::Opening;
+use crate::slice::first_slice;
+use crate::writer::{Opening, Otherwise, Unrecorded};
 
 /// How a call is opened.
 #[derive(Clone, Copy)]
@@ -23,13 +24,13 @@ pub(crate) struct Terms {
     pub amount: Money,
     /// Whether it may be sent while its record is on its way.
     pub overlaps: bool,
-    /// Whether another candidate is asked where nothing is left for this one's model or provider.
-    pub elsewhere: bool,
+    /// What becomes of it where that does not fit.
+    pub otherwise: Otherwise,
 }
 
 impl Terms {
     pub const fn of(amount: Money) -> Self {
-        Self { amount, overlaps: false, elsewhere: false }
+        Self { amount, overlaps: false, otherwise: Otherwise::Refused }
     }
 }
 
@@ -50,6 +51,8 @@ impl Broker {
         waits: Instant,
     ) -> Result<InFlight, Failure> {
         let (mut passed_over, mut elsewhere, mut waited) = (Vec::new(), true, 0);
+        // How much of its answer is held for at first, where all of it does not fit.
+        let mut slice = None;
         loop {
             // Waited for before anything is held: money is not kept from others by one who waits.
             let queued = Instant::now();
@@ -73,13 +76,19 @@ impl Broker {
             };
             decided.why.queued_ms = (waited > 0).then_some(waited);
             let overlaps = self.may_overlap(request, decided);
-            let elsewhere_too = elsewhere && decided.has_others();
-            let amount = decided.first().worst_case;
-            let terms = Terms { amount, overlaps, elsewhere: elsewhere_too };
+            let first = decided.first();
+            let otherwise = match first_slice(&request.inbound, first) {
+                Some(_) if slice.is_none() => Otherwise::Shorter,
+                _ if elsewhere && decided.has_others() => Otherwise::Elsewhere,
+                _ => Otherwise::Refused,
+            };
+            let amount = slice.map_or(first.worst_case, |tokens| first.within(tokens));
+            let terms = Terms { amount, overlaps, otherwise };
             let unopened = match self.open(request, decided, terms).await {
                 Ok(mut in_flight) => {
                     in_flight.permits.push((decided.first().plan.provider, permit));
                     (in_flight.passed_over, in_flight.taken) = (passed_over, taken);
+                    in_flight.slice = slice;
                     return Ok(in_flight);
                 }
                 Err(unopened) => unopened,
@@ -88,6 +97,11 @@ impl Broker {
                 let problem = with(unopened.failure.problem, &passed_over);
                 return Err(Failure { problem, ..unopened.failure });
             }
+            if otherwise == Otherwise::Shorter {
+                slice = first_slice(&request.inbound, decided.first());
+                continue;
+            }
+            slice = None;
             let why = Why::budget(&decided.charges, unopened.elsewhere);
             match self.go_elsewhere(request, decided, why) {
                 Some(one) => passed_over.push(one),
@@ -145,7 +159,7 @@ impl Broker {
         &self,
         request: &CallRequest,
         decided: &Decided,
-        Terms { amount, overlaps, elsewhere }: Terms,
+        Terms { amount, overlaps, otherwise }: Terms,
     ) -> Result<InFlight, Refused> {
         let author = decided.scope.author().clone();
         let first = decided.first();
@@ -161,6 +175,7 @@ impl Broker {
             held: amount,
             charges: decided.charges.clone(),
             apart: apart(decided, amount),
+            slice: None,
             limits: decided.limits.clone(),
             taken: None,
             passed_over: Vec::new(),
@@ -174,14 +189,15 @@ impl Broker {
             closed: false,
         };
         let on = decided.first_charges().cloned().collect();
+        let hold = Hold::new(request.org, decided.call, amount, on);
         let opening = Opening {
-            hold: Hold::new(request.org, decided.call, amount, on),
+            hold: Hold { quiet: otherwise == Otherwise::Shorter, ..hold },
             row: self.row(request, decided),
             author,
             intent: intent(request, decided, amount),
             refused: None,
             overlaps,
-            elsewhere,
+            otherwise,
         };
         let opened = match self.writer.begin(opening) {
             Ok(recording) if recording.promised => {
@@ -194,20 +210,26 @@ impl Broker {
         match opened {
             Ok(()) => Ok(in_flight),
             Err(unrecorded) => {
-                let elsewhere = unrecorded.elsewhere();
-                let problem = unrecorded.problem;
                 // Refused calls are closed from the start, failed ones by the writer.
                 in_flight.closed = true;
                 self.leave(request, decided);
-                if elsewhere.is_none() {
-                    let code = problem.code.as_str();
-                    metrics::counter!("ralex_calls_refused_total", "code" => code).increment(1);
-                }
-                let call = (problem.code == Code::BudgetExhausted).then_some(decided.call);
-                let failure = Failure { problem, call, cost: Money::ZERO, upstream: None };
-                Err(Refused { failure, elsewhere })
+                Err(Refused::of(decided.call, unrecorded))
             }
         }
+    }
+}
+
+impl Refused {
+    fn of(call: CallId, unrecorded: Unrecorded) -> Self {
+        let elsewhere = unrecorded.elsewhere();
+        let problem = unrecorded.problem;
+        if elsewhere.is_none() {
+            let code = problem.code.as_str();
+            metrics::counter!("ralex_calls_refused_total", "code" => code).increment(1);
+        }
+        let call = (problem.code == Code::BudgetExhausted).then_some(call);
+        let failure = Failure { problem, call, cost: Money::ZERO, upstream: None };
+        Self { failure, elsewhere }
     }
 }
 

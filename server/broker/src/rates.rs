@@ -65,7 +65,7 @@ fn demand(limit: &Arc<Limit>, ready: &Ready, first: bool) -> Option<Demand> {
         return None;
     }
     let requests = u64::from(first || limit.only.is_some());
-    let units = limit.units(requests, ready.most.0, ready.most.1);
+    let units = limit.units(requests, ready.bound.input_tokens, ready.bound.output_tokens);
     (units > 0).then(|| Demand { limit: Arc::clone(limit), units })
 }
 

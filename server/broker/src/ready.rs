@@ -20,8 +20,8 @@ pub(crate) struct Ready {
     pub keys: Vec<KeyRef>,
     pub prepared: Prepared,
     pub worst_case: Money,
-    /// The most tokens that it may take, of input and of output.
-    pub most: (u64, u64),
+    /// How much it can use at most.
+    pub bound: Bound,
     pub reason: String,
     /// Its place in the choice.
     pub at: usize,
@@ -30,6 +30,13 @@ pub(crate) struct Ready {
 impl Ready {
     pub fn key(&self, index: Option<usize>) -> Option<&KeyRef> {
         self.keys.get(index?)
+    }
+
+    /// The most that it costs with no more than so many tokens of output.
+    pub fn within(&self, output_tokens: u64) -> Money {
+        let bound = Bound { output_tokens, ..self.bound };
+        let tools = self.plan.fees.of(&self.prepared.worst_tools());
+        self.worst_case.min(self.plan.worst_case_within(&bound) + tools)
     }
 
     /// Whether a budget counts what is spent here.
@@ -103,7 +110,7 @@ async fn one(
         plan: Arc::clone(plan),
         keys: keys.order(located),
         worst_case,
-        most: if free { (0, 0) } else { (bound.input_tokens, bound.output_tokens) },
+        bound: if free { Bound::tokens(0, 0) } else { bound },
         prepared,
         reason: candidate.reason.clone(),
         at: 0,

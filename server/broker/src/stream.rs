@@ -13,6 +13,7 @@ use ralex_providers::{AnswerStream, Chunk, Dialect, UpstreamError, error_event};
 use crate::cache::Keeper;
 use crate::ending::Ending;
 use crate::in_flight::InFlight;
+use crate::slice::Slices;
 
 /// Server-sent events in the caller's dialect. A failure of the upstream is told in the stream
 /// itself, since the status has gone out long before. Dropping it cancels the upstream and settles
@@ -29,6 +30,8 @@ pub struct CallStream {
     form: Form,
     keep: Option<Keeping>,
     ending: Option<Ending>,
+    /// Where not all of it is held for.
+    slices: Option<Slices>,
 }
 
 /// What an answer's bytes are.
@@ -60,7 +63,21 @@ impl CallStream {
     ) -> Self {
         let keep = keeper.map(|keeper| Keeping { keeper, said: BytesMut::new() });
         let (inner, opening) = (Some(inner), opening.into());
-        Self { inner, opening, in_flight: Some(in_flight), attempt, form, keep, ending: None }
+        Self {
+            inner,
+            opening,
+            in_flight: Some(in_flight),
+            attempt,
+            form,
+            keep,
+            ending: None,
+            slices: None,
+        }
+    }
+
+    /// The same, held for as it comes.
+    pub(crate) fn slicing(self, slices: Option<Slices>) -> Self {
+        Self { slices, ..self }
     }
 
     /// The same, and how it ends is told.
@@ -73,8 +90,16 @@ impl CallStream {
         let chunk = Chunk { bytes: with_cost(&body, Money::ZERO, dialect), usage: None };
         let opening = VecDeque::from([chunk]);
         let form = Form::Events(dialect);
-        let (keep, ending) = (None, None);
-        Self { inner: None, opening, in_flight: None, attempt: 0, form, keep, ending }
+        Self {
+            inner: None,
+            opening,
+            in_flight: None,
+            attempt: 0,
+            form,
+            keep: None,
+            ending: None,
+            slices: None,
+        }
     }
 
     /// What the header of the answer says its bytes are.
@@ -132,6 +157,10 @@ impl Stream for CallStream {
     type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        if let (Some(slices), Some(in_flight)) = (&mut this.slices, &mut this.in_flight) {
+            slices.look(cx, in_flight, this.attempt);
+        }
         loop {
             let item = match self.opening.pop_front() {
                 Some(chunk) => Some(Ok(chunk)),

@@ -53,9 +53,19 @@ pub(crate) struct Opening {
     pub refused: Option<Code>,
     /// It does nothing but spend, so it may be sent while its record is on its way.
     pub overlaps: bool,
-    /// Where a budget of one model or provider has nothing left for it, it goes elsewhere and is
-    /// opened again: that it was refused is not recorded.
-    pub elsewhere: bool,
+    pub otherwise: Otherwise,
+}
+
+/// What becomes of a call that the budgets have not enough left for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// It is refused, and that is recorded.
+    Refused,
+    /// Where it is a budget of one model or provider it goes elsewhere and is opened again, and
+    /// nothing is recorded yet.
+    Elsewhere,
+    /// It is opened again for less, and nothing is recorded yet.
+    Shorter,
 }
 
 /// The record of a call that is on its way to the database.
@@ -78,7 +88,7 @@ pub(crate) struct Unrecorded {
 pub(crate) enum Then {
     /// The call may have been sent, so it is tried again.
     Again(Recording),
-    /// The call goes elsewhere: this budget of one model or provider has nothing left.
+    /// The call is opened again, elsewhere or for less: this budget has not enough left.
     Elsewhere(BudgetId),
 }
 
@@ -97,7 +107,7 @@ impl Unrecorded {
         }
     }
 
-    /// The budget for which the call goes elsewhere.
+    /// The budget for which the call is opened again, elsewhere or for less.
     pub fn elsewhere(&self) -> Option<BudgetId> {
         match self.then.as_deref()? {
             Then::Elsewhere(budget) => Some(*budget),

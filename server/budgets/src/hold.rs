@@ -15,11 +15,13 @@ pub struct Hold {
     pub amount: Money,
     pub charges: Vec<Charge>,
     pub claim: Claim,
+    /// It is no refusal where it does not fit: less is asked for then.
+    pub quiet: bool,
 }
 
 impl Hold {
     pub const fn new(org: OrgId, call: CallId, amount: Money, charges: Vec<Charge>) -> Self {
-        Self { org, call, amount, charges, claim: Claim::Firm }
+        Self { org, call, amount, charges, claim: Claim::Firm, quiet: false }
     }
 
     /// The periods that it counts in.

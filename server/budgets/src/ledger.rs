@@ -264,7 +264,7 @@ impl Ledger {
     fn refuse(&mut self, hold: &Hold, charge: &Charge) -> Refusal {
         let (limit, spent, held) = match self.change(charge.key(hold.org)) {
             Some(row) => {
-                row.refused = row.refused.saturating_add(1);
+                row.refused = row.refused.saturating_add(i64::from(!hold.quiet));
                 let (spent, limit) = row.of_window();
                 (limit, spent, row.held)
             }

@@ -209,6 +209,7 @@ pub(crate) fn streamed(
         idle,
         heartbeat: codec::of(prepared.inbound.dialect()).heartbeat(),
         spoken: false,
+        waits: false,
         ready: VecDeque::new(),
     };
     let chunks = stream::unfold(pump, |mut pump| async move {
@@ -243,6 +244,8 @@ struct Pump {
     heartbeat: &'static [u8],
     /// The caller has got something; before that another provider may still be asked.
     spoken: bool,
+    /// What may go on has gone on, and more is asked for.
+    waits: bool,
     ready: VecDeque<Result<Chunk, UpstreamError>>,
 }
 
@@ -253,6 +256,15 @@ impl Pump {
             if let Some(item) = self.ready.pop_front() {
                 self.spoken = true;
                 return Some(item);
+            }
+            if self.waits {
+                // What has arrived is looked at again when it is known whether more may go on.
+                self.meter.allowance().changed().await;
+                self.waits = false;
+                let mut out = Vec::new();
+                let step = self.relayed(&mut out);
+                self.give(out, step);
+                continue;
             }
             let arriving = self.arriving.as_mut()?;
             let beats = self.spoken && !self.heartbeat.is_empty();
@@ -276,13 +288,27 @@ impl Pump {
 
     fn arrived(&mut self, bytes: &Bytes, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
         self.framing.push(bytes);
-        while let Some(event) = self.framing.event()? {
+        let step = self.relayed(out)?;
+        self.weigh(bytes.len())?;
+        Ok(step)
+    }
+
+    /// Passes on what has arrived, as far as that may go on.
+    fn relayed(&mut self, out: &mut Vec<u8>) -> Result<Progress, UpstreamError> {
+        loop {
+            if self.meter.is_spent() {
+                if self.meter.allowance().is_last() {
+                    self.relay.cut(out)?;
+                    return Ok(Progress::Cut);
+                }
+                self.waits = true;
+                return Ok(Progress::Going);
+            }
+            let Some(event) = self.framing.event()? else { return Ok(Progress::Going) };
             if self.relay.event(&event, out)? == Progress::Done {
                 return Ok(Progress::Done);
             }
         }
-        self.weigh(bytes.len())?;
-        Ok(Progress::Going)
     }
 
     /// Ends what does not end by itself: only so much was held for it.
@@ -311,7 +337,7 @@ impl Pump {
     /// Queues what a step gave: what could still be said goes before the failure.
     fn give(&mut self, out: Vec<u8>, step: Result<Progress, UpstreamError>) {
         let usage = match step {
-            Ok(Progress::Done) => Some(self.meter.usage()),
+            Ok(Progress::Done | Progress::Cut) => Some(self.meter.usage()),
             Ok(Progress::Going) | Err(_) => None,
         };
         if usage.is_some() || !out.is_empty() {
@@ -324,6 +350,8 @@ impl Pump {
                     drain(rest);
                 }
             }
+            // The upstream ends its work when the connection is gone.
+            Ok(Progress::Cut) => self.arriving = None,
             Err(error) => {
                 self.arriving = None;
                 self.ready.push_back(Err(error));

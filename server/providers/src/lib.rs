@@ -65,4 +65,4 @@ pub use spec::{Auth, BrokenSpec, ProviderSpec, Quirks, RerankForm, Scheme, Speak
 pub use sse::{Decoder, Event, MAX_EVENT};
 pub use tokens::{IMAGE_TOKENS, MARGIN_PERCENT, UNKNOWN_INPUT, warm_up};
 pub use tool_use::ToolUse;
-pub use usage::{Meter, Usage};
+pub use usage::{Allowance, Meter, Usage};

@@ -310,6 +310,7 @@ pub fn prepare_operation(inbound: &Inbound, target: &Target) -> Result<Prepared,
         parts,
         max_output,
         one_call: false,
+        cuttable: false,
     })
 }
 

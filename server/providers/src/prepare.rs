@@ -51,9 +51,17 @@ pub struct Prepared {
     /// The caller wants one tool call a turn, of an upstream that may not know how to: see
     /// [`crate::one_call`].
     pub(crate) one_call: bool,
+    /// A streamed answer may have to be ended before the upstream ends it.
+    pub(crate) cuttable: bool,
 }
 
 impl Prepared {
+    /// The same call, whose streamed answer can be ended early and properly: see [`crate::Allowance`].
+    #[must_use]
+    pub fn cuttable(&self) -> Self {
+        Self { cuttable: true, ..self.clone() }
+    }
+
     pub fn target(&self) -> &Target {
         &self.target
     }
@@ -136,6 +144,7 @@ pub fn prepare(
         parts: Vec::new(),
         max_output,
         one_call,
+        cuttable: false,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::codec::{self, Decode, Encode};
 use crate::dialect::{Dialect, Operation};
 use crate::error::{Stop, UpstreamError};
 use crate::filter::{Filtered, TextFilter};
-use crate::ir::Delta;
+use crate::ir::{Delta, Finish};
 use crate::json::Object;
 use crate::one_call::OneCall;
 use crate::operation;
@@ -21,6 +21,8 @@ pub(crate) enum Progress {
     Going,
     /// The upstream has said all.
     Done,
+    /// The caller gets no more of it, whatever the upstream still says.
+    Cut,
 }
 
 /// Turns an upstream's events into the caller's bytes.
@@ -30,6 +32,12 @@ pub(crate) trait Relay: Send {
 
     /// The upstream's stream ended without saying so.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), UpstreamError>;
+
+    /// Ends the answer where it is, as one that has reached its length. Only [`Prepared::cuttable`]
+    /// ones are.
+    fn cut(&mut self, _: &mut Vec<u8>) -> Result<(), UpstreamError> {
+        Err(UpstreamError::Cut)
+    }
 }
 
 /// The relay that a call needs.
@@ -42,7 +50,7 @@ pub(crate) fn relay(
         return Box::new(operation::Pass::new(meter, &prepared.inbound));
     }
     let (upstream, caller) = (prepared.upstream_dialect(), prepared.inbound.dialect());
-    if upstream == caller && filter.is_none() {
+    if upstream == caller && filter.is_none() && !prepared.cuttable {
         return codec::of(caller).pass(meter, &prepared.inbound);
     }
     Box::new(Translation {
@@ -59,6 +67,9 @@ pub(crate) fn relay(
 /// Marks the end of an answer whose upstream did not say why it ended: the caller's dialect has no
 /// word for that, and the nearest one would hide it.
 const UNSAID: &[u8] = b": x-ralex-end the provider gave no reason\n\n";
+
+/// Marks the end of an answer that would have gone on if there were money left for it.
+const UNPAID: &[u8] = b": x-ralex-end a budget has nothing left for more\n\n";
 
 /// Says an upstream's events in the caller's dialect.
 struct Translation {
@@ -123,6 +134,14 @@ impl Relay for Translation {
         self.write(out)?;
         read
     }
+
+    fn cut(&mut self, out: &mut Vec<u8>) -> Result<(), UpstreamError> {
+        if self.comments {
+            out.extend_from_slice(UNPAID);
+        }
+        self.deltas = vec![Delta::Finish(Finish::Length)];
+        self.write(out).map(drop)
+    }
 }
 
 /// An event's data as an object.
@@ -140,12 +159,7 @@ mod tests {
     use crate::prepare::prepare;
     use crate::sse::Decoder;
 
-    /// What a caller of this dialect gets of an upstream's events.
-    fn translated(
-        caller: Dialect,
-        kind: &str,
-        events: &str,
-    ) -> (String, Result<(), UpstreamError>) {
+    fn prepared(caller: Dialect, kind: &str) -> Prepared {
         let said = json!([{ "role": "user", "content": "Hi" }]);
         let body = match caller {
             Dialect::OpenaiChat => json!({ "messages": said, "stream": true }),
@@ -162,8 +176,35 @@ mod tests {
         };
         let path = InPath { model: Some("m".to_owned()), streamed: Some(true) };
         let inbound = Inbound::parse_at(caller, body.to_string().into(), path).unwrap();
-        let prepared = prepare(&inbound, &target(kind), 500).unwrap();
-        let mut relay = relay(&prepared, Meter::new(inbound), None);
+        prepare(&inbound, &target(kind), 500).unwrap()
+    }
+
+    /// A relay that has seen these events, and what the caller got of them.
+    fn relayed(
+        caller: Dialect,
+        kind: &str,
+        events: &str,
+        cuttable: bool,
+    ) -> (Box<dyn Relay>, Vec<u8>) {
+        let prepared = prepared(caller, kind);
+        let prepared = if cuttable { prepared.cuttable() } else { prepared };
+        let mut relay = relay(&prepared, Meter::new(prepared.inbound.clone()), None);
+        let (mut decoder, mut out) = (Decoder::default(), Vec::new());
+        decoder.push(events.as_bytes());
+        while let Some(event) = decoder.event().unwrap() {
+            relay.event(&event, &mut out).unwrap();
+        }
+        (relay, out)
+    }
+
+    /// What a caller of this dialect gets of an upstream's events.
+    fn translated(
+        caller: Dialect,
+        kind: &str,
+        events: &str,
+    ) -> (String, Result<(), UpstreamError>) {
+        let prepared = prepared(caller, kind);
+        let mut relay = relay(&prepared, Meter::new(prepared.inbound.clone()), None);
         let (mut decoder, mut out) = (Decoder::default(), Vec::new());
         decoder.push(events.as_bytes());
         let mut ended = Ok(());
@@ -185,6 +226,26 @@ mod tests {
     fn call(arguments: &str) -> Value {
         json!({ "tool_calls": [{ "index": 0, "id": "call_1", "type": "function",
             "function": { "name": "look", "arguments": arguments } }] })
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_ends_as_one_that_has_reached_its_length_and_keeps_what_was_said() {
+        let said = chunks(&[json!({ "role": "assistant" }), json!({ "content": "Half a" })]);
+        for (caller, stop, last) in [
+            (Dialect::OpenaiChat, r#""finish_reason":"length""#, "[DONE]"),
+            (Dialect::AnthropicMessages, r#""max_tokens""#, "message_stop"),
+            (Dialect::OpenaiResponses, "max_output_tokens", "response.incomplete"),
+            (Dialect::Gemini, r#""finishReason":"MAX_TOKENS""#, "usageMetadata"),
+        ] {
+            let said = said.replace("data: [DONE]\n\n", "");
+            let (mut relay, mut out) = relayed(caller, "together", &said, true);
+            relay.cut(&mut out).unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.contains("Half a") && out.contains(stop) && out.contains(last), "{out}");
+            assert_eq!(out.contains("a budget has nothing left"), caller != Dialect::Gemini);
+        }
+        let (mut relay, mut out) = relayed(Dialect::OpenaiChat, "together", &said, false);
+        assert_eq!(relay.cut(&mut out), Err(UpstreamError::Cut), "its bytes pass as they are");
     }
 
     #[test]

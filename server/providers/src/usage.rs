@@ -4,10 +4,12 @@
 //! OpenAI's `prompt_tokens` includes what was read from its cache; that part is taken out here and
 //! put back when a translated answer is written. Output includes reasoning in both dialects.
 
+mod allowance;
 mod meter;
 
 use serde_json::{Value, json};
 
+pub use allowance::Allowance;
 pub use meter::Meter;
 
 use crate::json::{Object, objects, text};

@@ -27,7 +27,7 @@ use super::{BATCH, KeepRequest, about, meant};
 use crate::Broker;
 use crate::exchange::Failure;
 use crate::in_flight::prices;
-use crate::writer::{Closing, Opening};
+use crate::writer::{Closing, Opening, Otherwise};
 
 /// The mark that a batch bears at its provider.
 pub(super) const MARK: &str = "ralex_batch";
@@ -261,8 +261,8 @@ impl Broker {
             purpose: call.wishes.purpose,
         };
         let author = scope.author().clone();
-        let (overlaps, elsewhere) = (false, false);
-        Ok(Opening { hold, row, author, intent, refused: None, overlaps, elsewhere })
+        let (overlaps, otherwise) = (false, Otherwise::Refused);
+        Ok(Opening { hold, row, author, intent, refused: None, overlaps, otherwise })
     }
 
     /// The caller's batches, as OpenAI lists them.

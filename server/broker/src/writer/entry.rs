@@ -7,7 +7,7 @@ use ralex_budgets::{
 };
 use ralex_kernel::{BudgetId, Code, Money};
 
-use super::{Closing, Extending, Opened, Opening, Then, Unrecorded, not_recorded};
+use super::{Closing, Extending, Opened, Opening, Otherwise, Then, Unrecorded, not_recorded};
 
 pub(super) fn extended(extending: &Extending, done: Extended) -> Option<Entry> {
     let Extended::Held { held } = done else { return None };
@@ -127,11 +127,16 @@ pub(super) fn answer(opening: &Opening, held: HoldOutcome) -> Opened {
     }
 }
 
-/// The budget for which a call that is not held is to be opened again for another model.
+/// The budget for which a call that is not held is to be opened again, elsewhere or for less.
 pub(super) fn elsewhere(opening: &Opening, held: &HoldOutcome) -> Option<BudgetId> {
     match held {
         HoldOutcome::Refused(refusal) => {
-            (opening.elsewhere && refusal.only.is_some()).then_some(refusal.budget)
+            let again = match opening.otherwise {
+                Otherwise::Refused => false,
+                Otherwise::Elsewhere => refusal.only.is_some(),
+                Otherwise::Shorter => true,
+            };
+            again.then_some(refusal.budget)
         }
         HoldOutcome::Held { .. } | HoldOutcome::Beyond { .. } | HoldOutcome::Later(_) => None,
     }

@@ -39,7 +39,6 @@ const TIMEOUTS: Timeouts = Timeouts {
 pub struct World {
     pub broker: Broker,
     pub budgets: Arc<Budgets>,
-    pub rates: Rates,
     pub org: OrgId,
     owner: UserId,
     pub scope: Scope,
@@ -91,7 +90,7 @@ impl World {
             access,
             routing: routing.clone(),
             budgets: Arc::clone(&budgets),
-            rates: rates.clone(),
+            rates,
             vault: vault.clone(),
             guards: guards.clone(),
             approvals,
@@ -110,7 +109,6 @@ impl World {
         Self {
             broker,
             budgets,
-            rates,
             org: first.org,
             owner: first.user,
             scope,

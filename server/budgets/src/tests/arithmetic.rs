@@ -124,7 +124,14 @@ impl Play {
         let charges: Vec<Charge> = on.map(|(charge, _)| charge.clone()).collect();
         let (call, held) = (CallId::generate(), Money::nanos(amount));
         let before = self.rows();
-        let hold = Hold { org: self.org, call, amount: held, charges: charges.clone(), claim };
+        let hold = Hold {
+            org: self.org,
+            call,
+            amount: held,
+            charges: charges.clone(),
+            claim,
+            quiet: false,
+        };
         match self.ledger.hold(&hold) {
             HoldOutcome::Held { periods } => {
                 assert_eq!(periods.len(), charges.len());

@@ -226,6 +226,7 @@ impl World {
             amount: Money::nanos(amount),
             charges: charges.to_vec(),
             claim: Claim::Firm,
+            quiet: false,
         }
     }
 

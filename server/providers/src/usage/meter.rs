@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Usage;
+use super::allowance::Allowance;
 use crate::dialect::Dialect;
 use crate::inbound::Inbound;
 use crate::json::Object;
@@ -16,6 +17,7 @@ use crate::tokens;
 pub struct Meter {
     inbound: Inbound,
     seen: Arc<Mutex<Seen>>,
+    allowance: Allowance,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +43,24 @@ const PIECE: usize = 16 * 1024;
 
 impl Meter {
     pub fn new(inbound: Inbound) -> Self {
-        Self { inbound, seen: Arc::default() }
+        Self { inbound, seen: Arc::default(), allowance: Allowance::default() }
+    }
+
+    /// How much of the answer may go on to the caller, where that is not all of it.
+    pub fn allowance(&self) -> &Allowance {
+        &self.allowance
+    }
+
+    /// Tokens of output so far, as far as they show.
+    pub fn output(&self) -> u64 {
+        let mut seen = self.seen.lock();
+        seen.count_text();
+        seen.counted.max(seen.reported.map_or(0, |usage| usage.total_output()))
+    }
+
+    /// Whether all that may go on has gone on.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.allowance.tokens().is_some_and(|allowed| self.output() >= allowed)
     }
 
     /// The usage so far: the upstream's last word, or what was asked and produced, counted here.
