@@ -11,7 +11,7 @@ export PATH := $(TARGET)/tools/bin:$(PATH):$(TARGET)/tools/venv/bin
 # Queries are checked against .sqlx, so that a build needs no database; `make test` proves that .sqlx is fresh.
 export SQLX_OFFLINE := true
 
-.PHONY: help run test check console docs bench bench-usage bench-peers torture clean tools sqlx test-rust test-console test-sdk test-clients test-browser
+.PHONY: help run test check console docs bench bench-usage bench-peers torture drill clean tools sqlx test-rust test-console test-sdk test-clients test-browser
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 15
@@ -105,6 +105,15 @@ torture: ## kill Ralex under load, again and again, and check its books
 	cargo build --release -p ralex -p ralex-tests --bins
 	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
 	$(TARGET)/release/torture
+
+drill: ## race on small budgets on 1, 2 and 3 nodes while they and PostgreSQL are killed (10 minutes; DRILL='--kills 1000 …' for one of its own)
+	@tools/setup run
+	cargo build --release -p ralex -p ralex-tests --bins
+	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
+	if [ -n "$(DRILL)" ]; then exec $(TARGET)/release/drill $(DRILL); fi
+	for nodes in 1 2 3; do
+	  $(TARGET)/release/drill --nodes $$nodes --out $(TARGET)/drill-$$nodes.json
+	done
 
 sqlx: ## write .sqlx anew after a query or migration changed
 	@tools/sqlx write

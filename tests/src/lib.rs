@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod bench;
+pub mod drill;
 pub mod rig;
 pub mod torture;
 pub mod upstream;

@@ -11,5 +11,7 @@ mod wire;
 pub use api::Api;
 pub use folder::{Folder, in_target};
 pub use org::{Governed, Limits, MAX_OUTPUT, Tariff};
-pub use server::{Server, allow_many_connections, beside_this_program, command, resident, signal};
+pub use server::{
+    Server, allow_many_connections, beside_this_program, children, command, resident, signal,
+};
 pub use wire::{Request, Seen, Wire};

@@ -43,4 +43,4 @@ pub use auth::Key;
 pub use script::{Match, Script, ScriptedUsage, ToolCall, Usage};
 pub use serve::Upstream;
 pub use stamp::{STAMP, sent_ago};
-pub use state::{Counts, Manner, Received};
+pub use state::{Counts, Manner, Received, Served};

@@ -80,7 +80,7 @@ impl Setting {
 }
 
 fn upstream(delay_first_ms: u64) -> std::io::Result<Upstream> {
-    let manner = Manner { delay_first_ms, forget_requests: true, key: None };
+    let manner = Manner { delay_first_ms, forget_requests: true, ..Manner::default() };
     Upstream::start_with("127.0.0.1:0", manner)
 }
 

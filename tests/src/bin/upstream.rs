@@ -38,6 +38,7 @@ fn main() -> anyhow::Result<()> {
         delay_first_ms: arguments.delay_first_ms,
         forget_requests: arguments.forget_requests,
         key: arguments.key.map(key),
+        ..Manner::default()
     };
     let upstream = Upstream::start_with(arguments.listen, manner)?;
     println!("ready {}", upstream.url());

@@ -96,7 +96,11 @@ pub fn verify_budgets(program: &Path, folder: &Path) -> anyhow::Result<String> {
     said(command(program, folder).args(["budgets", "verify"]))
 }
 
-fn said(command: &mut std::process::Command) -> anyhow::Result<String> {
+/// What a command says where it succeeds.
+///
+/// # Errors
+/// Where it does not.
+pub fn said(command: &mut std::process::Command) -> anyhow::Result<String> {
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if !output.status.success() {

@@ -57,10 +57,23 @@ impl Server {
     /// # Errors
     /// Where it ends before it is ready.
     pub fn start(program: &Path, folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(program, folder, &[])
+    }
+
+    /// The same with further settings, as on a database of somebody else's.
+    ///
+    /// # Errors
+    /// Where it ends before it is ready.
+    pub fn start_with(
+        program: &Path,
+        folder: &Path,
+        settings: &[(String, String)],
+    ) -> anyhow::Result<Self> {
         let log = folder.join("ralex.log");
         let started = Instant::now();
         let mut child = command(program, folder)
             .arg("serve")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(OpenOptions::new().create(true).append(true).open(&log)?)
@@ -93,6 +106,15 @@ impl Server {
             return Vec::new();
         };
         std::iter::once(first).chain(children(first)).collect()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, where it did so by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// Ends it as a power cut would.
@@ -142,7 +164,8 @@ pub fn resident(pid: u32) -> u64 {
     kib * 1024
 }
 
-fn children(parent: u32) -> Vec<u32> {
+/// The processes that a process has begun.
+pub fn children(parent: u32) -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
     pids.filter(|pid| {

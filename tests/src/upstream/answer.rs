@@ -17,7 +17,7 @@ use super::question::Question;
 use super::respond::{self, Generation};
 use super::route::{Asked, What};
 use super::script::Script;
-use super::state::{Call, Received, State};
+use super::state::{Call, Received, Served, State};
 
 /// Answers whatever no path of the test's own side is for.
 pub(super) async fn any(state: Arc<State>, request: HttpRequest, raw: Bytes) -> HttpResponse {
@@ -32,7 +32,7 @@ pub(super) async fn any(state: Arc<State>, request: HttpRequest, raw: Bytes) -> 
         return models(&request);
     }
     let dialect = asked.what.dialect();
-    let call = state.begin();
+    let mut call = state.begin();
     let Some(body) = read(&request, &raw) else {
         return respond::refuse(dialect, call, 400, "We could not parse the JSON body.");
     };
@@ -43,6 +43,9 @@ pub(super) async fn any(state: Arc<State>, request: HttpRequest, raw: Bytes) -> 
         question.model.clone_from(model);
     }
     remember(&state, &request, &question, &body, &raw);
+    let (model, streamed) = (question.model.clone(), question.streamed);
+    let served = Served { model, input: question.input_tokens(), streamed, ..Served::default() };
+    call.bill(&raw, served);
     if let Some(why) = state.key().and_then(|key| auth::refusal(key, asked.what, &request, &raw)) {
         let status = if dialect == Dialect::Converse { 403 } else { 401 };
         return respond::refuse(dialect, call, status, &why);

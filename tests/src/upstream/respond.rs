@@ -19,6 +19,8 @@ use super::state::Call;
 /// One thing that happens on the connection.
 enum Step {
     Send(Bytes),
+    /// A piece of what the model says.
+    Piece(Bytes),
     /// The same, with the time written into it.
     Stamp(Bytes),
     Wait(u64),
@@ -46,7 +48,7 @@ fn steps(dialect: Dialect, frames: Frames, script: &Script) -> Vec<Step> {
         if script.delay_chunk_ms > 0 && sent > 0 {
             steps.push(Step::Wait(script.delay_chunk_ms));
         }
-        steps.push(if script.stamped { Step::Stamp(piece) } else { Step::Send(piece) });
+        steps.push(if script.stamped { Step::Stamp(piece) } else { Step::Piece(piece) });
     }
     if script.stall_after.or(script.cut_after).or(script.error_after).is_some() {
         steps.extend(stop(usize::MAX).unwrap_or_default());
@@ -75,6 +77,7 @@ fn trouble(dialect: Dialect, script: &Script, sent: usize) -> Option<Vec<Step>> 
 
 /// The dialect's error for what the vendors refuse.
 pub(super) fn refuse(dialect: Dialect, mut call: Call, status: u16, message: &str) -> HttpResponse {
+    call.line(|served| served.refused = true);
     call.end();
     failed(dialect, status).json(dialect.error(status, message))
 }
@@ -105,12 +108,16 @@ pub(super) async fn first(
 /// The answer of a model, as scripted.
 pub(super) async fn generation(
     asked: Generation<'_>,
-    call: Call,
+    mut call: Call,
     id: u64,
     script: &Script,
 ) -> HttpResponse {
     let Generation { dialect, question, as_array } = asked;
     let reply = question.reply(script);
+    call.line(|served| {
+        served.told = reply.usage.map(|usage| (usage.prompt(), usage.output_tokens));
+        served.output = reply.text.split_whitespace().count() as u64;
+    });
     if !question.streamed {
         let body = dialect.whole(id, question, &reply).to_string();
         return whole(call, "application/json", body.into(), script).await;
@@ -154,6 +161,7 @@ pub(super) async fn whole(
 }
 
 fn failure(dialect: Dialect, mut call: Call, status: u16, script: &Script) -> HttpResponse {
+    call.line(|served| served.refused = true);
     call.end();
     let mut response = failed(dialect, status);
     if let Some(seconds) = script.retry_after {
@@ -175,6 +183,13 @@ fn run(call: Call, steps: Vec<Step>) -> impl futures_util::Stream<Item = Result<
     stream::unfold((call, VecDeque::from(steps)), |(mut call, mut steps)| async move {
         loop {
             match steps.pop_front() {
+                Some(Step::Piece(part)) => {
+                    call.line(|served| served.pieces += 1);
+                    if steps.is_empty() {
+                        call.end();
+                    }
+                    return Some((Ok(part), (call, steps)));
+                }
                 Some(Step::Send(part)) => {
                     // The last part may be written without being asked for more.
                     if steps.is_empty() {
@@ -189,6 +204,7 @@ fn run(call: Call, steps: Vec<Step>) -> impl futures_util::Stream<Item = Result<
                     // What is not flushed yet would be thrown away; being pending once flushes it.
                     tokio::task::yield_now().await;
                     call.end();
+                    call.line(|served| served.ended = false);
                     let cut = io::Error::new(io::ErrorKind::ConnectionReset, "as scripted");
                     return Some((Err(cut), (call, steps)));
                 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::answer;
 use super::auth::Key;
 use super::script::{Match, Script};
-use super::state::{Counts, Manner, Received, State};
+use super::state::{Counts, Manner, Received, Served, State};
 
 /// A running provider; ends when it is dropped.
 pub struct Upstream {
@@ -75,6 +75,11 @@ impl Upstream {
 
     pub fn counts(&self) -> Counts {
         self.state.counts()
+    }
+
+    /// What the calls that ended since the last time were served, where its manner is to say so.
+    pub fn take_served(&self) -> Vec<Served> {
+        self.state.take_served()
     }
 }
 

@@ -35,6 +35,43 @@ pub struct Manner {
     pub forget_requests: bool,
     /// Take only calls with this key.
     pub key: Option<Key>,
+    /// Write down what every call was served, for [`Upstream::take_served`](super::Upstream).
+    pub invoice: bool,
+}
+
+/// What a call was really served, and so what a vendor would bill for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// What stands between `[[` and `]]` in its body.
+    pub marker: String,
+    pub model: String,
+    pub input: u64,
+    /// Words of the whole answer, as far as it was begun.
+    pub output: u64,
+    /// Pieces of a stream that were sent.
+    pub pieces: u64,
+    pub streamed: bool,
+    /// Answered by an error, which costs nothing.
+    pub refused: bool,
+    /// The whole answer went out.
+    pub ended: bool,
+    /// What the usage in the answer says, where it says anything: input and output.
+    pub told: Option<(u64, u64)>,
+}
+
+impl Served {
+    /// Tokens in and out that a vendor would bill at the most: what it told where that arrived, the
+    /// pieces that were sent of a stream that broke off, and all of an answer that is not streamed,
+    /// even where nobody waited for it.
+    pub fn billed(&self) -> (u64, u64) {
+        if self.refused {
+            return (0, 0);
+        }
+        match (self.streamed, self.ended) {
+            (true, false) => (self.input, self.pieces),
+            (true, true) | (false, _) => self.told.unwrap_or((self.input, self.output)),
+        }
+    }
 }
 
 /// How the calls went.
@@ -54,6 +91,7 @@ const REMEMBERED: usize = 5_000;
 pub(super) struct State {
     scripts: Mutex<Vec<Script>>,
     requests: Mutex<VecDeque<Received>>,
+    served: Mutex<Vec<Served>>,
     begun: AtomicU64,
     ended: AtomicU64,
     canceled: AtomicU64,
@@ -119,6 +157,11 @@ impl State {
         requests.iter().filter(wanted).cloned().collect()
     }
 
+    /// What calls that are over were served since the last time.
+    pub fn take_served(&self) -> Vec<Served> {
+        std::mem::take(&mut *self.served.lock())
+    }
+
     pub fn clear(&self) {
         self.requests.lock().clear();
         for count in [&self.begun, &self.ended, &self.canceled] {
@@ -136,7 +179,7 @@ impl State {
 
     pub fn begin(self: &Arc<Self>) -> Call {
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Call { state: Arc::clone(self), ended: false }
+        Call { state: Arc::clone(self), ended: false, served: None }
     }
 }
 
@@ -144,10 +187,29 @@ impl State {
 pub(super) struct Call {
     state: Arc<State>,
     ended: bool,
+    served: Option<Served>,
 }
 
 impl Call {
+    /// Begins the line of the invoice.
+    pub fn bill(&mut self, raw: &[u8], served: Served) {
+        if self.state.manner.invoice {
+            let raw = String::from_utf8_lossy(raw);
+            let marker = raw.split_once("[[").and_then(|(_, rest)| rest.split_once("]]"));
+            let marker = marker.map_or("", |(marker, _)| marker).to_owned();
+            self.served = Some(Served { marker, ..served });
+        }
+    }
+
+    /// Changes the line of the invoice, where there is one.
+    pub fn line(&mut self, change: impl FnOnce(&mut Served)) {
+        if let Some(served) = &mut self.served {
+            change(served);
+        }
+    }
+
     pub fn end(&mut self) {
+        self.line(|served| served.ended = true);
         if !std::mem::replace(&mut self.ended, true) {
             self.state.ended.fetch_add(1, Ordering::Relaxed);
         }
@@ -156,6 +218,7 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
+        self.state.served.lock().extend(self.served.take());
         if !self.ended {
             self.state.canceled.fetch_add(1, Ordering::Relaxed);
         }
