@@ -28,6 +28,7 @@ pub struct Used {
 }
 
 /// The same parts as in [`super::sums::sums`], so every call that ended is in exactly once.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 pub(crate) async fn used(
     tx: &mut Tenant,
     range: &Range,
