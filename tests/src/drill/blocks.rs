@@ -83,7 +83,7 @@ impl Blocks {
         let sql = "select call_id::text, (extract(epoch from at) * 1000)::bigint, rooms::text
                    from drill.refused";
         let mut blocks = Self::default();
-        for row in sqlx::query(sql).fetch_all(conn).await? {
+        for row in sqlx::raw_sql(sql).fetch_all(conn).await? {
             let rooms: String = row.try_get(2)?;
             blocks.rooms.insert(row.try_get(0)?, (row.try_get(1)?, serde_json::from_str(&rooms)?));
         }

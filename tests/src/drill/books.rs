@@ -137,6 +137,7 @@ impl Books<'_> {
         let mut unrecorded: HashMap<&str, Money> = HashMap::new();
         for (marker, bill) in by_marker(self.served) {
             sums.upstream_billed += bill.told;
+            sums.upstream_fair += bill.fair;
             let Some(sent) = sent.get(marker) else {
                 faults.upstream_without_record.push(format!("nobody sent {marker}"));
                 continue;
@@ -155,6 +156,11 @@ impl Books<'_> {
             if sent.seen.status == Some(200) {
                 faults.upstream_without_record.push(format!("{marker} was answered"));
             }
+        }
+        let (counted, fair) = (sums.spent + sums.overrun, sums.upstream_fair);
+        if fair > counted {
+            let words = format!("{fair} served, {counted} counted, with all that was lost");
+            faults.counted_too_little.push(words);
         }
         for (scope, billed) in unrecorded {
             let budget = self.records.budgets.iter().find(|budget| budget.scope == scope);
@@ -189,9 +195,14 @@ fn served_and_counted(
     if exact.is_some_and(|usage| usage != call.cost) {
         faults.cost_differs_from_usage.push(words());
     }
-    if bill.fair > call.cost {
+    let missing = bill.fair - call.cost;
+    if missing.is_positive() && call.state == "canceled" && call.estimated {
+        // A caller hung up, and the provider said a little more before it noticed: nobody can know,
+        // and the record says that it is an estimate.
+        sums.canceled_below += 1;
+        sums.canceled_below_by += missing;
+    } else if missing.is_positive() {
         faults.counted_too_little.push(words());
-        sums.counted_too_little += bill.fair - call.cost;
     } else if bill.told > call.cost {
         // It was told of more than allowed when nobody listened any more.
         sums.over_reported_unheard += bill.told - call.cost;

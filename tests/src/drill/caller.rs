@@ -99,9 +99,10 @@ impl Caller {
         // One in eight hangs up: in the middle of a stream, or before a plain answer.
         let hangs_up = rng.random_range(0..8) == 0;
         let enough = (hangs_up && model.streamed).then(|| rng.random_range(1..8));
-        let patience = match hangs_up && !model.streamed {
-            true => Duration::from_millis(rng.random_range(1..200)),
-            false => PATIENCE,
+        let patience = if hangs_up && !model.streamed {
+            Duration::from_millis(rng.random_range(1..200))
+        } else {
+            PATIENCE
         };
         let mut seen = Seen::default();
         let outcome = one(&mut wire, address, &request, &mut seen, enough);

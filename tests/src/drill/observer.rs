@@ -62,7 +62,7 @@ pub async fn run(
             conn = cluster.connect().await.ok();
         }
         if let Some(mut open) = conn.take()
-            && let Ok(rows) = sqlx::query(LOOK).fetch_all(&mut open).await
+            && let Ok(rows) = sqlx::raw_sql(LOOK).fetch_all(&mut open).await
         {
             let mut observed = observed.lock();
             observed.looks += 1;

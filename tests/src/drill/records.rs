@@ -89,7 +89,7 @@ async fn calls(conn: &mut PgConnection) -> anyhow::Result<HashMap<String, Call>>
     let sql = "select id::text, state, cost, held, estimated, token_id::text, project_id::text,
                    team_id::text, node_id::text
                from call";
-    let rows = sqlx::query(sql).fetch_all(conn).await?;
+    let rows = sqlx::raw_sql(sql).fetch_all(conn).await?;
     let call = |row: &sqlx::postgres::PgRow| -> Result<_, sqlx::Error> {
         let scopes = (5..8).map(|at| row.try_get::<Option<String>, _>(at));
         let call = Call {
@@ -113,7 +113,7 @@ async fn budgets(conn: &mut PgConnection) -> anyhow::Result<Vec<Budget>> {
                       and a.starts_at = p.starts_at)
                from budget b
                join budget_period p on p.org_id = b.org_id and p.budget_id = b.id";
-    let rows = sqlx::query(sql).fetch_all(conn).await?;
+    let rows = sqlx::raw_sql(sql).fetch_all(conn).await?;
     let budget = |row: &sqlx::postgres::PgRow| -> Result<_, sqlx::Error> {
         let amount = |at: usize| row.try_get(at).map(Money::nanos);
         let scope: Option<String> = row.try_get(0)?;

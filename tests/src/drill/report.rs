@@ -47,9 +47,14 @@ pub struct Sums {
     /// What calls are counted at whose node died, which is the most that they may have cost.
     pub lost_at_worst_case: Money,
     pub upstream_billed: Money,
+    /// The same without what it told beyond what was allowed.
+    pub upstream_fair: Money,
     /// Told beyond what was allowed, when nobody listened any more.
     pub over_reported_unheard: Money,
-    pub counted_too_little: Money,
+    /// Calls that their callers hung up on, and that are counted, as an estimate, at less than the
+    /// provider sent before it noticed.
+    pub canceled_below: u64,
+    pub canceled_below_by: Money,
     /// Calls given up for lost whose node lived, and told the truth later.
     pub corrected: u64,
     /// Refusals where there was not enough left.

@@ -101,7 +101,14 @@ impl Report {
             ),
             ("  in the hands of killed nodes", format!("${}", sums.adjusted)),
             ("  lost calls, at their worst case", format!("${}", sums.lost_at_worst_case)),
-            ("billed by the provider", format!("${}", sums.upstream_billed)),
+            (
+                "billed by the provider, without over-report",
+                format!("${}, ${}", sums.upstream_billed, sums.upstream_fair),
+            ),
+            (
+                "  sent after a caller hung up, uncounted",
+                format!("{} calls, ${}", sums.canceled_below, sums.canceled_below_by),
+            ),
             ("  without a record, covered by leases", unrecorded),
             ("  over-reported when nobody listened", format!("${}", sums.over_reported_unheard)),
             ("budgets verify", self.budgets_verify.clone()),
