@@ -160,6 +160,7 @@ fn inside(place: Option<Place>, org: &Org) -> Html {
         Place::Models => html! { <pages::models::ModelsPage /> },
         Place::Routes => html! { <pages::routes::RoutesPage /> },
         Place::Health => html! { <pages::health::HealthPage /> },
+        Place::Reports => html! { <pages::reports::ReportsPage /> },
         Place::Audit => html! { <pages::audit::AuditPage /> },
     }
 }

@@ -42,6 +42,7 @@ pub enum Place {
     Approvals,
     Health,
     Alerts,
+    Reports,
     Audit,
 }
 
@@ -61,11 +62,11 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
             Place::Health,
         ],
     ),
-    ("Proof", &[Place::Alerts, Place::Audit]),
+    ("Proof", &[Place::Alerts, Place::Reports, Place::Audit]),
 ];
 
 impl Place {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Overview,
         Self::Playground,
         Self::Calls,
@@ -82,6 +83,7 @@ impl Place {
         Self::Approvals,
         Self::Health,
         Self::Alerts,
+        Self::Reports,
         Self::Audit,
     ];
 
@@ -103,6 +105,7 @@ impl Place {
             Self::Approvals => "approvals",
             Self::Health => "health",
             Self::Alerts => "alerts",
+            Self::Reports => "reports",
             Self::Audit => "audit",
         }
     }
@@ -125,6 +128,7 @@ impl Place {
             Self::Approvals => "Approvals",
             Self::Health => "Health",
             Self::Alerts => "Alerts",
+            Self::Reports => "Reports",
             Self::Audit => "Audit log",
         }
     }
@@ -147,6 +151,7 @@ impl Place {
             Self::Approvals => Icon::Check,
             Self::Health => Icon::Pulse,
             Self::Alerts => Icon::Bell,
+            Self::Reports => Icon::Download,
             Self::Audit => Icon::Shield,
         }
     }
@@ -170,6 +175,7 @@ impl Place {
             Self::Approvals => 'd',
             Self::Health => 'h',
             Self::Alerts => 'l',
+            Self::Reports => 'f',
             Self::Audit => 'a',
         }
     }
@@ -189,6 +195,7 @@ impl Place {
             Self::Guardrails => "guardrail.read",
             Self::Approvals => "approval.read",
             Self::Alerts => "alert.read",
+            Self::Reports => "report.read",
             Self::Audit => "audit.read",
         }
     }

@@ -15,6 +15,7 @@ pub mod guardrails;
 pub mod identity;
 pub mod rate_limits;
 mod read;
+pub mod reports;
 pub mod resilience;
 pub mod routing;
 pub mod usage;
