@@ -16,19 +16,19 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     /// The first time after `now`.
-    pub fn next(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn next(self, now: DateTime<Utc>) -> DateTime<Utc> {
         let (starts, ends) = self.bounds(now);
         let this = self.within(starts);
         if this > now { this } else { self.within(ends) }
     }
 
     /// The week, month or quarter that had ended at that time.
-    pub fn ended(&self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    pub fn ended(self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let (starts, _) = self.bounds(at);
         self.bounds(starts - TimeDelta::seconds(1))
     }
 
-    fn bounds(&self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    fn bounds(self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let period = match self.every {
             ReportEvery::Week => Period::Week,
             ReportEvery::Month => Period::Month,
@@ -39,7 +39,7 @@ impl Calendar {
     }
 
     /// The day and hour within what begins then. An hour that the clocks leave out is the next one.
-    fn within(&self, starts: DateTime<Utc>) -> DateTime<Utc> {
+    fn within(self, starts: DateTime<Utc>) -> DateTime<Utc> {
         let first = starts.with_timezone(&self.zone).date_naive();
         let days = Days::new(u64::from(self.day.saturating_sub(1)));
         let day = first.checked_add_days(days).unwrap_or(first);

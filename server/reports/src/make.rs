@@ -43,7 +43,7 @@ impl Inner {
         // Drawing takes its time, and other tasks of this thread should not wait for it.
         let written = tokio::task::spawn_blocking(move || {
             let mut files = Files::write(&frame, &document, cover, &wanted, most)?;
-            files.files.extend(bundle.map(|bundle| (ReportFormat::Bundle, bundle)));
+            files.packed.extend(bundle.map(|bundle| (ReportFormat::Bundle, bundle)));
             files.rows = document.rows();
             Ok::<_, Problem>((files, frame))
         });
@@ -124,11 +124,11 @@ impl Inner {
             // It was deleted while it was made.
             return Ok(());
         }
-        for (format, packed) in &made.files {
+        for (format, packed) in &made.packed {
             let kept = file::insert(&mut tx, due.org, due.id, (format.as_str(), packed)).await;
             kept.map_err(problem)?;
         }
-        let hashed = made.files.iter().map(|(format, packed)| Hashed {
+        let hashed = made.packed.iter().map(|(format, packed)| Hashed {
             format: format.as_str(),
             bytes: packed.bytes,
             sha256: hex::encode(packed.sha256),
@@ -154,7 +154,7 @@ fn broken() -> Problem {
 
 /// What came of a document.
 struct Files {
-    files: BTreeMap<ReportFormat, Packed>,
+    packed: BTreeMap<ReportFormat, Packed>,
     cover: Cover,
     rows: u64,
 }
@@ -181,6 +181,6 @@ impl Files {
                 }
             }
         }
-        Ok(Self { files, cover, rows: 0 })
+        Ok(Self { packed: files, cover, rows: 0 })
     }
 }

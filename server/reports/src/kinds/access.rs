@@ -82,11 +82,14 @@ struct Read {
 pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
     work.at(5, "Reads people and roles").await?;
     let read = read(work).await?;
-    let mut document = Document { sign_off: true, ..Document::default() };
-    document.about = "Who can do what in this organisation, as it stood when the report was made, and \
-                      what changed within the period. It is the whole population, made by the system; \
-                      deciding about each right, and signing for it, is the reviewer's."
-        .to_owned();
+    let mut document = Document {
+        about: "Who can do what in this organisation, as it stood when the report was made, and what \
+                changed within the period. It is the whole population, made by the system; deciding \
+                about each right, and signing for it, is the reviewer's."
+            .to_owned(),
+        sign_off: true,
+        ..Document::default()
+    };
     work.at(40, "Tells of each right").await?;
     facts(&mut document, work, &read);
     document.tables.push(people_table(work, &read)?);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ralex_kernel::Problem;
-use ralex_store::problem;
+use ralex_store::{Tenant, problem};
 use uuid::Uuid;
 
 use crate::document::{Cell, Document, Table};
@@ -46,7 +46,6 @@ const TOKENS: &[(&str, &str)] = &[
 ];
 
 pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
-    let (org, span) = (work.org(), work.span());
     work.at(10, "Reads keys and their use").await?;
     let mut document = Document {
         about: "Which keys this organisation's vault holds, how old they are, how often they were used \
@@ -56,8 +55,29 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
         ..Document::default()
     };
     let mut tx = work.tenant().await?;
-    let secrets = keys::secrets(&mut tx, org).await.map_err(problem)?;
-    let uses = keys::uses(&mut tx, org, span).await.map_err(problem)?;
+    holdings(work, &mut tx, &mut document).await?;
+    work.at(50, "Reads what was done with them").await?;
+    events(work, &mut tx, &mut document).await?;
+    document.tables.push(tokens(work, &mut tx).await?);
+    tx.rollback().await.map_err(problem)?;
+    document.tables.push(sealing(work).await?);
+    document.notes.push(
+        "Reveals: none are possible. A key leaves the vault only inside a request to \
+                         the origin that it is bound to, and every such use is a call on record."
+            .to_owned(),
+    );
+    Ok(document)
+}
+
+/// The keys in the vault, and the versions of each.
+async fn holdings(
+    work: &mut Work<'_>,
+    tx: &mut Tenant,
+    document: &mut Document,
+) -> Result<(), Problem> {
+    let (org, span) = (work.org(), work.span());
+    let secrets = keys::secrets(tx, org).await.map_err(problem)?;
+    let uses = keys::uses(tx, org, span).await.map_err(problem)?;
     let uses: HashMap<Uuid, Use> = uses.into_iter().map(|it| (it.secret, it)).collect();
     let mut table = Table::new("keys", "Provider keys", SECRETS, "Every key in the vault.");
     for secret in &secrets {
@@ -84,7 +104,7 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
     document.fact("oldest", "Oldest version in use since", Cell::time(oldest));
     document.tables.push(table);
     let mut table = Table::new("versions", "Versions", VERSIONS, "Every version that is kept.");
-    for version in keys::versions(&mut tx, org).await.map_err(problem)? {
+    for version in keys::versions(tx, org).await.map_err(problem)? {
         let row = vec![
             Cell::text(version.name),
             Cell::Count(version.version.into()),
@@ -96,10 +116,12 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
         table.push(&mut work.room, row)?;
     }
     document.tables.push(table);
-    work.at(50, "Reads what was done with them").await?;
-    events(work, &mut tx, &mut document).await?;
+    Ok(())
+}
+
+async fn tokens(work: &mut Work<'_>, tx: &mut Tenant) -> Result<Table, Problem> {
     let mut table = Table::new("tokens", "Team tokens", TOKENS, "How many tokens each team has.");
-    for tokens in keys::tokens(&mut tx, org, span.1).await.map_err(problem)? {
+    for tokens in keys::tokens(tx, work.org(), work.frame.to).await.map_err(problem)? {
         let row = vec![
             Cell::text(tokens.team),
             Cell::Count(tokens.live),
@@ -111,20 +133,12 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
         ];
         table.push(&mut work.room, row)?;
     }
-    tx.rollback().await.map_err(problem)?;
-    document.tables.push(table);
-    document.tables.push(sealing(work).await?);
-    document.notes.push(
-        "Reveals: none are possible. A key leaves the vault only inside a request to \
-                         the origin that it is bound to, and every such use is a call on record."
-            .to_owned(),
-    );
-    Ok(document)
+    Ok(table)
 }
 
 async fn events(
     work: &mut Work<'_>,
-    tx: &mut ralex_store::Tenant,
+    tx: &mut Tenant,
     document: &mut Document,
 ) -> Result<(), Problem> {
     let actions = ["secret.created", "secret.rotated", "secret.updated", "secret.deleted"];

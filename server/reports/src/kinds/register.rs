@@ -8,7 +8,7 @@ use ralex_usage::Used;
 use uuid::Uuid;
 
 use crate::document::{Cell, Document, Table};
-use crate::sql::register::{self, Model, Owner};
+use crate::sql::register::{self, Owner, SetUp};
 use crate::work::Work;
 
 const SYSTEMS: &[(&str, &str)] = &[
@@ -151,7 +151,7 @@ fn system(used: &Used) -> String {
 fn systems(
     work: &mut Work<'_>,
     used: &[Used],
-    models: &[Model],
+    models: &[SetUp],
     owners: &HashMap<Option<Uuid>, BTreeSet<String>>,
 ) -> Result<Table, Problem> {
     let about = "Every system, purpose and model with its exact volume.";
@@ -183,7 +183,7 @@ fn systems(
     Ok(table)
 }
 
-fn catalogue(work: &mut Work<'_>, models: Vec<Model>) -> Result<Table, Problem> {
+fn catalogue(work: &mut Work<'_>, models: Vec<SetUp>) -> Result<Table, Problem> {
     let about = "Every model that is set up, used or not.";
     let mut table = Table::new("models", "Models set up", MODELS, about);
     for model in models {

@@ -39,7 +39,7 @@ pub(crate) async fn secrets(conn: &mut PgConnection, org: OrgId) -> Result<Vec<S
 }
 
 #[derive(Debug)]
-pub(crate) struct Version {
+pub(crate) struct Kept {
     pub name: String,
     pub version: i32,
     pub state: String,
@@ -48,9 +48,9 @@ pub(crate) struct Version {
     pub created_at: DateTime<Utc>,
 }
 
-pub(crate) async fn versions(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Version>> {
+pub(crate) async fn versions(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Kept>> {
     sqlx::query_as!(
-        Version,
+        Kept,
         "select s.name, v.version, v.state, v.fingerprint, v.org_key_version, v.created_at
          from secret_version v
          join secret s on s.org_id = v.org_id and s.id = v.secret_id

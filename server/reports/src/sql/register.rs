@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Result;
 
 #[derive(Debug)]
-pub(crate) struct Model {
+pub(crate) struct SetUp {
     pub name: String,
     pub provider: String,
     pub kind: String,
@@ -19,9 +19,9 @@ pub(crate) struct Model {
     pub retires_on: Option<String>,
 }
 
-pub(crate) async fn models(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Model>> {
+pub(crate) async fn models(conn: &mut PgConnection, org: OrgId) -> Result<Vec<SetUp>> {
     sqlx::query_as!(
-        Model,
+        SetUp,
         r#"select m.name, p.slug as provider, p.kind, p.base_url, m.upstream_model, m.residency,
                   m.enabled and p.enabled as "enabled!", m.retires_on::text as retires_on
            from model m join provider p on p.org_id = m.org_id and p.id = m.provider_id
