@@ -45,6 +45,9 @@ pub const TRIGGER: &str = "
         when (new.state = 'refused' and new.problem = 'budget_exhausted')
         execute function drill.note();";
 
+/// So many milliseconds after it is ready, a node has said that it lives.
+const LATE: i64 = 2_000;
+
 /// What was left of one budget.
 #[derive(Clone, Debug, Deserialize)]
 struct Room {
@@ -60,6 +63,8 @@ pub struct Blocks {
     /// Where each node listened.
     pub nodes: HashMap<String, SocketAddr>,
     pub lives: Vec<Life>,
+    /// When each node first said that it lives.
+    births: HashMap<String, i64>,
 }
 
 /// What a refusal was.
@@ -83,9 +88,13 @@ impl Blocks {
         let sql = "select call_id::text, (extract(epoch from at) * 1000)::bigint, rooms::text
                    from drill.refused";
         let mut blocks = Self::default();
-        for row in sqlx::raw_sql(sql).fetch_all(conn).await? {
+        for row in sqlx::raw_sql(sql).fetch_all(&mut *conn).await? {
             let rooms: String = row.try_get(2)?;
             blocks.rooms.insert(row.try_get(0)?, (row.try_get(1)?, serde_json::from_str(&rooms)?));
+        }
+        let sql = "select id::text, (extract(epoch from started_at) * 1000)::bigint from node";
+        for row in sqlx::raw_sql(sql).fetch_all(&mut *conn).await? {
+            blocks.births.insert(row.try_get(0)?, row.try_get(1)?);
         }
         Ok(blocks)
     }
@@ -108,11 +117,17 @@ impl Blocks {
         Verdict::False { room: Money::nanos(room) }
     }
 
-    /// A node that nobody ever heard of is taken to be there.
+    /// A node that answered nobody is known by its birth; where that fits several lives, or none, it
+    /// is gone only where all of them are.
     fn is_gone(&self, node: &str, at: i64) -> bool {
-        let address = self.nodes.get(node);
-        let life = self.lives.iter().find(|life| Some(&life.address) == address);
-        life.is_some_and(|life| life.gone.iter().any(|(from, to)| (*from..*to).contains(&at)))
+        let was = |life: &&Life| match (self.nodes.get(node), self.births.get(node)) {
+            (Some(address), _) => life.address == *address,
+            (None, Some(birth)) => (life.born.0..=life.born.1 + LATE).contains(birth),
+            (None, None) => false,
+        };
+        let mut lives = self.lives.iter().filter(was).peekable();
+        let gone = |life: &Life| life.gone.iter().any(|(from, to)| (*from..*to).contains(&at));
+        lives.peek().is_some() && lives.all(gone)
     }
 }
 
@@ -127,7 +142,8 @@ mod tests {
         Blocks {
             rooms: HashMap::from([("c1".to_owned(), (50, vec![wide, room]))]),
             nodes: HashMap::from([("n1".to_owned(), address)]),
-            lives: vec![Life { address, gone: vec![(40, 60)] }],
+            lives: vec![Life { address, born: (10, 20), gone: vec![(40, 60)] }],
+            births: HashMap::from([("n1".to_owned(), 15)]),
         }
     }
 
@@ -144,5 +160,16 @@ mod tests {
         blocks.lives[0].gone = vec![(60, 70)];
         let room = Money::nanos(10);
         assert_eq!(blocks.judge("c1", room), Verdict::False { room });
+    }
+
+    #[test]
+    fn a_node_that_answered_nobody_is_known_by_its_birth() {
+        let mut blocks = blocks(10, 5);
+        blocks.nodes.clear();
+        assert_eq!(blocks.judge("c1", Money::nanos(10)), Verdict::HeldByTheDead);
+        let other = Life { gone: Vec::new(), ..blocks.lives[0].clone() };
+        blocks.lives.push(other);
+        let room = Money::nanos(10);
+        assert_eq!(blocks.judge("c1", room), Verdict::False { room }, "it may be either");
     }
 }

@@ -89,7 +89,10 @@ impl Books<'_> {
             let story = self.records.stories.get(id).cloned().unwrap_or_default();
             let right = match call.state.as_str() {
                 "refused" => {
-                    story.opened.is_empty() && story.closed.is_empty() && story.refused == 1
+                    story.opened.is_empty()
+                        && story.closed.is_empty()
+                        && story.extended == 0
+                        && story.refused == 1
                 }
                 "success" | "error" | "canceled" | "lost" => {
                     sums.corrected += u64::from(story.closed.len() == 2);
@@ -206,5 +209,138 @@ fn served_and_counted(
     } else if bill.told > call.cost {
         // It was told of more than allowed when nobody listened any more.
         sums.over_reported_unheard += bill.told - call.cost;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rig::Seen;
+    use crate::rig::proof::CallEvent;
+
+    const COST: &str = "0.00015";
+
+    /// One call of ten tokens in and eight out, as everybody saw it.
+    struct World {
+        events: Vec<CallEvent>,
+        spent: Money,
+        adjusted: Money,
+        served: Served,
+    }
+
+    fn closed(state: &str, cost: &str) -> CallEvent {
+        let (state, cost) = (state.to_owned(), cost.to_owned());
+        CallEvent::Closed { call: "c1".to_owned(), state, cost }
+    }
+
+    fn world() -> World {
+        let opened = CallEvent::Opened { call: "c1".to_owned(), digest: "d1".to_owned() };
+        let served = Served {
+            marker: "m1".to_owned(),
+            input: 10,
+            output: 8,
+            ended: true,
+            told: Some((10, 8)),
+            ..Served::default()
+        };
+        let spent = COST.parse().unwrap();
+        World {
+            events: vec![opened, closed("success", COST)],
+            spent,
+            adjusted: Money::ZERO,
+            served,
+        }
+    }
+
+    impl World {
+        fn faults(self) -> Faults {
+            let cost: Money = COST.parse().unwrap();
+            let call = Call { state: "success".to_owned(), cost, held: cost, ..Call::default() };
+            let whole = Budget {
+                scope: "org".to_owned(),
+                limit: Money::dollars(1),
+                spent: self.spent,
+                adjusted: self.adjusted,
+                ..Budget::default()
+            };
+            let mut records = Records { budgets: vec![whole], ..Records::default() };
+            records.calls.insert("c1".to_owned(), call);
+            records.events(self.events);
+            let seen = Seen {
+                status: Some(200),
+                call: Some("c1".to_owned()),
+                cost: Some(COST.to_owned()),
+                ended: true,
+                ..Seen::default()
+            };
+            let sent = Sent {
+                marker: "m1".to_owned(),
+                digest: "d1".to_owned(),
+                address: ([127, 0, 0, 1], 1).into(),
+                token: "t1".to_owned(),
+                refusal: None,
+                hung_up: false,
+                gave_up: false,
+                seen,
+            };
+            let blocks = Blocks::default();
+            let (sent, served) = ([sent], [self.served]);
+            let books = Books { records: &records, sent: &sent, served: &served, blocks: &blocks };
+            let mut faults = Faults::default();
+            books.reckon(&mut faults, &mut Sums::default());
+            faults
+        }
+
+        fn found(self) -> Vec<&'static str> {
+            let faults = self.faults();
+            let found = faults.all().into_iter().filter(|(_, found)| !found.is_empty());
+            found.map(|(name, _)| name).collect()
+        }
+    }
+
+    #[test]
+    fn books_that_agree_have_no_fault() {
+        assert_eq!(world().found(), [""; 0]);
+    }
+
+    #[test]
+    fn a_nano_dollar_of_drift_is_found() {
+        let spent = world().spent + Money::nanos(1);
+        let found = World { spent, ..world() }.found();
+        assert_eq!(found, ["budgets that drifted from their calls"]);
+        let found = World { spent, adjusted: Money::nanos(1), ..world() }.found();
+        assert_eq!(found, [""; 0], "it was in the hands of a dead node");
+    }
+
+    #[test]
+    fn an_end_that_is_missing_or_told_twice_is_found() {
+        let wrong = ["calls without their one beginning and one end"];
+        let mut none = world();
+        none.events.truncate(1);
+        assert_eq!(none.found(), wrong);
+        let mut twice = world();
+        twice.events.push(closed("success", COST));
+        assert_eq!(twice.found(), wrong);
+        let mut corrected = world();
+        corrected.events.insert(1, closed("lost", "0.001"));
+        assert_eq!(corrected.found(), [""; 0], "its node lived");
+    }
+
+    #[test]
+    fn an_answer_without_its_intent_is_found_on_both_sides() {
+        let mut secret = world();
+        secret.events.remove(0);
+        let found = secret.faults();
+        assert_eq!(found.answered_without_record.len(), 1, "{found:?}");
+        assert_eq!(found.upstream_without_record.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn what_was_served_and_not_counted_is_found() {
+        let mut more = world();
+        more.served.told = Some((10, 9));
+        let faults = more.faults();
+        assert_eq!(faults.cost_differs_from_usage.len(), 1, "{faults:?}");
+        assert_eq!(faults.counted_too_little.len(), 2, "by itself, and in the sum: {faults:?}");
     }
 }

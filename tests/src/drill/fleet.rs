@@ -48,7 +48,9 @@ pub struct Log {
 #[derive(Clone, Debug)]
 pub struct Life {
     pub address: SocketAddr,
-    /// From when until when it stood still or was dead, in milliseconds since 1970.
+    /// When it was started, and when it was ready, in milliseconds since 1970.
+    pub born: (i64, i64),
+    /// From when until when it stood still or was dead.
     pub gone: Vec<(i64, i64)>,
 }
 
@@ -104,7 +106,7 @@ impl Fleet {
     pub async fn seat(self: &Arc<Self>, seat: usize) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
-            let fleet = Arc::clone(self);
+            let (fleet, from) = (Arc::clone(self), now());
             let started = tokio::task::spawn_blocking(move || {
                 let folder = fleet.folder.join(format!("node-{seat}"));
                 std::fs::create_dir_all(&folder)?;
@@ -115,7 +117,8 @@ impl Fleet {
                     let life = {
                         let mut log = self.log.lock();
                         log.starts.push(server.start);
-                        log.lives.push(Life { address: server.address, gone: Vec::new() });
+                        let (address, born) = (server.address, (from, now()));
+                        log.lives.push(Life { address, born, gone: Vec::new() });
                         log.lives.len() - 1
                     };
                     let mut seat = self.seats[seat].lock();
@@ -199,14 +202,12 @@ impl Fleet {
 
     /// Notes that a life goes on, or does not.
     fn moves(&self, life: usize, moves: bool) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         let mut log = self.log.lock();
         let Some(life) = log.lives.get_mut(life) else { return };
         match (moves, life.gone.last_mut()) {
-            (true, Some(last)) => last.1 = last.1.min(now),
+            (true, Some(last)) => last.1 = last.1.min(now()),
             (true, None) => {}
-            (false, _) => life.gone.push((now, i64::MAX)),
+            (false, _) => life.gone.push((now(), i64::MAX)),
         }
     }
 
@@ -215,4 +216,10 @@ impl Fleet {
             self.log.lock().ended.push(format!("process {} ended: {status}", server.pid()));
         }
     }
+}
+
+/// Milliseconds since 1970, as PostgreSQL on the same machine tells them.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -41,6 +41,8 @@ pub struct Story {
     /// States and costs, in the order of the log.
     pub closed: Vec<(String, Money)>,
     pub refused: u32,
+    /// How often more was held for it.
+    pub extended: u32,
 }
 
 /// All of it.
@@ -73,6 +75,9 @@ impl Records {
                 CallEvent::Closed { call, state, cost } => {
                     let cost = cost.parse().unwrap_or(Money::MAX);
                     self.stories.entry(call).or_default().closed.push((state, cost));
+                }
+                CallEvent::Extended { call } => {
+                    self.stories.entry(call).or_default().extended += 1;
                 }
                 CallEvent::Refused { call } => self.stories.entry(call).or_default().refused += 1,
             }

@@ -19,9 +19,22 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// What the log says of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallEvent {
-    Opened { call: String, digest: String },
-    Closed { call: String, state: String, cost: String },
-    Refused { call: String },
+    Opened {
+        call: String,
+        digest: String,
+    },
+    /// More was held for it.
+    Extended {
+        call: String,
+    },
+    Closed {
+        call: String,
+        state: String,
+        cost: String,
+    },
+    Refused {
+        call: String,
+    },
 }
 
 /// Waits until no call is open, nothing is leased, and every event has its place in the tree.
@@ -70,6 +83,7 @@ fn call_event(event: &Value) -> Option<CallEvent> {
     let call = text("call")?;
     match event["action"].as_str()? {
         "call.opened" => Some(CallEvent::Opened { call, digest: text("prompt_digest")? }),
+        "call.extended" => Some(CallEvent::Extended { call }),
         "call.closed" => {
             Some(CallEvent::Closed { call, state: text("state")?, cost: text("cost")? })
         }

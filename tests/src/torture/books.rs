@@ -67,6 +67,7 @@ impl Records {
                 CallEvent::Closed { call, cost, .. } => {
                     records.closed.entry(call).or_default().push(cost);
                 }
+                CallEvent::Extended { .. } => {}
                 CallEvent::Refused { call } => drop(records.refused.insert(call)),
             }
         }
