@@ -19,6 +19,7 @@ pub mod identity;
 pub mod overview;
 pub mod page;
 pub mod rate_limits;
+pub mod replay;
 pub mod reports;
 pub mod resilience;
 pub mod retention;

@@ -16,6 +16,7 @@ mod numbers;
 mod outlook;
 mod range;
 mod register;
+mod replay;
 mod report;
 mod sql;
 mod table;

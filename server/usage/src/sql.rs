@@ -4,4 +4,5 @@ pub(crate) mod calls;
 pub(crate) mod fold;
 pub(crate) mod names;
 pub(crate) mod register;
+pub(crate) mod replay;
 pub(crate) mod sums;

@@ -27,6 +27,7 @@ mod kept_answers;
 mod login;
 mod operations;
 mod rate_limits;
+mod replay;
 mod reports;
 mod resilience;
 mod retention;

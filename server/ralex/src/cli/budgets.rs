@@ -1,7 +1,7 @@
 //! `ralex budgets`: what may be spent, what counts beside calls, and proof over the database that no
 //! budget is overspent.
 
-mod limits;
+pub mod limits;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ mod budgets;
 mod config;
 mod mail;
 mod rate_limits;
+mod replay;
 mod reports;
 mod table;
 mod usage;

@@ -34,7 +34,7 @@ pub fn command() -> Command {
         .subcommands(all.map(|command| api::flags(command.arg(json_flag()))))
 }
 
-fn create_command() -> Command {
+pub fn create_command() -> Command {
     let measures = Measure::ALL.iter().map(|measure| measure.as_str());
     Command::new("create").about("Limit what calls may take in any window of time").args([
         flag("scope", "SCOPE", "org, team:SLUG, project:SLUG, token:ID, or user:ID or user:E-MAIL")
@@ -100,7 +100,7 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
     told(&after, matches, shown)
 }
 
-fn new(matches: &ArgMatches) -> anyhow::Result<NewRateLimit> {
+pub fn new(matches: &ArgMatches) -> anyhow::Result<NewRateLimit> {
     let text = |name| matches.get_one::<String>(name).cloned();
     let measure = text("measure").and_then(|name| Measure::named(&name));
     Ok(NewRateLimit {

@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::api::{self, Api};
 use super::table::{asked, facts, json_flag, table, told};
-use super::{Environment, with_settings};
+use super::{Environment, replay, with_settings};
 use crate::say;
 use crate::serve::Database;
 use crate::settings::{self, Settings};
@@ -30,6 +30,7 @@ pub fn command() -> Command {
         .about("See what was called, what it cost and what is likely to come")
         .subcommand_required(true)
         .subcommands(of_server.map(api::flags))
+        .subcommand(replay::command())
         .subcommand(settings::flags(
             Command::new("rebuild")
                 .about("Sum all usage up anew from the calls, which wait meanwhile"),
@@ -97,7 +98,7 @@ fn by(usual: &'static str) -> Arg {
         .help("What is told apart")
 }
 
-fn time(name: &'static str) -> Arg {
+pub fn time(name: &'static str) -> Arg {
     Arg::new(name)
         .long(name)
         .value_name("TIME")
@@ -126,7 +127,7 @@ fn named(matches: &ArgMatches, name: &str) -> Option<String> {
     matches.get_one::<String>(name).cloned()
 }
 
-fn at(matches: &ArgMatches, name: &str) -> Option<DateTime<Utc>> {
+pub fn at(matches: &ArgMatches, name: &str) -> Option<DateTime<Utc>> {
     matches.get_one(name).copied()
 }
 
@@ -136,6 +137,7 @@ fn group(matches: &ArgMatches) -> GroupBy {
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
     match matches.subcommand() {
+        Some(("replay", matches)) => replay::run(matches, environment),
         Some(("rebuild", matches)) => with_settings(matches, environment, rebuild),
         Some((verb, matches)) => {
             asked(matches, environment, async |api| act(&api, verb, matches).await)

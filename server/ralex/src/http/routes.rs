@@ -128,6 +128,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(usage::report)
         .service(usage::forecast)
         .service(usage::anomalies)
+        .service(usage::replay)
         .service(usage::forecast_budget)
         .service(usage::list_calls)
         .service(usage::export_calls)

@@ -1,12 +1,13 @@
 //! Usage, calls and the overview.
 
 use actix_web::web::{Bytes, Data, Path};
-use actix_web::{HttpResponse, get};
+use actix_web::{HttpResponse, get, post};
 use futures_util::StreamExt;
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::forecast::{Anomalies, AnomalyQuery, BudgetForecastQuery, Forecast, ForecastQuery};
 use ralex_api::overview::Overview;
+use ralex_api::replay::{NewReplay, Replay};
 use ralex_api::usage::{
     Call, CallDetail, CallExportQuery, CallsQuery, ExportedCall, Usage as Report, UsageFormat,
     UsageQuery,
@@ -16,7 +17,7 @@ use ralex_budgets::Budgets;
 use ralex_kernel::{BudgetId, CallId};
 use ralex_usage::Usage;
 
-use super::extract::{OrgCaller, Query};
+use super::extract::{Body, OrgCaller, Query};
 use super::problem::{Failed, Result};
 use crate::overview::Health;
 
@@ -69,6 +70,23 @@ pub async fn anomalies(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::UsageRead).await?;
     Ok(HttpResponse::Ok().json(reports.anomalies(&scope, &query.0).await?))
+}
+
+/// Try a budget, a rate limit or other prices on calls that were made.
+///
+/// Nothing is changed by it. The calls are taken in the order in which they began; one that would have
+/// been refused holds and costs nothing.
+#[utoipa::path(tag = "usage", params(("org" = String, Path)), request_body = NewReplay, responses((status = 200, body = Replay)))]
+#[post("/usage/replay")]
+pub async fn replay(
+    who: OrgCaller,
+    reports: Data<Usage>,
+    broker: Data<Broker>,
+    asked: Body<NewReplay>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::UsageRead).await?;
+    broker.settle_before_reading().await;
+    Ok(HttpResponse::Ok().json(reports.replay(&scope, asked.0).await?))
 }
 
 /// Foretell how the current period of a budget ends, or would with another limit.

@@ -170,6 +170,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/usage", Read),
     ("GET /api/v1/orgs/{org}/usage/forecast", Read),
     ("GET /api/v1/orgs/{org}/usage/anomalies", Read),
+    ("POST /api/v1/orgs/{org}/usage/replay", Read),
     ("GET /api/v1/orgs/{org}/calls", More),
     ("GET /api/v1/orgs/{org}/calls/export", More),
     ("GET /api/v1/orgs/{org}/calls/{call}", More),

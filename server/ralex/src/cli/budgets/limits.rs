@@ -53,7 +53,7 @@ pub fn commands() -> Vec<Command> {
     all.into_iter().map(|command| api::flags(command.arg(json_flag()))).collect()
 }
 
-fn create_command() -> Command {
+pub fn create_command() -> Command {
     let periods = Period::ALL.iter().map(|period| period.as_str());
     Command::new("create").about("Limit what a scope may spend in a period").args([
         flag("scope", "SCOPE", "org, team:SLUG, project:SLUG, token:ID, or user:ID or user:E-MAIL")
@@ -159,7 +159,7 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
     told(&after, matches, shown)
 }
 
-fn new(matches: &ArgMatches) -> anyhow::Result<NewBudget> {
+pub fn new(matches: &ArgMatches) -> anyhow::Result<NewBudget> {
     let period = matches.get_one::<String>("period");
     let period = Period::ALL.into_iter().find(|it| Some(it.as_str()) == period.map(String::as_str));
     Ok(NewBudget {
