@@ -1,6 +1,7 @@
 //! One alert: what it says, what it is about, whom it was told, and taking it on.
 
 use ralex_api::alerts::{Alert, AlertDelivery, AlertState, DeliveryState};
+use serde_json::Value;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 use yew_router::prelude::*;
@@ -13,6 +14,7 @@ use crate::components::{
 use crate::hooks::{use_action, use_load};
 use crate::route::Place;
 use crate::session::use_org;
+use crate::text::money;
 use crate::text::query::Query;
 use crate::text::time::exact;
 
@@ -112,9 +114,10 @@ fn facts(alert: &Alert, org: &str) -> Vec<(AttrValue, Html)> {
         (None, None) => {}
     }
     if let Some(fields) = alert.detail.as_object() {
-        for (name, value) in fields {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            facts.push((label(name).into(), html! { { text } }));
+        // What it is about stands above.
+        let known = ["budget", "sink", "user", "name", "rule"];
+        for (name, value) in fields.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
+            facts.push((label(name).into(), value_of(name, value, org)));
         }
     }
     if let Some(event) = alert.event {
@@ -123,6 +126,21 @@ fn facts(alert: &Alert, org: &str) -> Vec<(AttrValue, Html)> {
     }
     facts.push(("Id".into(), html! { <code>{ alert.id.to_string() }</code> }));
     facts
+}
+
+/// Dollars as dollars, a call as the way to it.
+fn value_of(name: &str, value: &Value, org: &str) -> Html {
+    const DOLLARS: [&str; 8] =
+        ["spent", "limit", "overrun", "amount", "cost", "usual", "threshold", "middle"];
+    let Some(text) = value.as_str() else { return html! { { value.to_string() } } };
+    if name == "call" {
+        let query = Query::default().with("call", text);
+        return link(org, Place::Calls, &query, text.to_owned());
+    }
+    match text.parse() {
+        Ok(amount) if DOLLARS.contains(&name) => html! { { money::exact(amount) } },
+        _ => html! { { text.to_owned() } },
+    }
 }
 
 /// `passes_limit` as `Passes limit`.

@@ -6,11 +6,10 @@ use ralex_api::alerts::{AlertKind, AlertKindInfo, AlertRule, ChannelKind, Day, S
 use serde_json::{Value, json};
 use yew::prelude::*;
 
-use super::budget_form::ScopeField;
 use crate::api;
 use crate::components::{Button, Check, Code, Dialog, Form, SelectField, TextArea, TextField};
 use crate::hooks::input::{anything, needed};
-use crate::hooks::{Input, keep, use_action, use_input};
+use crate::hooks::{Input, keep, use_action, use_input, use_load};
 use crate::session::use_org;
 
 #[derive(Properties, PartialEq)]
@@ -84,7 +83,7 @@ pub fn RuleForm(props: &Props) -> Html {
                 <TextArea label="E-mail addresses" path="channels" input={emails} rows={2} hint="One a line." />
                 <TextArea label="Webhooks" path="channels" input={webhooks} rows={2} placeholder="https://" hint="One a line. Each gets a secret that signs its deliveries, shown once." />
                 { place_field(old, &scope) }
-                <SelectField label="Of what matters" path="least_severity" options={severities.collect::<Vec<_>>()} value={least.as_str()} onchange={onleast} />
+                <SelectField label="How much it matters" path="least_severity" options={severities.collect::<Vec<_>>()} value={least.as_str()} onchange={onleast} />
                 { kinds_field(&props.kinds, &kinds) }
                 { quiet.fields() }
             </Form>
@@ -98,8 +97,39 @@ fn place_field(old: Option<&AlertRule>, scope: &UseStateHandle<String>) -> Html 
         Some(rule) if rule.scope.starts_with("budget:") => {
             html! { <p class="note">{ "Only of " }<code>{ rule.scope.clone() }</code></p> }
         }
-        _ => html! { <ScopeField value={(**scope).clone()} onchange={keep(scope)} /> },
+        _ => html! { <PlaceField value={(**scope).clone()} onchange={keep(scope)} /> },
     }
+}
+
+#[derive(Properties, PartialEq)]
+struct PlaceProps {
+    value: AttrValue,
+    onchange: Callback<String>,
+}
+
+/// Everything, or what is of one team or project.
+#[component]
+fn PlaceField(props: &PlaceProps) -> Html {
+    let org = use_org();
+    let (load, _) = use_load(org.slug(), |org| async move {
+        let teams = api::identity::teams(&org, None).await?.items;
+        Ok((teams, api::identity::projects(&org, None).await?.items))
+    });
+    let mut options: Vec<(AttrValue, AttrValue)> = vec![("org".into(), "Everything".into())];
+    if let Some(found) = load.ready() {
+        let (teams, projects) = &**found;
+        options.extend(teams.iter().map(|team| {
+            (format!("team:{}", team.slug).into(), format!("Only team {}", team.name).into())
+        }));
+        options.extend(projects.iter().map(|project| {
+            let (slug, name) = (&project.slug, &project.name);
+            (format!("project:{slug}").into(), format!("Only project {name}").into())
+        }));
+    }
+    if !options.iter().any(|(value, _)| *value == props.value) {
+        options.push((props.value.clone(), props.value.clone()));
+    }
+    html! { <SelectField label="About" path="scope" {options} value={props.value.clone()} onchange={props.onchange.clone()} /> }
 }
 
 fn kinds_field(all: &[AlertKindInfo], chosen: &UseStateHandle<Vec<AlertKind>>) -> Html {
@@ -125,7 +155,7 @@ fn kinds_field(all: &[AlertKindInfo], chosen: &UseStateHandle<Vec<AlertKind>>) -
                 chosen.set(kinds.into_iter().collect());
             })
         };
-        html! { <Check label={info.name.clone()} hint={info.meaning.clone()} on={chosen.contains(&kind)} {onchange} /> }
+        html! { <Check label={info.name.clone()} on={chosen.contains(&kind)} {onchange} /> }
     };
     html! {
         <>

@@ -51,7 +51,7 @@ pub fn Rules() -> Html {
                             <Empty icon={Icon::Bell} title="Nobody is told yet"><p>{ "Alerts are in the inbox. A rule tells people by e-mail, and programs by signed webhooks." }</p></Empty>
                         }
                         { for rules.iter().map(|rule| html! { <Rule key={rule.id.to_string()} rule={rule.clone()} {may} set={set.clone()} again={again.clone()} /> }) }
-                        if may { <Button icon={Icon::Plus} onclick={set.reform(|()| Over::Form(None))}>{ "Tell somebody" }</Button> }
+                        if may { <div class="panel-actions"><Button icon={Icon::Plus} onclick={set.reform(|()| Over::Form(None))}>{ "Tell somebody" }</Button></div> }
                         if let Over::Form(rule) = &*over {
                             <RuleForm rule={rule.clone()} kinds={kinds.items.clone()} again={again.clone()} onclose={close.clone()} />
                         }

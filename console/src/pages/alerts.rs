@@ -27,7 +27,6 @@ const OPEN: &str = "open";
 
 #[component]
 pub fn AlertsPage() -> Html {
-    let org = use_org();
     let (query, set) = use_query();
     let rules = query.find("tab") == Some("rules");
     let tabs = vec![("".into(), "Inbox".into()), ("rules".into(), "Who is told".into())];
@@ -38,8 +37,7 @@ pub fn AlertsPage() -> Html {
     html! {
         <>
             <Head title="Alerts" lead="What happened that somebody should know of. Each is here, whoever else is told.">
-                // A team's admin sees the team's alerts, and no rules.
-                if org.can("alert.read") { <Segments label="Part" options={tabs} value={if rules { "rules" } else { "" }} onchange={ontab} /> }
+                <Segments label="Part" options={tabs} value={if rules { "rules" } else { "" }} onchange={ontab} />
             </Head>
             if rules { <Rules /> } else { <Inbox {query} {set} /> }
         </>
@@ -107,8 +105,10 @@ fn Inbox(props: &InboxProps) -> Html {
             <div class="filters" role="search">
                 <Segments label="State" options={states} value={state.to_owned()} onchange={choose("state", OPEN)} />
                 <Segments label="Severity" options={severities} value={least.to_owned()} onchange={choose("severity", "")} />
-                <Button icon={Icon::Check} busy={read.running()} onclick={onread}>{ "Mark all read" }</Button>
-                <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
+                <div class="panel-actions">
+                    <Button icon={Icon::Check} busy={read.running()} onclick={onread}>{ "Mark all read" }</Button>
+                    <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
+                </div>
             </div>
             { show(&list.state, &list.again, |pages| table(pages, &list.more, &open, state)) }
             if let Some(id) = query.find("alert") {

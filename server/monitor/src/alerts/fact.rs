@@ -107,89 +107,143 @@ impl Subject {
 const LIMITED: &[AlertKind] =
     &[AlertKind::BudgetExhausted, AlertKind::BudgetDegraded, AlertKind::BudgetForecast];
 
+/// An event with what it says, ready to be asked for its fields.
+struct Said<'a> {
+    event: &'a Happened,
+    detail: &'a Value,
+}
+
+impl Said<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.detail.get(name).and_then(Value::as_str)
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.detail.get(name).and_then(Value::as_u64)
+    }
+
+    fn id(&self, name: &str) -> Option<Uuid> {
+        self.text(name)?.parse().ok()
+    }
+
+    fn budget(&self) -> Option<Subject> {
+        self.id("budget").map(Subject::Budget)
+    }
+
+    fn sink(&self) -> Option<Subject> {
+        self.id("sink").map(Subject::Sink)
+    }
+
+    fn found(&self, kind: AlertKind, subject: Subject, key: String, fields: &[&str]) -> Found {
+        let kept = fields.iter().filter_map(|name| {
+            let value = self.detail.get(*name)?;
+            Some(((*name).to_owned(), value.clone()))
+        });
+        let (at, event) = (self.event.at, Some(self.event.id));
+        Found { kind, severity: None, subject, key, detail: kept.collect(), at, event }
+    }
+}
+
 /// Reads an event. One that has not the form it should have means nothing.
 pub(crate) fn read(event: &Happened, watch: &Watch) -> Option<Step> {
     let leaf: Value = serde_json::from_slice(&event.leaf).ok()?;
-    let detail = leaf.get("detail")?;
-    let text = |name: &str| detail.get(name).and_then(Value::as_str);
-    let id = |name: &str| text(name).and_then(|id| id.parse::<Uuid>().ok());
-    let ended = |subject: String, kinds| Some(Step::Ended { subject, kinds });
-    let found = |kind, subject, key: String, fields: &[&str]| {
-        let kept =
-            fields.iter().filter_map(|name| Some(((*name).to_owned(), detail.get(*name)?.clone())));
-        let (at, event) = (event.at, Some(event.id));
-        Some(Found { kind, severity: None, subject, key, detail: kept.collect(), at, event })
-    };
-    let budget = || id("budget").map(Subject::Budget);
-    match event.action.as_str() {
+    let said = Said { event, detail: leaf.get("detail")? };
+    let (action, _) = event.action.split_once('.')?;
+    match action {
+        "budget" => of_budget(&said),
+        "sink" => of_sink(&said),
+        "audit" => of_log(&said),
+        "approval" => of_approval(&said),
+        "call" => {
+            (said.text("code")? == Code::BudgetExhausted.as_str()).then_some(())?;
+            let (kind, fields) = (AlertKind::BudgetExhausted, ["model", "call"]);
+            Some(Step::Raise(said.found(kind, said.budget()?, String::new(), &fields)))
+        }
+        "login" => {
+            (said.number("failures")? >= watch.failed_logins).then_some(())?;
+            let day = event.at.format("%Y-%m-%d").to_string();
+            let user = Subject::User(said.id("user")?);
+            Some(Step::Raise(said.found(AlertKind::LoginFailures, user, day, &["failures"])))
+        }
+        _ => None,
+    }
+}
+
+fn of_budget(said: &Said<'_>) -> Option<Step> {
+    let budget = said.budget()?;
+    let raise =
+        |kind, key, fields: &[&str]| Some(Step::Raise(said.found(kind, budget, key, fields)));
+    match said.event.action.as_str() {
         "budget.threshold_crossed" => {
-            let percent = detail.get("percent")?.as_u64()?;
-            let key = format!("{percent}:{}", text("limit")?);
+            let percent = said.number("percent")?;
+            let key = format!("{percent}:{}", said.text("limit")?);
             let fields = ["percent", "spent", "limit"];
-            let found = found(AlertKind::BudgetThreshold, budget()?, key, &fields)?;
+            let found = said.found(AlertKind::BudgetThreshold, budget, key, &fields);
             let severity = (percent >= 100).then_some(Severity::Critical);
             Some(Step::Raise(Found { severity, ..found }))
         }
-        "budget.overrun" => {
-            found(AlertKind::BudgetOverrun, budget()?, String::new(), &["call", "overrun"])
-                .map(Step::Raise)
+        "budget.overrun" => raise(AlertKind::BudgetOverrun, String::new(), &["call", "overrun"]),
+        "budget.lease_lost" => {
+            let node = said.text("node")?.to_owned();
+            raise(AlertKind::BudgetLeaseLost, node, &["node", "amount"])
         }
-        "budget.lease_lost" => found(
-            AlertKind::BudgetLeaseLost,
-            budget()?,
-            text("node")?.to_owned(),
-            &["node", "amount"],
-        )
-        .map(Step::Raise),
-        "call.refused" => {
-            (text("code")? == Code::BudgetExhausted.as_str()).then_some(())?;
-            found(AlertKind::BudgetExhausted, budget()?, String::new(), &["model", "call"])
-                .map(Step::Raise)
+        "budget.updated" | "budget.increased" => {
+            Some(Step::Ended { subject: budget.written(), kinds: LIMITED })
         }
-        "budget.updated" | "budget.increased" => ended(budget()?.written(), LIMITED),
-        "budget.deleted" => Some(Step::Gone { subject: budget()?.written() }),
+        "budget.deleted" => Some(Step::Gone { subject: budget.written() }),
+        _ => None,
+    }
+}
+
+fn of_sink(said: &Said<'_>) -> Option<Step> {
+    let sink = said.sink()?;
+    let ended = |kinds| Some(Step::Ended { subject: sink.written(), kinds });
+    match said.event.action.as_str() {
         "sink.parked" => {
-            let sink = Subject::Sink(id("sink")?);
-            found(AlertKind::SinkParked, sink, String::new(), &["index", "why"]).map(Step::Raise)
+            let found = said.found(AlertKind::SinkParked, sink, String::new(), &["index", "why"]);
+            Some(Step::Raise(found))
         }
-        "sink.resumed" | "sink.skipped" => {
-            ended(Subject::Sink(id("sink")?).written(), &[AlertKind::SinkParked])
-        }
+        "sink.resumed" | "sink.skipped" => ended(&[AlertKind::SinkParked]),
         // What is switched off waits for nobody.
-        "sink.updated" if detail.get("enabled") == Some(&json!(false)) => ended(
-            Subject::Sink(id("sink")?).written(),
-            &[AlertKind::SinkParked, AlertKind::SinkLagging],
-        ),
-        "sink.deleted" => Some(Step::Gone { subject: Subject::Sink(id("sink")?).written() }),
+        "sink.updated" if said.detail.get("enabled") == Some(&json!(false)) => {
+            ended(&[AlertKind::SinkParked, AlertKind::SinkLagging])
+        }
+        "sink.deleted" => Some(Step::Gone { subject: sink.written() }),
+        _ => None,
+    }
+}
+
+fn of_log(said: &Said<'_>) -> Option<Step> {
+    let raise = |kind, subject, fields: &[&str]| {
+        Step::Raise(said.found(kind, subject, String::new(), fields))
+    };
+    match said.event.action.as_str() {
         "audit.retention_asked" => {
-            let request = Subject::Request(id("request")?);
-            found(AlertKind::RetentionAsked, request, String::new(), &["what", "reason"])
-                .map(Step::Raise)
+            let request = Subject::Request(said.id("request")?);
+            Some(raise(AlertKind::RetentionAsked, request, &["what", "reason"]))
         }
         "audit.retention_denied" | "audit.retention_changed" => {
-            Some(Step::Gone { subject: Subject::Request(id("request")?).written() })
+            Some(Step::Gone { subject: Subject::Request(said.id("request")?).written() })
         }
         "audit.pruned" => {
             let fields = ["count", "from", "to", "tree_size"];
-            found(AlertKind::AuditPruned, Subject::Event(event.id), String::new(), &fields)
-                .map(Step::Raise)
+            Some(raise(AlertKind::AuditPruned, Subject::Event(said.event.id), &fields))
         }
+        _ => None,
+    }
+}
+
+fn of_approval(said: &Said<'_>) -> Option<Step> {
+    let id = said.id("approval")?;
+    match said.event.action.as_str() {
         "approval.asked" => {
-            let place = serde_json::from_value(detail.get("scope")?.clone()).ok()?;
-            let approval = Subject::Approval(id("approval")?, place);
+            let place = serde_json::from_value(said.detail.get("scope")?.clone()).ok()?;
+            let (approval, key) = (Subject::Approval(id, place), String::new());
             let fields = ["model", "call", "rules", "until"];
-            found(AlertKind::ApprovalWaiting, approval, String::new(), &fields).map(Step::Raise)
+            Some(Step::Raise(said.found(AlertKind::ApprovalWaiting, approval, key, &fields)))
         }
         "approval.approved" | "approval.denied" | "approval.expired" => {
-            let approval = Subject::Approval(id("approval")?, ScopePath::Org);
-            Some(Step::Gone { subject: approval.written() })
-        }
-        "login.failed" => {
-            let failures = detail.get("failures")?.as_u64()?;
-            (failures >= watch.failed_logins).then_some(())?;
-            let day = event.at.format("%Y-%m-%d").to_string();
-            let user = Subject::User(id("user")?);
-            found(AlertKind::LoginFailures, user, day, &["failures"]).map(Step::Raise)
+            Some(Step::Gone { subject: Subject::Approval(id, ScopePath::Org).written() })
         }
         _ => None,
     }

@@ -81,16 +81,13 @@ fn merged(raises: Vec<Raise>) -> Vec<Raise> {
     let mut merged: Vec<Raise> = Vec::new();
     for raise in raises {
         let key = (raise.org, raise.dedup.clone());
-        match places.get(&key).and_then(|place| merged.get_mut(*place)) {
-            Some(earlier) => {
-                let count = earlier.count + raise.count;
-                let event = earlier.event.or(raise.event);
-                *earlier = Raise { count, event, ..raise };
-            }
-            None => {
-                places.insert(key, merged.len());
-                merged.push(raise);
-            }
+        if let Some(earlier) = places.get(&key).and_then(|place| merged.get_mut(*place)) {
+            let event = earlier.event.or(raise.event);
+            let count = earlier.count + raise.count;
+            *earlier = Raise { event, count, ..raise };
+        } else {
+            places.insert(key, merged.len());
+            merged.push(raise);
         }
     }
     merged

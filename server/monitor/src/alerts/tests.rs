@@ -265,3 +265,44 @@ async fn the_log_is_followed_from_where_it_was_left_and_each_event_once() {
     let counted = world.texts("select occurrences::text || ' ' || title from alert").await;
     assert_eq!(counted, ["1 80% of the monthly budget of One is spent: $0.85 of $1.00"]);
 }
+
+#[tokio::test]
+async fn a_budget_that_is_likely_to_run_out_and_a_strange_hour_are_told_once() {
+    let world = World::new().await;
+    let (org, team, nil) = (world.org, Uuid::now_v7(), Uuid::nil());
+    world.budget(1_000_000, 400_000, "null").await;
+    // Little is spent of this one, and of that one nothing is likely to be missing.
+    world.budget(1_000_000_000, 10, "null").await;
+    world
+        .run(&format!(
+            "insert into usage_cursor (xid) values ('1') on conflict do nothing;
+             insert into team (org_id, id, slug, name) values ('{org}', '{team}', 'blue', 'Blue');
+             insert into usage_sum (slice, org_id, starts_at, tag, model, provider, task_type, team_id,
+                 project_id, user_id, token_id, calls, failed, refused, input_tokens, output_tokens,
+                 cache_read_tokens, cache_write_tokens, reasoning_tokens, duration_ms, cost, saved)
+             select 'time_hour', '{org}'::uuid, at, '', '', '', '', '{nil}'::uuid, '{nil}'::uuid, '{nil}'::uuid, '{nil}'::uuid,
+                 1, 0, 0, 0, 0, 0, 0, 0, 0, 10000, 0
+             from generate_series('2026-02-20'::timestamptz, '2026-03-02 11:00', '1 hour') as at
+             union all
+             select 'who_hour', '{org}'::uuid, at, '', '', '', '', '{team}'::uuid, '{nil}'::uuid, '{nil}'::uuid, '{nil}'::uuid,
+                 1, 0, 0, 0, 0, 0, 0, 0, 0,
+                 case when at = '2026-03-02 11:00' then 50 else 1 end * 1000000000::bigint, 0
+             from generate_series('2026-02-02 11:00'::timestamptz, '2026-03-02 11:00', '1 day') as at"
+        ))
+        .await;
+    world.alerts.forecasts(org).await.unwrap();
+    world.alerts.anomalies(org).await.unwrap();
+    let titles = "select title from alert order by kind";
+    let told = world.texts(titles).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("The monthly budget of One is likely to be spent by 2026-03-0"));
+    assert_eq!(
+        told[1],
+        "Blue spent $50.00 in the hour from 2026-03-02T11:00:00Z, where $1.00 is usual"
+    );
+    world.alerts.forecasts(org).await.unwrap();
+    world.alerts.anomalies(org).await.unwrap();
+    assert_eq!(world.texts(titles).await, told);
+    let team_of = "select team_id::text from alert where kind = 'spend.anomaly'";
+    assert_eq!(world.texts(team_of).await, [team.to_string()]);
+}

@@ -130,7 +130,7 @@ impl Alerts {
         Ok(org)
     }
 
-    async fn forecasts(&self, org: OrgId) -> Result<(), Problem> {
+    pub(crate) async fn forecasts(&self, org: OrgId) -> Result<(), Problem> {
         let (book, parts) = (&self.0.book, &self.0.parts);
         let now = parts.clock.now();
         let mut tx = self.0.db.system("find budgets to foretell").await?;
@@ -161,7 +161,7 @@ impl Alerts {
         self.write(raises).await
     }
 
-    async fn anomalies(&self, org: OrgId) -> Result<(), Problem> {
+    pub(crate) async fn anomalies(&self, org: OrgId) -> Result<(), Problem> {
         let query = AnomalyQuery { group_by: GroupBy::Team, days: Some(1) };
         let found = self.0.parts.usage.anomalies(&Access::internal(org), &query).await?;
         if found.items.is_empty() {
