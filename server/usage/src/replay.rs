@@ -83,7 +83,7 @@ impl Usage {
                 tally.count(call, fate);
             }
             match calls.last() {
-                Some(last) if calls.len() as i64 == PAGE => {
+                Some(last) if i64::try_from(calls.len()).is_ok_and(|many| many == PAGE) => {
                     after = After { at: last.started_at, id: Some(last.id) };
                 }
                 _ => return Ok(tally.told(range, trial.periods())),

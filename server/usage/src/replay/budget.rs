@@ -28,8 +28,17 @@ pub(super) struct Trial {
     carries: bool,
     carries_at_most: Option<Money>,
     periods: BTreeMap<DateTime<Utc>, Counts>,
-    /// Calls under way: when each ends, in which period it counts, what it holds, what it will cost.
-    open: BinaryHeap<Reverse<(DateTime<Utc>, DateTime<Utc>, Money, Money)>>,
+    /// Calls under way, those that end first on top.
+    open: BinaryHeap<Reverse<Open>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Open {
+    ends_at: DateTime<Utc>,
+    /// The period that it counts in.
+    period: DateTime<Utc>,
+    held: Money,
+    cost: Money,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,7 +83,7 @@ impl Trial {
 
     /// Ends the calls that had ended by then.
     fn settle_until(&mut self, now: DateTime<Utc>) {
-        while let Some(Reverse((ends_at, period, held, cost))) = self.open.peek().copied() {
+        while let Some(Reverse(Open { ends_at, period, held, cost })) = self.open.peek().copied() {
             if ends_at > now {
                 return;
             }
@@ -144,7 +153,8 @@ impl super::Trial for Trial {
             Fate::Passed { cost } | Fate::Cut { cost } => {
                 counts.cut += u64::from(matches!(fate, Fate::Cut { .. }));
                 counts.held += held;
-                self.open.push(Reverse((ended_at(call), starts_at, held, cost)));
+                let ends_at = ended_at(call);
+                self.open.push(Reverse(Open { ends_at, period: starts_at, held, cost }));
             }
         }
         fate
