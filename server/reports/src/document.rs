@@ -5,7 +5,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use ralex_kernel::{Code, Money, Problem};
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 /// One value of a fact or a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +52,14 @@ pub(crate) struct Document {
     /// Whether whoever reviews it signs it.
     pub sign_off: bool,
     /// Proofs that `ralex audit verify` reads, by the id of what they prove.
-    pub receipts: Vec<(String, String)>,
+    pub receipts: Vec<Receipt>,
+}
+
+/// The proof of one event.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Receipt {
+    pub event: String,
+    pub receipt: String,
 }
 
 /// How much a report may hold.
@@ -124,16 +132,6 @@ impl Cell {
         }
     }
 
-    pub fn json(&self) -> Value {
-        match self {
-            Self::Empty => Value::Null,
-            Self::Text(text) => json!(text),
-            Self::Count(count) => json!(count),
-            Self::Money(_) | Self::Time(_) => json!(self.exact()),
-            Self::Yes(yes) => json!(yes),
-        }
-    }
-
     fn weight(&self) -> usize {
         match self {
             Self::Text(text) => text.len() + 16,
@@ -180,33 +178,55 @@ impl Document {
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.rows.len() as u64).sum()
     }
+}
 
-    /// What it says, for programs. The order is part of it.
-    pub fn json(&self) -> Map<String, Value> {
-        let facts = self.facts.iter().map(|it| (it.key.to_owned(), it.value.json()));
-        let tables = self.tables.iter().map(|table| {
-            let row = |row: &Vec<Cell>| -> Value {
-                let pairs = table.columns.iter().zip(row);
-                Value::Object(pairs.map(|((key, _), it)| ((*key).to_owned(), it.json())).collect())
-            };
-            json!({
-                "name": table.key,
-                "title": table.title,
-                "about": table.about,
-                "count": table.rows.len(),
-                "rows": table.rows.iter().map(row).collect::<Vec<_>>(),
-            })
-        });
-        let mut said = Map::new();
-        said.insert("about".into(), json!(self.about));
-        said.insert("facts".into(), Value::Object(facts.collect()));
-        said.insert("tables".into(), tables.collect());
-        said.insert("notes".into(), json!(self.notes));
-        if !self.receipts.is_empty() {
-            let receipt = |(of, text): &(String, String)| json!({ "event": of, "receipt": text });
-            said.insert("receipts".into(), self.receipts.iter().map(receipt).collect());
+/// For programs, row by row, so that nothing is held twice.
+impl Serialize for Cell {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Empty => to.serialize_none(),
+            Self::Text(text) => to.serialize_str(text),
+            Self::Count(count) => to.serialize_i64(*count),
+            Self::Money(_) | Self::Time(_) => to.serialize_str(&self.exact()),
+            Self::Yes(yes) => to.serialize_bool(*yes),
         }
-        said
+    }
+}
+
+/// Facts by their keys; the order is part of it.
+pub(crate) struct Facts<'a>(pub &'a [Fact]);
+
+impl Serialize for Facts<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|fact| (fact.key, &fact.value)))
+    }
+}
+
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(5))?;
+        map.serialize_entry("name", self.key)?;
+        map.serialize_entry("title", self.title)?;
+        map.serialize_entry("about", &self.about)?;
+        map.serialize_entry("count", &self.rows.len())?;
+        map.serialize_entry("rows", &Rows(self))?;
+        map.end()
+    }
+}
+
+struct Rows<'a>(&'a Table);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.rows.iter().map(|row| Row(self.0.columns, row)))
+    }
+}
+
+struct Row<'a>(&'static [Column], &'a [Cell]);
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().zip(self.1).map(|((key, _), cell)| (*key, cell)))
     }
 }
 

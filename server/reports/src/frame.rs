@@ -4,9 +4,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use ralex_api::reports::{ReportFilters, ReportKind};
 use ralex_kernel::sheet::harmless;
 use ralex_kernel::{Code, OrgId, Problem, ReportId};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::document::{Cell, Document};
+use crate::document::{Cell, Document, Facts, Receipt, Table};
 
 /// The version of the form; it changes when a reader has to.
 const VERSION: u32 = 1;
@@ -74,23 +75,45 @@ impl Frame {
     }
 }
 
+/// The data as it is written. The order of its fields is part of the form.
+#[derive(Serialize)]
+struct Data<'a> {
+    ralex_report: u32,
+    kind: ReportKind,
+    title: &'a str,
+    organisation: Value,
+    period: Value,
+    filters: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample: Option<Value>,
+    about: &'a str,
+    facts: Facts<'a>,
+    tables: &'a [Table],
+    notes: &'a [String],
+    #[serde(skip_serializing_if = "<[Receipt]>::is_empty")]
+    receipts: &'a [Receipt],
+}
+
 /// The data: the same rows give the same bytes.
 pub(crate) fn json(frame: &Frame, document: &Document) -> Result<Vec<u8>, Problem> {
-    let mut said = Map::new();
-    said.insert("ralex_report".into(), json!(VERSION));
-    said.insert("kind".into(), json!(frame.kind));
-    said.insert("title".into(), json!(frame.kind.title()));
-    let organisation = json!({ "id": frame.org, "slug": frame.slug, "name": frame.name });
-    said.insert("organisation".into(), organisation);
-    let period = json!({ "from": exact(frame.from), "to": exact(frame.to) });
-    said.insert("period".into(), period);
-    said.insert("filters".into(), Value::Object(frame.filters()));
-    if let Some(Sampled { size, seed, population }) = &frame.sample {
-        let sample = json!({ "size": size, "seed": seed, "population": population });
-        said.insert("sample".into(), sample);
-    }
-    said.extend(document.json());
-    let mut text = serde_json::to_vec_pretty(&said).map_err(|error| unwritable(&error))?;
+    let sample = frame.sample.as_ref().map(|Sampled { size, seed, population }| {
+        json!({ "size": size, "seed": seed, "population": population })
+    });
+    let data = Data {
+        ralex_report: VERSION,
+        kind: frame.kind,
+        title: frame.kind.title(),
+        organisation: json!({ "id": frame.org, "slug": frame.slug, "name": frame.name }),
+        period: json!({ "from": exact(frame.from), "to": exact(frame.to) }),
+        filters: frame.filters(),
+        sample,
+        about: &document.about,
+        facts: Facts(&document.facts),
+        tables: &document.tables,
+        notes: &document.notes,
+        receipts: &document.receipts,
+    };
+    let mut text = serde_json::to_vec_pretty(&data).map_err(|error| unwritable(&error))?;
     text.push(b'\n');
     Ok(text)
 }
@@ -112,19 +135,24 @@ pub(crate) fn csv(frame: &Frame, document: &Document) -> Result<Vec<u8>, Problem
     }
     let facts = document.facts.iter();
     lines.extend(facts.map(|fact| vec![fact.label.to_owned(), fact.value.exact()]));
-    for table in &document.tables {
-        lines.push(vec![String::new()]);
-        lines.push(vec![table.title.to_owned(), format!("{} rows", table.rows.len())]);
-        lines.push(table.columns.iter().map(|(key, _)| (*key).to_owned()).collect());
-        lines.extend(table.rows.iter().map(|row| row.iter().map(Cell::exact).collect()));
-    }
     let mut writer = csv::WriterBuilder::new()
         .terminator(csv::Terminator::CRLF)
         .flexible(true)
         .from_writer(Vec::new());
-    for line in lines {
+    let mut write = |line: Vec<String>| {
         let line = line.into_iter().map(harmless);
-        writer.write_record(line).map_err(|error| unwritable(&error))?;
+        writer.write_record(line).map_err(|error| unwritable(&error))
+    };
+    for line in lines {
+        write(line)?;
+    }
+    for table in &document.tables {
+        write(vec![String::new()])?;
+        write(vec![table.title.to_owned(), format!("{} rows", table.rows.len())])?;
+        write(table.columns.iter().map(|(key, _)| (*key).to_owned()).collect())?;
+        for row in &table.rows {
+            write(row.iter().map(Cell::exact).collect())?;
+        }
     }
     writer.into_inner().map_err(|error| unwritable(error.error()))
 }
@@ -140,7 +168,7 @@ pub(crate) fn unwritable(error: &dyn std::error::Error) -> Problem {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::document::{Room, Table};
+    use crate::document::Room;
 
     pub(crate) fn frame() -> Frame {
         Frame {

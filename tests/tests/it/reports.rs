@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 mod kinds;
+mod mailed;
 
 /// Stands in prompts, answers and keys, and never in a report.
 const CANARY: &str = "sk-canary-4711";

@@ -67,6 +67,7 @@ impl World {
             ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("alert", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("rule", "00000000-0000-7000-8000-000000000000".to_owned()),
+            ("limit", NOBODYS.to_owned()),
             ("report", NOBODYS.to_owned()),
             ("schedule", NOBODYS.to_owned()),
             ("index", "000.p/1".to_owned()),
@@ -198,6 +199,10 @@ fn gateway_body(operation: &str) -> Value {
             json!({ "name": "Ops", "channels": [channel] })
         }
         "POST /api/v1/orgs/{org}/alerts/read" => json!({}),
+        "POST /api/v1/orgs/{org}/rate-limits" => {
+            json!({ "scope": "org", "measure": "requests", "amount": 5 })
+        }
+        "PATCH /api/v1/orgs/{org}/rate-limits/{limit}" => json!({ "amount": 6 }),
         "POST /api/v1/orgs/{org}/reports" => json!({ "kind": "control_health" }),
         "POST /api/v1/orgs/{org}/report-schedules" => json!({ "name": "More",
             "kind": "control_health", "every": "week", "day": 1, "hour": 6 }),

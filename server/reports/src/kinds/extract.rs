@@ -13,7 +13,7 @@ use ralex_kernel::{Code, EventId, Problem};
 use ralex_store::problem;
 use serde_json::Value;
 
-use crate::document::{Cell, Document, Table};
+use crate::document::{Cell, Document, Receipt, Table};
 use crate::packed::Packer;
 use crate::sql::events::words;
 use crate::sql::people;
@@ -200,16 +200,13 @@ fn line(value: &Value, names: &Names) -> Line {
     Line { id, row }
 }
 
-async fn receipts(
-    work: &mut Work<'_>,
-    selected: Vec<String>,
-) -> Result<Vec<(String, String)>, Problem> {
+async fn receipts(work: &mut Work<'_>, selected: Vec<String>) -> Result<Vec<Receipt>, Problem> {
     let mut receipts = Vec::new();
     for id in selected {
         let event: EventId = id.parse().map_err(|_| unreadable())?;
         let receipt = work.inner.audit.receipt(work.org(), event).await?;
         work.room.take(receipt.len())?;
-        receipts.push((id, receipt));
+        receipts.push(Receipt { event: id, receipt });
     }
     Ok(receipts)
 }
