@@ -337,9 +337,11 @@ pub struct ReportQuery {
     pub kind: Option<ReportKind>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 pub struct DownloadQuery {
-    pub format: ReportFormat,
+    /// The PDF when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<ReportFormat>,
 }

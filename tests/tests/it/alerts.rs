@@ -3,7 +3,7 @@
 mod cli;
 mod hook;
 mod mail;
-mod post_office;
+pub mod post_office;
 mod rules;
 
 use std::time::Duration;

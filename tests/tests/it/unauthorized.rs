@@ -40,6 +40,8 @@ impl World {
         app.owner.post("routes", &route("steady")).await.ok();
         let alias = json!({ "name": "other-name", "target": "scripted" });
         app.owner.post("aliases", &alias).await.ok();
+        let limit = json!({ "scope": "org", "measure": "requests", "amount": 1_000_000 });
+        let limit = app.owner.post("rate-limits", &limit).await.ok();
         let me = app.owner.get("/api/v1/me").await.ok();
         let sessions = app.owner.all("/api/v1/me/sessions").await;
         let ids = BTreeMap::from([
@@ -67,7 +69,7 @@ impl World {
             ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("alert", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("rule", "00000000-0000-7000-8000-000000000000".to_owned()),
-            ("limit", NOBODYS.to_owned()),
+            ("limit", text(&limit, "id")),
             ("report", NOBODYS.to_owned()),
             ("schedule", NOBODYS.to_owned()),
             ("index", "000.p/1".to_owned()),

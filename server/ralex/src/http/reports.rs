@@ -6,8 +6,8 @@ use futures_util::StreamExt as _;
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::reports::{
-    DownloadQuery, Frameworks, NewReport, NewReportSchedule, Report, ReportQuery, ReportSchedule,
-    ReportSchedules, UpdateReportSchedule,
+    DownloadQuery, Frameworks, NewReport, NewReportSchedule, Report, ReportFormat, ReportQuery,
+    ReportSchedule, ReportSchedules, UpdateReportSchedule,
 };
 use ralex_broker::Broker;
 use ralex_kernel::{ReportId, ReportScheduleId};
@@ -86,7 +86,8 @@ pub async fn download_report(
     query: Query<DownloadQuery>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::ReportRead).await?;
-    let file = reports.download(&scope, path.into_inner().1, query.0.format).await?;
+    let format = query.0.format.unwrap_or(ReportFormat::Pdf);
+    let file = reports.download(&scope, path.into_inner().1, format).await?;
     let parts = file.parts.map(|part| part.map_err(|why| actix_web::Error::from(Failed(why))));
     Ok(HttpResponse::Ok()
         .content_type(file.content_type)
