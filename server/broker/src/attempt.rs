@@ -19,6 +19,7 @@ use ralex_kernel::{Code, Problem, Secret};
 use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
 
 use crate::Broker;
+use crate::better::used;
 use crate::call::Decided;
 use crate::course::{Cause, Try, class};
 use crate::ending::Ending;
@@ -104,9 +105,13 @@ impl Broker {
                 Ok(sending) => sending,
                 Err(problem) => return Err(failure(in_flight, problem, None)),
             };
-            let (sending, sent) =
+            let (sending, mut sent) =
                 self.send_or_hedge(request, &mut decided, &mut in_flight, sending, until).await;
             if let Err(problem) = in_flight.recorded().await {
+                // Nobody gets it, and the provider bills it all the same.
+                if let Ok(given) = &mut sent {
+                    in_flight.thrown_away(sending.index, used(&sending, given).await);
+                }
                 return Err(failure(in_flight, problem, None));
             }
             match sent {

@@ -51,7 +51,7 @@ impl Broker {
             let admits = self.admits(request.org, &ready);
             let Some(next) = decided.course.up(candidate, admits) else { return answer };
             let index = sending.index;
-            in_flight.set_aside(index, used(&mut answer).await);
+            in_flight.set_aside(index, used(&answer.0, &mut answer.1).await);
             let room = (ready.get(candidate), next.cause);
             if !self.make_room(request, in_flight, room).await {
                 return answer;
@@ -73,7 +73,7 @@ impl Broker {
 }
 
 /// What an answer used. A stream that says nothing is read to its end for that: it is short.
-async fn used((sending, given): &mut Answer) -> Usage {
+pub(crate) async fn used(sending: &Sending, given: &mut Given) -> Usage {
     match given {
         Given::Whole { usage, .. } => *usage,
         Given::Stream { stream, opening } => {

@@ -230,6 +230,14 @@ impl InFlight {
         }
     }
 
+    /// Ends a try whose answer nobody may get; it is paid all the same.
+    pub fn thrown_away(&mut self, index: usize, usage: Usage) {
+        if let Some(attempt) = self.attempts.get_mut(index) {
+            attempt.end("canceled", None, usage);
+            self.breakers.report(&attempt.place, Verdict::Success);
+        }
+    }
+
     /// Ends a try that nobody waits for any more, at the cost of what it used.
     pub fn abandoned(&mut self, index: usize) {
         let running = self.attempts.get_mut(index).filter(|attempt| attempt.ended.is_none());

@@ -297,84 +297,140 @@ impl Services {
     }
 }
 
+/// What other services are made of.
+struct Base {
+    clock: Clock,
+    node: NodeId,
+    access: Arc<Access>,
+    vault: Vault,
+    audit: Audit,
+    egress: EgressPolicy,
+    post: Post,
+    sinks: Sinks,
+    routing: Routing,
+    guards: Guards,
+    approvals: Approvals,
+    budgets: Arc<Budgets>,
+    usage: Usage,
+}
+
+impl Base {
+    async fn open(settings: &Settings, db: &Db) -> anyhow::Result<Self> {
+        let (clock, node) = (Clock::system(), NodeId::generate());
+        let deployment = ralex_store::deployment(db).await?;
+        let policies = Policies::load(settings.policies.as_deref())?;
+        let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await?);
+        let seal = audit_log::seal(settings)?;
+        let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await?;
+        let audit = audit_log::open(settings, db, deployment, &vault, clock.clone()).await?;
+        let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
+        let post = Post::new(egress.clone())?;
+        let sinks = Sinks::open(db.clone(), audit.clone(), &vault, post.clone()).await?;
+        let catalogue = Catalogue::built_in()?;
+        let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
+        let guards = Guards::new(db.clone(), Arc::clone(&access), Packs::built_in()?)?;
+        let fingerprints = vault.internal_key("approval-fingerprint").await?;
+        let approvals = Approvals::new(db.clone(), Arc::clone(&access), fingerprints);
+        let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
+        let usage = Usage::new(db.clone(), clock.clone());
+        Ok(Self {
+            clock,
+            node,
+            access,
+            vault,
+            audit,
+            egress,
+            post,
+            sinks,
+            routing,
+            guards,
+            approvals,
+            budgets,
+            usage,
+        })
+    }
+
+    fn broker(
+        &self,
+        settings: &Settings,
+        db: &Db,
+        rates: &Rates,
+    ) -> anyhow::Result<(Broker, JoinHandle<()>)> {
+        let parts = BrokerParts {
+            access: Arc::clone(&self.access),
+            routing: self.routing.clone(),
+            budgets: Arc::clone(&self.budgets),
+            rates: rates.clone(),
+            vault: self.vault.clone(),
+            guards: self.guards.clone(),
+            approvals: self.approvals.clone(),
+            client: Client::new(self.egress.clone(), settings.timeouts)?,
+            clock: self.clock.clone(),
+            node: self.node,
+            default_max_output: settings.default_max_output,
+            resilience: settings.resilience,
+            record_first: settings.record_first,
+            places: settings.places,
+            cache_bytes: settings.cache_bytes,
+            folder: settings.data_dir.clone(),
+        };
+        Ok(Broker::start(db.clone(), parts))
+    }
+
+    async fn alerts(&self, settings: &Settings, db: &Db) -> anyhow::Result<Alerts> {
+        let parts = AlertParts {
+            budgets: Arc::clone(&self.budgets),
+            usage: self.usage.clone(),
+            mailer: mailer(settings)?,
+            post: self.post.clone(),
+            clock: self.clock.clone(),
+            public_url: settings.public_url.clone(),
+        };
+        Ok(Alerts::open(db.clone(), &self.vault, parts).await?)
+    }
+
+    fn reports(&self, settings: &Settings, db: &Db) -> anyhow::Result<Reports> {
+        let sources = ReportSources {
+            db: db.clone(),
+            access: Arc::clone(&self.access),
+            audit: self.audit.clone(),
+            usage: self.usage.clone(),
+            sinks: self.sinks.clone(),
+            mailer: mailer(settings)?,
+            clock: self.clock.clone(),
+        };
+        Ok(Reports::open(sources, settings.reports, settings.policies.as_deref())?)
+    }
+}
+
 async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Result<Built> {
-    let clock = Clock::system();
-    let node = NodeId::generate();
-    let deployment = ralex_store::deployment(db).await?;
-    let policies = Policies::load(settings.policies.as_deref())?;
-    let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await?);
-    let seal = audit_log::seal(settings)?;
-    let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await?;
-    let pepper = vault.internal_key("token-digest").await?;
-    let audit = audit_log::open(settings, db, deployment, &vault, clock.clone()).await?;
-    let identity = Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper)?;
-    let egress = EgressPolicy::new(settings.egress_allow.iter().copied());
-    let post = Post::new(egress.clone())?;
-    let sinks = Sinks::open(db.clone(), audit.clone(), &vault, post.clone()).await?;
-    let retention = Retention::new(db.clone(), Arc::clone(&access), audit.clone())?;
-    let catalogue = Catalogue::built_in()?;
-    let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
-    let guards = Guards::new(db.clone(), Arc::clone(&access), Packs::built_in()?)?;
-    let fingerprints = vault.internal_key("approval-fingerprint").await?;
-    let approvals = Approvals::new(db.clone(), Arc::clone(&access), fingerprints);
-    let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
-    let (rates, lending) = Rates::start(db, Arc::clone(&access), node);
-    let parts = BrokerParts {
-        access: Arc::clone(&access),
-        routing: routing.clone(),
-        budgets: Arc::clone(&budgets),
-        rates: rates.clone(),
-        vault: vault.clone(),
-        guards: guards.clone(),
-        approvals: approvals.clone(),
-        client: Client::new(egress, settings.timeouts)?,
-        clock: clock.clone(),
-        node,
-        default_max_output: settings.default_max_output,
-        resilience: settings.resilience,
-        record_first: settings.record_first,
-        places: settings.places,
-        cache_bytes: settings.cache_bytes,
-        folder: settings.data_dir.clone(),
-    };
-    let (broker, writer) = Broker::start(db.clone(), parts);
-    routing.breakers().configure(settings.breakers);
-    let usage = Usage::new(db.clone(), clock.clone());
-    let told = AlertParts {
-        budgets: Arc::clone(&budgets),
-        usage: usage.clone(),
-        mailer: mailer(settings)?,
-        post,
-        clock: clock.clone(),
-        public_url: settings.public_url.clone(),
-    };
-    let alerts = Alerts::open(db.clone(), &vault, told).await?;
-    let sources = ReportSources {
-        db: db.clone(),
-        access: Arc::clone(&access),
-        audit: audit.clone(),
-        usage: usage.clone(),
-        sinks: sinks.clone(),
-        mailer: mailer(settings)?,
-        clock,
-    };
-    let reports = Reports::open(sources, settings.reports, settings.policies.as_deref())?;
+    let base = Base::open(settings, db).await?;
+    let pepper = base.vault.internal_key("token-digest").await?;
+    let (access, clock) = (Arc::clone(&base.access), base.clock.clone());
+    let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper)?;
+    let retention = Retention::new(db.clone(), Arc::clone(&access), base.audit.clone())?;
+    let (rates, lending) = Rates::start(db, Arc::clone(&access), base.node);
+    let (broker, writer) = base.broker(settings, db, &rates)?;
+    base.routing.breakers().configure(settings.breakers);
+    let alerts = base.alerts(settings, db).await?;
+    let reports = base.reports(settings, db)?;
+    let node = base.node;
     let services = Services {
         access,
         identity,
-        vault,
-        guards,
-        approvals,
-        routing,
-        budgets,
+        vault: base.vault,
+        guards: base.guards,
+        approvals: base.approvals,
+        routing: base.routing,
+        budgets: base.budgets,
         rates,
-        audit,
-        sinks,
+        audit: base.audit,
+        sinks: base.sinks,
         alerts,
         reports,
         retention,
         broker,
-        usage,
+        usage: base.usage,
     };
     let jobs = services.jobs(db, node, shutdown);
     Ok(Built { services, jobs, writer, lending })

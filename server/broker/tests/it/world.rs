@@ -81,10 +81,9 @@ impl World {
             .await
             .unwrap();
         let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
-        let packs = Packs::built_in().unwrap();
-        let guards = Guards::new(db.clone(), Arc::clone(&access), packs).unwrap();
-        let key = Zeroizing::new([7; 32]);
-        let approvals = Approvals::new(db.clone(), Arc::clone(&access), key);
+        let guards = Guards::new(db.clone(), Arc::clone(&access), Packs::built_in().unwrap());
+        let guards = guards.unwrap();
+        let approvals = Approvals::new(db.clone(), Arc::clone(&access), Zeroizing::new([7; 32]));
         let (rates, _) = Rates::start(&db, Arc::clone(&access), NodeId::generate());
         let parts = Parts {
             access,

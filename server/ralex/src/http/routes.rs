@@ -107,7 +107,21 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(secrets::rotate_secret)
         .service(secrets::update_secret)
         .service(secrets::delete_secret)
-        .service(budgets::list_budgets)
+        .configure(spending)
+        .configure(gateway)
+        .configure(alerting)
+        .configure(reporting)
+        .service(batches::list_batches)
+        .service(audit::list_audit)
+        .service(audit::checkpoint)
+        .service(audit::verify)
+        .service(audit::export)
+        .configure(audit_proofs);
+}
+
+/// What may be spent, what was, and what is likely to be.
+fn spending(map: &mut Map<'_, '_>) {
+    map.service(budgets::list_budgets)
         .service(budgets::create_budget)
         .service(budgets::find_budget)
         .service(budgets::update_budget)
@@ -122,9 +136,6 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(adjustments::list_adjustments)
         .service(adjustments::reverse_adjustment)
         .service(adjustments::reconcile)
-        .configure(gateway)
-        .configure(alerting)
-        .configure(reporting)
         .service(usage::report)
         .service(usage::forecast)
         .service(usage::anomalies)
@@ -132,13 +143,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(usage::forecast_budget)
         .service(usage::list_calls)
         .service(usage::export_calls)
-        .service(usage::find_call)
-        .service(batches::list_batches)
-        .service(audit::list_audit)
-        .service(audit::checkpoint)
-        .service(audit::verify)
-        .service(audit::export)
-        .configure(audit_proofs);
+        .service(usage::find_call);
 }
 
 /// What decides about calls: who answers them, what may be said in them, and what becomes of failures.
