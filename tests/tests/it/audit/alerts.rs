@@ -31,7 +31,8 @@ pub async fn alerts(watched: &mut Watched) {
     watched.app.budget("team:alerted", "0.000000001", false).await;
     token.client.call(DIALECTS[0], "alerted", "Hello").await.ok();
     let found = until("an alert is raised", Duration::from_secs(30), async || {
-        watched.app.owner.all("alerts").await.into_iter().next()
+        let open = "alerts?kind=budget.threshold&state=open";
+        watched.app.owner.all(open).await.into_iter().next()
     });
     let path = format!("alerts/{}", text(&found.await, "id"));
     for (verb, action) in [("acknowledge", "alert.acknowledged"), ("resolve", "alert.resolved")] {
