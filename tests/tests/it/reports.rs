@@ -22,7 +22,7 @@ async fn made(client: &Client, new: &Value) -> Value {
 
 async fn finished(client: &Client, id: &str) -> Value {
     let path = format!("reports/{id}");
-    let done = until("the report is made", Duration::from_secs(60), async || {
+    let done = until("the report is made", Duration::from_mins(1), async || {
         let report = client.get(&path).await.ok();
         matches!(report["state"].as_str(), Some("done" | "failed")).then_some(report)
     })
@@ -183,7 +183,7 @@ async fn a_schedule_reports_each_period_once_and_makes_up_for_what_was_missed() 
     // As if no server had run for nearly three months.
     let missed = "update report_schedule set next_at = next_at - interval '3 months'";
     app.database.execute(missed).await;
-    let reports = until("all are made", Duration::from_secs(60), async || {
+    let reports = until("all are made", Duration::from_mins(1), async || {
         let reports = app.owner.all("reports").await;
         let done = reports.iter().filter(|it| it["state"] == "done").count();
         (done == 3).then_some(reports)

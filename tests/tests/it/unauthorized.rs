@@ -200,7 +200,6 @@ fn gateway_body(operation: &str) -> Value {
             let channel = json!({ "kind": "email", "to": "ops@example.com" });
             json!({ "name": "Ops", "channels": [channel] })
         }
-        "POST /api/v1/orgs/{org}/alerts/read" => json!({}),
         "POST /api/v1/orgs/{org}/rate-limits" => {
             json!({ "scope": "org", "measure": "requests", "amount": 5 })
         }
@@ -218,7 +217,8 @@ fn gateway_body(operation: &str) -> Value {
         "POST /api/v1/orgs/{org}/audit/sinks" => {
             json!({ "name": "SIEM", "kind": "webhook", "url": "https://siem.example/" })
         }
-        "POST /api/v1/orgs/{org}/audit/sinks/{sink}/secret" => json!({}),
+        "POST /api/v1/orgs/{org}/alerts/read"
+        | "POST /api/v1/orgs/{org}/audit/sinks/{sink}/secret" => json!({}),
         "PUT /api/v1/orgs/{org}/approvals/settings" => json!({ "pending_minutes": 1,
             "approved_minutes": 1, "denied_minutes": 1, "once": true, "excerpts": true }),
         "POST /api/v1/orgs/{org}/approvals/{approval}/approve"

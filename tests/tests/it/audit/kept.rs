@@ -30,7 +30,7 @@ pub async fn reports(watched: &mut Watched) {
     let op = format!("POST {ORG}/reports");
     let made = watched.leaves(&op, "reports", Some(new), &["report.asked"]).await;
     let path = format!("reports/{}", text(&made, "id"));
-    until("the report is made", Duration::from_secs(60), async || {
+    until("the report is made", Duration::from_mins(1), async || {
         (watched.app.owner.get(&path).await.ok()["state"] == "done").then_some(())
     })
     .await;

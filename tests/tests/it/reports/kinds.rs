@@ -120,7 +120,9 @@ async fn a_sample_can_be_drawn_again_and_each_of_it_is_proved() {
     let new = |seed: Option<&str>| {
         let to = "2999-01-01T00:00:00Z";
         let mut sample = json!({ "size": 2 });
-        seed.map(|seed| sample["seed"] = json!(seed));
+        if let Some(seed) = seed {
+            sample["seed"] = json!(seed);
+        }
         let filters = json!({ "action": "call.opened" });
         json!({ "kind": "audit_extract", "to": to, "filters": filters, "sample": sample })
     };

@@ -21,7 +21,7 @@ async fn a_scheduled_report_reaches_its_recipients_once_and_is_tried_again_until
         "hour": 6, "recipients": ["audit@example.com", "ciso@example.com"] });
     app.owner.post("report-schedules", &new).await.ok();
     app.database.execute("update report_schedule set next_at = next_at - interval '7 days'").await;
-    let told = until("it was refused", Duration::from_secs(60), async || {
+    let told = until("it was refused", Duration::from_mins(1), async || {
         let report = app.owner.all("reports").await.into_iter().next()?;
         report["mail_failure"].is_string().then_some(report)
     })
@@ -30,7 +30,7 @@ async fn a_scheduled_report_reaches_its_recipients_once_and_is_tried_again_until
     assert!(text(&told, "mail_failure").contains("451"), "{told}");
     office.answer(None);
     app.database.execute("update report set mail_at = now()").await;
-    until("it is sent", Duration::from_secs(60), async || {
+    until("it is sent", Duration::from_mins(1), async || {
         let report = app.owner.all("reports").await.into_iter().next()?;
         (report["mail"] == "sent").then_some(())
     })
