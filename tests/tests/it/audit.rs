@@ -2,6 +2,7 @@
 
 mod alerts;
 mod kept;
+mod limits;
 mod search;
 
 use std::collections::BTreeSet;
@@ -69,6 +70,7 @@ async fn every_write_leaves_its_entry() {
     approvals(&mut watched).await;
     sinks(&mut watched).await;
     alerts::alerts(&mut watched).await;
+    limits::rate_limits(&mut watched).await;
     kept::retention(&mut watched).await;
     kept::reports(&mut watched).await;
     account(&mut watched).await;
@@ -78,6 +80,7 @@ async fn every_write_leaves_its_entry() {
         // It does where something goes, which tests of retention see.
         "POST /api/v1/orgs/{org}/audit/retention/prune",
         "POST /api/v1/orgs/{org}/preview",
+        "POST /api/v1/orgs/{org}/usage/replay",
         "POST /api/v1/orgs/{org}/guardrails/test",
     ];
     let writes = operations()

@@ -204,6 +204,9 @@ fn gateway_body(operation: &str) -> Value {
             json!({ "scope": "org", "measure": "requests", "amount": 5 })
         }
         "PATCH /api/v1/orgs/{org}/rate-limits/{limit}" => json!({ "amount": 6 }),
+        "POST /api/v1/orgs/{org}/usage/replay" => {
+            json!({ "price": { "model": "scripted", "input_price": "1" } })
+        }
         "POST /api/v1/orgs/{org}/reports" => json!({ "kind": "control_health" }),
         "POST /api/v1/orgs/{org}/report-schedules" => json!({ "name": "More",
             "kind": "control_health", "every": "week", "day": 1, "hour": 6 }),

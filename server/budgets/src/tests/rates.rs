@@ -47,10 +47,10 @@ async fn used(rates: &Rates, world: &World, limit: &RateLimit) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn three_nodes_never_let_through_more_than_a_limit_and_hardly_less() {
     let world = World::new().await;
-    let (first, _first) = node(&world).await;
+    let (first, first_task) = node(&world).await;
     let wide = made(&first, &world, new("org", Measure::Tokens, 50_000, 3_600)).await;
     let tight = made(&first, &world, new("team:platform", Measure::Requests, 100, 3_600)).await;
-    let (second, _second) = node(&world).await;
+    let (second, second_task) = node(&world).await;
     let (third, _third) = node(&world).await;
     let mut racing = JoinSet::new();
     for caller in 0..300_u64 {
@@ -79,7 +79,8 @@ async fn three_nodes_never_let_through_more_than_a_limit_and_hardly_less() {
     // What was given up goes back and is taken again by others who ask.
     while first.take(&demands(&first, &world, 1, 1).await).await.map(done_with_one).is_ok() {}
     drop((first, second));
-    (_first.await.unwrap(), _second.await.unwrap());
+    first_task.await.unwrap();
+    second_task.await.unwrap();
     let now = used(&third, &world, &tight).await;
     assert!((95..=100).contains(&now), "{now} of 100");
     assert!(used(&third, &world, &wide).await >= tokens, "every token counts");
@@ -154,7 +155,7 @@ async fn what_a_node_had_taken_when_it_died_counts_until_it_has_left_the_window(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_says_what_is_short_and_when_to_come_again() {
     let world = World::new().await;
-    let (rates, _task) = node(&world).await;
+    let (rates, task) = node(&world).await;
     let limit = made(&rates, &world, new("team:platform", Measure::OutputTokens, 1_000, 60)).await;
     let small = demands(&rates, &world, 5, 900).await;
     let taken = rates.take(&small).await.ok().unwrap();
@@ -180,7 +181,7 @@ async fn a_refusal_says_what_is_short_and_when_to_come_again() {
     assert_eq!(standing[0].measure, Measure::OutputTokens);
     // The refusals are written with what is given back.
     drop(rates);
-    _task.await.unwrap();
+    task.await.unwrap();
     let (rates, _task) = node(&world).await;
     assert_eq!(rates.find(&scope, limit.id).await.unwrap().refused, 2);
     rates.delete(&scope, limit.id).await.unwrap();

@@ -1,3 +1,5 @@
+//! Trials on calls that are made up.
+
 use chrono::DurationRound;
 use ralex_api::budgets::NewBudget;
 use ralex_api::rate_limits::{Measure, NewRateLimit};

@@ -1,40 +1,33 @@
 //! `ralex alerts`, against a server.
 
-use ralex_tests::app::{EMAIL, PASSWORD, run, text};
+use ralex_tests::app::{App, EMAIL, PASSWORD, run, text};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{World, holds};
 
-#[tokio::test]
-async fn the_command_line_lists_takes_on_sets_and_tries() {
-    let world = World::new().await;
-    let app = &world.app;
+/// A token of the owner's, as the command line takes one.
+async fn token(app: &App) -> String {
     let cookie = app.anonymous().session(EMAIL, PASSWORD).await;
     let request =
         app.anonymous().request(Method::POST, "/api/v1/me/tokens").header("cookie", cookie);
     let made = app.anonymous().answered(request.json(&json!({ "name": "cli" }))).await.ok();
-    let token = text(&made, "token");
+    text(&made, "token")
+}
+
+#[tokio::test]
+async fn the_command_line_lists_takes_on_sets_and_tries() {
+    let world = World::new().await;
+    let (app, token) = (&world.app, token(&world.app).await);
     let alerts = |more: &[&str]| {
         let arguments = [&["alerts"], more, &["--url", app.node.url()]].concat();
         let output = run(&arguments, &[("RALEX_TOKEN", &token)]);
         let said = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(said).unwrap())
     };
-    let add = [
-        "rules",
-        "add",
-        "Ops",
-        "--email",
-        "ops@example.com",
-        "--webhook",
-        &world.hook.url,
-        "--least-severity",
-        "critical",
-        "--quiet",
-        "22:00-07:00 Europe/Oslo sat,sun",
-    ];
-    let (done, said) = alerts(&add);
+    let told = ["--email", "ops@example.com", "--webhook", &world.hook.url];
+    let quiet = ["--least-severity", "critical", "--quiet", "22:00-07:00 Europe/Oslo sat,sun"];
+    let (done, said) = alerts(&[&["rules", "add", "Ops"], &told[..], &quiet].concat());
     assert!(done && said.contains("whsec_"), "{said}");
     let (done, said) = alerts(&["rules", "list", "--json"]);
     let rules: Value = serde_json::from_str(&said).unwrap();

@@ -190,12 +190,11 @@ fn parts(lines: &[String]) -> (BTreeMap<String, String>, String) {
     let end = lines.iter().position(String::is_empty).unwrap_or(lines.len());
     let mut headers: Vec<(String, String)> = Vec::new();
     for line in &lines[..end] {
-        match (line.starts_with([' ', '\t']), headers.last_mut()) {
-            (true, Some((_, value))) => value.push_str(line),
-            _ => {
-                let (name, value) = line.split_once(": ").unwrap();
-                headers.push((name.to_lowercase(), value.to_owned()));
-            }
+        if let (true, Some((_, value))) = (line.starts_with([' ', '\t']), headers.last_mut()) {
+            value.push_str(line);
+        } else {
+            let (name, value) = line.split_once(": ").unwrap();
+            headers.push((name.to_lowercase(), value.to_owned()));
         }
     }
     let headers: BTreeMap<_, _> = headers.into_iter().collect();

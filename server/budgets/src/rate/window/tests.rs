@@ -1,3 +1,5 @@
+//! What a node has in hand of a limit, answer by answer.
+
 use ralex_api::rate_limits::Measure;
 use ralex_kernel::{OrgId, RateLimitId};
 
