@@ -11,14 +11,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-use super::Key;
 use super::known::Demand;
 use super::window::{Asking, Room, Windows};
+use super::{Key, away};
 use crate::sql;
 
 /// How often what is not needed goes back.
 const PACE: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 1_024;
+/// A connection that falls silent tells nobody; no caller is made to wait for TCP.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a call is short of, and whom to tell what became of it.
 pub(crate) struct Ask {
@@ -89,7 +91,8 @@ impl Refresher {
             return Ok(());
         }
         let begun = Instant::now();
-        let answered = self.ask(&asking).await;
+        let answered = tokio::time::timeout(PATIENCE, self.ask(&asking)).await;
+        let answered = answered.unwrap_or_else(|_| Err(away()));
         let mut windows = self.windows.lock();
         match answered {
             Ok(answers) => {
