@@ -286,7 +286,7 @@ impl Broker {
             in_use: key.map(|key| self.keys.begin(key.secret)),
             ended: None,
         });
-        let slice = in_flight.slice.filter(|tokens| *tokens < ready.bound.output_tokens);
+        let slice = slice::of_try(in_flight.slice, &ready);
         Ok(Arc::new(Sending { index, tried, ready, why, gauge, secret, output, slice }))
     }
 

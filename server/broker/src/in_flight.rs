@@ -30,6 +30,7 @@ use crate::passed_over::PassedOver;
 use crate::queue::Permit;
 use crate::rates;
 use crate::ready::Ready;
+use crate::slice;
 use crate::writer::{Closing, Recording, Writer};
 
 /// Settles when told how the call ended, or as canceled when dropped without being told: the
@@ -162,7 +163,7 @@ impl InFlight {
 
     /// What a try of this candidate may cost before more is held for it.
     pub fn bound(&self, ready: &Ready) -> Money {
-        self.slice.map_or(ready.worst_case, |tokens| ready.within(tokens))
+        slice::of_try(self.slice, ready).map_or(ready.worst_case, |tokens| ready.within(tokens))
     }
 
     /// Remembers what is held now.

@@ -71,6 +71,7 @@ impl Broker {
                         return Err(with(refused(&shortage), &passed_over).into());
                     };
                     passed_over.push(one);
+                    slice = None;
                     continue;
                 }
             };

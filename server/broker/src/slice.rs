@@ -31,9 +31,14 @@ const AHEAD: u64 = 192;
 /// only be had as a whole.
 pub(crate) fn first_slice(inbound: &Inbound, ready: &Ready) -> Option<u64> {
     let plain = inbound.operation() == Operation::Generate && inbound.streamed();
+    of_try(Some(SLICE), ready).filter(|_| plain && inbound.answers() == 1)
+}
+
+/// What is held for at first of a try, of a call that is held for in slices: a candidate that cannot be
+/// stopped in time is held for whole, as is one that has no more than that to say.
+pub(crate) fn of_try(slice: Option<u64>, ready: &Ready) -> Option<u64> {
     let silent = ready.plan.supports(ModelCapability::Reasoning);
-    let long = ready.bound.output_tokens > SLICE;
-    (plain && inbound.answers() == 1 && !silent && long).then_some(SLICE)
+    slice.filter(|tokens| !silent && *tokens < ready.bound.output_tokens)
 }
 
 /// Lets so much of an answer go on as surely is held for.
