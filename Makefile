@@ -83,7 +83,7 @@ test-browser: ## a headless Chromium through the console, with screenshots in ta
 	@tools/setup test
 	tests/browser/run
 
-bench: ## added latency and throughput of a governed call
+bench: ## added latency and throughput of a governed call, holds and audit events a second, what rate limits cost
 	@tools/setup run
 	cargo build --release -p ralex -p ralex-tests --bins
 	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}

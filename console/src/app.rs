@@ -6,7 +6,6 @@ use ralex_api::identity::Me;
 use ralex_api::{Code, Problem};
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use crate::api;
 use crate::components::Failed;
@@ -17,6 +16,7 @@ use crate::pages::login::LoginPage;
 use crate::pages::password::FirstPasswordPage;
 use crate::pages::{self, lost};
 use crate::route::{Place, Route};
+use crate::router::{Redirect, Router, use_location};
 use crate::session::{Org, Session, use_session};
 
 #[component]
@@ -24,7 +24,7 @@ pub fn App() -> Html {
     html! {
         <Clock>
             <Toasts>
-                <BrowserRouter><Gate /></BrowserRouter>
+                <Router><Gate /></Router>
             </Toasts>
         </Clock>
     }
@@ -41,6 +41,7 @@ enum Who {
 
 #[component]
 fn Gate() -> Html {
+    let location = use_location();
     let who = use_state(|| Who::Asking);
     let refresh = {
         let who = who.clone();
@@ -79,7 +80,7 @@ fn Gate() -> Html {
         },
         Who::Somebody(me) => html! {
             <ContextProvider<Session> context={Session { me: Rc::clone(me), refresh, sign_out }}>
-                <Switch<Route> render={|route| html! { <Page {route} /> }} />
+                <Page route={Route::of(&location.path)} />
             </ContextProvider<Session>>
         },
     }
@@ -120,7 +121,7 @@ fn Page(props: &PageProps) -> Html {
     };
     let content = match (&props.route, &org) {
         (Route::Home, Some(org)) => {
-            html! { <Redirect<Route> to={org.start().of(&org.slug())} /> }
+            html! { <Redirect to={org.start().of(&org.slug())} /> }
         }
         (Route::Home, None) => lost::no_org(),
         (Route::Profile, _) => html! { <pages::profile::ProfilePage /> },

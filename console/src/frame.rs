@@ -2,7 +2,6 @@
 
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use crate::api;
 use crate::components::palette::Palette;
@@ -11,8 +10,10 @@ use crate::components::{Icon, IconButton};
 use crate::hooks::clock::use_now;
 use crate::hooks::use_load;
 use crate::route::{GROUPS, Place, Route};
+use crate::router::{self, Link, use_location};
 use crate::session::{Session, use_org, use_session};
 use crate::shortcuts::{Wish, help, use_shortcuts};
+use crate::text::borrowed::upper;
 use crate::theme::{self, Theme};
 
 #[derive(Properties, PartialEq)]
@@ -34,7 +35,6 @@ enum Over {
 #[component]
 pub fn Frame(props: &Props) -> Html {
     let org = use_org();
-    let navigator = use_navigator();
     let over = use_state(|| Over::Nothing);
     let set = |what: Over| {
         let over = over.clone();
@@ -49,8 +49,8 @@ pub fn Frame(props: &Props) -> Html {
             Wish::Help => over.set(Over::Help),
             Wish::Close => over.set(Over::Nothing),
             Wish::Go(place) => {
-                if let Some(navigator) = navigator.as_ref().filter(|_| allowed.contains(&place)) {
-                    navigator.push(&place.of(slug));
+                if allowed.contains(&place) {
+                    router::go(&place.of(slug).path());
                 }
             }
         });
@@ -59,9 +59,7 @@ pub fn Frame(props: &Props) -> Html {
     {
         let over = over.clone();
         let location = use_location();
-        use_effect_with(location.map(|location| location.path().to_owned()), move |_| {
-            over.set(Over::Nothing);
-        });
+        use_effect_with(location.path, move |_| over.set(Over::Nothing));
     }
     let close = set(Over::Nothing);
     let open = *over == Over::Menu;
@@ -120,9 +118,7 @@ fn use_waiting() -> Waiting {
     });
     let first = use_mut_ref(|| true);
     let (location, now) = (use_location(), use_now());
-    // Its words, since a location is not equal to itself.
-    let address = location.map(|at| format!("{}{}", at.path(), at.query_str()));
-    use_effect_with((address, now), move |_| {
+    use_effect_with((location, now), move |_| {
         // The first answer is on its way already.
         if !first.replace(false) {
             again.emit(());
@@ -165,10 +161,10 @@ fn Navigation(props: &NavigationProps) -> Html {
     };
     html! {
         <>
-            <Link<Route> to={Route::Home} classes="brand">
+            <Link to={Route::Home} class="brand">
                 <svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 17V3h7.5a4.2 4.2 0 0 1 0 8.4H3M9.5 11.4L16 17" /></svg>
                 <span>{ "Ralex" }</span>
-            </Link<Route>>
+            </Link>
             <nav aria-label="Pages">{ for GROUPS.into_iter().map(group) }</nav>
         </>
     }
@@ -178,10 +174,10 @@ fn entry(place: Place, org: &str, on: bool, count: u64) -> Html {
     let class = if on { "nav-link on" } else { "nav-link" };
     html! {
         <li aria-current={on.then_some("page")}>
-            <Link<Route> to={place.of(org)} classes={class}>
+            <Link to={place.of(org)} class={class}>
                 { place.icon().show() }<span>{ place.title() }</span>
                 if count > 0 { <span class="nav-count">{ count }<span class="sr">{ ", waiting for you" }</span></span> }
-            </Link<Route>>
+            </Link>
         </li>
     }
 }
@@ -190,16 +186,13 @@ fn entry(place: Place, org: &str, on: bool, count: u64) -> Html {
 #[component]
 fn Switcher() -> Html {
     let org = use_org();
-    let navigator = use_navigator();
     let Some(Session { me, .. }) = use_session() else { return Html::default() };
     if me.orgs.len() < 2 {
         return html! { <span class="org-name">{ org.name() }</span> };
     }
     let onchange = Callback::from(move |event: Event| {
         let slug = event.target_unchecked_into::<HtmlSelectElement>().value();
-        if let Some(navigator) = &navigator {
-            navigator.push(&Place::Overview.of(&slug));
-        }
+        router::go(&Place::Overview.of(&slug).path());
     });
     html! {
         <div class="control select switcher">
@@ -230,18 +223,17 @@ fn UserMenu(props: &UserMenuProps) -> Html {
         })
     };
     let options = Theme::ALL.map(|theme| (theme.as_str().into(), theme.title().into())).to_vec();
-    let initial: String =
-        me.user.name.as_str().chars().take(1).flat_map(char::to_uppercase).collect();
+    let initial: String = me.user.name.as_str().chars().take(1).collect();
     html! {
         <>
             <button type="button" class="avatar" popovertarget="user-menu" aria-label={format!("Your account, {}", me.user.name)}>
-                { initial }
+                { upper(&initial) }
             </button>
             <div id="user-menu" class="menu" popover="auto">
                 <p class="menu-name">{ me.user.name.to_string() }</p>
                 <p class="faint">{ me.user.email.to_string() }</p>
                 <Segments label="Theme" {options} value={chosen.as_str()} {onchange} />
-                <Link<Route> to={Route::Profile} classes="menu-item">{ Icon::User.show() }{ "Your profile" }</Link<Route>>
+                <Link to={Route::Profile} class="menu-item">{ Icon::User.show() }{ "Your profile" }</Link>
                 <button type="button" class="menu-item" popovertarget="user-menu" onclick={props.onhelp.reform(|_| ())}>
                     { Icon::Prompt.show() }{ "Keyboard shortcuts" }
                 </button>

@@ -10,6 +10,7 @@ mod frame;
 mod hooks;
 mod pages;
 mod route;
+mod router;
 mod session;
 mod shortcuts;
 mod text;

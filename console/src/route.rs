@@ -3,24 +3,43 @@
 use std::fmt;
 use std::str::FromStr;
 
-use yew_router::Routable;
-
 use crate::components::icon::Icon;
+use crate::text::query::encode;
 
 /// A page's address.
-#[derive(Clone, Debug, PartialEq, Eq, Routable)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
-    #[at("/")]
     Home,
-    #[at("/profile")]
     Profile,
-    #[at("/o/:org")]
     Org { org: String },
-    #[at("/o/:org/:place")]
     Place { org: String, place: Place },
-    #[not_found]
-    #[at("/404")]
     NotFound,
+}
+
+impl Route {
+    /// The page that a path names.
+    pub fn of(path: &str) -> Self {
+        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match parts[..] {
+            [] => Self::Home,
+            ["profile"] => Self::Profile,
+            ["o", org] => Self::Org { org: org.to_owned() },
+            ["o", org, place] => place
+                .parse()
+                .map_or(Self::NotFound, |place| Self::Place { org: org.to_owned(), place }),
+            _ => Self::NotFound,
+        }
+    }
+
+    pub fn path(&self) -> String {
+        match self {
+            Self::Home => "/".to_owned(),
+            Self::Profile => "/profile".to_owned(),
+            Self::Org { org } => format!("/o/{}", encode(org)),
+            Self::Place { org, place } => format!("/o/{}/{place}", encode(org)),
+            Self::NotFound => "/404".to_owned(),
+        }
+    }
 }
 
 /// A page inside an organisation.
@@ -239,8 +258,14 @@ mod tests {
     fn an_address_leads_back_to_its_page() {
         for place in Place::ALL {
             let route = place.of("acme");
-            assert_eq!(Route::recognize(&route.to_path()), Some(route));
+            assert_eq!(Route::of(&route.path()), route);
         }
-        assert_eq!(Route::recognize("/o/acme/nowhere"), Some(Route::NotFound));
+        assert_eq!(Route::of("/o/acme/"), Place::Overview.of("acme"));
+        for (path, route) in [("/", Route::Home), ("/profile", Route::Profile)] {
+            assert_eq!((Route::of(path), route.path().as_str()), (route, path));
+        }
+        for lost in ["/o/acme/nowhere", "/o", "/404", "/o/acme/usage/more"] {
+            assert_eq!(Route::of(lost), Route::NotFound);
+        }
     }
 }

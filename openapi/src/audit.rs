@@ -50,11 +50,21 @@ pub enum ExportFormat {
     /// One event of `CloudEvents` 1.0 a line, as JSON.
     #[serde(rename = "cloudevents")]
     CloudEvents,
+    /// What the commitments of a bundle's leaves are about (addresses of people, e-mail addresses),
+    /// as disclosures in the manner of SD-JWT, without those that were erased.
+    Disclosures,
 }
 
 impl ExportFormat {
-    pub const ALL: [Self; 6] =
-        [Self::Jsonl, Self::Csv, Self::Ocsf, Self::Cef, Self::Syslog, Self::CloudEvents];
+    pub const ALL: [Self; 7] = [
+        Self::Jsonl,
+        Self::Csv,
+        Self::Ocsf,
+        Self::Cef,
+        Self::Syslog,
+        Self::CloudEvents,
+        Self::Disclosures,
+    ];
 
     /// The name in queries and commands.
     pub const fn as_str(self) -> &'static str {
@@ -65,6 +75,7 @@ impl ExportFormat {
             Self::Cef => "cef",
             Self::Syslog => "syslog",
             Self::CloudEvents => "cloudevents",
+            Self::Disclosures => "disclosures",
         }
     }
 }

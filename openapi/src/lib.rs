@@ -12,6 +12,7 @@ pub mod audit;
 pub mod batches;
 pub mod budgets;
 pub mod catalog;
+pub mod erasure;
 pub mod forecast;
 pub mod guardrails;
 pub mod health;
@@ -56,9 +57,7 @@ macro_rules! request {
 macro_rules! words {
     ($($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? })+) => {$(
         $(#[$meta])*
-        #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-        )]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         pub enum $name { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
 
@@ -80,7 +79,24 @@ macro_rules! words {
                 f.pad(self.as_str())
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                $crate::place(from, &[$($word),+]).map(|place| Self::ALL[place])
+            }
+        }
     )+};
+}
+
+/// Which of some words it is. One function reads all lists of words; a derived one for each of them
+/// would be a good part of what a browser downloads as the console.
+fn place<'de, D>(from: D, words: &'static [&'static str]) -> Result<usize, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let text = <String as serde::Deserialize>::deserialize(from)?;
+    let place = words.iter().position(|word| *word == text);
+    place.ok_or_else(|| serde::de::Error::unknown_variant(&text, words))
 }
 
 pub(crate) use {answer, request, words};

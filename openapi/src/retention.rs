@@ -1,4 +1,4 @@
-//! Retention: how long the audit log says what it says, and what two people agree about that.
+//! Retention: how long the audit log says what it says and calls are recorded, and what two people agree about that.
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{AuditRequestId, HoldId};
@@ -12,6 +12,8 @@ crate::words! {
         Hold = "hold",
         /// That a hold ends.
         Lift = "lift",
+        /// That what is personal of somebody who has left is destroyed.
+        Erasure = "erasure",
     }
 
     /// How a request stands.
@@ -34,8 +36,25 @@ crate::answer! {
         /// For ever when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub days: Option<u32>,
-        /// How the actions of its events begin; all that are of no other class when empty.
+        /// How the actions of its events begin; all that are of no other class when empty. Those of
+        /// `records` are no events, but calls with their costs and token counts.
         pub actions: Vec<String>,
+    }
+
+    /// Where the log is written before anything of it is pruned.
+    pub struct AuditArchive {
+        /// Without one, what is pruned is gone unless somebody took it away before.
+        pub configured: bool,
+        /// The newest file that was written and verified.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub name: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub sha256: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub at: Option<DateTime<Utc>>,
+        /// Why the last try failed, so that nothing is pruned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub failure: Option<String>,
     }
 
     /// While there is one, nothing is pruned.
@@ -59,6 +78,9 @@ crate::answer! {
         /// The hold that would be lifted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub hold: Option<HoldId>,
+        /// Who would be erased; their e-mail address as long as it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub person: Option<String>,
         pub reason: String,
         pub asked_by: String,
         pub asked_at: DateTime<Utc>,
@@ -80,9 +102,20 @@ crate::answer! {
         pub requests: Vec<AuditRequest>,
         /// How many events were pruned by now; their hashes stay.
         pub pruned: u64,
+        pub archive: AuditArchive,
         /// Nothing from this place on is pruned yet: it is not anchored, or some receiver has yet
         /// to get it.
         pub prunable_below: u64,
+        /// Where records of calls were pruned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub records: Option<PrunedRecords>,
+    }
+
+    /// Records of calls that are gone. What they cost and used still counts, on budgets and in usage.
+    pub struct PrunedRecords {
+        pub count: u64,
+        /// All calls that began from this moment on are there.
+        pub before: DateTime<Utc>,
     }
 
     /// What was pruned just now.
@@ -92,6 +125,12 @@ crate::answer! {
         pub first_index: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub last_index: Option<u64>,
+        /// The file of the archive that has what was pruned; none where no archive is configured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub archive: Option<String>,
+        /// Records of calls, which are no events.
+        #[serde(default)]
+        pub records: u64,
     }
 }
 
@@ -107,6 +146,9 @@ crate::request! {
         /// For a request to lift a hold.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub hold: Option<HoldId>,
+        /// For an erasure: the id or the e-mail address of somebody who has left.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub person: Option<String>,
         /// For whoever decides, and for the audit log; 1 to 500 characters.
         pub reason: String,
     }

@@ -141,6 +141,9 @@ pub struct CallsQuery {
     /// Only calls of this team, by its slug.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
+    /// Only calls with this tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
 }
 
 /// How a call stands.

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, before, test as nodeTest } from 'node:test';
 import { promisify } from 'node:util';
 import AxeBuilder from '@axe-core/playwright';
-import { picture, startBrowser, startServer } from './harness.mjs';
+import { enter, eventually, picture, startBrowser, startServer } from './harness.mjs';
 
 const PASSWORD = 'a calm owl reads at noon';
 const QUESTION = 'Say something about rivers.';
@@ -18,18 +18,6 @@ const PAGES = {
 };
 
 let server, browser, page, secret, signedIn;
-
-/** Tries until it is so; a page draws a moment after an event. */
-async function eventually(check) {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await check();
-    } catch (error) {
-      if (tries === 50) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
 
 /** A step of the hour; without a login the rest would only wait in vain. */
 const test = (name, step, { always = false } = {}) => nodeTest(name, async (t) => {
@@ -357,13 +345,7 @@ test('who may decide sees in the navigation how many calls wait, and one less wh
   assert.equal(await told.count(), 0);
   const { one_time_password: once } = await ask('POST', 'members', { email: 'ann@example.com', name: 'Ann', role: 'security' });
   const other = await browser.open();
-  await other.goto(`${server.url}/o/default/approvals`);
-  await other.getByLabel('E-mail', { exact: true }).fill('ann@example.com');
-  await other.getByLabel('Password', { exact: true }).fill(once);
-  await other.getByRole('button', { name: 'Sign in' }).click();
-  await other.getByLabel('One-time password', { exact: true }).fill(once);
-  await other.getByLabel('New password', { exact: true }).fill(PASSWORD);
-  await other.getByRole('button', { name: 'Set password' }).click();
+  await enter(other, `${server.url}/o/default/approvals`, 'ann@example.com', once, PASSWORD);
   const waiting = other.getByRole('navigation').getByRole('link', { name: /^Approvals/ });
   await eventually(async () => assert.equal(await waiting.textContent(), 'Approvals2, waiting for you'));
   await picture(other, 'approvals-waiting');

@@ -72,6 +72,31 @@ export async function startBrowser() {
   return { browser, open, troubles };
 }
 
+/** Signs somebody in for the first time, who then has a password of their own. */
+export async function enter(page, url, email, once, password) {
+  const field = (name) => page.getByLabel(name, { exact: true });
+  await page.goto(url);
+  await field('E-mail').fill(email);
+  await field('Password').fill(once);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await field('One-time password').fill(once);
+  await field('New password').fill(password);
+  await page.getByRole('button', { name: 'Set password' }).click();
+  await page.getByRole('navigation').first().waitFor();
+}
+
+/** Tries until it is so; a page draws a moment after an event. */
+export async function eventually(check) {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await check();
+    } catch (error) {
+      if (tries === 50) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 /** A picture of the page, in the four forms that are looked at. */
 export async function picture(page, name) {
   const folder = process.env.SCREENSHOTS;

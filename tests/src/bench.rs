@@ -10,6 +10,7 @@ mod disk;
 mod latency;
 mod load;
 mod memory;
+mod parts;
 mod peers;
 mod report;
 mod run;

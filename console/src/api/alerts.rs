@@ -9,7 +9,7 @@ use super::{PAGE, page, path};
 use crate::text::query::Query;
 
 pub fn list(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<Alert>> {
-    client::find(&page(&path(org, &["alerts"]), cursor.as_deref(), PAGE, filters))
+    client::list(&page(&path(org, &["alerts"]), cursor.as_deref(), PAGE, filters))
 }
 
 pub fn find(org: &str, id: &str) -> Reply<Alert> {

@@ -11,7 +11,7 @@ use crate::text::query::Query;
 
 pub fn list(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<Approval>> {
     let path = path(org, &["approvals"]);
-    client::find(&page(&path, cursor.as_deref(), PAGE, filters))
+    client::list(&page(&path, cursor.as_deref(), PAGE, filters))
 }
 
 pub fn find(org: &str, id: &str) -> Reply<Approval> {

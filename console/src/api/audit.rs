@@ -11,7 +11,7 @@ use super::{PAGE, page, path};
 use crate::text::query::Query;
 
 pub fn entries(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<AuditEntry>> {
-    client::find(&page(&path(org, &["audit"]), cursor.as_deref(), PAGE, filters))
+    client::list(&page(&path(org, &["audit"]), cursor.as_deref(), PAGE, filters))
 }
 
 pub fn checkpoint(org: &str) -> Reply<Checkpoint> {

@@ -8,5 +8,5 @@ use super::{PAGE, page, path};
 use crate::text::query::Query;
 
 pub fn list(org: &str, cursor: Option<String>) -> Reply<Page<Batch>> {
-    client::find(&page(&path(org, &["batches"]), cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page(&path(org, &["batches"]), cursor.as_deref(), PAGE, Query::default()))
 }

@@ -1,7 +1,7 @@
 //! Budgets.
 
 use ralex_api::Page;
-use ralex_api::adjustments::{Adjustment, ReverseAdjustment};
+use ralex_api::adjustments::{Adjustment, Reconcile, Reconciliation, ReverseAdjustment};
 use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
 use ralex_kernel::{AdjustmentId, BudgetId};
 
@@ -10,7 +10,7 @@ use super::{ALL, PAGE, page, path};
 use crate::text::query::Query;
 
 pub fn list(org: &str) -> Reply<Page<Budget>> {
-    client::find(&page(&path(org, &["budgets"]), None, ALL, Query::default()))
+    client::list(&page(&path(org, &["budgets"]), None, ALL, Query::default()))
 }
 
 pub fn create(org: &str, new: NewBudget) -> Reply<Budget> {
@@ -36,11 +36,16 @@ pub fn delete(org: &str, id: BudgetId) -> Reply<()> {
 /// What counts on a budget beside its calls.
 pub fn adjustments(org: &str, id: BudgetId, cursor: Option<String>) -> Reply<Page<Adjustment>> {
     let path = path(org, &["budgets", &id.to_string(), "adjustments"]);
-    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page(&path, cursor.as_deref(), PAGE, Query::default()))
 }
 
 pub fn reverse(org: &str, budget: BudgetId, id: AdjustmentId, note: String) -> Reply<Adjustment> {
     let (budget, id) = (budget.to_string(), id.to_string());
     let path = path(org, &["budgets", &budget, "adjustments", &id, "reverse"]);
     client::create(&path, &ReverseAdjustment { note })
+}
+
+/// Compares a provider's export with the calls, and adjusts budgets where it is asked for.
+pub fn reconcile(org: &str, export: &Reconcile) -> Reply<Reconciliation> {
+    client::create(&path(org, &["reconciliations"]), export)
 }

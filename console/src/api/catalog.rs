@@ -13,11 +13,11 @@ use crate::text::query::Query;
 
 /// The kinds of providers that can be added.
 pub fn kinds(org: &str) -> Reply<Page<ProviderKindInfo>> {
-    client::find(&path(org, &["catalog", "providers"]))
+    client::list(&path(org, &["catalog", "providers"]))
 }
 
 pub fn providers(org: &str) -> Reply<Page<Provider>> {
-    client::find(&page(&path(org, &["providers"]), None, ALL, Query::default()))
+    client::list(&page(&path(org, &["providers"]), None, ALL, Query::default()))
 }
 
 pub fn create_provider(org: &str, new: NewProvider) -> Reply<Provider> {
@@ -39,7 +39,7 @@ pub fn models(org: &str) -> Reply<Page<Model>> {
 
 /// The models that are looked for.
 pub fn list_models(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<Model>> {
-    client::find(&page(&path(org, &["models"]), cursor.as_deref(), ALL, filters))
+    client::list(&page(&path(org, &["models"]), cursor.as_deref(), ALL, filters))
 }
 
 pub fn create_model(org: &str, new: NewModel) -> Reply<Model> {
@@ -57,11 +57,11 @@ pub fn delete_model(org: &str, id: ModelId) -> Reply<()> {
 /// The prices that a model has and had, the newest first.
 pub fn prices(org: &str, id: ModelId, cursor: Option<String>) -> Reply<Page<ModelPrice>> {
     let path = path(org, &["models", &id.to_string(), "prices"]);
-    client::find(&page(&path, cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page(&path, cursor.as_deref(), PAGE, Query::default()))
 }
 
 /// What is known of the models of a kind of provider.
 pub fn catalog(org: &str, kind: &ProviderKind) -> Reply<Page<CatalogModel>> {
     let filters = Query::default().with("kind", kind.as_str());
-    client::find(&format!("{}{filters}", path(org, &["catalog"])))
+    client::list(&format!("{}{filters}", path(org, &["catalog"])))
 }

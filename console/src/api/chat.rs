@@ -127,7 +127,7 @@ fn happenings(data: &str) -> Answer<Vec<Happening>> {
     if data.trim() == "[DONE]" {
         return Ok(Vec::new());
     }
-    let Ok(chunk) = serde_json::from_str::<Value>(data) else {
+    let Ok(chunk) = crate::text::json::read(data) else {
         return Err(Problem::new(
             Code::UpstreamMalformed,
             "The stream holds an event that is not JSON.",
@@ -154,7 +154,7 @@ fn happenings(data: &str) -> Answer<Vec<Happening>> {
 
 /// An error of the OpenAI dialect as a problem like any other.
 fn problem(status: u16, text: &str, request_id: Option<String>) -> Problem {
-    let error: Value = serde_json::from_str(text).unwrap_or_default();
+    let error: Value = crate::text::json::read(text).unwrap_or_default();
     let Some(message) = error.pointer("/error/message").and_then(Value::as_str) else {
         return client::problem_of(status, text);
     };

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use js_sys::Uint8Array;
-use ralex_api::{Code, Problem};
+use ralex_api::{Code, Page, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,12 +31,15 @@ pub fn when_signed_out(told: Callback<Code>) {
     SIGNED_OUT.set(Some(told));
 }
 
+/// JSON on its way.
+type Coming = Pin<Box<dyn Future<Output = Answer<Value>>>>;
+
 /// An answer on its way: a request that is sent when it is awaited, and how to read what comes back.
 ///
 /// The same sending serves every type, so that what a type adds is its reading and no more.
 pub struct Reply<T> {
-    text: Pin<Box<dyn Future<Output = Answer<String>>>>,
-    read: fn(&str) -> Answer<T>,
+    answer: Coming,
+    read: fn(&Value) -> Result<T, read::Error>,
 }
 
 impl<T> Future for Reply<T> {
@@ -44,47 +47,50 @@ impl<T> Future for Reply<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer<T>> {
         let read = self.read;
-        self.text.as_mut().poll(context).map(|text| text.and_then(|text| read(&text)))
+        let answer = self.answer.as_mut().poll(context);
+        answer.map(|answer| answer.and_then(|value| read(&value).map_err(misread)))
     }
 }
 
 pub fn find<T: DeserializeOwned>(path: &str) -> Reply<T> {
-    Reply { text: send("GET", path, None), read: understand }
+    Reply { answer: send("GET", path, None), read: read::from_value }
+}
+
+/// A page of a list.
+pub fn list<T: DeserializeOwned>(path: &str) -> Reply<Page<T>> {
+    Reply { answer: send("GET", path, None), read: read::page }
 }
 
 pub fn create<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
-    Reply { text: send("POST", path, Some(write(body))), read: understand }
+    Reply { answer: send("POST", path, Some(write(body))), read: read::from_value }
 }
 
 pub fn update<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
-    Reply { text: send("PATCH", path, Some(write(body))), read: understand }
+    Reply { answer: send("PATCH", path, Some(write(body))), read: read::from_value }
 }
 
 pub fn replace<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
-    Reply { text: send("PUT", path, Some(write(body))), read: understand }
+    Reply { answer: send("PUT", path, Some(write(body))), read: read::from_value }
 }
 
 /// A write that answers with nothing to read.
 pub fn tell(path: &str, body: Option<&Value>) -> Reply<()> {
-    Reply { text: send("POST", path, body.map(write)), read: |_| Ok(()) }
+    Reply { answer: send("POST", path, body.map(write)), read: |_| Ok(()) }
 }
 
 pub fn delete(path: &str) -> Reply<()> {
-    Reply { text: send("DELETE", path, None), read: |_| Ok(()) }
+    Reply { answer: send("DELETE", path, None), read: |_| Ok(()) }
 }
 
-fn send(
-    method: &'static str,
-    path: &str,
-    body: Option<Answer<String>>,
-) -> Pin<Box<dyn Future<Output = Answer<String>>>> {
+fn send(method: &'static str, path: &str, body: Option<Answer<String>>) -> Coming {
     let url = format!("{BASE}{path}");
     Box::pin(async move {
         let response = fetch(method, &url, body.transpose()?, &[], None).await?;
         let status = response.status();
         let text = text_of(&response).await?;
         if (200..300).contains(&status) {
-            return Ok(text);
+            let nothing = text.is_empty();
+            return if nothing { Ok(Value::Null) } else { json::read(&text).map_err(misread) };
         }
         let problem = problem_of(status, &text);
         if matches!(problem.code, Code::Unauthenticated | Code::PasswordChangeRequired) {
@@ -136,7 +142,8 @@ pub async fn text_of(response: &Response) -> Answer<String> {
 
 /// What an answer that is not a success says.
 pub fn problem_of(status: u16, text: &str) -> Problem {
-    read::from_text(text).unwrap_or_else(|_| {
+    let read = json::read(text).ok().and_then(|value| read::from_value(&value).ok());
+    read.unwrap_or_else(|| {
         let mut problem = Problem::new(
             Code::Internal,
             format!("The server answered {status} with nothing that this page understands."),
@@ -153,15 +160,12 @@ pub fn no_answer() -> Problem {
     )
 }
 
-fn understand<T: DeserializeOwned>(text: &str) -> Answer<T> {
-    read::from_text(text).map_err(misread)
-}
-
-fn misread(error: serde_json::Error) -> Problem {
+fn misread(error: impl ToString) -> Problem {
+    let why = error.to_string();
     Problem::new(
         Code::Internal,
         format!(
-            "The answer is not what this page expects ({error}). Reload to get the newest console."
+            "The answer is not what this page expects ({why}). Reload to get the newest console."
         ),
     )
 }

@@ -12,11 +12,11 @@ use crate::text::query::Query;
 
 pub fn list(org: &str, cursor: Option<String>) -> Reply<Page<Guardrail>> {
     let path = path(org, &["guardrails"]);
-    client::find(&page(&path, cursor.as_deref(), ALL, Query::default()))
+    client::list(&page(&path, cursor.as_deref(), ALL, Query::default()))
 }
 
 pub fn packs(org: &str) -> Reply<Page<Pack>> {
-    client::find(&path(org, &["guardrails", "packs"]))
+    client::list(&path(org, &["guardrails", "packs"]))
 }
 
 pub fn create(org: &str, new: NewGuardrail) -> Reply<Guardrail> {

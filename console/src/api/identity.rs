@@ -30,7 +30,7 @@ pub fn me() -> Reply<Me> {
 }
 
 pub fn sessions(cursor: Option<String>) -> Reply<Page<Session>> {
-    client::find(&page("/me/sessions", cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page("/me/sessions", cursor.as_deref(), PAGE, Query::default()))
 }
 
 pub fn end_session(id: SessionId) -> Reply<()> {
@@ -38,7 +38,7 @@ pub fn end_session(id: SessionId) -> Reply<()> {
 }
 
 pub fn own_tokens(cursor: Option<String>) -> Reply<Page<Token>> {
-    client::find(&page("/me/tokens", cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page("/me/tokens", cursor.as_deref(), PAGE, Query::default()))
 }
 
 pub fn create_own_token(new: NewPersonalToken) -> Reply<NewTokenAnswer> {
@@ -50,7 +50,7 @@ pub fn revoke_own_token(id: TokenId) -> Reply<()> {
 }
 
 pub fn teams(org: &str, cursor: Option<String>) -> Reply<Page<Team>> {
-    client::find(&page(&path(org, &["teams"]), cursor.as_deref(), ALL, Query::default()))
+    client::list(&page(&path(org, &["teams"]), cursor.as_deref(), ALL, Query::default()))
 }
 
 pub fn create_team(org: &str, new: NewTeam) -> Reply<Team> {
@@ -67,7 +67,7 @@ pub fn delete_team(org: &str, team: &str) -> Reply<()> {
 
 pub fn projects(org: &str, team: Option<&str>) -> Reply<Page<Project>> {
     let filters = Query::default().with_some("team", team);
-    client::find(&page(&path(org, &["projects"]), None, ALL, filters))
+    client::list(&page(&path(org, &["projects"]), None, ALL, filters))
 }
 
 pub fn create_project(org: &str, new: NewProject) -> Reply<Project> {
@@ -79,7 +79,7 @@ pub fn delete_project(org: &str, project: &str) -> Reply<()> {
 }
 
 pub fn members(org: &str, cursor: Option<String>) -> Reply<Page<Member>> {
-    client::find(&page(&path(org, &["members"]), cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page(&path(org, &["members"]), cursor.as_deref(), PAGE, Query::default()))
 }
 
 pub fn add_member(org: &str, new: NewMember) -> Reply<NewMemberAnswer> {
@@ -91,11 +91,11 @@ pub fn remove_member(org: &str, user: UserId) -> Reply<()> {
 }
 
 pub fn roles(org: &str) -> Reply<Page<Role>> {
-    client::find(&path(org, &["roles"]))
+    client::list(&path(org, &["roles"]))
 }
 
 pub fn tokens(org: &str, cursor: Option<String>) -> Reply<Page<Token>> {
-    client::find(&page(&path(org, &["tokens"]), cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page(&path(org, &["tokens"]), cursor.as_deref(), PAGE, Query::default()))
 }
 
 pub fn create_token(org: &str, new: NewToken) -> Reply<NewTokenAnswer> {

@@ -9,7 +9,7 @@ use super::{ALL, page, path};
 use crate::text::query::Query;
 
 pub fn list(org: &str) -> Reply<Page<RateLimit>> {
-    client::find(&page(&path(org, &["rate-limits"]), None, ALL, Query::default()))
+    client::list(&page(&path(org, &["rate-limits"]), None, ALL, Query::default()))
 }
 
 pub fn create(org: &str, new: NewRateLimit) -> Reply<RateLimit> {

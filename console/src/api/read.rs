@@ -2,24 +2,62 @@
 //!
 //! As `serde_json` does it, but an object is read as an object only. `serde_json` also takes a list
 //! of a struct's fields, and the code for that, which every type has of its own, would be a
-//! good part of what a browser downloads. The server never writes such a list.
+//! good part of what a browser downloads. The server never writes such a list. The error is an own one
+//! for the same reason: that of `serde_json` tells of numbers by a table of ten kilobytes.
 
+use std::fmt::Display;
+
+use ralex_api::Page;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, Expected, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
-use serde_json::{Error, Value};
+use serde_json::Value;
 
-/// What the text stands for.
-pub fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str::<Value>(text).and_then(|value| from_value(&value))
+/// What does not fit, in words.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl serde::de::Error for Error {
+    fn custom<T: Display>(told: T) -> Self {
+        Self(told.to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        let found = match found {
+            Unexpected::Unsigned(number) => number.to_string(),
+            Unexpected::Signed(number) => number.to_string(),
+            Unexpected::Str(text) => format!("“{text}”"),
+            _of_another_kind => "something else".to_owned(),
+        };
+        Self(format!("{found} where {wanted} belongs"))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
+        Self::invalid_type(found, wanted)
+    }
 }
 
 /// What the JSON stands for.
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, Error> {
     T::deserialize(Json(value))
+}
+
+/// A page of a list, of which only its items are read anew for every type.
+pub fn page<T: DeserializeOwned>(value: &Value) -> Result<Page<T>, Error> {
+    let next_cursor = value.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+    let items = value.get("items").unwrap_or(&Value::Null);
+    Ok(Page { items: from_value(items)?, next_cursor })
 }
 
 /// Where a type reads itself from.
@@ -118,7 +156,11 @@ impl<'de> Deserializer<'de> for Json<'de> {
         match self.0 {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
-            Value::Number(number) => number.deserialize_any(visitor),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => visitor.visit_u64(number),
+                (None, Some(number)) => visitor.visit_i64(number),
+                (None, None) => visitor.visit_f64(self.float()?),
+            },
             Value::String(text) => visitor.visit_borrowed_str(text),
             Value::Array(_) => self.deserialize_seq(visitor),
             Value::Object(_) => self.deserialize_map(visitor),
@@ -306,7 +348,7 @@ mod tests {
     #[test]
     fn a_type_is_read_as_serde_json_reads_it() {
         let value = outer();
-        let read: Outer = from_text(&value.to_string()).unwrap();
+        let read: Outer = from_value(&value).unwrap();
         assert_eq!(read, serde_json::from_value(value).unwrap());
         assert_eq!(read.kinds[2], Kind::Sized { width: 3 });
     }
@@ -316,7 +358,7 @@ mod tests {
         for (name, wrong, told) in [
             ("kinds", json!({}), "an object where a list belongs"),
             ("kinds", json!([{}]), "an object where one of several names belongs"),
-            ("kinds", json!([{ "sized": { "width": 300 } }]), "integer `300`"),
+            ("kinds", json!([{ "sized": { "width": 300 } }]), "300 where u8 belongs"),
             ("note", json!(1), "a number where a text belongs"),
             ("by_name", json!({ "one": [-1, true] }), "a whole number from 0 up belongs"),
         ] {
@@ -326,5 +368,13 @@ mod tests {
             assert!(error.contains(told), "{error}");
         }
         assert!(from_value::<Inner>(&json!([1.0, 2])).is_err(), "a list is no object");
+    }
+
+    #[test]
+    fn a_page_is_read_with_its_cursor_and_a_page_without_items_is_none() {
+        let read = page::<u8>(&json!({ "items": [1, 2], "next_cursor": "c" })).unwrap();
+        assert_eq!(read, Page { items: vec![1, 2], next_cursor: Some("c".into()) });
+        assert_eq!(page::<u8>(&json!({ "items": [] })).unwrap().next_cursor, None);
+        assert!(page::<u8>(&json!({ "problem": "x" })).is_err());
     }
 }

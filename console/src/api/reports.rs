@@ -1,7 +1,9 @@
 //! Compliance reports, what asks for them again and again, and the controls that they are for.
 
 use ralex_api::Page;
-use ralex_api::reports::{Frameworks, NewReport, Report, ReportSchedules};
+use ralex_api::reports::{
+    Frameworks, NewReport, Report, ReportSchedule, ReportSchedules, UpdateReportSchedule,
+};
 use serde_json::Value;
 
 use super::client::{self, BASE, Reply};
@@ -9,7 +11,7 @@ use super::{PAGE, page, path};
 use crate::text::query::Query;
 
 pub fn list(org: &str, cursor: Option<String>) -> Reply<Page<Report>> {
-    client::find(&page(&path(org, &["reports"]), cursor.as_deref(), PAGE, Query::default()))
+    client::list(&page(&path(org, &["reports"]), cursor.as_deref(), PAGE, Query::default()))
 }
 
 pub fn create(org: &str, new: &NewReport) -> Reply<Report> {
@@ -32,6 +34,14 @@ pub fn schedules(org: &str) -> Reply<ReportSchedules> {
 
 pub fn add_schedule(org: &str, new: &Value) -> Reply<()> {
     client::tell(&path(org, &["report-schedules"]), Some(new))
+}
+
+pub fn update_schedule(
+    org: &str,
+    id: &str,
+    change: &UpdateReportSchedule,
+) -> Reply<ReportSchedule> {
+    client::update(&path(org, &["report-schedules", id]), change)
 }
 
 pub fn delete_schedule(org: &str, id: &str) -> Reply<()> {

@@ -10,7 +10,7 @@ use super::client::{self, Reply};
 use super::path;
 
 pub fn routes(org: &str) -> Reply<Page<Route>> {
-    client::find(&path(org, &["routes"]))
+    client::list(&path(org, &["routes"]))
 }
 
 pub fn create_route(org: &str, new: NewRoute) -> Reply<Route> {
@@ -26,7 +26,7 @@ pub fn delete_route(org: &str, name: &str) -> Reply<()> {
 }
 
 pub fn aliases(org: &str) -> Reply<Page<Alias>> {
-    client::find(&path(org, &["aliases"]))
+    client::list(&path(org, &["aliases"]))
 }
 
 pub fn create_alias(org: &str, new: NewAlias) -> Reply<Alias> {
@@ -38,7 +38,7 @@ pub fn delete_alias(org: &str, name: &str) -> Reply<()> {
 }
 
 pub fn preferences(org: &str) -> Reply<Page<Preference>> {
-    client::find(&path(org, &["preferences"]))
+    client::list(&path(org, &["preferences"]))
 }
 
 /// Empty rules remove those of the scope.

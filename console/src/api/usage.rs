@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use ralex_api::Page;
 use ralex_api::forecast::{Anomalies, Forecast};
 use ralex_api::overview::Overview;
+use ralex_api::replay::{NewReplay, Replay};
 use ralex_api::usage::{Call, CallDetail, Usage};
 use ralex_kernel::{BudgetId, Money};
 
@@ -43,6 +44,10 @@ pub fn calls_url(org: &str, query: &Query) -> String {
     format!("{BASE}{}{query}", path(org, &["calls", "export"]))
 }
 
+pub fn replay(org: &str, new: &NewReplay) -> Reply<Replay> {
+    client::create(&path(org, &["usage", "replay"]), new)
+}
+
 pub fn forecast(org: &str, filters: &Query) -> Reply<Forecast> {
     client::find(&format!("{}{filters}", path(org, &["usage", "forecast"])))
 }
@@ -58,7 +63,7 @@ pub fn budget_forecast(org: &str, id: BudgetId, limit: Option<Money>) -> Reply<F
 }
 
 pub fn calls(org: &str, filters: Query, cursor: Option<String>) -> Reply<Page<Call>> {
-    client::find(&page(&path(org, &["calls"]), cursor.as_deref(), PAGE, filters))
+    client::list(&page(&path(org, &["calls"]), cursor.as_deref(), PAGE, filters))
 }
 
 pub fn call(org: &str, id: &str) -> Reply<CallDetail> {

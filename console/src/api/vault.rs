@@ -10,7 +10,7 @@ use super::{ALL, page, path};
 use crate::text::query::Query;
 
 pub fn secrets(org: &str) -> Reply<Page<SecretInfo>> {
-    client::find(&page(&path(org, &["secrets"]), None, ALL, Query::default()))
+    client::list(&page(&path(org, &["secrets"]), None, ALL, Query::default()))
 }
 
 pub fn create(

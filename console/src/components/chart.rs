@@ -1,5 +1,6 @@
 //! Bars over time: the shape at a glance, each value on hover and in words.
 
+use crate::text::borrowed::digits;
 use yew::prelude::*;
 
 /// One bar.
@@ -45,7 +46,7 @@ pub fn Bars(props: &Props) -> Html {
             <figcaption class="chart-read">{ told.unwrap_or_else(|| props.label.clone()) }</figcaption>
             <div class="chart-area">
                 <span class="chart-top">{ props.top.clone() }</span>
-                <svg viewBox={format!("0 0 {width} {HEIGHT}")} preserveAspectRatio="none" role="img"
+                <svg viewBox={format!("0 0 {} {}", digits(width), digits(HEIGHT))} preserveAspectRatio="none" role="img"
                     aria-label={props.label.clone()} onmouseleave={leave}>
                     { for props.bars.iter().enumerate().scan(0.0, |x, (place, bar)| {
                         let at = *x;
@@ -80,9 +81,9 @@ fn column(
     let class = if **read == Some(place) { "bar on" } else { "bar" };
     html! {
         <g {class} key={place} {onmouseenter}>
-            <rect class="bar-back" x={x.to_string()} y="0" width={STEP.to_string()} height={HEIGHT.to_string()} />
-            <rect class="bar-fill" x={(x + 1.0).to_string()} y={(HEIGHT - height).to_string()}
-                width={(STEP - 2.0).to_string()} height={height.to_string()} />
+            <rect class="bar-back" x={digits(x)} y="0" width={digits(STEP)} height={digits(HEIGHT)} />
+            <rect class="bar-fill" x={digits(x + 1.0)} y={digits(HEIGHT - height)}
+                width={digits(STEP - 2.0)} height={digits(height)} />
         </g>
     }
 }

@@ -1,5 +1,6 @@
 //! How much of a limit is used and how much is held for calls under way.
 
+use crate::text::borrowed::digits;
 use yew::prelude::*;
 
 /// Shares of a limit, of which more than 1 in sum is over it; `label` says the same in words.
@@ -19,12 +20,12 @@ pub fn share_meter(share: f64, label: String) -> Html {
 
 fn drawn(tone: &'static str, used: f64, held: f64, label: String) -> Html {
     let used = used.clamp(0.0, 1.0) * 100.0;
-    let held = held.clamp(0.0, 1.0 - used / 100.0) * 100.0;
+    let held = held.max(0.0).min(1.0 - used / 100.0) * 100.0;
     html! {
         <svg class={classes!("meter", tone)} viewBox="0 0 100 8" preserveAspectRatio="none" role="img" aria-label={label}>
             <rect class="meter-rest" width="100" height="8" />
-            <rect class="meter-used" width={used.to_string()} height="8" />
-            <rect class="meter-held" x={used.to_string()} width={held.to_string()} height="8" />
+            <rect class="meter-used" width={digits(used)} height="8" />
+            <rect class="meter-held" x={digits(used)} width={digits(held)} height="8" />
         </svg>
     }
 }

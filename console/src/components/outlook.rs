@@ -4,6 +4,7 @@ use ralex_api::forecast::Forecast;
 use ralex_kernel::Money;
 use yew::prelude::*;
 
+use crate::text::borrowed::{digits, fixed};
 use crate::text::money::short;
 use crate::text::time::day;
 
@@ -25,11 +26,11 @@ pub fn outlook(forecast: &Forecast) -> Html {
             <figcaption class="chart-read">{ label.clone() }</figcaption>
             <div class="chart-area">
                 <span class="chart-top">{ short(most) }</span>
-                <svg viewBox={format!("0 0 {WIDTH} {HEIGHT}")} preserveAspectRatio="none" role="img" aria-label={label}>
+                <svg viewBox={format!("0 0 {} {}", digits(WIDTH), digits(HEIGHT))} preserveAspectRatio="none" role="img" aria-label={label}>
                     <polygon class="outlook-band" points={joined(high.chain(low))} />
                     <polyline class="outlook-ahead" points={joined(middle)} />
                     <polyline class="outlook-past" points={joined(past)} />
-                    if let Some(y) = limit { <line class="outlook-limit" x1="0" x2={WIDTH.to_string()} y1={y.to_string()} y2={y.to_string()} /> }
+                    if let Some(y) = limit { <line class="outlook-limit" x1="0" x2={digits(WIDTH)} y1={digits(y)} y2={digits(y)} /> }
                 </svg>
             </div>
             <div class="chart-axis" aria-hidden="true">
@@ -83,5 +84,5 @@ fn nanos(amount: Money) -> f64 {
 }
 
 fn joined(points: impl Iterator<Item = (f64, f64)>) -> String {
-    points.map(|(x, y)| format!("{x:.1},{y:.2}")).collect::<Vec<_>>().join(" ")
+    points.map(|(x, y)| format!("{},{}", fixed(x, 1), fixed(y, 2))).collect::<Vec<_>>().join(" ")
 }

@@ -2,12 +2,13 @@
 
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use super::dialog::Dialog;
 use super::icon::Icon;
 use crate::route::{Place, Route};
+use crate::router;
 use crate::session::use_org;
+use crate::text::borrowed::lower;
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -26,7 +27,6 @@ struct Command {
 #[component]
 pub fn Palette(props: &Props) -> Html {
     let org = use_org();
-    let navigator = use_navigator();
     let text = use_state(String::new);
     let chosen = use_state(|| 0_usize);
     let slug = org.slug();
@@ -54,9 +54,7 @@ pub fn Palette(props: &Props) -> Html {
         let close = props.onclose.clone();
         Callback::from(move |route: Route| {
             close.emit(());
-            if let Some(navigator) = &navigator {
-                navigator.push(&route);
-            }
+            router::go(&route.path());
         })
     };
     let oninput = {
@@ -122,17 +120,14 @@ fn keys(
 
 /// True where every letter typed comes in the name in the same order.
 fn matches(name: &str, typed: &str) -> bool {
-    let mut letters = name.chars().flat_map(char::to_lowercase);
-    typed
-        .trim()
-        .chars()
-        .flat_map(char::to_lowercase)
-        .all(|wanted| letters.any(|letter| letter == wanted))
+    let (name, typed) = (lower(name), lower(typed.trim()));
+    let mut letters = name.chars();
+    typed.chars().all(|wanted| letters.any(|letter| letter == wanted))
 }
 
 /// True where the name begins with what is typed; such names come first.
 fn starts_with(name: &str, typed: &str) -> bool {
-    name.to_lowercase().starts_with(&typed.trim().to_lowercase())
+    lower(name).starts_with(&lower(typed.trim()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use ralex_api::alerts::{Alert, AlertDelivery, AlertState, DeliveryState};
 use serde_json::Value;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use super::alerts::{severity, state_badge};
 use crate::api;
@@ -14,6 +13,7 @@ use crate::components::{
 use crate::hooks::{use_action, use_load};
 use crate::route::Place;
 use crate::session::use_org;
+use crate::text::json::compact;
 use crate::text::money;
 use crate::text::query::Query;
 use crate::text::time::exact;
@@ -132,7 +132,9 @@ fn facts(alert: &Alert, org: &str) -> Vec<(AttrValue, Html)> {
 fn value_of(name: &str, value: &Value, org: &str) -> Html {
     const DOLLARS: [&str; 8] =
         ["spent", "limit", "overrun", "amount", "cost", "usual", "threshold", "middle"];
-    let Some(text) = value.as_str() else { return html! { { value.to_string() } } };
+    let Some(text) = value.as_str() else {
+        return html! { { compact(value).unwrap_or_default() } };
+    };
     if name == "call" {
         let query = Query::default().with("call", text);
         return link(org, Place::Calls, &query, text.to_owned());
@@ -145,9 +147,11 @@ fn value_of(name: &str, value: &Value, org: &str) -> Html {
 
 /// `passes_limit` as `Passes limit`.
 fn label(name: &str) -> String {
-    let words = name.replace('_', " ");
-    let mut chars = words.chars();
-    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+    let mut words = name.replace('_', " ");
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    words
 }
 
 /// The page that shows what it is about.
@@ -166,7 +170,7 @@ fn about(alert: &Alert, org: &str) -> Html {
 }
 
 fn link(org: &str, place: Place, query: &Query, text: String) -> Html {
-    let href = format!("{}{query}", place.of(org).to_path());
+    let href = format!("{}{query}", place.of(org).path());
     html! { <a {href}>{ text }</a> }
 }
 

@@ -12,6 +12,7 @@ use crate::hooks::input::needed;
 use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
 use crate::text::number::counted;
+use crate::text::time::{iso_date, minute};
 
 #[component]
 pub fn Sinks() -> Html {
@@ -115,16 +116,16 @@ fn Sink(props: &SinkProps) -> Html {
 
 /// What proves who sends, and since when.
 fn secret_since(sink: &AuditSink) -> String {
-    let since = sink.secret_changed_at.format("%Y-%m-%d");
+    let since = iso_date(sink.secret_changed_at);
     let what = match (&sink.credential, sink.kind) {
         (Some(credential), SinkKind::S3) => format!("Key {credential}"),
         (Some(print), _) => format!("Certificate {}…", print.get(..16).unwrap_or(print)),
         (None, SinkKind::Webhook) => "Signed with a secret".to_owned(),
         (None, _) => return "Shows no certificate of its own.".to_owned(),
     };
-    let until = sink.previous_until.map(|until| {
-        format!("; the one before signs too until {} UTC", until.format("%Y-%m-%d %H:%M"))
-    });
+    let until = sink
+        .previous_until
+        .map(|until| format!("; the one before signs too until {}", minute(until)));
     format!("{what}, since {since}{}.", until.unwrap_or_default())
 }
 

@@ -2,16 +2,16 @@
 
 use ralex_api::batches::Batch;
 use yew::prelude::*;
-use yew_router::prelude::Link;
 
-use super::playground_answer::CallQuery;
 use crate::api;
 use crate::components::{Badge, Button, Column, Empty, Head, Icon, More, Table, Tone, When, show};
 use crate::hooks::{Pages, use_pages};
-use crate::route::{Place, Route};
+use crate::route::Place;
+use crate::router::Link;
 use crate::session::use_org;
 use crate::text::money::{exact, short};
 use crate::text::number::grouped;
+use crate::text::query::Query;
 
 const COLUMNS: [Column; 7] = [
     Column::text("Created"),
@@ -59,13 +59,13 @@ fn table(pages: &Pages<Batch>, more: &Callback<()>, org: &str) -> Html {
 
 fn row(batch: &Batch, org: &str) -> Html {
     let id = batch.id.to_string();
-    let call = CallQuery { call: id.clone() };
+    let call = Query::default().with("call", &id);
     let amount = |amount| html! { <span title={exact(amount)}>{ short(amount) }</span> };
     let failed = (batch.failed > 0).then(|| format!("{} failed", grouped(batch.failed.into())));
     html! {
         <tr key={id}>
             <td>
-                <Link<Route, CallQuery> to={Place::Calls.of(org)} query={call}><When at={batch.created_at} /></Link<Route, CallQuery>>
+                <Link to={Place::Calls.of(org)} query={call}><When at={batch.created_at} /></Link>
             </td>
             <td class="strong" title={format!("{} at {}", batch.endpoint, batch.provider)}>{ batch.model.clone() }</td>
             <td>{ badge(batch) }</td>

@@ -1,7 +1,7 @@
 //! The form of a budget: for whom, how often, how much.
 
 use ralex_api::Problem;
-use ralex_api::budgets::Budget;
+use ralex_api::budgets::{Budget, NewBudget};
 use ralex_kernel::{Money, Period, YearStart};
 use yew::prelude::*;
 
@@ -29,14 +29,35 @@ pub struct Written {
     pub carry_over_at_most: Option<Money>,
 }
 
+impl From<Written> for NewBudget {
+    fn from(written: Written) -> Self {
+        Self {
+            model: written.only.strip_prefix("model:").map(Into::into),
+            provider: written.only.strip_prefix("provider:").map(Into::into),
+            scope: written.scope,
+            period: written.period,
+            limit: written.limit,
+            hard: written.hard,
+            time_zone: written.time_zone,
+            year_start: written.year_start,
+            degrade_at: written.degrade_at,
+            days: written.days,
+            carry_over: written.carry_over,
+            carry_over_at_most: written.carry_over_at_most,
+        }
+    }
+}
+
 #[derive(Properties, PartialEq)]
 pub struct Props {
     /// The budget to change; its scope and period stay.
     pub budget: Option<Budget>,
+    pub verb: AttrValue,
     pub running: bool,
     pub problem: Option<Problem>,
     pub onsubmit: Callback<Written>,
-    pub oncancel: Callback<()>,
+    #[prop_or_default]
+    pub oncancel: Option<Callback<()>>,
 }
 
 #[component]
@@ -107,7 +128,7 @@ pub fn BudgetForm(props: &Props) -> Html {
         )
     });
     html! {
-        <Form inputs={inputs} verb={if budget.is_some() { "Save budget" } else { "Create budget" }} running={props.running}
+        <Form inputs={inputs} verb={props.verb.clone()} running={props.running}
             problem={props.problem.clone()} {onsubmit} oncancel={props.oncancel.clone()}>
             if budget.is_none() {
                 <ScopeField value={(*scope).clone()} onchange={keep(&scope)} />

@@ -1,6 +1,6 @@
 //! Budgets: what may be spent, what is spent, and what is held for calls under way.
 
-use ralex_api::budgets::{Budget, NewBudget, UpdateBudget};
+use ralex_api::budgets::{Budget, UpdateBudget};
 use ralex_kernel::{Money, Period};
 use yew::prelude::*;
 
@@ -9,13 +9,15 @@ use super::budget_forecast::ForecastDialog;
 use super::budget_form::{BudgetForm, Written};
 use super::budget_increase::IncreaseDialog;
 use super::rate_limits::RateLimits;
+use super::reconcile::Bills;
 use crate::api;
 use crate::components::meter::meter;
+use crate::components::segments::Segments;
 use crate::components::{
     Badge, Button, ConfirmDelete, Dialog, Empty, Head, Icon, IconButton, Kind, Tone, When, show,
     use_toast,
 };
-use crate::hooks::{keep, use_action, use_load};
+use crate::hooks::{keep, use_action, use_load, use_query};
 use crate::session::use_org;
 use crate::text::money::{decimals, exact, rounded, short, telling, with_decimals};
 use crate::text::number::{counted, percent};
@@ -35,6 +37,34 @@ enum Over {
 
 #[component]
 pub fn BudgetsPage() -> Html {
+    let org = use_org();
+    let (query, set) = use_query();
+    let bills = query.find("view") == Some("bills") && org.can("budget.set");
+    let views = vec![("".into(), "Budgets".into()), ("bills".into(), "Compare with bills".into())];
+    let onview = Callback::from(move |view: String| set.emit(query.with("view", &view)));
+    let value = if bills { "bills" } else { "" };
+    let tabs = html! {
+        if org.can("budget.set") { <div><Segments label="Part" options={views} {value} onchange={onview} /></div> }
+    };
+    if bills {
+        return html! {
+            <>
+                <Head title="Budgets" lead="What a provider billed beside what the calls recorded, and budgets adjusted by what differs." />
+                { tabs }
+                <Bills />
+            </>
+        };
+    }
+    html! { <List {tabs} /> }
+}
+
+#[derive(Properties, PartialEq)]
+struct ListProps {
+    tabs: Html,
+}
+
+#[component]
+fn List(props: &ListProps) -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
@@ -58,6 +88,7 @@ pub fn BudgetsPage() -> Html {
             <Head title="Budgets" lead="What may be spent in a period. A hard budget refuses a call that may not fit; a soft one only tells.">
                 { create.clone() }
             </Head>
+            { props.tabs.clone() }
             { show(&load, &again, |page| if page.items.is_empty() {
                 html! {
                     <Empty icon={Icon::Wallet} title="No budget yet">
@@ -195,31 +226,17 @@ fn Editor(props: &EditorProps) -> Html {
                 };
                 api::budgets::update(&slug, budget.id, change)
             } else {
-                let new = NewBudget {
-                    scope: written.scope,
-                    model: written.only.strip_prefix("model:").map(Into::into),
-                    provider: written.only.strip_prefix("provider:").map(Into::into),
-                    period: written.period,
-                    limit: written.limit,
-                    hard: written.hard,
-                    time_zone: written.time_zone,
-                    year_start: written.year_start,
-                    degrade_at: written.degrade_at,
-                    days: written.days,
-                    carry_over: written.carry_over,
-                    carry_over_at_most: written.carry_over_at_most,
-                };
-                api::budgets::create(&slug, new)
+                api::budgets::create(&slug, written.into())
             });
         })
     };
-    let title = props.budget.as_ref().map_or_else(
-        || "Create budget".to_owned(),
-        |budget| format!("Budget of {}", budget.scope_name),
+    let (title, verb) = props.budget.as_ref().map_or_else(
+        || ("Create budget".to_owned(), "Create budget"),
+        |budget| (format!("Budget of {}", budget.scope_name), "Save budget"),
     );
     html! {
         <Dialog {title} onclose={props.onclose.clone()}>
-            <BudgetForm budget={props.budget.clone()} running={save.running()} problem={save.problem()} {onsubmit} oncancel={props.onclose.clone()} />
+            <BudgetForm {verb} budget={props.budget.clone()} running={save.running()} problem={save.problem()} {onsubmit} oncancel={props.onclose.clone()} />
         </Dialog>
     }
 }

@@ -14,6 +14,7 @@ use crate::components::segments::Segments;
 use crate::components::{Button, Confirm, Form, SelectField, TextField, show, use_toast};
 use crate::hooks::{Input, keep, use_action, use_input, use_load};
 use crate::session::use_org;
+use crate::text::borrowed::digits;
 use crate::text::list::words;
 use crate::text::number::{counted, decimal};
 
@@ -69,7 +70,7 @@ fn Fields(props: &FieldsProps) -> Html {
     let mode = use_state(|| props.cache.mode);
     let seconds = use_input(&props.cache.ttl_seconds.to_string(), lifetime);
     let model = use_state(|| old.as_ref().map_or(String::new(), |it| it.embedding_model.clone()));
-    let alike = old.as_ref().map_or_else(|| "0.95".to_owned(), |it| it.threshold.to_string());
+    let alike = old.as_ref().map_or_else(|| "0.95".to_owned(), |it| digits(it.threshold));
     let alike = use_input(&alike, similarity);
     let scopes = old.map(|it| it.scopes).unwrap_or_default();
     let teams = use_input(&slugs(known, &scopes).join(", "), teams_of(known));
@@ -219,7 +220,7 @@ fn lifetime(text: &str) -> Option<String> {
 
 fn similarity(text: &str) -> Option<String> {
     let good = decimal(text).is_some_and(|it| (LEAST_THRESHOLD..=1.0).contains(&it));
-    (!good).then(|| format!("A number from {LEAST_THRESHOLD} to 1."))
+    (!good).then(|| format!("A number from {} to 1.", digits(LEAST_THRESHOLD)))
 }
 
 #[cfg(test)]

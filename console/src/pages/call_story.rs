@@ -7,9 +7,13 @@ use ralex_kernel::Money;
 use yew::prelude::*;
 
 use crate::components::{Badge, Column, Table, Tone, key_value};
+use crate::route::Place;
+use crate::router::Link;
+use crate::text::borrowed::fixed;
 use crate::text::code::words;
 use crate::text::money::{exact, short};
 use crate::text::number::{counted, grouped, milliseconds};
+use crate::text::query::Query;
 
 const TRIES: [Column; 5] = [
     Column::text("Try"),
@@ -20,13 +24,13 @@ const TRIES: [Column; 5] = [
 ];
 const CONSIDERED: [Column; 2] = [Column::text("Model"), Column::text("Why")];
 
-pub fn tell(story: &CallDetail) -> Html {
+pub fn tell(story: &CallDetail, org: &str) -> Html {
     html! {
         <>
             if let Some(choice) = &story.choice { { why(choice) } }
             if !story.tries.is_empty() { { tries(&story.tries) } }
             if !story.guardrails.is_empty() { { guardrails(story) } }
-            { in_detail(details(story)) }
+            { in_detail(details(story, org)) }
         </>
     }
 }
@@ -133,7 +137,7 @@ fn guardrails(story: &CallDetail) -> Html {
     }
 }
 
-fn details(story: &CallDetail) -> Vec<(AttrValue, Html)> {
+fn details(story: &CallDetail, org: &str) -> Vec<(AttrValue, Html)> {
     let text = |text: String| html! { { text } };
     let prices = &story.prices;
     let mut facts: Vec<(AttrValue, Html)> = Vec::new();
@@ -157,6 +161,14 @@ fn details(story: &CallDetail) -> Vec<(AttrValue, Html)> {
         let level = story.difficulty.map(|level| format!(", difficulty {level} of 10"));
         facts.push(("Taken for".into(), text(format!("{task}{}", level.unwrap_or_default()))));
     }
+    if !story.call.tags.is_empty() {
+        let to = Place::Usage.of(org);
+        let tags = story.call.tags.iter().map(|tag| {
+            let query = Query::default().with("tag", tag);
+            html! { <><Link to={to.clone()} {query}>{ tag.clone() }</Link>{ " " }</> }
+        });
+        facts.push(("Tags".into(), tags.collect()));
+    }
     if let Some(waited) = story.queued_ms {
         let priority = story.priority.clone().unwrap_or_default();
         let waited = milliseconds(waited.into());
@@ -166,10 +178,7 @@ fn details(story: &CallDetail) -> Vec<(AttrValue, Html)> {
         facts.push(("Saved".into(), text(short(story.cost_saved))));
     }
     if let Some(similarity) = story.similarity {
-        facts.push((
-            "Similarity of the questions".into(),
-            text(format!("{:.4}", f64::from(similarity))),
-        ));
+        facts.push(("Similarity of the questions".into(), text(fixed(similarity.into(), 4))));
     }
     if let Some(call) = &story.cached_from {
         facts.push(("The answer of".into(), html! { <code>{ call.to_string() }</code> }));

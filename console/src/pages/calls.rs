@@ -36,7 +36,8 @@ pub fn CallsPage() -> Html {
     let filters = Query::default()
         .with_some("state", query.find("state"))
         .with_some("model", query.find("model"))
-        .with_some("team", query.find("team"));
+        .with_some("team", query.find("team"))
+        .with_some("tag", query.find("tag"));
     let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| {
         api::usage::calls(&org, filters, cursor)
     });
@@ -114,6 +115,7 @@ struct FiltersProps {
 fn Filters(props: &FiltersProps) -> Html {
     let model = use_input(props.query.find("model").unwrap_or_default(), anything);
     let team = use_input(props.query.find("team").unwrap_or_default(), anything);
+    let tag = use_input(props.query.find("tag").unwrap_or_default(), anything);
     let mut options = vec![("".into(), "All".into())];
     let states = [
         CallState::Success,
@@ -130,11 +132,12 @@ fn Filters(props: &FiltersProps) -> Html {
     };
     let onsubmit = {
         let (query, set) = (props.query.clone(), props.set.clone());
-        let (model, team) = (model.clone(), team.clone());
+        let (model, team, tag) = (model.clone(), team.clone(), tag.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let filled = |input: &Input| input.filled().unwrap_or_default();
-            set.emit(query.with("model", &filled(&model)).with("team", &filled(&team)));
+            let query = query.with("model", &filled(&model)).with("team", &filled(&team));
+            set.emit(query.with("tag", &filled(&tag)));
         })
     };
     html! {
@@ -142,6 +145,7 @@ fn Filters(props: &FiltersProps) -> Html {
             <Segments label="State" {options} value={props.query.find("state").unwrap_or_default().to_owned()} {onchange} />
             <TextField label="Model" input={model} placeholder="Exact name, then Enter" />
             <TextField label="Team" input={team} placeholder="Its slug, then Enter" />
+            <TextField label="Tag" input={tag} placeholder="Exact, then Enter" />
             // A form with several fields is sent by Enter only where it has something to send it.
             <button type="submit" class="sr">{ "Filter" }</button>
         </form>
@@ -158,7 +162,7 @@ fn table(
     if view.rows.is_empty() {
         return html! {
             <Empty icon={Icon::List} title={if filtered { "No call matches these filters" } else { "No calls yet" }}>
-                <p>{ if filtered { "Choose another state, model or team." } else { "They appear here the moment they are made." } }</p>
+                <p>{ if filtered { "Choose another state, model, team or tag." } else { "They appear here the moment they are made." } }</p>
             </Empty>
         };
     }
@@ -254,7 +258,7 @@ fn CallDrawer(props: &DrawerProps) -> Html {
     let (load, again) = use_load(wants, |(org, id)| api::usage::call(&org, &id));
     html! {
         <Drawer title="Call" onclose={props.onclose.clone()}>
-            { show(&load, &again, |story| html! { <>{ key_value(&facts(&story.call)) }{ tell(story) }</> }) }
+            { show(&load, &again, |story| html! { <>{ key_value(&facts(&story.call)) }{ tell(story, &org.slug()) }</> }) }
         </Drawer>
     }
 }

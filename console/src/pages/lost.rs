@@ -1,11 +1,11 @@
 //! Where there is no page: a wrong address, a missing right, no organisation.
 
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use crate::components::{Empty, Icon};
 use crate::hooks::use_title;
 use crate::route::{Place, Route};
+use crate::router::Link;
 
 #[component]
 pub fn LostPage() -> Html {
@@ -15,7 +15,7 @@ pub fn LostPage() -> Html {
         <h1 class="sr">{ "Not found" }</h1>
         <Empty icon={Icon::Search} title="There is no such page">
             <p>{ "The address is wrong, or the page belongs to an organisation that you are not in." }</p>
-            <Link<Route> to={Route::Home} classes="button">{ "Go to the start" }</Link<Route>>
+            <Link to={Route::Home} class="button">{ "Go to the start" }</Link>
         </Empty>
         </>
     }

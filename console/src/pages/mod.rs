@@ -48,6 +48,8 @@ mod provider_form;
 mod provider_timeouts;
 pub mod providers;
 mod rate_limits;
+mod reconcile;
+mod replay;
 mod report_controls;
 mod report_form;
 mod report_schedules;

@@ -11,6 +11,7 @@ use yew::prelude::*;
 
 use crate::hooks::input::{Input, anything, count, needed, parses_if_filled, price};
 use crate::hooks::use_input;
+use crate::text::borrowed::lower;
 
 /// What stands in the form, in its order.
 #[derive(Clone, PartialEq)]
@@ -250,7 +251,7 @@ fn at_most(text: &str, least: u8, most: u8) -> Option<String> {
 
 /// `code, agents` as words.
 fn list(text: &str) -> Vec<String> {
-    let words = text.split(',').map(|word| word.trim().to_lowercase());
+    let words = text.split(',').map(|word| lower(word.trim()));
     words.filter(|word| !word.is_empty()).collect()
 }
 

@@ -12,6 +12,7 @@ use crate::components::{Check, ConfirmDelete, Dialog, Form, SelectField, TextAre
 use crate::hooks::input::anything;
 use crate::hooks::{use_action, use_input, use_load};
 use crate::session::use_org;
+use crate::text::borrowed::lower;
 
 /// How many known models are in sight at once.
 const SHOWN: usize = 8;
@@ -241,9 +242,9 @@ fn Known(props: &KnownProps) -> Html {
     if known.is_empty() {
         return Html::default();
     }
-    let wanted = search.text().trim().to_lowercase();
+    let wanted = lower(search.text().trim());
     let fits = |model: &&CatalogModel| {
-        model.name.to_lowercase().contains(&wanted)
+        lower(&model.name).contains(&wanted)
             || model.traits.specialities.iter().any(|word| word.contains(&wanted))
     };
     let found: Vec<&CatalogModel> = known.iter().filter(fits).collect();

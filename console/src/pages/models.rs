@@ -7,7 +7,6 @@ use ralex_api::catalog::{
 };
 use ralex_kernel::{ModelId, Price};
 use yew::prelude::*;
-use yew_router::prelude::Link;
 
 use super::model_drawer::ModelDrawer;
 use super::model_form::{ModelForm, delete_model};
@@ -18,7 +17,8 @@ use crate::components::{
 };
 use crate::hooks::input::anything;
 use crate::hooks::{Pages, keep, use_action, use_input, use_load, use_pages, use_query};
-use crate::route::{Place, Route};
+use crate::route::Place;
+use crate::router::Link;
 use crate::session::use_org;
 use crate::text::number::grouped;
 use crate::text::query::Query;
@@ -198,7 +198,7 @@ fn table(
         return html! {
             <Empty icon={Icon::Cube} title={if filtered { "No model matches these filters" } else { "No models yet" }}>
                 if filtered { <p>{ "Choose less, or another name." }</p> }
-                else { <p>{ "What is not listed here cannot be called. " }<Link<Route> to={Place::Providers.of(org)}>{ "Add a provider" }</Link<Route>>{ " first, then its models here." }</p> }
+                else { <p>{ "What is not listed here cannot be called. " }<Link to={Place::Providers.of(org)}>{ "Add a provider" }</Link>{ " first, then its models here." }</p> }
             </Empty>
         };
     }

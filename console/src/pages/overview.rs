@@ -3,14 +3,14 @@
 use ralex_api::overview::{HealthItem, Overview, Totals};
 use ralex_kernel::Money;
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use crate::api;
 use crate::components::chart::{Bar, Bars};
 use crate::components::segments::Segments;
 use crate::components::{Badge, Head, Icon, Stat, Tone, show_with, skeleton};
 use crate::hooks::{use_load, use_now, use_query};
-use crate::route::{Place, Route};
+use crate::route::Place;
+use crate::router::Link;
 use crate::session::{Org, use_org};
 use crate::text::money::{exact, short};
 use crate::text::number::{counted, grouped, percent};
@@ -122,7 +122,7 @@ fn health(items: &[HealthItem], org: &Org) -> Html {
     let count = items.iter().filter(well).count();
     let shown = items.iter().filter(|item| count <= FEW || !well(item));
     let more = html! {
-        <Link<Route> to={Place::Health.of(&org.slug())}>{ "How each of them does" }</Link<Route>>
+        <Link to={Place::Health.of(&org.slug())}>{ "How each of them does" }</Link>
     };
     html! {
         <section class="panel">
@@ -156,7 +156,7 @@ fn title(name: &str) -> String {
 fn first_call(org: &Org) -> Html {
     let step = |place: Place, text: &'static str| {
         let shown = org.shows(place);
-        html! { if shown { <li><Link<Route> to={place.of(&org.slug())}>{ place.title() }</Link<Route>>{ text }</li> } }
+        html! { if shown { <li><Link to={place.of(&org.slug())}>{ place.title() }</Link>{ text }</li> } }
     };
     html! {
         <section class="panel first">

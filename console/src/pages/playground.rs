@@ -9,7 +9,6 @@ use ralex_api::usage::Call;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use super::playground_answer::{Answer, answer_panel};
 use crate::api;
@@ -17,7 +16,8 @@ use crate::api::chat::{Happening, Prompt};
 use crate::components::{Button, Empty, Head, Icon, Kind, SelectField, TextArea, TextField, show};
 use crate::hooks::input::{anything, count, needed};
 use crate::hooks::{Input, use_input, use_load, use_query};
-use crate::route::{Place, Route};
+use crate::route::Place;
+use crate::router::Link;
 use crate::session::use_org;
 
 const MAX_TOKENS: &str = "512";
@@ -64,7 +64,7 @@ fn no_models(org: &str) -> Html {
     html! {
         <Empty icon={Icon::Cube} title="There is no model yet">
             <p>{ "A provider and one of its models make the first call possible." }</p>
-            <Link<Route> to={Place::Models.of(org)} classes="button primary">{ "Add a model" }</Link<Route>>
+            <Link to={Place::Models.of(org)} class="button primary">{ "Add a model" }</Link>
         </Empty>
     }
 }

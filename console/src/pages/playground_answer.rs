@@ -5,14 +5,15 @@ use std::rc::Rc;
 use ralex_api::Problem;
 use ralex_api::usage::Call;
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use super::playground::Step;
 use crate::api::chat::{Happening, PATH, Prompt};
 use crate::components::{Badge, Code, Empty, Failed, Icon, Tone, key_value};
-use crate::route::{Place, Route};
+use crate::route::Place;
+use crate::router::Link;
 use crate::session::use_org;
 use crate::text::number::{grouped, milliseconds};
+use crate::text::query::Query;
 use crate::text::{curl, money};
 
 /// An answer as far as it has come.
@@ -153,17 +154,11 @@ fn Facts(props: &FactsProps) -> Html {
     if let Some(id) = answer.call.clone() {
         let shown = html! { <code title={id.clone()}>{ id.clone() }</code> };
         let link = html! {
-            <Link<Route, CallQuery> to={Place::Calls.of(&org.slug())} query={CallQuery { call: id.clone() }}>{ shown.clone() }</Link<Route, CallQuery>>
+            <Link to={Place::Calls.of(&org.slug())} query={Query::default().with("call", &id)}>{ shown.clone() }</Link>
         };
         facts.push(("Call".into(), if org.shows(Place::Calls) { link } else { shown }));
     }
     html! { if !facts.is_empty() { { key_value(&facts) } } }
-}
-
-/// The part of the calls page's address that opens one call.
-#[derive(Clone, PartialEq, serde::Serialize)]
-pub struct CallQuery {
-    pub call: String,
 }
 
 #[cfg(test)]

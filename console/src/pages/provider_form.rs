@@ -11,6 +11,7 @@ use crate::components::{Badge, Banner, ConfirmDelete, Dialog, Form, SelectField,
 use crate::hooks::input::{needed, parses};
 use crate::hooks::{use_action, use_input};
 use crate::session::use_org;
+use crate::text::borrowed::lower;
 use crate::text::number::counted;
 
 #[derive(Properties, PartialEq)]
@@ -117,7 +118,7 @@ fn of(kinds: &[ProviderKindInfo], kind: &ProviderKind) -> Option<ProviderKindInf
 fn options(kinds: &[ProviderKindInfo]) -> Vec<(AttrValue, AttrValue)> {
     let mut options: Vec<(AttrValue, AttrValue)> =
         kinds.iter().map(|info| (info.kind.to_string().into(), info.name.clone().into())).collect();
-    options.sort_by_key(|(_, name)| name.to_lowercase());
+    options.sort_by_key(|(_, name)| lower(name));
     options
 }
 

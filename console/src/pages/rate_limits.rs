@@ -1,5 +1,6 @@
 //! Rate limits: how many requests and tokens calls may take within a window of time.
 
+use ralex_api::Problem;
 use ralex_api::rate_limits::{Measure, NewRateLimit, RateLimit};
 use yew::prelude::*;
 
@@ -135,26 +136,48 @@ struct CreatorProps {
 
 #[component]
 fn Creator(props: &CreatorProps) -> Html {
-    let org = use_org();
+    let slug = use_org().slug();
+    let save = use_action(props.ondone.reform(said));
+    let (running, problem) = (save.running(), save.problem());
+    let onsubmit =
+        Callback::from(move |new: NewRateLimit| save.run(api::rate_limits::create(&slug, new)));
+    html! {
+        <Dialog title="Create rate limit" onclose={props.onclose.clone()}>
+            <LimitForm verb="Create rate limit" {running} {problem} {onsubmit} oncancel={props.onclose.clone()} />
+        </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct LimitProps {
+    pub verb: AttrValue,
+    pub running: bool,
+    pub problem: Option<Problem>,
+    pub onsubmit: Callback<NewRateLimit>,
+    #[prop_or_default]
+    pub oncancel: Option<Callback<()>>,
+}
+
+/// What a rate limit is made of.
+#[component]
+pub fn LimitForm(props: &LimitProps) -> Html {
     let (scope, only) = (use_state(|| "org".to_owned()), use_state(String::new));
     let (measure, seconds) = (use_state(|| Measure::Requests), use_state(|| 60_u32));
     let amount = use_input("", whole);
-    let save = use_action(props.ondone.reform(said));
     let onsubmit = {
-        let (save, slug, amount) = (save.clone(), org.slug(), amount.clone());
+        let (tell, amount) = (props.onsubmit.clone(), amount.clone());
         let (scope, only) = (scope.clone(), only.clone());
         let (measure, seconds) = (measure.clone(), seconds.clone());
         Callback::from(move |()| {
             if let Some(amount) = number(&amount.text()) {
-                let new = NewRateLimit {
+                tell.emit(NewRateLimit {
                     scope: (*scope).clone(),
                     model: only.strip_prefix("model:").map(Into::into),
                     provider: only.strip_prefix("provider:").map(Into::into),
                     measure: *measure,
                     amount,
                     window_seconds: Some(*seconds),
-                };
-                save.run(api::rate_limits::create(&slug, new));
+                });
             }
         })
     };
@@ -165,17 +188,15 @@ fn Creator(props: &CreatorProps) -> Html {
         keep(&measure).reform(|name: String| Measure::named(&name).unwrap_or(Measure::Requests));
     let onwindow = keep(&seconds).reform(|text: String| text.parse().unwrap_or(60));
     html! {
-        <Dialog title="Create rate limit" onclose={props.onclose.clone()}>
-            <Form inputs={vec![amount.clone()]} verb="Create rate limit" running={save.running()} problem={save.problem()} {onsubmit} oncancel={props.onclose.clone()}>
-                <ScopeField value={(*scope).clone()} onchange={keep(&scope)} />
-                <OnlyField value={(*only).clone()} onchange={keep(&only)} />
-                <div class="pair">
-                    <SelectField label="Limits" path="measure" options={measures} value={measure.as_str()} onchange={onmeasure} />
-                    <SelectField label="Within any" path="window_seconds" options={windows} value={seconds.to_string()} onchange={onwindow} />
-                </div>
-                <TextField label="Amount" path="amount" input={amount} placeholder="1000" autofocus=true hint="A call counts with the most tokens that it may write until it has ended." />
-            </Form>
-        </Dialog>
+        <Form inputs={vec![amount.clone()]} verb={props.verb.clone()} running={props.running} problem={props.problem.clone()} {onsubmit} oncancel={props.oncancel.clone()}>
+            <ScopeField value={(*scope).clone()} onchange={keep(&scope)} />
+            <OnlyField value={(*only).clone()} onchange={keep(&only)} />
+            <div class="pair">
+                <SelectField label="Limits" path="measure" options={measures} value={measure.as_str()} onchange={onmeasure} />
+                <SelectField label="Within any" path="window_seconds" options={windows} value={seconds.to_string()} onchange={onwindow} />
+            </div>
+            <TextField label="Amount" path="amount" input={amount} placeholder="1000" autofocus=true hint="A call counts with the most tokens that it may write until it has ended." />
+        </Form>
     }
 }
 

@@ -8,6 +8,7 @@ use crate::components::segments::Segments;
 use crate::components::{Badge, Column, Table, Tone, show};
 use crate::hooks::{use_load, use_query};
 use crate::session::use_org;
+use crate::text::time::iso_date;
 
 const COLUMNS: [Column; 4] = [
     Column::text("Clause"),
@@ -62,7 +63,7 @@ fn row(control: &Control) -> Html {
                 { for control.reports.iter().map(|it| {
                     let newest = it.newest_at.map_or_else(
                         || "none made yet".to_owned(),
-                        |at| format!("newest {}", at.format("%Y-%m-%d")),
+                        |at| format!("newest {}", iso_date(at)),
                     );
                     html! { <p><strong>{ it.title.clone() }</strong>{ format!(": {} ", it.shows) }<span class="faint">{ newest }</span></p> }
                 }) }

@@ -130,7 +130,7 @@ fn bounds(
     now: DateTime<Utc>,
     (from, to): (&Input, &Input),
 ) -> (Option<DateTime<Utc>>, Option<DateTime<Utc>>) {
-    let first = |day: NaiveDate| midnight(&day.format("%Y-%m-%d").to_string());
+    let first = |day: NaiveDate| midnight(&day.to_string());
     let month = now.date_naive().with_day(1).unwrap_or_default();
     let quarter = month - Months::new((month.month() - 1) % 3);
     match period {

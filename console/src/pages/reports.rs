@@ -16,8 +16,10 @@ use crate::components::{
 };
 use crate::hooks::{Pages, keep, use_pages, use_poll, use_query};
 use crate::session::{Org, use_org};
+use crate::text::json::compact;
 use crate::text::number::grouped;
 use crate::text::time::exact;
+use crate::text::time::iso_date;
 
 const COLUMNS: [Column; 6] = [
     Column::text("Report"),
@@ -144,7 +146,7 @@ fn row(report: &Report, org: &Org, open: &Callback<String>) -> Html {
 }
 
 fn span(report: &Report) -> String {
-    format!("{} to {}", report.from.format("%Y-%m-%d"), report.to.format("%Y-%m-%d"))
+    format!("{} to {}", iso_date(report.from), iso_date(report.to))
 }
 
 fn state(report: &Report) -> Html {
@@ -203,7 +205,7 @@ fn Detail(props: &DetailProps) -> Html {
         facts.extend(value.map(|value| (name.into(), value)));
     };
     add("Why", report.failure.clone().map(Html::from));
-    let filters = serde_json::to_string(&report.filters).unwrap_or_default();
+    let filters = compact(&report.filters).unwrap_or_default();
     add("Filters", Some(filters).filter(|text| text != "{}").map(code));
     add(
         "Sample",

@@ -12,6 +12,7 @@ use crate::components::{
 use crate::hooks::input::{anything, needed};
 use crate::hooks::{keep, use_action, use_input};
 use crate::session::use_org;
+use crate::text::borrowed::digits;
 use crate::text::number::decimal;
 
 #[derive(Properties, PartialEq)]
@@ -79,7 +80,7 @@ fn share_or_nothing(text: &str) -> Option<String> {
 }
 
 fn written(share: Option<&Share>) -> String {
-    share.map(|share| format!("{} {}", share.model, share.percent)).unwrap_or_default()
+    share.map(|share| format!("{} {}", share.model, digits(share.percent))).unwrap_or_default()
 }
 
 #[component]

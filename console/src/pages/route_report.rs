@@ -8,6 +8,7 @@ use crate::api;
 use crate::components::{Column, Table, show};
 use crate::hooks::use_load;
 use crate::session::use_org;
+use crate::text::borrowed::fixed;
 use crate::text::money::{exact, short};
 use crate::text::number::{counted, grouped, percent};
 
@@ -82,7 +83,7 @@ fn task(task: &TaskCost) -> Html {
             <td>{ task.kind.replace('_', " ") }</td>
             <td class="number">{ grouped(task.calls) }</td>
             <td class="number wide">{ percent(answered) }</td>
-            <td class="number wide">{ format!("{:.1}", task.difficulty) }</td>
+            <td class="number wide">{ fixed(task.difficulty, 1) }</td>
             <td class="number" title={exact(task.cost)}>{ short(task.cost) }</td>
         </tr>
     }

@@ -10,6 +10,7 @@ use crate::components::{Check, Form, Head, TextArea, TextField, show, use_toast}
 use crate::hooks::input::positive_money;
 use crate::hooks::{Input, keep, use_action, use_input, use_load};
 use crate::session::use_org;
+use crate::text::borrowed::digits;
 use crate::text::list::words;
 use crate::text::number::decimal;
 
@@ -54,19 +55,19 @@ struct Fields {
 #[hook]
 fn use_fields(old: &RoutingSettings) -> Fields {
     let weight = |read: fn(&Weights) -> f64| {
-        old.weights.as_ref().map(|weights| read(weights).to_string()).unwrap_or_default()
+        old.weights.as_ref().map(|weights| digits(read(weights))).unwrap_or_default()
     };
     let escalation = old.escalation.as_ref();
     let most = escalation.map_or(1, |rule| rule.most).to_string();
     let worth = escalation.and_then(|rule| rule.worth);
     Fields {
-        explore: use_input(&old.explore_percent.to_string(), |text| number(text, 50.0)),
+        explore: use_input(&digits(old.explore_percent), |text| number(text, 50)),
         sticky: use_input(&old.sticky_minutes.to_string(), minutes),
         own_weights: use_state(|| old.weights.is_some()),
         weights: [
-            use_input(&weight(|weights| weights.success), |text| number(text, 1000.0)),
-            use_input(&weight(|weights| weights.cost), |text| number(text, 1000.0)),
-            use_input(&weight(|weights| weights.speed), |text| number(text, 1000.0)),
+            use_input(&weight(|weights| weights.success), |text| number(text, 1000)),
+            use_input(&weight(|weights| weights.cost), |text| number(text, 1000)),
+            use_input(&weight(|weights| weights.speed), |text| number(text, 1000)),
         ],
         escalates: use_state(|| escalation.is_some()),
         signals: use_state(|| escalation.map(|rule| rule.on.clone()).unwrap_or_default()),
@@ -201,8 +202,8 @@ const fn label(signal: Signal) -> &'static str {
     }
 }
 
-fn number(text: &str, most: f64) -> Option<String> {
-    let fine = decimal(text).is_some_and(|number| (0.0..=most).contains(&number));
+fn number(text: &str, most: u32) -> Option<String> {
+    let fine = decimal(text).is_some_and(|number| (0.0..=most.into()).contains(&number));
     (!fine).then(|| format!("A number from 0 to {most}."))
 }
 
@@ -259,8 +260,8 @@ mod tests {
 
     #[test]
     fn a_number_has_bounds() {
-        assert!(number("50", 50.0).is_none() && number("0.5", 50.0).is_none());
-        assert!(number("51", 50.0).is_some() && number("NaN", 50.0).is_some());
+        assert!(number("50", 50).is_none() && number("0.5", 50).is_none());
+        assert!(number("51", 50).is_some() && number("NaN", 50).is_some());
         assert!(minutes("1440").is_none() && minutes("1441").is_some());
         assert!(times("5").is_none() && times("0").is_some());
     }

@@ -10,6 +10,7 @@ use crate::components::{
 use crate::hooks::input::{anything, needed};
 use crate::hooks::{keep, use_action, use_input};
 use crate::session::use_org;
+use crate::text::borrowed::fixed;
 use crate::text::money::{exact, short};
 use crate::text::number::{grouped, percent};
 
@@ -140,7 +141,7 @@ fn candidate(at: usize, one: &Considered) -> Html {
         <tr key={one.model.clone()}>
             <td><code>{ one.model.clone() }</code> if at == 0 { <Badge tone={Tone::Good}>{ "Chosen" }</Badge> }</td>
             <td>{ one.reason.clone() }</td>
-            <td class="number">{ one.score.map(|score| format!("{score:.3}")).unwrap_or_default() }</td>
+            <td class="number">{ one.score.map(|score| fixed(score, 3)).unwrap_or_default() }</td>
             <td class="number">{ part(parts.map(|parts| parts.success)) }</td>
             <td class="number wide">{ part(parts.map(|parts| parts.cost)) }</td>
             <td class="number wide">{ part(parts.map(|parts| parts.speed)) }</td>

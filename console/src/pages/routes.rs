@@ -16,6 +16,7 @@ use crate::components::{
 };
 use crate::hooks::{keep, use_action, use_load, use_query};
 use crate::session::use_org;
+use crate::text::borrowed::digits;
 use crate::text::query::Query;
 
 /// What is open over the page.
@@ -194,10 +195,10 @@ fn told(spec: &RouteSpec) -> String {
         parts.push(format!("otherwise {}", spec.fallbacks.join(", ")));
     }
     if let Some(canary) = &spec.canary {
-        parts.push(format!("{} % to {}", canary.percent, canary.model));
+        parts.push(format!("{} % to {}", digits(canary.percent), canary.model));
     }
     if let Some(shadow) = &spec.shadow {
-        parts.push(format!("a copy of {} % to {}", shadow.percent, shadow.model));
+        parts.push(format!("a copy of {} % to {}", digits(shadow.percent), shadow.model));
     }
     if spec.sticky {
         parts.push("sessions stay".to_owned());

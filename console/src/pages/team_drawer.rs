@@ -3,7 +3,6 @@
 use ralex_api::identity::{NewProject, Project, Team, UpdateTeam};
 use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
-use yew_router::prelude::*;
 
 use super::teams::name_and_slug;
 use crate::api;
@@ -13,7 +12,8 @@ use crate::components::{
 };
 use crate::hooks::input::parses;
 use crate::hooks::{use_action, use_input, use_load};
-use crate::route::{Place, Route};
+use crate::route::Place;
+use crate::router::Link;
 use crate::session::use_org;
 use crate::text::number::counted;
 
@@ -57,7 +57,7 @@ pub fn TeamDrawer(props: &Props) -> Html {
             { show(&load, &again, |found| html! {
                 <>
                     <Projects team={found.0.clone()} projects={found.1.clone()} onchange={changed.clone()} />
-                    <p><Link<Route> to={Place::Tokens.of(&org.slug())}>{ format!("{} of this team", counted(found.0.tokens.into(), "token")) }</Link<Route>></p>
+                    <p><Link to={Place::Tokens.of(&org.slug())}>{ format!("{} of this team", counted(found.0.tokens.into(), "token")) }</Link></p>
                     <Rename key={found.0.name.to_string()} team={found.0.clone()} onchange={changed} />
                     <DeleteTeam team={found.0.clone()} ondone={gone} />
                 </>

@@ -5,14 +5,17 @@ use ralex_api::usage::{Usage, UsageRow, UsageSums};
 use ralex_kernel::Money;
 use yew::prelude::*;
 
+use super::replay::WhatIf;
 use crate::api;
 use crate::components::chart::{Bar, Bars};
 use crate::components::meter::share_meter;
 use crate::components::outlook::outlook;
 use crate::components::range::{Range, bounds};
+use crate::components::segments::Segments;
 use crate::components::{Button, Column, Empty, Head, Icon, SelectField, Stat, Table, show};
 use crate::hooks::{use_load, use_query};
 use crate::session::use_org;
+use crate::text::borrowed::fixed;
 use crate::text::money::{decimals, exact, short, with_decimals};
 use crate::text::number::{counted, grouped, percent};
 use crate::text::query::Query;
@@ -32,6 +35,33 @@ const GROUPS: [(&str, &str); 8] = [
 
 #[component]
 pub fn UsagePage() -> Html {
+    let (query, set) = use_query();
+    let view = query.find("view").unwrap_or_default().to_owned();
+    let views = vec![("".into(), "What was spent".into()), ("what-if".into(), "What if".into())];
+    let onview = {
+        let query = query.clone();
+        Callback::from(move |view: String| set.emit(query.with("view", &view)))
+    };
+    let tabs = html! { <div><Segments label="Part" options={views} value={view.clone()} onchange={onview} /></div> };
+    if view == "what-if" {
+        return html! {
+            <>
+                <Head title="Usage" lead="A budget, a rate limit or other prices, tried on calls that were made." />
+                { tabs }
+                <WhatIf />
+            </>
+        };
+    }
+    html! { <Spent {tabs} /> }
+}
+
+#[derive(Properties, PartialEq)]
+struct SpentProps {
+    tabs: Html,
+}
+
+#[component]
+fn Spent(props: &SpentProps) -> Html {
     let org = use_org();
     let (query, set) = use_query();
     let named = query.find("by").unwrap_or("model");
@@ -64,6 +94,7 @@ pub fn UsagePage() -> Html {
                 <a class="button" href={api::usage::table_url(&org.slug(), &asked)} download="">{ "Export CSV" }</a>
                 if org.can("call.read") { <a class="button" href={api::usage::calls_url(&org.slug(), &asked)} download="">{ "Export calls" }</a> }
             </Head>
+            { props.tabs.clone() }
             <div class="filters">
                 <div class="filter-fields">
                     <SelectField inline=true label="Group by" {options} value={by} {onchange} />
@@ -131,7 +162,7 @@ fn month(forecast: &Forecast) -> Html {
         <>
             { outlook(forecast) }
             if let Some(trend) = forecast.trend_percent {
-                <p class="note">{ format!("The last seven days cost {:.0} % {} than the seven before.", trend.abs(), if trend < 0.0 { "less" } else { "more" }) }</p>
+                <p class="note">{ format!("The last seven days cost {} % {} than the seven before.", fixed(trend.abs(), 0), if trend < 0.0 { "less" } else { "more" }) }</p>
             }
         </>
     }

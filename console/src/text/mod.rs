@@ -1,5 +1,6 @@
 //! How values read: pure functions from data to words, tested on the host.
 
+pub mod borrowed;
 pub mod code;
 pub mod curl;
 pub mod json;

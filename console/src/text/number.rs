@@ -1,5 +1,7 @@
 //! Counts in words.
 
+use super::borrowed::fixed;
+
 /// Groups of three digits: `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -29,9 +31,9 @@ pub fn percent(share: f64) -> String {
     if percent > 0.0 && percent < 0.1 {
         "<0.1%".to_owned()
     } else if percent > 0.0 && percent < 10.0 {
-        format!("{percent:.1}%")
+        format!("{}%", fixed(percent, 1))
     } else {
-        format!("{percent:.0}%")
+        format!("{}%", fixed(percent, 0))
     }
 }
 

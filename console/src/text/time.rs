@@ -55,6 +55,11 @@ pub fn iso_date(instant: DateTime<Utc>) -> String {
     instant.date_naive().to_string()
 }
 
+/// `2026-11-21 04:30 UTC`.
+pub fn minute(instant: DateTime<Utc>) -> String {
+    format!("{} {} UTC", iso_date(instant), hour(instant))
+}
+
 /// Midnight UTC of a day as a date field writes it.
 pub fn midnight(text: &str) -> Option<DateTime<Utc>> {
     let day: NaiveDate = text.parse().ok()?;

@@ -10,6 +10,8 @@ mod approval;
 mod call;
 mod increase;
 mod log;
+mod personal;
+mod records;
 mod report;
 mod sink;
 
@@ -26,7 +28,9 @@ pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use increase::IncreaseEvent;
-pub use log::{LogEvent, Retained};
+pub use log::{ArchivedAs, DestroyedKey, LogEvent, Retained};
+pub(crate) use personal::{Whose, address};
+pub use records::RecordsEvent;
 pub use report::{Hashed, ReportEvent};
 pub use sink::SinkEvent;
 
@@ -338,6 +342,9 @@ pub enum Event {
     /// Something that happened to the log itself; likewise.
     #[serde(untagged)]
     Log(LogEvent),
+    /// Something that happened to the records of calls; likewise.
+    #[serde(untagged)]
+    Records(RecordsEvent),
     /// Something that happened to a sink; likewise.
     #[serde(untagged)]
     Sink(SinkEvent),

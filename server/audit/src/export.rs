@@ -3,6 +3,8 @@
 //! An export ends at a signed tree, and below a signed size nothing ever changes; so pages may be
 //! read in transactions of their own, and a slow reader holds no connection.
 
+mod query;
+
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -12,18 +14,20 @@ use ralex_kernel::{Code, OrgId, Problem};
 use ralex_store::{Tenant, problem};
 use sqlx::PgConnection;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::bundle::{Lines, Manifest};
 use crate::filter::{Filter, Words};
 use crate::formats::{Form, Told};
-use crate::kinds::{columns, kinds, plan_each_time};
 use crate::leaf::written_time;
+use crate::personal::{Revealed, revealed};
 use crate::pruned::{self, Pruned};
 use crate::service::Audit;
 use crate::signers::{Anchor, newest_anchor};
 use crate::table;
 use crate::witness::Witness;
 use crate::{Author, Event, record};
+use query::{count, rows};
 
 const PAGE: i64 = 1_000;
 
@@ -48,6 +52,7 @@ pub struct Export {
 
 pub(crate) struct Row {
     pub index: i64,
+    pub event: Uuid,
     pub hash: Vec<u8>,
     /// Absent where the filter leaves the event out, or where it is gone.
     pub leaf: Option<Vec<u8>>,
@@ -83,9 +88,18 @@ struct Progress {
 }
 
 enum Writer {
-    Bundle { lines: Lines, checkpointed: i64, frame: Frame },
+    Bundle {
+        lines: Lines,
+        checkpointed: i64,
+        frame: Frame,
+    },
     Table,
-    Lines { form: Form, origin: String },
+    Lines {
+        form: Form,
+        origin: String,
+    },
+    /// What the commitments of a bundle are about, in a file of its own.
+    Disclosures,
 }
 
 impl Audit {
@@ -128,6 +142,13 @@ impl Audit {
             (_, Some(form)) => {
                 let origin = self.signer().origin(org);
                 (Writer::Lines { form, origin }, Vec::new())
+            }
+            (ExportFormat::Disclosures, None) => {
+                let origin = self.signer().origin(org);
+                let head = serde_json::json!({
+                    "ralex_audit_disclosures": 1, "origin": origin, "tree_size": tree_size,
+                });
+                (Writer::Disclosures, format!("{head}\n").into_bytes())
             }
             // Who goes on with a table has its head already.
             (ExportFormat::Csv, None) if next > 0 => (Writer::Table, Vec::new()),
@@ -241,8 +262,18 @@ impl Progress {
             return Err(Problem::new(Code::Unavailable, detail).with_retry_after(2));
         }
         let part = match &mut self.writer {
-            Writer::Table => table::rows(&rows)?,
-            Writer::Lines { form, origin } => lines(*form, &rows, origin)?,
+            Writer::Table => {
+                let revealed = reveal(&mut tenant, &rows).await.map_err(problem)?;
+                table::rows(&rows, &revealed)?
+            }
+            Writer::Lines { form, origin } => {
+                let revealed = reveal(&mut tenant, &rows).await.map_err(problem)?;
+                lines(*form, &rows, &revealed, origin)?
+            }
+            Writer::Disclosures => {
+                let revealed = reveal(&mut tenant, &rows).await.map_err(problem)?;
+                disclosures(&rows, &revealed)
+            }
             Writer::Bundle { lines, checkpointed, frame } => {
                 let spacing = (self.head.size / CHECKPOINTS).max(1);
                 let until = rows.last().map_or(self.head.size, |last| last.index + 1);
@@ -356,115 +387,10 @@ async fn checkpoints(
     .await
 }
 
-/// How many events there are to export; a whole bundle holds changes of keys whatever the filter
-/// says, since its reader cannot go on without them.
-async fn count(
-    tenant: &mut Tenant,
-    filter: &Filter,
-    (from, size): (i64, i64),
-    whole: bool,
-) -> Result<i64, sqlx::Error> {
-    let org = tenant.org();
-    let kinds = if filter.is_of_time_only() {
-        plan_each_time(tenant).await?;
-        None
-    } else {
-        Some(columns(&kinds(tenant, org, filter).await?))
-    };
-    let (actions, outcomes) = kinds.unzip();
-    let (first, last) = filter.ids();
-    sqlx::query_scalar!(
-        r#"select (select count(*)
-               from audit_event e
-               join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
-               where e.org_id = $1 and l.leaf_index < $2 and l.leaf_index >= $3
-                 and (not $4 or e.action <> 'audit.key_rotated')
-                 and ($5::text[] is null
-                      or (e.action, e.outcome) in (select * from unnest($5, $6::text[])))
-                 and ($7::text is null or e.actor_kind = $7)
-                 and ($8::uuid is null or e.actor_id = $8)
-                 and ($9::uuid is null or e.call_id = $9)
-                 and ($10::text is null or e.target collate "C" = $10)
-                 and ($11::text is null or starts_with(e.target, $11))
-                 and ($12::timestamptz is null or e.occurred_at >= $12)
-                 and ($13::timestamptz is null or e.occurred_at < $13)
-                 and ($14::uuid is null or e.id >= $14) and ($15::uuid is null or e.id < $15))
-             + (select count(*)
-               from audit_event e
-               join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
-               where e.org_id = $1 and l.leaf_index < $2 and l.leaf_index >= $3
-                 and $4 and e.action = 'audit.key_rotated') as "count!""#,
-        org as _,
-        size,
-        from,
-        whole,
-        actions.as_deref(),
-        outcomes.as_deref(),
-        filter.actor_kind,
-        filter.actor_id,
-        filter.call,
-        filter.target,
-        filter.target_prefix,
-        filter.from,
-        filter.to,
-        first,
-        last,
-    )
-    .fetch_one(&mut **tenant)
-    .await
-}
-
-async fn rows(
-    tenant: &mut Tenant,
-    (from, size): (i64, i64),
-    filter: &Filter,
-    whole: bool,
-) -> Result<Vec<Row>, sqlx::Error> {
-    let org = tenant.org();
-    let conn: &mut PgConnection = tenant;
-    sqlx::query_as!(
-        Row,
-        r#"select l.leaf_index as index, l.leaf_hash as hash, coalesce(u.email, t.name) as actor_name,
-                  case when (($4::text is null or e.actor_kind = $4)
-                        and ($5::uuid is null or e.actor_id = $5)
-                        and ($6::text is null or e.action = $6)
-                        and ($7::text is null or starts_with(e.action, $7))
-                        and ($8::text is null or e.target = $8)
-                        and ($9::text is null or starts_with(e.target, $9))
-                        and ($10::text is null or e.outcome = $10)
-                        and ($11::timestamptz is null or e.occurred_at >= $11)
-                        and ($12::timestamptz is null or e.occurred_at < $12)
-                        or ($14 and e.action = 'audit.key_rotated'))
-                       then e.leaf end as "leaf?"
-           from audit_leaf l
-           left join audit_event e on e.org_id = l.org_id and e.id = l.event_id
-           left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
-           left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
-           where l.org_id = $1 and l.leaf_index >= $2 and l.leaf_index < $3
-           order by l.leaf_index limit $13"#,
-        org as _,
-        from,
-        size,
-        filter.actor_kind,
-        filter.actor_id,
-        filter.action,
-        filter.action_prefix,
-        filter.target,
-        filter.target_prefix,
-        filter.outcome,
-        filter.from,
-        filter.to,
-        PAGE,
-        whole,
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// Where an export begins.
 fn first_index(query: &ExportQuery) -> Result<i64, Problem> {
     let Some(after) = query.after else { return Ok(0) };
-    if query.format == ExportFormat::Jsonl {
+    if matches!(query.format, ExportFormat::Jsonl | ExportFormat::Disclosures) {
         let rule =
             "is not for bundles, which prove the log from its beginning; name another format";
         return Err(Problem::field("after", rule));
@@ -473,9 +399,31 @@ fn first_index(query: &ExportQuery) -> Result<i64, Problem> {
     next.ok_or_else(|| Problem::field("after", "is larger than any index"))
 }
 
-fn lines(form: Form, rows: &[Row], origin: &str) -> Result<Vec<u8>, Problem> {
+/// What the commitments of a page are about.
+async fn reveal(tenant: &mut Tenant, rows: &[Row]) -> Result<Revealed, sqlx::Error> {
+    let org = tenant.org();
+    let with_leaf = rows.iter().filter(|row| row.leaf.is_some());
+    let events: Vec<Uuid> = with_leaf.map(|row| row.event).collect();
+    revealed(tenant, org, &events).await
+}
+
+/// A line for each event that has any; those of events that a filter leaves out are left out too.
+fn disclosures(rows: &[Row], revealed: &Revealed) -> Vec<u8> {
+    let mut text = String::new();
+    for row in rows.iter().filter(|row| row.leaf.is_some()) {
+        let found = revealed.disclosures(row.event);
+        if !found.is_empty() {
+            let line = serde_json::json!({ "index": row.index, "disclosures": found });
+            text.push_str(&line.to_string());
+            text.push('\n');
+        }
+    }
+    text.into_bytes()
+}
+
+fn lines(form: Form, rows: &[Row], revealed: &Revealed, origin: &str) -> Result<Vec<u8>, Problem> {
     let mut text = Vec::new();
-    for told in rows.iter().filter_map(Told::of) {
+    for told in rows.iter().filter_map(|row| Told::of(row, revealed)) {
         text.extend(form.line(&told, origin)?.into_bytes());
         text.push(b'\n');
     }

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use crate::export::Row;
 use crate::list::actor_name;
+use crate::personal::Revealed;
 
 /// A form with one line for each record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Form {
             ExportFormat::Cef => Some(Self::Cef),
             ExportFormat::Syslog => Some(Self::Syslog),
             ExportFormat::CloudEvents => Some(Self::CloudEvents),
-            ExportFormat::Jsonl | ExportFormat::Csv => None,
+            ExportFormat::Jsonl | ExportFormat::Csv | ExportFormat::Disclosures => None,
         }
     }
 
@@ -74,22 +75,26 @@ pub struct Told {
     record: Value,
     /// What was hashed, where it is one line of JSON.
     leaf: Option<String>,
+    /// What its commitments are about, as verifiers take it.
+    disclosures: Vec<String>,
 }
 
 impl Told {
-    pub(crate) fn of(row: &Row) -> Option<Self> {
+    pub(crate) fn of(row: &Row, revealed: &Revealed) -> Option<Self> {
         let text = String::from_utf8_lossy(row.leaf.as_deref()?);
         // A leaf that was altered need not be JSON any more; it is told as it is.
         let read = serde_json::from_str(&text).ok();
         let leaf = read.is_some() && !text.chars().any(is_control);
         let leaf = leaf.then(|| text.clone().into_owned());
-        let record = read.unwrap_or_else(|| Value::from(text));
+        let mut record = read.unwrap_or_else(|| Value::from(text));
+        revealed.fill(row.event, &mut record);
         let mut told = Self {
             leaf,
             index: u64::try_from(row.index).unwrap_or(0),
             leaf_hash: STANDARD.encode(&row.hash),
             actor_name: String::new(),
             record,
+            disclosures: revealed.disclosures(row.event),
         };
         let (kind, id) = (told.text("/actor/kind"), told.text("/actor/id"));
         told.actor_name = actor_name(&kind, id.parse().ok(), row.actor_name.clone());
@@ -105,7 +110,11 @@ impl Told {
     fn exact(&self) -> String {
         let (index, hash) = (self.index, &self.leaf_hash);
         let event = self.leaf.clone().unwrap_or_else(|| json(&self.record));
-        format!("{{\"index\":{index},\"hash\":\"{hash}\",\"event\":{event}}}")
+        let mut more = String::new();
+        if !self.disclosures.is_empty() {
+            write!(more, "\"disclosures\":{},", json(&Value::from(self.disclosures.clone()))).ok();
+        }
+        format!("{{\"index\":{index},\"hash\":\"{hash}\",{more}\"event\":{event}}}")
     }
 
     /// The event's id.

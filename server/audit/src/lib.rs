@@ -7,6 +7,7 @@
 //! server ([`Audit::verify`]) and to anyone who has an export and the public key ([`offline`]).
 //! Uses `store`; used by everything that does something worth recording.
 
+mod archive;
 mod author;
 mod bundle;
 mod checkpoint;
@@ -23,6 +24,7 @@ mod list;
 mod nodes;
 pub mod offline;
 mod onward;
+pub mod personal;
 mod proof;
 mod prune;
 mod pruned;
@@ -39,11 +41,13 @@ mod tree;
 mod verify;
 mod witness;
 
+pub use archive::Archived;
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
-    AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, CallClosed, CallOpened, Candidate, Event,
-    Hashed, IncreaseEvent, LogEvent, Outcome, ReportEvent, Retained, SinkEvent, Tried,
+    AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs, CallClosed, CallOpened,
+    Candidate, DestroyedKey, Event, Hashed, IncreaseEvent, LogEvent, Outcome, RecordsEvent,
+    ReportEvent, Retained, SinkEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

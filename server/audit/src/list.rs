@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::filter::{Filter, Words};
 use crate::kinds::{columns, kinds, plan_each_time};
+use crate::personal::revealed;
 use crate::service::Audit;
 use crate::tree::Range;
 
@@ -102,8 +103,9 @@ async fn page(
         org as _,
         &ids,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    let revealed = revealed(conn, org, &ids).await?;
     Ok(rows
         .into_iter()
         .map(|row| AuditEntry {
@@ -115,7 +117,9 @@ async fn page(
             action: row.action,
             outcome: row.outcome,
             target: row.target,
-            record: serde_json::from_slice(&row.leaf).unwrap_or_else(|_| unreadable(&row.leaf)),
+            record: revealed
+                .record(row.id.uuid(), &row.leaf)
+                .unwrap_or_else(|| unreadable(&row.leaf)),
         })
         .collect())
 }

@@ -3,9 +3,11 @@
 use ralex_kernel::{OrgId, Problem};
 use ralex_store::problem;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::export::Row;
 use crate::formats::Told;
+use crate::personal::revealed;
 use crate::service::Audit;
 
 /// Records that follow each other.
@@ -27,7 +29,7 @@ impl Audit {
     ) -> Result<Onward, Problem> {
         let rows = sqlx::query_as!(
             Row,
-            r#"select l.leaf_index as index, l.leaf_hash as hash, e.leaf as "leaf?",
+            r#"select l.leaf_index as index, l.event_id as event, l.leaf_hash as hash, e.leaf as "leaf?",
                       coalesce(u.email, t.name) as actor_name
                from audit_leaf l
                left join audit_event e on e.org_id = l.org_id and e.id = l.event_id
@@ -41,12 +43,14 @@ impl Audit {
             i64::try_from(from).unwrap_or(i64::MAX),
             i64::from(limit),
         )
-        .fetch_all(conn)
+        .fetch_all(&mut *conn)
         .await
         .map_err(problem)?;
+        let events: Vec<Uuid> = rows.iter().map(|row| row.event).collect();
+        let revealed = revealed(conn, org, &events).await.map_err(problem)?;
         let last = rows.last().and_then(|row| u64::try_from(row.index).ok());
         let next = last.map_or(from, |last| last + 1);
-        Ok(Onward { told: rows.iter().filter_map(Told::of).collect(), next })
+        Ok(Onward { told: rows.iter().filter_map(|row| Told::of(row, &revealed)).collect(), next })
     }
 
     /// The name of an organisation's log.

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use crate::service::Audit;
 use crate::tree::leaf_hash;
-use crate::{Author, Event, LogEvent, record};
+use crate::{Archived, ArchivedAs, Author, Event, LogEvent, record};
 
 /// So many events go in one transaction.
 const AT_ONCE: i64 = 2_000;
@@ -52,14 +52,28 @@ struct Candidate {
 }
 
 impl Audit {
+    /// Whether anything may go at all.
+    pub async fn has_prunable(&self, org: OrgId, rules: &PruneRules) -> Result<bool, Problem> {
+        let mut tx = self.db().system("tell whether an audit log has anything to prune").await?;
+        let (ceiling, _) = ceiling(&mut tx, org).await.map_err(problem)?;
+        let found = candidates(&mut tx, org, rules, ceiling, 1).await.map_err(problem)?;
+        tx.rollback().await.map_err(problem)?;
+        Ok(!found.is_empty())
+    }
+
     /// Takes away all that may go, some at a time, each in one transaction with the event that
-    /// tells of it.
-    pub async fn prune(&self, org: OrgId, rules: &PruneRules) -> Result<PrunedNow, Problem> {
+    /// tells of it. Where there is an archive, only what is in it.
+    pub async fn prune(
+        &self,
+        org: OrgId,
+        rules: &PruneRules,
+        archive: Option<&Archived>,
+    ) -> Result<PrunedNow, Problem> {
         let mut all = PrunedNow::default();
         loop {
             let mut tx = self.db().system("prune an audit log").await?;
             hold_still(&mut tx, org).await.map_err(problem)?;
-            let now = self.prune_some(&mut tx, org, rules).await?;
+            let now = self.prune_some(&mut tx, org, rules, archive).await?;
             tx.commit().await.map_err(problem)?;
             let Some((first, last)) = now.span else { return Ok(all) };
             all.count += now.count;
@@ -72,9 +86,12 @@ impl Audit {
         tx: &mut System,
         org: OrgId,
         rules: &PruneRules,
+        archive: Option<&Archived>,
     ) -> Result<PrunedNow, Problem> {
         let (ceiling, tree_size) = ceiling(tx, org).await.map_err(problem)?;
-        let found = candidates(tx, org, rules, ceiling).await.map_err(problem)?;
+        let held = archive.map(|it| i64::try_from(it.tree_size).unwrap_or(i64::MAX));
+        let below = held.map_or(ceiling, |held| held.min(ceiling));
+        let found = candidates(tx, org, rules, below, AT_ONCE).await.map_err(problem)?;
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         let mut indexes = Vec::new();
         for candidate in &found {
@@ -109,7 +126,10 @@ impl Audit {
             return Err(Problem::new(Code::Conflict, detail));
         }
         let count = u64::try_from(gone).unwrap_or(0);
-        let event = LogEvent::Pruned { from: span.0, to: span.1, count, tree_size, ranges };
+        let archive =
+            archive.map(|it| ArchivedAs { name: it.name.clone(), sha256: it.sha256.clone() });
+        let (from, to) = span;
+        let event = LogEvent::Pruned { from, to, count, tree_size, ranges, archive };
         record(tx, &Author::system(org), Event::Log(event)).await.map_err(problem)?;
         Ok(PrunedNow { count, span: Some(span) })
     }
@@ -147,6 +167,7 @@ async fn candidates(
     org: OrgId,
     rules: &PruneRules,
     below: i64,
+    limit: i64,
 ) -> Result<Vec<Candidate>, sqlx::Error> {
     let prefixes: Vec<String> = rules.named.iter().map(|(prefix, _)| prefix.clone()).collect();
     let before: Vec<Option<DateTime<Utc>>> = rules.named.iter().map(|(_, at)| *at).collect();
@@ -168,7 +189,7 @@ async fn candidates(
         &prefixes,
         &before as _,
         rules.others,
-        AT_ONCE,
+        limit,
     )
     .fetch_all(conn)
     .await

@@ -8,6 +8,7 @@ use ralex_kernel::EventId;
 use sqlx::PgConnection;
 
 use crate::leaf::Leaf;
+use crate::personal::{self, Hidden, SealedColumns};
 use crate::{Author, Event};
 
 /// An event with its author, ready to be recorded together with others.
@@ -40,6 +41,7 @@ pub async fn record(
 ) -> Result<EventId, sqlx::Error> {
     let entry = Entry::new(author.clone(), event);
     let leaf = Leaf::of(&entry).map_err(unwritable)?;
+    let sealed = personal::seal(&mut *conn, &leaf.hidden).await?;
     sqlx::query!(
         "insert into audit_event (org_id, id, occurred_at, actor_kind, actor_id, action, outcome,
              target, call_id, leaf)
@@ -55,8 +57,9 @@ pub async fn record(
         entry.event.call() as _,
         leaf.text,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    personal::insert(conn, &sealed).await?;
     Ok(entry.id)
 }
 
@@ -66,6 +69,7 @@ pub async fn record_all(conn: &mut PgConnection, entries: Vec<Entry>) -> Result<
         return Ok(());
     }
     let columns = EntryColumns::of(&entries)?;
+    let sealed = columns.seal(&mut *conn).await?;
     sqlx::query!(
         "insert into audit_event (org_id, id, occurred_at, actor_kind, actor_id, action, outcome,
              target, call_id, leaf)
@@ -82,9 +86,9 @@ pub async fn record_all(conn: &mut PgConnection, entries: Vec<Entry>) -> Result<
         &columns.call as _,
         &columns.leaf,
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    personal::insert(conn, &sealed).await
 }
 
 /// Entries turned by a quarter: `unnest` takes one array a column.
@@ -100,6 +104,7 @@ pub struct EntryColumns {
     pub target: Vec<Option<String>>,
     pub call: Vec<Option<uuid::Uuid>>,
     pub leaf: Vec<Vec<u8>>,
+    hidden: Vec<Hidden>,
 }
 
 impl EntryColumns {
@@ -117,8 +122,15 @@ impl EntryColumns {
             columns.target.push(leaf.target);
             columns.call.push(entry.event.call().map(uuid::Uuid::from));
             columns.leaf.push(leaf.text);
+            columns.hidden.extend(leaf.hidden);
         }
         Ok(columns)
+    }
+
+    /// What is personal in them, sealed, to be written with them. Asks the database nothing where
+    /// there is nothing, as with calls of teams' tokens, or where the keys are known.
+    pub async fn seal(&self, conn: &mut PgConnection) -> Result<SealedColumns, sqlx::Error> {
+        personal::seal(conn, &self.hidden).await
     }
 }
 

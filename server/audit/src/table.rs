@@ -1,6 +1,7 @@
 //! The table for people: CSV as RFC 4180 has it, with nothing that a spreadsheet would run.
 //!
-//! Every column but the actor's name comes from the leaf itself, so it is what the tree vouches for.
+//! Every column but the actor's name comes from the leaf itself, or from what it commits to, so it
+//! is what the tree vouches for.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use crate::export::{Row, unwritable};
 use crate::list::actor_name;
+use crate::personal::Revealed;
 
 /// New columns go to the end under a new version; none is renamed or dropped.
 const COLUMNS: [&str; 15] = [
@@ -34,8 +36,9 @@ pub(crate) fn header() -> Result<Vec<u8>, Problem> {
     write([COLUMNS.map(str::to_owned).to_vec()])
 }
 
-pub(crate) fn rows(rows: &[Row]) -> Result<Vec<u8>, Problem> {
-    write(rows.iter().filter_map(|row| row.leaf.as_deref().map(|leaf| fields(row, leaf))))
+pub(crate) fn rows(rows: &[Row], revealed: &Revealed) -> Result<Vec<u8>, Problem> {
+    let shown = |row: &Row| row.leaf.as_deref().map(|leaf| fields(row, leaf, revealed));
+    write(rows.iter().filter_map(shown))
 }
 
 fn write(records: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, Problem> {
@@ -48,8 +51,8 @@ fn write(records: impl IntoIterator<Item = Vec<String>>) -> Result<Vec<u8>, Prob
     writer.into_inner().map_err(|error| unwritable(error.error()))
 }
 
-fn fields(row: &Row, leaf: &[u8]) -> Vec<String> {
-    let record: Value = serde_json::from_slice(leaf).unwrap_or(Value::Null);
+fn fields(row: &Row, leaf: &[u8], revealed: &Revealed) -> Vec<String> {
+    let record = revealed.record(row.event, leaf).unwrap_or(Value::Null);
     let text = |path: &str| match record.pointer(path) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -82,7 +85,13 @@ mod tests {
 
     fn row(leaf: &str) -> Row {
         let leaf = Some(leaf.as_bytes().to_vec());
-        Row { index: 0, hash: vec![0; 32], leaf, actor_name: Some("=cmd()".into()) }
+        Row {
+            index: 0,
+            event: uuid::Uuid::nil(),
+            hash: vec![0; 32],
+            leaf,
+            actor_name: Some("=cmd()".into()),
+        }
     }
 
     #[test]
@@ -97,7 +106,7 @@ mod tests {
     fn one_event_is_one_record_whatever_it_holds() {
         let leaf = r#"{"action":"a,b\"c\r\nd","actor":{"kind":"user"},"detail":{"x":"\n"}}"#;
         let mut text = header().unwrap();
-        text.extend(rows(&[row(leaf), row("not json")]).unwrap());
+        text.extend(rows(&[row(leaf), row("not json")], &Revealed::default()).unwrap());
         let mut reader = csv::Reader::from_reader(text.as_slice());
         let records: Vec<_> = reader.records().map(Result::unwrap).collect();
         assert_eq!(records.len(), 2);

@@ -46,6 +46,7 @@ async fn audit_of(db: Db) -> Audit {
 
 impl World {
     async fn new() -> Self {
+        crate::personal::testing::keep();
         let database = Database::fresh().await;
         let org = new_org(&mut database.owner().await).await;
         let audit = audit_of(database.db()).await;

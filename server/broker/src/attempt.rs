@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use ralex_budgets::{Extended, Extension, Taken};
+use ralex_budgets::{Claim, Extension, Taken};
 use ralex_guardrails::Output;
 use ralex_kernel::{Code, Problem, Secret};
 use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
@@ -238,14 +238,14 @@ impl Broker {
             return false;
         }
         let (org, call, more) = (in_flight.org, in_flight.call, apart.clone());
-        let extension = Extension { org, call, amount, apart };
+        let extension = Extension { org, call, amount, apart, claim: Claim::Patient };
         let extending = Extending { extension, author: in_flight.author.clone() };
         match self.writer.extend(extending).await {
-            Extended::Held { held } => {
+            Ok(held) => {
                 in_flight.holds(held, &more);
                 true
             }
-            Extended::Refused { short } => {
+            Err(short) => {
                 let why = Why::budget(&in_flight.charges, short);
                 in_flight.pass_over(ready, cause, why, self.parts.clock.now());
                 false

@@ -11,13 +11,13 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ralex_api::catalog::ModelCapability;
 use ralex_audit::Author;
-use ralex_budgets::{Apart, Extended, Extension};
+use ralex_budgets::{Apart, Claim, Extension};
 use ralex_kernel::{CallId, Money, OrgId};
 use ralex_providers::{Inbound, Meter, Operation};
 
 use crate::in_flight::InFlight;
 use crate::ready::Ready;
-use crate::writer::{Extending, Writer};
+use crate::writer::{Extending, Further, Writer};
 
 /// Tokens of output that are held for at a time.
 const SLICE: u64 = 512;
@@ -64,7 +64,7 @@ struct Asked {
     tokens: u64,
     bound: Money,
     apart: Vec<Apart>,
-    answer: BoxFuture<'static, Extended>,
+    answer: BoxFuture<'static, Further>,
 }
 
 impl Slices {
@@ -83,21 +83,17 @@ impl Slices {
             let Some(asked) = &mut self.asked else { return };
             let Poll::Ready(extended) = asked.answer.poll_unpin(cx) else { return };
             let Some(asked) = self.asked.take() else { return };
-            match extended {
-                Extended::Held { held } => {
-                    in_flight.holds(held, &asked.apart);
-                    if let Some(attempt) = in_flight.attempts.get_mut(attempt) {
-                        attempt.bound = asked.bound;
-                    }
-                    self.held = asked.tokens;
-                    self.let_go_on();
-                }
-                Extended::Refused { .. } => {
-                    metrics::counter!("ralex_streams_cut_total").increment(1);
-                    self.meter.allowance().close();
-                    return;
-                }
+            let Ok(held) = extended else {
+                metrics::counter!("ralex_streams_cut_total").increment(1);
+                self.meter.allowance().close();
+                return;
+            };
+            in_flight.holds(held, &asked.apart);
+            if let Some(attempt) = in_flight.attempts.get_mut(attempt) {
+                attempt.bound = asked.bound;
             }
+            self.held = asked.tokens;
+            self.let_go_on();
         }
     }
 
@@ -130,7 +126,8 @@ impl Slices {
             Apart { charge: charge.clone(), amount: if counts { amount } else { Money::ZERO } }
         });
         let apart: Vec<Apart> = apart.collect();
-        let extension = Extension { org: self.org, call: self.call, amount, apart: apart.clone() };
+        let (org, call, claim) = (self.org, self.call, Claim::Patient);
+        let extension = Extension { org, call, amount, apart: apart.clone(), claim };
         let extending = Extending { extension, author: self.author.clone() };
         let writer = self.writer.clone();
         let answer = async move { writer.extend(extending).await }.boxed();

@@ -19,8 +19,8 @@ mod waiting;
 use std::time::{Duration, Instant};
 
 use ralex_audit::{Author, CallOpened};
-use ralex_budgets::{Claim, Extended, Extension, Hold, Leases, OpenCall, Settlement};
-use ralex_kernel::{BudgetId, Code, NodeId, Problem};
+use ralex_budgets::{Claim, Extension, Hold, Leases, OpenCall, Settlement};
+use ralex_kernel::{BudgetId, Code, Money, NodeId, Problem};
 use ralex_store::Db;
 use tokio::sync::{mpsc, oneshot};
 
@@ -164,7 +164,9 @@ pub(crate) struct Extending {
 type Opened = Result<(), Unrecorded>;
 /// With the instant until which it may wait for others.
 type OpenQueue = (Box<Opening>, Instant, oneshot::Sender<Opened>);
-type ExtendQueue = (Extending, oneshot::Sender<Extended>);
+type ExtendQueue = (Extending, oneshot::Sender<Further>);
+/// All that an open call holds now; else the budget that has not enough left for more, if it is that.
+pub(crate) type Further = Result<Money, Option<BudgetId>>;
 
 /// The handle that calls write through.
 #[derive(Clone)]
@@ -204,7 +206,12 @@ impl Writer {
         let place = self.opens.try_reserve().map_err(|_| overloaded())?;
         let covered = opening.overlaps && opening.refused.is_none();
         let promised = covered && self.leases.promise(&opening.hold);
-        opening.hold.claim = if promised { Claim::Promised } else { Claim::Patient };
+        opening.hold.claim = match opening.otherwise {
+            _ if promised => Claim::Promised,
+            // Less of it may fit at once, and the rest has time until it is needed.
+            Otherwise::Shorter => Claim::Firm,
+            Otherwise::Refused | Otherwise::Elsewhere => Claim::Patient,
+        };
         let (reply, mut recording) = Recording::new(promised);
         let until = if promised {
             let model = opening.row.model_id;
@@ -228,12 +235,12 @@ impl Writer {
 
     /// Holds more for an open call; returns when that is durable. Refused also where it could not
     /// be recorded: the call then keeps what it holds, or holds more than it needs until it ends.
-    pub async fn extend(&self, extending: Extending) -> Extended {
+    pub async fn extend(&self, extending: Extending) -> Further {
         let (reply, answer) = oneshot::channel();
         if self.extends.send((extending, reply)).is_err() {
-            return Extended::Refused { short: None };
+            return Err(None);
         }
-        answer.await.unwrap_or(Extended::Refused { short: None })
+        answer.await.unwrap_or(Err(None))
     }
 
     /// Hands over the end of a call, which is written for sure and soon.

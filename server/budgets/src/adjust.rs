@@ -74,7 +74,7 @@ impl Budgets {
             .or_problem([("budget_adjustment_once", already)])?;
         sql::ledger::write(&mut tx, &ledger).await.map_err(problem)?;
         if amount.is_positive() {
-            recall(&mut tx, key).await.map_err(problem)?;
+            recall(&mut tx, &[key]).await.map_err(problem)?;
         }
         let note = note.to_owned();
         let event =

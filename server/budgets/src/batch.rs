@@ -14,9 +14,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::charge::PeriodKey;
-use crate::hold::{Extended, Extension, Hold, HoldOutcome};
+use crate::hold::{Claim, Extended, Extension, Hold, HoldOutcome};
 use crate::lease::Leasing;
-use crate::ledger::{Effect, Ledger};
+use crate::ledger::{Effect, Ledger, Short};
 use crate::part;
 use crate::settle::{Counted, Crossing, SettleOutcome, Settlement};
 use crate::sql;
@@ -149,15 +149,23 @@ fn short_of(holds: &[Hold], held: &[HoldOutcome]) -> HashSet<PeriodKey> {
 
 /// Only a call that is still open is extended: what has ended is paid and holds nothing.
 fn extend(ledger: &mut Ledger, calls: &mut Calls, extension: &Extension) -> Extended {
-    let refused = Extended::Refused { short: None };
     let call = calls.get_mut(&(extension.org, extension.call));
-    let Some(call) = call.filter(|call| call.state == "open") else { return refused };
+    let Some(call) = call.filter(|call| call.state == "open") else {
+        return Extended::Refused { short: None };
+    };
     let Some(held) = call.held.checked_add(extension.amount.max(Money::ZERO)) else {
-        return refused;
+        return Extended::Refused { short: None };
     };
     let more = call.more(extension);
-    if let Err(short) = ledger.extend(extension.org, &more) {
-        return Extended::Refused { short: Some(short.budget) };
+    match ledger.extend(extension.org, &more) {
+        Ok(()) => {}
+        Err(Short::InHand(keys)) if extension.claim == Claim::Patient => {
+            return Extended::Later(keys);
+        }
+        Err(Short::InHand(keys)) => {
+            return Extended::Refused { short: keys.first().map(|key| key.budget) };
+        }
+        Err(Short::Of(on)) => return Extended::Refused { short: Some(on.budget) },
     }
     // The same call may stand in one batch twice.
     call.take(held, extension, &more);

@@ -169,7 +169,7 @@ impl Budgets {
     ) -> Result<Changed, Problem> {
         tx.rollback().await.map_err(problem)?;
         let mut tx = self.db.tenant(key.org).await?;
-        recall(&mut tx, key).await.map_err(problem)?;
+        recall(&mut tx, &[key]).await.map_err(problem)?;
         tx.commit().await.map_err(problem)?;
         Ok(Changed::InTheWay(in_the_way))
     }

@@ -1,10 +1,11 @@
 //! Calls as people read them: in pages, and each with its whole story.
 
+use chrono::{DateTime, Utc};
 use ralex_access::Scope;
 use ralex_api::page::{Page, PageQuery};
 use ralex_api::usage::{Call, CallDetail, CallState, CallsQuery};
 use ralex_kernel::{CallId, Code, Problem};
-use ralex_store::problem;
+use ralex_store::{calls_from, problem};
 
 use crate::sql::history as sql;
 use crate::{Budgets, story};
@@ -20,6 +21,7 @@ impl Budgets {
             model: query.model.as_deref(),
             state: query.state.map(CallState::as_str),
             team: query.team.as_deref(),
+            tag: query.tag.as_deref(),
             at_most: page.size() + 1,
         };
         let mut tx = self.db.tenant(scope.org()).await?;
@@ -37,11 +39,15 @@ impl Budgets {
             model: None,
             state: None,
             team: None,
+            tag: None,
             at_most: 1,
         };
         let mut tx = self.db.tenant(scope.org()).await?;
         let listed = sql::calls(&mut tx, scope.org(), filter).await.map_err(problem)?;
-        let listed = listed.into_iter().next().ok_or_else(|| Problem::not_found("call"))?;
+        let Some(listed) = listed.into_iter().next() else {
+            let all_from = calls_from(&mut tx, scope.org()).await.map_err(problem)?;
+            return Err(missing(id, all_from));
+        };
         let story = sql::story(&mut tx, scope.org(), id).await.map_err(problem)?;
         let tries = sql::tries(&mut tx, scope.org(), id).await.map_err(problem)?;
         Ok(story::detail(call(listed)?, story, tries))
@@ -52,6 +58,22 @@ impl Budgets {
         let mut tx = self.db.tenant(scope.org()).await?;
         let open = sql::open(&mut tx, scope.org(), scope.path()).await.map_err(problem)?;
         Ok(count(open))
+    }
+}
+
+/// An id tells when its call began, so one whose record was pruned is not taken for one that never was.
+fn missing(id: CallId, all_from: Option<DateTime<Utc>>) -> Problem {
+    let began = id.uuid().get_timestamp().and_then(|at| {
+        let (seconds, nanos) = at.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+    });
+    match (began, all_from) {
+        (Some(began), Some(all_from)) if began < all_from => {
+            let from = all_from.format("%Y-%m-%d %H:%M:%S UTC");
+            let detail = format!("Records of calls that began before {from} were pruned.");
+            Problem::new(Code::NotFound, detail)
+        }
+        _ => Problem::not_found("call"),
     }
 }
 

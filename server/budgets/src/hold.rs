@@ -52,6 +52,8 @@ pub struct Extension {
     /// Every budget of one model or provider that the call may count on, with what it needs beyond
     /// what it holds there: nothing where the next try goes elsewhere.
     pub apart: Vec<Apart>,
+    /// What becomes of it where it does not fit. Nothing was promised of it.
+    pub claim: Claim,
 }
 
 /// More to hold on one budget.
@@ -62,12 +64,14 @@ pub struct Apart {
 }
 
 /// How an extension ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extended {
     /// Held beside what was; `held` is the sum.
     Held { held: Money },
     /// A budget has not enough left, or the call has ended; what was held stays as it is.
     Refused { short: Option<BudgetId> },
+    /// It would fit if nodes gave back what they have in hand of these periods.
+    Later(Vec<PeriodKey>),
 }
 
 /// How a hold ended.
@@ -80,8 +84,8 @@ pub enum HoldOutcome {
     Beyond { periods: Vec<HeldPeriod> },
     /// One budget has not enough left; nothing is held anywhere.
     Refused(Refusal),
-    /// It would fit if nodes gave back what they have in hand of this period.
-    Later(PeriodKey),
+    /// It would fit if nodes gave back what they have in hand of these periods.
+    Later(Vec<PeriodKey>),
 }
 
 /// Why a call does not fit.

@@ -113,7 +113,7 @@ impl Budgets {
         let ended = ended.ok_or_else(|| Problem::not_found("increase"))?;
         sql::increase::stop(&mut tx, key).await.map_err(problem)?;
         for key in sql::increase::wind_down(&mut tx, Some(key)).await.map_err(problem)? {
-            recall(&mut tx, key).await.map_err(problem)?;
+            recall(&mut tx, &[key]).await.map_err(problem)?;
         }
         ralex_audit::record(&mut tx, scope.author(), ended.event()).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
@@ -128,7 +128,7 @@ pub(crate) async fn sweep(db: &Db) -> Result<(), Error> {
     let entries = ended.iter().map(|one| Entry::new(Author::system(one.org), one.event()));
     ralex_audit::record_all(&mut tx, entries.collect()).await?;
     for key in sql::increase::wind_down(&mut tx, None).await? {
-        recall(&mut tx, key).await?;
+        recall(&mut tx, &[key]).await?;
     }
     tx.commit().await?;
     Ok(())

@@ -24,13 +24,16 @@ use crate::charge::PeriodKey;
 use crate::hold::{Claim, Hold};
 
 /// How long after it said so a node believes that it lives; others believe it for twice as long.
-const ALIVE: Duration = Duration::from_secs(15);
+pub(crate) const ALIVE: Duration = Duration::from_secs(15);
 /// How long nothing is leased of a period that somebody was short of.
 const COLD: Duration = Duration::from_secs(5);
 /// How many times what is on its way is kept in hand.
 const SPARE: i64 = 4;
 /// A lease is at most this part of what is left.
 pub(crate) const PART: i64 = 8;
+/// And all leases together, also those of nodes that have died and are not missed yet, are at most
+/// this part of it when one is taken, so that no number of deaths withholds the rest from others.
+pub(crate) const TOGETHER: i64 = 4;
 /// Periods that a node has leases of at most.
 const MOST: usize = 65_536;
 
@@ -238,6 +241,16 @@ impl Leases {
         if due {
             self.0.due.notify_one();
         }
+    }
+
+    /// What others asked for may not have been heard for a while.
+    pub fn recall_all(&self) {
+        let mut state = self.0.state.lock();
+        for hand in state.hands.values_mut() {
+            hand.due |= hand.free.is_positive();
+        }
+        drop(state);
+        self.0.due.notify_one();
     }
 
     /// Gives back what has not been used since the last look, and makes the rest as large as is

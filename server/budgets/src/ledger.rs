@@ -12,7 +12,7 @@ use ralex_kernel::{BudgetId, Money, OrgId};
 
 use crate::charge::{Charge, HeldPeriod, PeriodKey};
 use crate::hold::{Claim, Hold, HoldOutcome, Refusal};
-use crate::lease::{Give, PART};
+use crate::lease::{Give, PART, TOGETHER};
 use crate::settle::{Crossing, Overrun};
 
 const THRESHOLDS: [u32; 3] = [50, 80, 100];
@@ -69,6 +69,15 @@ pub(crate) struct Part {
     pub on: HeldPeriod,
     pub before: Money,
     pub cost: Money,
+}
+
+/// Why a call under way gets no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Short {
+    /// The first of its periods that has no room.
+    Of(HeldPeriod),
+    /// There would be room if nodes gave back what they have in hand of these.
+    InHand(Vec<PeriodKey>),
 }
 
 /// What a cost did to one budget.
@@ -168,12 +177,15 @@ impl Ledger {
         if hold.claim == Claim::Promised {
             return self.keep(hold);
         }
-        if let Some(charge) = self.short(hold, Row::could_have_room_for) {
+        let gone = self.short(hold, Row::could_have_room_for).next();
+        if let Some(charge) = gone {
             return HoldOutcome::Refused(self.refuse(hold, charge));
         }
-        if let Some(charge) = self.short(hold, Row::has_room_for) {
+        let short: Vec<_> = self.short(hold, Row::has_room_for).collect();
+        if let Some(charge) = short.first() {
             if hold.claim == Claim::Patient {
-                return HoldOutcome::Later(charge.key(hold.org));
+                let keys = short.iter().map(|charge| charge.key(hold.org));
+                return HoldOutcome::Later(keys.collect());
             }
             return HoldOutcome::Refused(self.refuse(hold, charge));
         }
@@ -187,9 +199,13 @@ impl Ledger {
         HoldOutcome::Held { periods }
     }
 
-    /// The first charge without room.
-    fn short<'a>(&self, hold: &'a Hold, room: impl Fn(&Row, Money) -> bool) -> Option<&'a Charge> {
-        hold.charges.iter().find(|charge| {
+    /// The charges without room.
+    fn short<'a>(
+        &self,
+        hold: &'a Hold,
+        room: impl Fn(&Row, Money) -> bool,
+    ) -> impl Iterator<Item = &'a Charge> {
+        hold.charges.iter().filter(move |charge| {
             let row = self.rows.get(&charge.key(hold.org));
             row.is_some_and(|(row, _)| !room(row, hold.amount))
         })
@@ -198,9 +214,8 @@ impl Ledger {
     /// Holds what was promised, out of the leases where they are still there.
     fn keep(&mut self, hold: &Hold) -> HoldOutcome {
         let amount = hold.amount.max(Money::ZERO);
-        let beyond =
-            self.short(hold, |row, amount| row.lease >= amount || row.has_room_for(amount));
-        let beyond = beyond.is_some();
+        let covers = |row: &Row, amount| row.lease >= amount || row.has_room_for(amount);
+        let beyond = self.short(hold, covers).next().is_some();
         let mut periods = Vec::with_capacity(hold.charges.len());
         for charge in &hold.charges {
             let Some(row) = self.change(charge.key(hold.org)) else { continue };
@@ -221,13 +236,21 @@ impl Ledger {
     /// row is of a budget deleted meanwhile.
     ///
     /// # Errors
-    /// The first that has no room.
-    pub fn extend(&mut self, org: OrgId, more: &[(HeldPeriod, Money)]) -> Result<(), HeldPeriod> {
-        let short = more.iter().find(|(on, amount)| {
-            self.rows.get(&on.key(org)).is_some_and(|(row, _)| !row.has_room_for(*amount))
-        });
-        if let Some((short, _)) = short {
-            return Err(*short);
+    /// What has no room.
+    pub fn extend(&mut self, org: OrgId, more: &[(HeldPeriod, Money)]) -> Result<(), Short> {
+        let short = |room: fn(&Row, Money) -> bool| {
+            let rows = &self.rows;
+            let short = more.iter().filter(move |(on, amount)| {
+                rows.get(&on.key(org)).is_some_and(|(row, _)| !room(row, *amount))
+            });
+            short.map(|(on, _)| *on)
+        };
+        if let Some(on) = short(Row::could_have_room_for).next() {
+            return Err(Short::Of(on));
+        }
+        let in_hand: Vec<_> = short(Row::has_room_for).map(|on| on.key(org)).collect();
+        if !in_hand.is_empty() {
+            return Err(Short::InHand(in_hand));
         }
         for (on, amount) in more.iter().filter(|(_, amount)| amount.is_positive()) {
             if let Some(row) = self.change(on.key(org)) {
@@ -315,10 +338,14 @@ impl Row {
         !self.hard || !amount.is_positive() || after <= self.limit
     }
 
+    /// A part of what is left and in nobody's hands; nothing where nodes have their share already,
+    /// be they dead or alive.
     fn left_to_lease(&self) -> Money {
-        let taken = [self.overrun, self.held, self.leased];
-        let taken = taken.into_iter().fold(self.spent, Money::saturating_add);
-        Money::nanos(self.limit.saturating_sub(taken).as_nanos() / PART)
+        let taken = self.spent.saturating_add(self.overrun).saturating_add(self.held);
+        let left = self.limit.saturating_sub(taken).max(Money::ZERO);
+        let free = (left - self.leased).max(Money::ZERO);
+        let share = Money::nanos(left.as_nanos() / TOGETHER) - self.leased;
+        Money::nanos(free.as_nanos() / PART).min(share).max(Money::ZERO)
     }
 
     fn release(&mut self, held: Money) {

@@ -55,7 +55,7 @@ pub use lease::{Leases, Leasing};
 pub use left::Left;
 pub use lost::give_back;
 pub use rate::{Demand, Limit, Rates, Shortage, Standing, Taken};
-pub use recall::recall;
+pub use recall::{in_living_hands, recall};
 pub use settle::{
     Answerer, Attempt, Cached, Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement,
     Tokens, Told,

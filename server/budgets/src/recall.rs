@@ -1,5 +1,6 @@
 //! Asking other nodes for what they have in hand of a period that somebody is short of.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,14 +9,24 @@ use ralex_store::{Db, Feed, Hint};
 use sqlx::PgConnection;
 
 use crate::charge::PeriodKey;
-use crate::lease::Leases;
+use crate::lease::{ALIVE, Leases};
 use crate::sql;
 
 pub(crate) const CHANNEL: &str = "ralex_lease";
 
 /// Asks all nodes, this one included, when the transaction is committed.
-pub async fn recall(conn: &mut PgConnection, key: PeriodKey) -> Result<(), sqlx::Error> {
-    sql::lease::recall(conn, key).await
+pub async fn recall(conn: &mut PgConnection, keys: &[PeriodKey]) -> Result<(), sqlx::Error> {
+    if keys.is_empty() { Ok(()) } else { sql::lease::recall(conn, keys).await }
+}
+
+/// Which of these periods some node has in hand that may be there to give it back. One that has not
+/// said so for as long as nodes believe it of themselves will not.
+pub async fn in_living_hands(
+    conn: &mut PgConnection,
+    keys: &[PeriodKey],
+) -> Result<HashSet<PeriodKey>, sqlx::Error> {
+    let keys = sql::lease::in_living_hands(conn, keys, ALIVE.as_secs_f64()).await?;
+    Ok(keys.into_iter().collect())
 }
 
 impl Leases {
@@ -29,7 +40,7 @@ impl Leases {
                         self.recall(key);
                     }
                 }
-                Hint::Connected => {}
+                Hint::Connected => self.recall_all(),
             }
         }
     }

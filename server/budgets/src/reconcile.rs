@@ -16,7 +16,7 @@ use ralex_api::adjustments::{
 };
 use ralex_audit::{AdjustmentEvent, Entry, Event};
 use ralex_kernel::{AdjustmentId, BudgetId, Money, OrgId, Problem, ScopePath};
-use ralex_store::{Tenant, problem};
+use ralex_store::{Tenant, calls_from, problem};
 use sha2::{Digest, Sha256};
 
 use crate::Budgets;
@@ -129,6 +129,12 @@ async fn report(
         return Err(Problem::field("export", "tells of no day"));
     };
     let span = (start_of(*first), end_of(*last));
+    let all_from = calls_from(tx, org).await.map_err(problem)?;
+    if let Some(all_from) = all_from.filter(|all_from| span.0 < *all_from) {
+        let from = all_from.format("%Y-%m-%d %H:%M UTC");
+        let rule = format!("tells of {first}, but records of calls before {from} were pruned");
+        return Err(Problem::field("export", rule));
+    }
     let mut recorded = sql::reconcile::recorded(tx, org, provider, span).await.map_err(problem)?;
     recorded.retain(|row| export.days.contains(&row.day));
     let adjusted = sql::reconcile::adjusted(tx, org, provider, &days).await.map_err(problem)?;
@@ -217,7 +223,7 @@ async fn apply(
             }
             if amount.is_positive() {
                 // What nodes have in hand may be more than is left now.
-                recall(tx, key).await.map_err(problem)?;
+                recall(tx, &[key]).await.map_err(problem)?;
             }
             let new = New {
                 id: AdjustmentId::generate(),

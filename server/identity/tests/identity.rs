@@ -31,6 +31,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        ralex_audit::personal::testing::keep();
         let database = Database::fresh().await;
         let now = Arc::new(Mutex::new(Utc::now()));
         let clock = Clock::from_fn({

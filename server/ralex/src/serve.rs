@@ -408,7 +408,9 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let pepper = base.vault.internal_key("token-digest").await?;
     let (access, clock) = (Arc::clone(&base.access), base.clock.clone());
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper)?;
-    let retention = Retention::new(db.clone(), Arc::clone(&access), base.audit.clone())?;
+    let (audit, routing) = (base.audit.clone(), base.routing.clone());
+    let archive = settings.audit_archive.clone();
+    let retention = Retention::new(db.clone(), Arc::clone(&access), audit, routing, archive)?;
     let (rates, lending) = Rates::start(db, Arc::clone(&access), base.node);
     let (broker, writer) = base.broker(settings, db, &rates)?;
     base.routing.breakers().configure(settings.breakers);

@@ -45,6 +45,7 @@ pub struct Settings {
     pub seal_key: Option<Secret>,
     pub egress_allow: Vec<IpNet>,
     pub audit_witnesses: Vec<Witness>,
+    pub audit_archive: Option<PathBuf>,
     pub policies: Option<PathBuf>,
     pub simulated: bool,
     pub default_max_output: u64,
@@ -219,6 +220,7 @@ impl Given {
             seal_key: self.parse("seal_key", None, |text| Ok(Some(Secret::new(text.to_owned())))),
             egress_allow: self.parse("egress_allow", Vec::new(), networks),
             audit_witnesses: self.parse("audit_witnesses", Vec::new(), witnesses),
+            audit_archive: self.parse("audit_archive", None, |text| folder(text).map(Some)),
             policies: self.parse("policies", None, |text| folder(text).map(Some)),
             simulated: self.parse("simulated", true, truth),
             default_max_output: self

@@ -11,8 +11,8 @@ use ralex_kernel::{AuditRequestId, Caller, Code, HoldId, OrgId, Problem, ScopePa
 use ralex_store::problem;
 use sqlx::PgConnection;
 
-use crate::Retention;
 use crate::sql::{self, New, Stored};
+use crate::{Retention, records};
 
 const LONGEST_REASON: usize = 500;
 /// So many wait at most.
@@ -34,8 +34,10 @@ impl Retention {
         let mut tx = self.0.db.tenant(org).await?;
         let days = sql::days(&mut tx, org).await.map_err(problem)?;
         let holds = sql::holds(&mut tx, org).await.map_err(problem)?;
-        let requests = sql::requests(&mut tx, org, None).await.map_err(problem)?;
+        let mut requests = sql::requests(&mut tx, org, None).await.map_err(problem)?;
+        let records = sql::pruned_calls(&mut tx, org).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
+        self.name(org, &mut requests).await?;
         let classes = self.0.classes.iter().map(|class| RetentionClass {
             class: class.name.clone(),
             label: class.label.clone(),
@@ -44,11 +46,15 @@ impl Retention {
             actions: class.actions.clone(),
         });
         Ok(AuditRetention {
-            classes: classes.collect(),
+            classes: classes
+                .chain([self.0.records.shown(days.get(records::CLASS).copied())])
+                .collect(),
             holds,
             requests: requests.into_iter().map(|it| shown(it, may)).collect::<Result<_, _>>()?,
             pruned: self.0.audit.pruned_count(org).await?,
             prunable_below: self.0.audit.prunable_below(org).await?,
+            archive: self.archive_status(org).await?,
+            records,
         })
     }
 
@@ -57,6 +63,12 @@ impl Retention {
         let (org, person) = (scope.org(), person(scope.caller())?);
         let reason = said(&new.reason)?;
         self.check(&new)?;
+        let subject = match new.kind {
+            AuditRequestKind::Erasure => {
+                Some(self.erasable(org, new.person.as_deref(), &reason).await?)
+            }
+            AuditRequestKind::Retention | AuditRequestKind::Hold | AuditRequestKind::Lift => None,
+        };
         let id = AuditRequestId::generate();
         let row = New {
             id,
@@ -64,6 +76,7 @@ impl Retention {
             class: new.class.as_deref(),
             days: new.days.and_then(|days| i32::try_from(days).ok()),
             hold: new.hold,
+            subject,
             reason: &reason,
             asked_by: person,
             expires_at: Utc::now() + TimeDelta::days(DAYS_TO_DECIDE),
@@ -80,7 +93,7 @@ impl Retention {
             }
         }
         sql::ask(&mut tx, org, &row).await.map_err(problem)?;
-        let what = what(new.kind, new.class, new.days, new.hold)?;
+        let what = what(new.kind, new.class, new.days, new.hold, subject)?;
         let event = LogEvent::Asked { request: id, what, reason: reason.clone() };
         record(&mut tx, scope.author(), Event::Log(event)).await.map_err(problem)?;
         let asked = shown(one(&mut tx, org, id).await?, Some(person))?;
@@ -103,17 +116,16 @@ impl Retention {
         hold_still(&mut tx, org).await.map_err(problem)?;
         let stored = one(&mut tx, org, id).await?;
         let state = match verdict {
-            Verdict::Approve if stored.asked_by == person => {
-                let detail = "Nobody approves what they asked for themselves. Ask someone else \
-                              who may.";
-                return Err(Problem::new(Code::Forbidden, detail));
+            Verdict::Approve if stored.asked_by == person => return Err(own_request()),
+            Verdict::Approve if stored.subject.is_some() => {
+                tx.rollback().await.map_err(problem)?;
+                return self.erase(scope, id, person, reason).await;
             }
             Verdict::Approve => "approved",
             Verdict::Deny => "denied",
         };
         if !sql::decide(&mut tx, org, id, person, state).await.map_err(problem)? {
-            let detail = "It is decided already, or nobody decided in time.";
-            return Err(Problem::new(Code::Conflict, detail));
+            return Err(decided_already());
         }
         let event = match verdict {
             Verdict::Deny => LogEvent::Denied { request: id, reason },
@@ -137,7 +149,7 @@ impl Retention {
         stored: &Stored,
     ) -> Result<Retained, Problem> {
         let days = stored.days.and_then(|days| u32::try_from(days).ok());
-        match what(kind(&stored.kind)?, stored.class.clone(), days, stored.hold)? {
+        match what(kind(&stored.kind)?, stored.class.clone(), days, stored.hold, stored.subject)? {
             Retained::Retention { class, days } => {
                 sql::set_days(conn, org, &class, stored.days).await.map_err(problem)?;
                 Ok(Retained::Retention { class, days })
@@ -153,6 +165,8 @@ impl Retention {
                 }
                 Ok(Retained::Lift { hold })
             }
+            // That has a transaction of its own.
+            Retained::Erasure { .. } => Err(unknown()),
         }
     }
 
@@ -161,24 +175,30 @@ impl Retention {
         if new.kind != AuditRequestKind::Lift && new.hold.is_some() {
             return Err(of_another("hold"));
         }
+        if new.kind != AuditRequestKind::Erasure && new.person.is_some() {
+            return Err(of_another("person"));
+        }
         match new.kind {
             AuditRequestKind::Lift if new.hold.is_none() => {
                 return Err(Problem::field("hold", "is needed"));
             }
-            AuditRequestKind::Hold | AuditRequestKind::Lift => {
+            AuditRequestKind::Hold | AuditRequestKind::Lift | AuditRequestKind::Erasure => {
                 let field = new.class.as_ref().map(|_| "class").or(new.days.map(|_| "days"));
                 return field.map_or(Ok(()), |field| Err(of_another(field)));
             }
             AuditRequestKind::Retention => {}
         }
-        let named = self.0.classes.iter().find(|class| Some(&class.name) == new.class.as_ref());
-        let Some(class) = named else {
-            let names: Vec<&str> = self.0.classes.iter().map(|it| it.name.as_str()).collect();
+        let least = self.0.classes.iter().map(|class| (class.name.as_str(), class.minimum_days));
+        let least: Vec<(&str, u32)> =
+            least.chain([(records::CLASS, self.0.records.minimum_days)]).collect();
+        let named = least.iter().find(|(name, _)| Some(*name) == new.class.as_deref());
+        let Some((_, minimum)) = named.copied() else {
+            let names: Vec<&str> = least.iter().map(|(name, _)| *name).collect();
             return Err(Problem::field("class", format!("must be one of {}", names.join(", "))));
         };
         match new.days {
-            Some(days) if !(class.minimum_days..=36_500).contains(&days) => {
-                let rule = format!("must be between {} and 36500", class.minimum_days);
+            Some(days) if !(minimum..=36_500).contains(&days) => {
+                let rule = format!("must be between {minimum} and 36500");
                 Err(Problem::field("days", rule))
             }
             Some(_) | None => Ok(()),
@@ -194,9 +214,22 @@ impl Retention {
     }
 }
 
-async fn one(conn: &mut PgConnection, org: OrgId, id: AuditRequestId) -> Result<Stored, Problem> {
+pub(crate) async fn one(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: AuditRequestId,
+) -> Result<Stored, Problem> {
     let found = sql::requests(conn, org, Some(id)).await.map_err(problem)?;
     found.into_iter().next().ok_or_else(|| Problem::not_found("request"))
+}
+
+pub(crate) fn own_request() -> Problem {
+    let detail = "Nobody approves what they asked for themselves. Ask someone else who may.";
+    Problem::new(Code::Forbidden, detail)
+}
+
+pub(crate) fn decided_already() -> Problem {
+    Problem::new(Code::Conflict, "It is decided already, or nobody decided in time.")
 }
 
 fn person(caller: &Caller) -> Result<UserId, Problem> {
@@ -228,6 +261,7 @@ fn what(
     class: Option<String>,
     days: Option<u32>,
     hold: Option<HoldId>,
+    subject: Option<UserId>,
 ) -> Result<Retained, Problem> {
     match kind {
         AuditRequestKind::Retention => {
@@ -235,15 +269,21 @@ fn what(
         }
         AuditRequestKind::Hold => Ok(Retained::Hold { hold: None }),
         AuditRequestKind::Lift => hold.map(|hold| Retained::Lift { hold }).ok_or_else(unknown),
+        AuditRequestKind::Erasure => {
+            subject.map(|person| Retained::Erasure { person }).ok_or_else(unknown)
+        }
     }
 }
 
-fn shown(stored: Stored, reader: Option<UserId>) -> Result<AuditRequest, Problem> {
+pub(crate) fn shown(stored: Stored, reader: Option<UserId>) -> Result<AuditRequest, Problem> {
     let state = match AuditRequestState::named(&stored.state).ok_or_else(unknown)? {
         AuditRequestState::Pending if stored.expires_at <= Utc::now() => AuditRequestState::Expired,
         state => state,
     };
     let pending = state == AuditRequestState::Pending;
+    // Once it is decided, only their id is shown.
+    let known = stored.person.filter(|_| pending);
+    let person = stored.subject.map(|id| known.unwrap_or_else(|| format!("user:{id}")));
     Ok(AuditRequest {
         id: stored.id,
         kind: kind(&stored.kind)?,
@@ -251,6 +291,7 @@ fn shown(stored: Stored, reader: Option<UserId>) -> Result<AuditRequest, Problem
         class: stored.class,
         days: stored.days.and_then(|days| u32::try_from(days).ok()),
         hold: stored.hold,
+        person,
         reason: stored.reason,
         may_approve: pending && reader.is_some_and(|reader| reader != stored.asked_by),
         asked_by: stored.asker.unwrap_or_else(|| stored.asked_by.to_string()),

@@ -3,10 +3,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use ralex_api::retention::AuditPruned;
 use ralex_kernel::{Code, OrgId, Problem};
 use ralex_store::problem;
+use sqlx::PgConnection;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -14,6 +15,8 @@ use crate::{Retention, class, sql};
 
 /// How often is looked what may go; nothing waits for it.
 const PACE: Duration = Duration::from_hours(1);
+/// Each archive is the whole log, so where there is one, pruning by itself takes more at a time.
+const ARCHIVE_PACE: TimeDelta = TimeDelta::days(1);
 
 impl Retention {
     /// Prunes what every organisation's retention lets go, until `shutdown`. Nodes that do it at
@@ -42,36 +45,62 @@ impl Retention {
         let orgs = sql::orgs(&mut tx).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         for org in orgs {
-            match self.prune(org).await {
-                Ok(_) => {}
-                Err(held) if held.code == Code::Conflict => {
-                    info!(org.id = %org, "the audit log of org {org} is not pruned: {}", held.detail);
-                }
-                Err(problem) => {
-                    warn!(org.id = %org, "the audit log of org {org} cannot be pruned: {}", problem.detail);
+            let log = self.prune_log_in_time(org).await;
+            let records = self.prune_records(org).await.map(|_| ());
+            for (what, done) in [("the audit log", log), ("calls", records)] {
+                match done {
+                    Ok(()) => {}
+                    Err(held) if held.code == Code::Conflict => {
+                        info!(org.id = %org, "{what} of org {org}: not pruned: {}", held.detail);
+                    }
+                    Err(problem) => {
+                        warn!(org.id = %org, "{what} of org {org}: cannot be pruned: {}", problem.detail);
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    async fn prune_log_in_time(&self, org: OrgId) -> Result<(), Problem> {
+        let archived = self.archive_status(org).await?;
+        let lately = archived.at.is_some_and(|at| Utc::now() - at < ARCHIVE_PACE);
+        if archived.configured && lately {
+            return Ok(());
+        }
+        self.prune_log(org).await.map(|_| ())
+    }
+
     /// Takes away what the organisation's retention lets go.
     pub async fn prune(&self, org: OrgId) -> Result<AuditPruned, Problem> {
+        let pruned = self.prune_log(org).await?;
+        Ok(AuditPruned { records: self.prune_records(org).await?, ..pruned })
+    }
+
+    async fn prune_log(&self, org: OrgId) -> Result<AuditPruned, Problem> {
         let mut tx = self.0.db.tenant(org).await?;
         let days = sql::days(&mut tx, org).await.map_err(problem)?;
-        let holds = sql::holds(&mut tx, org).await.map_err(problem)?;
+        not_held(&mut tx, org).await?;
         tx.rollback().await.map_err(problem)?;
-        if let Some(hold) = holds.first() {
-            let detail = format!("The log is held, so nothing is pruned: {}", hold.reason);
-            return Err(Problem::new(Code::Conflict, detail));
-        }
         let rules = class::rules(&self.0.classes, &days, Utc::now());
-        let pruned = self.0.audit.prune(org, &rules).await?;
+        let archive = self.archive(org, &rules).await?;
+        let pruned = self.0.audit.prune(org, &rules, archive.as_ref()).await?;
         metrics::counter!("ralex_audit_pruned_events_total").increment(pruned.count);
         Ok(AuditPruned {
             count: pruned.count,
             first_index: pruned.span.map(|span| span.0),
             last_index: pruned.span.map(|span| span.1),
+            archive: archive.filter(|_| pruned.count > 0).map(|archive| archive.name),
+            records: 0,
         })
     }
+}
+
+/// While anything is held, nothing goes.
+pub(crate) async fn not_held(conn: &mut PgConnection, org: OrgId) -> Result<(), Problem> {
+    let holds = sql::holds(conn, org).await.map_err(problem)?;
+    holds.first().map_or(Ok(()), |hold| {
+        let detail = format!("The log is held, so nothing is pruned: {}", hold.reason);
+        Err(Problem::new(Code::Conflict, detail))
+    })
 }

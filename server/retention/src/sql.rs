@@ -1,9 +1,11 @@
 //! The queries of retention.
 
+pub(crate) mod erase;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use ralex_api::retention::LegalHold;
+use ralex_api::retention::{LegalHold, PrunedRecords};
 use ralex_kernel::{AuditRequestId, HoldId, OrgId, UserId};
 use sqlx::PgConnection;
 
@@ -105,6 +107,8 @@ pub(crate) struct Stored {
     pub class: Option<String>,
     pub days: Option<i32>,
     pub hold: Option<HoldId>,
+    pub subject: Option<UserId>,
+    pub person: Option<String>,
     pub reason: String,
     pub asked_by: UserId,
     pub asker: Option<String>,
@@ -124,11 +128,12 @@ pub(crate) async fn requests(
     sqlx::query_as!(
         Stored,
         r#"select r.id as "id: AuditRequestId", r.kind, r.class, r.days, r.hold_id as "hold: HoldId",
-                  r.reason, r.asked_by as "asked_by: UserId", a.email as "asker?", r.asked_at,
+                  r.subject as "subject: UserId", s.email as "person?", r.reason, r.asked_by as "asked_by: UserId", a.email as "asker?", r.asked_at,
                   r.expires_at, r.state, d.email as "decider?", r.decided_at
            from audit_request r
            left join app_user a on a.id = r.asked_by
            left join app_user d on d.id = r.decided_by
+           left join app_user s on s.id = r.subject
            where r.org_id = $1 and ($2::uuid is null or r.id = $2)
            order by r.state = 'pending' and r.expires_at > now() desc, r.id desc limit 50"#,
         org as _,
@@ -145,6 +150,7 @@ pub(crate) struct New<'a> {
     pub class: Option<&'a str>,
     pub days: Option<i32>,
     pub hold: Option<HoldId>,
+    pub subject: Option<UserId>,
     pub reason: &'a str,
     pub asked_by: UserId,
     pub expires_at: DateTime<Utc>,
@@ -152,8 +158,9 @@ pub(crate) struct New<'a> {
 
 pub(crate) async fn ask(conn: &mut PgConnection, org: OrgId, new: &New<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into audit_request (org_id, id, kind, class, days, hold_id, reason, asked_by, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "insert into audit_request (org_id, id, kind, class, days, hold_id, reason, asked_by, expires_at,
+             subject)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         org as _,
         new.id as _,
         new.kind,
@@ -163,6 +170,7 @@ pub(crate) async fn ask(conn: &mut PgConnection, org: OrgId, new: &New<'_>) -> R
         new.reason,
         new.asked_by as _,
         new.expires_at,
+        new.subject as _,
     )
     .execute(conn)
     .await?;
@@ -199,4 +207,60 @@ pub(crate) async fn waiting(conn: &mut PgConnection, org: OrgId) -> Result<i64> 
     )
     .fetch_one(conn)
     .await
+}
+
+/// Calls that were pruned just now.
+pub(crate) struct PrunedCalls {
+    pub calls: i64,
+    pub first_at: Option<DateTime<Utc>>,
+    pub last_at: Option<DateTime<Utc>>,
+}
+
+/// Removes calls that began from `since` on and need not be kept any more, the oldest first.
+pub(crate) async fn prune_calls(
+    conn: &mut PgConnection,
+    org: OrgId,
+    at_least_days: i32,
+    since: DateTime<Utc>,
+    at_most: i32,
+) -> Result<PrunedCalls> {
+    sqlx::query_as!(
+        PrunedCalls,
+        r#"select calls as "calls!", first_at, last_at from call_prune($1, $2, $3, $4)"#,
+        org as _,
+        at_least_days,
+        since,
+        at_most,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// How many calls were pruned by now, and when the first began of which all are there.
+pub(crate) async fn pruned_calls(
+    conn: &mut PgConnection,
+    org: OrgId,
+) -> Result<Option<PrunedRecords>> {
+    let row = sqlx::query!("select calls, before from call_pruned where org_id = $1", org as _)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| PrunedRecords { count: row.calls.unsigned_abs(), before: row.before }))
+}
+
+/// The newest event of an action: when it was, and its detail.
+pub(crate) async fn newest_of(
+    conn: &mut PgConnection,
+    org: OrgId,
+    action: &str,
+) -> Result<Option<(DateTime<Utc>, serde_json::Value)>> {
+    let row = sqlx::query!(
+        r#"select occurred_at, convert_from(leaf, 'UTF8')::jsonb -> 'detail' as "detail!"
+           from audit_event where org_id = $1 and action = $2
+           order by id desc limit 1"#,
+        org as _,
+        action,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| (row.occurred_at, row.detail)))
 }

@@ -17,6 +17,7 @@ mod horizon;
 pub mod leader;
 pub mod migrate;
 pub mod postgres;
+mod pruned;
 pub mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -33,5 +34,6 @@ pub use horizon::{Horizon, horizon};
 pub use leader::{Leader, Leadership};
 pub use migrate::migrate;
 pub use postgres::{BuiltIn, StartError};
+pub use pruned::calls_from;
 pub use sweep::Sweeper;
 pub use transaction::{System, Tenant};

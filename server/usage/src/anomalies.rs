@@ -25,7 +25,7 @@ use serde::Deserialize;
 use crate::Usage;
 use crate::ask::{Ask, Only};
 use crate::range::{Range, hour};
-use crate::sql::sums::{Sums, sums};
+use crate::sql::hours::{Hour, Which, hours};
 
 const BUILT_IN: &str = include_str!("../../../policies/usage/anomalies.toml");
 const USUAL_DAYS: u32 = 7;
@@ -112,11 +112,13 @@ impl Usage {
             only: Only::within(scope),
         };
         // Only those with an hour that may be told are worth the look at weeks of history.
-        let lately = sums(&mut tx, &ask).await.map_err(problem)?;
-        ask.only.keys = Some(dear(&lately, rule.least()));
+        let dear = Which::Dear { least: rule.least() };
+        let lately = hours(&mut tx, &ask, dear).await.map_err(problem)?;
+        let mut keys: Vec<String> = lately.into_iter().map(|hour| hour.key).collect();
+        keys.dedup();
         ask.range = Range::between(earliest, to, now);
-        let found = sums(&mut tx, &ask).await.map_err(problem)?;
-        let mut told: Vec<(String, Found)> = by_key(found, query.group_by)
+        let found = hours(&mut tx, &ask, Which::Of { keys: &keys }).await.map_err(problem)?;
+        let mut told: Vec<(String, Found)> = by_key(found)
             .into_iter()
             .flat_map(|(key, hours)| {
                 find(&rule, &hours, from, to).into_iter().map(move |found| (key.clone(), found))
@@ -145,24 +147,10 @@ struct Found {
     threshold: Money,
 }
 
-/// Keys with an hour that cost more than `least`.
-fn dear(lately: &[Sums], least: Money) -> Vec<String> {
-    let dear = lately.iter().filter(|sums| sums.cost > least);
-    let mut keys: Vec<String> = dear.map(|sums| sums.key.clone()).collect();
-    keys.dedup();
-    keys
-}
-
-fn by_key(found: Vec<Sums>, by: GroupBy) -> BTreeMap<String, Hours> {
+fn by_key(found: Vec<Hour>) -> BTreeMap<String, Hours> {
     let mut keys: BTreeMap<String, Hours> = BTreeMap::new();
-    for sums in found {
-        // By tags, the row without one is of all calls.
-        if by == GroupBy::Tag && sums.key.is_empty() {
-            continue;
-        }
-        let Some(part) = sums.part else { continue };
-        let calls = u64::try_from(sums.calls).unwrap_or(0);
-        keys.entry(sums.key).or_default().insert(part, (sums.cost, calls));
+    for Hour { key, at, calls, cost } in found {
+        keys.entry(key).or_default().insert(at, (cost, u64::try_from(calls).unwrap_or(0)));
     }
     keys
 }

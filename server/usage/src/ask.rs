@@ -33,18 +33,17 @@ pub(crate) struct Only {
     pub model: Option<String>,
     pub task_type: Option<String>,
     pub tag: Option<String>,
-    /// Keys of the answer, where only these are wished.
-    pub keys: Option<Vec<String>>,
 }
 
 impl Ask {
     /// The smallest slice that tells apart all that is asked for.
     pub fn slices(&self) -> (&'static str, &'static str) {
-        match (self.tells_what(), self.tells_who()) {
-            (true, true) => ("all_day", "all_hour"),
-            (false, true) => ("who_day", "who_hour"),
-            (true, false) => ("what_day", "what_hour"),
-            (false, false) => ("time_day", "time_hour"),
+        match (self.tells_what(), self.tells_place(), self.tells_who()) {
+            (true, true, _) | (true, _, true) => ("all_day", "all_hour"),
+            (false, _, true) => ("who_day", "who_hour"),
+            (false, true, false) => ("place_day", "place_hour"),
+            (true, false, false) => ("what_day", "what_hour"),
+            (false, false, false) => ("time_day", "time_hour"),
         }
     }
 
@@ -64,15 +63,18 @@ impl Ask {
             || task_type.is_some()
     }
 
-    const fn tells_who(&self) -> bool {
-        let Only { within_team, within_project, team, project, user, token, .. } = &self.only;
-        matches!(self.by, GroupBy::Team | GroupBy::Project | GroupBy::User | GroupBy::Token)
+    const fn tells_place(&self) -> bool {
+        let Only { within_team, within_project, team, project, .. } = &self.only;
+        matches!(self.by, GroupBy::Team | GroupBy::Project)
             || within_team.is_some()
             || within_project.is_some()
             || team.is_some()
             || project.is_some()
-            || user.is_some()
-            || token.is_some()
+    }
+
+    const fn tells_who(&self) -> bool {
+        let Only { user, token, .. } = &self.only;
+        matches!(self.by, GroupBy::User | GroupBy::Token) || user.is_some() || token.is_some()
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::stream::{self, Stream};
 use ralex_access::Scope;
 use ralex_api::usage::{CallExportQuery, ExportedCall, GroupBy, UsageFormat, UsageQuery};
 use ralex_kernel::{OrgId, Problem};
-use ralex_store::problem;
+use ralex_store::{calls_from, problem};
 
 use crate::Usage;
 use crate::ask::{Ask, Only};
@@ -28,6 +28,8 @@ pub type Parts = Pin<Box<dyn Stream<Item = Result<Vec<u8>, Problem>> + Send>>;
 pub struct CallExport {
     /// How many there were when it began; what ends later is exported too.
     pub count: u64,
+    /// Where records of the range were pruned: those of calls that began from this moment on are there.
+    pub all_from: Option<DateTime<Utc>>,
     pub parts: Parts,
 }
 
@@ -54,10 +56,16 @@ impl Usage {
         query: &CallExportQuery,
     ) -> Result<CallExport, Problem> {
         let org = scope.org();
-        let range = Range::of(query.from, query.to, self.clock.now())?;
+        let now = self.clock.now();
+        let range = Range::of(query.from, query.to, now)?;
         let mut tx = self.db.tenant(org).await?;
         let only = Only::of(&mut tx, scope, &named(query)).await?;
-        let ask = Ask { org, range, by: GroupBy::Day, series: None, only };
+        let all_from = calls_from(&mut tx, org).await.map_err(problem)?;
+        let all_from = all_from.filter(|all_from| range.from < *all_from);
+        // The sums still know those whose records are gone.
+        let there =
+            all_from.map_or(range, |from| Range::between(from.min(range.to), range.to, now));
+        let ask = Ask { org, range: there, by: GroupBy::Day, series: None, only };
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         drop(tx);
         let count = found.iter().map(|sums| sums.calls + sums.refused).sum::<i64>();
@@ -76,7 +84,8 @@ impl Usage {
         };
         let rest = stream::try_unfold(progress, Progress::step);
         let parts = stream::StreamExt::chain(stream::iter([Ok(head)]), rest);
-        Ok(CallExport { count: u64::try_from(count).unwrap_or(0), parts: Box::pin(parts) })
+        let count = u64::try_from(count).unwrap_or(0);
+        Ok(CallExport { count, all_from, parts: Box::pin(parts) })
     }
 }
 

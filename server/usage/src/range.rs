@@ -56,6 +56,15 @@ impl Range {
         Self { from, first, first_day, last_day, last: last.max(last_day), to }
     }
 
+    /// The same with whole hours at both ends, where calls of those hours were pruned: then only sums tell
+    /// of them.
+    pub fn before_pruning(self, all_from: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Self {
+        let Some(all_from) = all_from else { return self };
+        let from = if self.from < all_from { hour(self.from) } else { self.from };
+        let to = if hour(self.to) < all_from { next(self.to, Bucket::Hour) } else { self.to };
+        Self::between(from, to, now)
+    }
+
     /// The same with no day taken whole, for those who tell hours apart.
     pub fn by_the_hour(self) -> Self {
         Self { first_day: self.last, last_day: self.last, ..self }
@@ -152,6 +161,23 @@ mod tests {
                 (range.first, range.last, range.last)
             );
         }
+    }
+
+    #[test]
+    fn only_ends_of_which_calls_were_pruned_take_in_their_whole_hour() {
+        let now = at("18:20:00");
+        for (from, to, all_from, then) in [
+            ("09:30:00", "12:15:00", "09:30:00", ("09:30:00", "12:15:00")),
+            ("09:30:00", "12:15:00", "09:31:00", ("09:00:00", "12:15:00")),
+            ("09:30:00", "12:15:00", "12:00:00", ("09:00:00", "12:15:00")),
+            ("09:30:00", "12:15:00", "12:10:00", ("09:00:00", "13:00:00")),
+            ("09:00:00", "12:00:00", "15:00:00", ("09:00:00", "12:00:00")),
+        ] {
+            let range = between(from, to).before_pruning(Some(at(all_from)), now);
+            assert_eq!((range.from, range.to), (at(then.0), at(then.1)), "{from} {to} {all_from}");
+            assert_eq!(range.from == range.first, range.from < at(all_from) || from == "09:00:00");
+        }
+        assert_eq!(between("09:30:00", "12:15:00").before_pruning(None, now).from, at("09:30:00"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{OrgId, Problem};
-use ralex_store::problem;
+use ralex_store::{calls_from, problem};
 use uuid::Uuid;
 
 use crate::Usage;
@@ -20,8 +20,10 @@ impl Usage {
         to: DateTime<Utc>,
         team: Option<Uuid>,
     ) -> Result<Vec<Used>, Problem> {
-        let range = Range::of(Some(from), Some(to), self.clock.now())?;
+        let now = self.clock.now();
         let mut tx = self.db.tenant(org).await?;
+        let all_from = calls_from(&mut tx, org).await.map_err(problem)?;
+        let range = Range::of(Some(from), Some(to), now)?.before_pruning(all_from, now);
         let used = register::used(&mut tx, &range, team).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         Ok(used)

@@ -13,12 +13,12 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use ralex_access::Scope;
 use ralex_api::replay::{NewReplay, Replay, ReplayedPeriod, ReplayedShare};
 use ralex_api::usage::{GroupBy, UsageQuery};
 use ralex_kernel::{Code, Money, Problem};
-use ralex_store::problem;
+use ralex_store::{calls_from, problem};
 
 use crate::Usage;
 use crate::ask::{Ask, Only};
@@ -60,6 +60,12 @@ impl Usage {
         let (mut trial, query) = trial(asked)?;
         let mut tx = self.db.tenant(org).await?;
         let only = Only::of(&mut tx, scope, &query).await?;
+        let all_from = calls_from(&mut tx, org).await.map_err(problem)?;
+        if let Some(all_from) = all_from.filter(|all_from| range.from < *all_from) {
+            let rule =
+                format!("is before {}: records of earlier calls were pruned", said(all_from));
+            return Err(Problem::field("from", rule));
+        }
         let ask = Ask { org, range, by: GroupBy::Day, series: None, only };
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         drop(tx);
@@ -138,6 +144,10 @@ fn of(scope: &str, model: Option<&str>, provider: Option<&str>) -> Result<UsageQ
     };
     *place.0 = Some(place.1.to_owned());
     Ok(query)
+}
+
+fn said(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// What has come of the calls so far.

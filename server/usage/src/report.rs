@@ -9,7 +9,7 @@ use ralex_api::usage::{
     Bucket, GroupBy, Usage as Report, UsageFormat, UsageQuery, UsageRest, UsageRow, UsageSums,
 };
 use ralex_kernel::{Money, Problem};
-use ralex_store::problem;
+use ralex_store::{calls_from, problem};
 
 use crate::Usage;
 use crate::ask::{Ask, Only};
@@ -25,8 +25,12 @@ const USUAL_SERIES: usize = 10;
 impl Usage {
     /// Sums over the calls that ended. Rows and rest add up to the total exactly.
     pub async fn report(&self, scope: &Scope, query: &UsageQuery) -> Result<Report, Problem> {
-        let range = Range::of(query.from, query.to, self.clock.now())?;
+        let now = self.clock.now();
+        let range = Range::of(query.from, query.to, now)?;
         let top = top(query)?;
+        let mut tx = self.db.tenant(scope.org()).await?;
+        let all_from = calls_from(&mut tx, scope.org()).await.map_err(problem)?;
+        let range = range.before_pruning(all_from, now);
         if query.group_by == GroupBy::Hour {
             range.parts(Bucket::Hour)?;
         }
@@ -34,7 +38,6 @@ impl Usage {
             Some(bucket) => range.parts(bucket)?,
             None => Vec::new(),
         };
-        let mut tx = self.db.tenant(scope.org()).await?;
         let only = Only::of(&mut tx, scope, query).await?;
         let (by, series) = (query.group_by, query.series);
         let ask = Ask { org: scope.org(), range, by, series, only };

@@ -32,6 +32,8 @@ pub enum OpenError {
         "the seal key of the settings must be 32 bytes in base64, as `openssl rand -base64 32` prints"
     )]
     SealSetting,
+    #[error("the vault's own keys cannot be read: {0}")]
+    Keys(String),
     #[error(transparent)]
     Store(#[from] ralex_store::Error),
 }

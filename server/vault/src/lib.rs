@@ -20,6 +20,7 @@ mod error;
 mod keys;
 mod limits;
 mod origin;
+mod personal;
 mod ring;
 mod root;
 mod seal;

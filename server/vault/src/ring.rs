@@ -183,6 +183,7 @@ pub(crate) fn forget_the_old(vault: Weak<Inner>) {
             ticks.tick().await;
             let Some(vault) = vault.upgrade() else { return };
             vault.rings.write().retain(|_, ring| !ring.is_old());
+            ralex_audit::personal::forget_old_keys();
         }
     });
 }

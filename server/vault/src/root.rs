@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::cipher::{Integrity, KEY};
 use crate::error::{OpenError, broken_key};
 use crate::keys::{OrgKey, RootKey};
+use crate::personal::{PERSONAL_KEY, PersonalKeys};
 use crate::seal::Seal;
 use crate::sql::keys as sql;
 use crate::{Inner, Vault, ring};
@@ -38,6 +39,10 @@ impl Vault {
             loading: tokio::sync::Mutex::new(()),
         }));
         ring::forget_the_old(Arc::downgrade(&vault.0));
+        let key = vault.internal_key(PERSONAL_KEY).await;
+        let key = key.map_err(|problem| OpenError::Keys(problem.detail))?;
+        let access = Arc::clone(&vault.0.access);
+        ralex_audit::personal::keep_with(Arc::new(PersonalKeys { key, access }));
         Ok(vault)
     }
 

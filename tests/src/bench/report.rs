@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::classify::Classified;
 use super::latency::Percentiles;
+use super::parts::Parts;
 use super::peers::Beside;
 
 #[derive(Debug, Serialize)]
@@ -25,6 +26,7 @@ pub struct Report {
     /// Other gateways, where they were asked for.
     pub beside: Option<Beside>,
     pub memory: Memory,
+    pub parts: Parts,
     pub inside: Inside,
     pub proof: Proof,
 }
@@ -161,6 +163,7 @@ impl fmt::Display for Report {
         if let Some(beside) = &self.beside {
             write!(f, "{beside}")?;
         }
+        write!(f, "{}", self.parts)?;
         self.rest(f)
     }
 }

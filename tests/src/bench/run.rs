@@ -12,11 +12,13 @@ use super::disk::fdatasync;
 use super::latency::{Latencies, milliseconds};
 use super::load::{Measured, Tally, closed_loop, open_loop};
 use super::memory::open_streams;
+use super::parts::Parts;
 use super::peers::{Beside, Peer, Sample};
 use super::report::{
     Compared, Inside, Machine, Memory, Proof, Report, Streaming, Throughput, mebibytes,
 };
 use super::setting::{Setting, Way};
+use crate::rig::proof::CallEvent;
 use crate::rig::{Folder, Server, proof, resident};
 
 pub struct Options {
@@ -75,6 +77,8 @@ pub async fn run(options: &Options, say: &dyn Fn(&str)) -> anyhow::Result<Report
     let throughput = run.throughput().await?;
     let beside = run.beside().await?;
     let memory = run.memory(idle).await?;
+    let length = Duration::from_secs(options.seconds);
+    let parts = Parts::measure(&options.ralex, length, say).await?;
     run.sync_disk()?;
     let inside = Inside::read(&run.setting.api.metrics().await?);
     let disk = std::mem::take(&mut run.disk).percentiles();
@@ -92,6 +96,7 @@ pub async fn run(options: &Options, say: &dyn Fn(&str)) -> anyhow::Result<Report
         throughput,
         beside,
         memory,
+        parts,
         inside,
         proof,
     })
@@ -236,7 +241,9 @@ impl Run<'_> {
         server.stop().context("stopping")?;
         let (audit, took) = proof::verify_audit(&options.ralex, &bundle)?;
         let events = proof::call_events(&bundle)?;
-        let recorded = u64::try_from(events.len())?;
+        // A stream that is held for as it comes leaves further ones.
+        let ends = |event: &&CallEvent| !matches!(event, CallEvent::Extended { .. });
+        let recorded = u64::try_from(events.iter().filter(ends).count())?;
         if recorded != tally.answered * 2 {
             bail!("{} calls were answered, but {recorded} events tell of calls", tally.answered);
         }

@@ -13,21 +13,33 @@ fn words(many: usize) -> String {
     ten.iter().cycle().take(many).copied().collect::<Vec<_>>().join(" ")
 }
 
-/// A model of up to 4,000 tokens of output, a dollar for a million of them.
+/// A model of up to 4,000 tokens of output, a hundred dollars for a million of them.
 async fn app() -> (App, Upstream) {
     let app = App::start().await;
     let upstream = Upstream::start("127.0.0.1:0").unwrap();
-    app.provider("claude", "anthropic", &upstream, "sk-canary").await;
-    let models = app.owner.all("models").await;
-    let id = models.iter().find(|it| it["name"] == "claude").unwrap()["id"].as_str().unwrap();
-    let change = json!({ "max_output": 4_000, "context_window": 100_000,
-        "input_price": "1", "output_price": "100" });
-    app.owner.patch(&format!("models/{id}"), &change).await.ok();
+    model(&app, &upstream, "claude", &[]).await;
     (app, upstream)
 }
 
-fn streamed(dialect: Dialect) -> Value {
-    let mut body = dialect.streamed("claude", "Tell me a long story");
+async fn model(app: &App, upstream: &Upstream, name: &str, supports: &[&str]) -> String {
+    app.provider(name, "anthropic", upstream, "sk-canary").await;
+    let models = app.owner.all("models").await;
+    let id = models.iter().find(|it| it["name"] == name).unwrap()["id"].as_str().unwrap();
+    let change = json!({ "max_output": 4_000, "context_window": 100_000, "input_price": "1",
+        "output_price": "100", "supports": supports });
+    app.owner.patch(&format!("models/{id}"), &change).await.ok();
+    id.to_owned()
+}
+
+async fn route(app: &App, name: &str, models: [&str; 2]) {
+    let targets = models.map(|name| json!({ "name": name }));
+    let step = json!({ "pick": "order", "targets": targets });
+    let route = json!({ "name": name, "description": "", "spec": { "steps": [step] } });
+    app.owner.post("routes", &route).await.ok();
+}
+
+fn streamed(dialect: Dialect, model: &str) -> Value {
+    let mut body = dialect.streamed(model, "Tell me a long story");
     let most = json!(4_000);
     match dialect {
         Dialect::Gemini => body["generationConfig"] = json!({ "maxOutputTokens": most }),
@@ -40,8 +52,12 @@ fn streamed(dialect: Dialect) -> Value {
 
 /// The status, all that was said, and the call.
 async fn told(token: &Token, dialect: Dialect) -> (u16, String, Option<String>) {
-    let request = token.client.request(reqwest::Method::POST, &dialect.path("claude", true));
-    let answer = request.json(&streamed(dialect)).send().await.unwrap();
+    told_by(token, dialect, "claude").await
+}
+
+async fn told_by(token: &Token, dialect: Dialect, model: &str) -> (u16, String, Option<String>) {
+    let request = token.client.request(reqwest::Method::POST, &dialect.path(model, true));
+    let answer = request.json(&streamed(dialect, model)).send().await.unwrap();
     let status = answer.status().as_u16();
     let call = answer.headers().get("x-ralex-call-id").map(|id| id.to_str().unwrap().to_owned());
     let text = answer.text().await.unwrap();
@@ -122,4 +138,31 @@ async fn an_answer_ends_properly_where_the_money_ends_and_what_was_said_is_kept_
     let refused = token.client.post("/v1/chat/completions", &whole).await;
     Dialect::Chat.refusal(&refused, 402);
     assert_eq!(app.owner.get(&path).await.ok()["refused"], json!(2));
+}
+
+#[tokio::test]
+async fn a_model_that_thinks_silently_stands_in_only_where_all_of_its_answer_fits() {
+    let (app, upstream) = app().await;
+    model(&app, &upstream, "twin", &[]).await;
+    model(&app, &upstream, "thinker", &["reasoning"]).await;
+    route(&app, "plain", ["claude", "twin"]).await;
+    route(&app, "deep", ["claude", "thinker"]).await;
+    let token = app.token("blue").await;
+    let budget = app.budget("org", "0.2", true).await;
+    upstream.script_for("claude", Script { status: Some(500), ..Script::default() });
+    let (status, text, _) = told_by(&token, Dialect::Chat, "plain").await;
+    assert_eq!(status, 200, "in slices, like the one it stands in for: {text}");
+    let begun = upstream.counts().begun;
+    let (status, text, call) = told_by(&token, Dialect::Chat, "deep").await;
+    assert_eq!((status, upstream.counts().begun - begun), (502, 2), "{text}");
+    let story = app.owner.get(&format!("calls/{}", call.unwrap())).await.ok();
+    let passed = &story["tries"].as_array().unwrap()[2];
+    assert_eq!(
+        (&passed["model"], &passed["outcome"]),
+        (&json!("thinker"), &json!("budget_exhausted"))
+    );
+    // With enough for all of it, it is asked.
+    let raised = json!({ "limit": "2" });
+    app.owner.patch(&format!("budgets/{budget}"), &raised).await.ok();
+    assert_eq!(told_by(&token, Dialect::Chat, "deep").await.0, 200);
 }

@@ -169,6 +169,8 @@ async fn tags_of_a_call_are_kept_with_it_and_sum_up_its_cost() {
     assert_eq!(only["total"]["calls"], 2, "{only}");
     let first = app.owner.all("calls").await.pop().unwrap();
     assert_eq!(first["tags"], json!(["nightly", "feature=\"search\\"]));
+    let tagged = async |tag: &str| app.owner.all(&format!("calls?tag={tag}")).await.len();
+    assert_eq!((tagged("nightly").await, tagged("night").await), (2, 0));
     for tags in ["x".repeat(65), "a,b,c,d,e,f,g,h,i,j,k".to_owned()] {
         let refused = ask(&tags).await;
         assert_eq!(refused.status, 422, "{refused:?}");

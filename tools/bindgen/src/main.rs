@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         .input_path(input)
         .out_name("console")
         .typescript(false)
-        .remove_name_section(true)
+        .remove_name_section(false)
         .remove_producers_section(true);
     match bindgen.web(true).and_then(|web| web.generate(output)) {
         Ok(()) => ExitCode::SUCCESS,

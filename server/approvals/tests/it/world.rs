@@ -25,6 +25,7 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        ralex_audit::personal::testing::keep();
         let database = Database::fresh().await;
         let policies = Policies::load(None).unwrap();
         let access = Access::open(database.db(), policies, Clock::system()).await.unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use ralex_kernel::CallId;
 
-use super::{AlertEvent, Event, Outcome, ReportEvent, SinkEvent};
+use super::{AlertEvent, Event, LogEvent, Outcome, ReportEvent, SinkEvent};
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
 struct About<'a> {
@@ -112,7 +112,8 @@ impl Event {
             }
             Self::RoutingSettingsChanged { .. }
             | Self::CacheConfigured { .. }
-            | Self::AuditExported { .. } => About::to(Target::Nothing),
+            | Self::AuditExported { .. }
+            | Self::Records(_) => About::to(Target::Nothing),
             Self::SecretCreated { secret, .. }
             | Self::SecretRotated { secret, .. }
             | Self::SecretUpdated { secret, .. }
@@ -160,7 +161,8 @@ impl Event {
             }
             Self::Report(event) => About::to(Target::Written(event.target()))
                 .failed_if(matches!(event, ReportEvent::Failed { .. })),
-            Self::Log(event) => About::to(Target::Written(event.target())),
+            Self::Log(event) => About::to(Target::Written(event.target()))
+                .failed_if(matches!(event, LogEvent::ArchiveFailed { .. })),
             Self::Sink(event) => About::to(Target::Written(event.target())).failed_if(matches!(
                 event,
                 SinkEvent::Parked { .. } | SinkEvent::Tested { delivered: false, .. }

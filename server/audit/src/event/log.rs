@@ -1,7 +1,8 @@
 //! What is recorded of the log itself.
 
-use ralex_kernel::{AuditRequestId, HoldId};
+use ralex_kernel::{AuditRequestId, HoldId, UserId};
 use serde::Serialize;
+use uuid::Uuid;
 
 /// Something that happened to the log or its keys.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,13 +15,38 @@ pub enum LogEvent {
     /// What these events said is gone. Verifiers read this event: it names the places, first and
     /// last of each range, and the signed tree that they were taken from.
     #[serde(rename = "audit.pruned")]
-    Pruned { from: u64, to: u64, count: u64, tree_size: u64, ranges: Vec<(u64, u64)> },
+    Pruned {
+        from: u64,
+        to: u64,
+        count: u64,
+        tree_size: u64,
+        ranges: Vec<(u64, u64)>,
+        /// The archive that they are in, where there is one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        archive: Option<ArchivedAs>,
+    },
+    /// The log was written into the archive, and verified as it was read back.
+    #[serde(rename = "audit.archived")]
+    Archived { name: String, sha256: String, bytes: u64, tree_size: u64 },
+    /// It could not be, so nothing was pruned.
+    #[serde(rename = "audit.archive_failed")]
+    ArchiveFailed { why: String },
     /// One person asks for another to agree.
     #[serde(rename = "audit.retention_asked")]
     Asked { request: AuditRequestId, what: Retained, reason: String },
     /// The other person does not agree, or the first one asks for it no more.
     #[serde(rename = "audit.retention_denied")]
     Denied { request: AuditRequestId, reason: String },
+    /// What was personal of somebody is destroyed; by ids only, since this stays.
+    #[serde(rename = "audit.person_erased")]
+    Erased {
+        request: AuditRequestId,
+        person: UserId,
+        asked_by: UserId,
+        keys: Vec<DestroyedKey>,
+        account_removed: bool,
+        reason: String,
+    },
     /// Both agree, and it holds from now on.
     #[serde(rename = "audit.retention_changed")]
     Changed { request: AuditRequestId, what: Retained, asked_by: String, reason: String },
@@ -36,6 +62,24 @@ pub enum Retained {
     Hold { hold: Option<HoldId> },
     /// The hold is no more.
     Lift { hold: HoldId },
+    /// What is personal of somebody is destroyed.
+    Erasure { person: UserId },
+}
+
+/// A file of the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ArchivedAs {
+    pub name: String,
+    pub sha256: String,
+}
+
+/// A key of a person that is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DestroyedKey {
+    pub key: Uuid,
+    pub fingerprint: String,
+    /// How many values it sealed.
+    pub disclosures: u64,
 }
 
 impl LogEvent {
@@ -43,8 +87,11 @@ impl LogEvent {
         match self {
             Self::KeyRotated { version, .. } => format!("audit_key:{version}"),
             Self::Pruned { from, to, .. } => format!("audit_leaves:{from}-{to}"),
+            Self::Archived { tree_size, .. } => format!("audit_archive:{tree_size}"),
+            Self::ArchiveFailed { .. } => "audit_archive:".to_owned(),
             Self::Asked { request, .. }
             | Self::Denied { request, .. }
+            | Self::Erased { request, .. }
             | Self::Changed { request, .. } => format!("audit_request:{request}"),
         }
     }

@@ -22,7 +22,9 @@ pub fn line(told: &Told) -> String {
 }
 
 fn pairs(told: &Told, action: String, outcome: String) -> Vec<(&'static str, String)> {
+    // What was erased is no address.
     let address = told.text("/address");
+    let address = if address.parse::<IpAddr>().is_ok() { address } else { String::new() };
     let labelled = |key, label: (&'static str, &str), text: String| {
         let name = if text.is_empty() { String::new() } else { label.1.to_owned() };
         [(label.0, name), (key, text)]

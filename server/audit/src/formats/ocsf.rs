@@ -1,6 +1,7 @@
 //! OCSF: which class and activity an event has is data, `policies/audit/ocsf.toml`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use ralex_kernel::{Code, Problem};
@@ -179,7 +180,9 @@ fn person(kind: &str, id: &str, name: &str) -> Value {
 }
 
 fn source(told: &Told) -> Value {
+    // What was erased is no address.
     some(told.text("/address"))
+        .filter(|address| address.parse::<IpAddr>().is_ok())
         .map_or_else(|| json!({ "name": "ralex" }), |address| json!({ "ip": address }))
 }
 

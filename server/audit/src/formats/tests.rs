@@ -7,14 +7,20 @@ use serde_json::{Value, json};
 
 use super::{Form, Told, is_control, ocsf};
 use crate::export::Row;
+use crate::personal::Revealed;
 
 const ORIGIN: &str = "ralex-0190/audit/0191";
 const FORMS: [Form; 4] = [Form::Ocsf, Form::Cef, Form::Syslog, Form::CloudEvents];
 
 fn told(index: i64, leaf: &[u8], name: &str) -> Told {
-    let row =
-        Row { index, hash: vec![7; 32], leaf: Some(leaf.to_vec()), actor_name: Some(name.into()) };
-    Told::of(&row).unwrap()
+    let row = Row {
+        index,
+        event: uuid::Uuid::nil(),
+        hash: vec![7; 32],
+        leaf: Some(leaf.to_vec()),
+        actor_name: Some(name.into()),
+    };
+    Told::of(&row, &Revealed::default()).unwrap()
 }
 
 fn record(action: &str, outcome: &str, target: Value, address: Value, detail: &Value) -> Value {

@@ -5,6 +5,7 @@
 //! form of every line is exact: one spelling, no freedom of white space or escapes, so that there
 //! is no byte that may be another.
 
+mod disclosed;
 mod gone;
 mod key;
 mod line;
@@ -17,6 +18,7 @@ mod walk;
 
 use std::io::{self, BufRead, Read};
 
+pub use disclosed::verify_disclosures;
 pub use key::{Key, NotAKey};
 pub use receipt::verify_proof;
 pub use since::verify_since;
@@ -80,6 +82,8 @@ pub struct Verdict {
     /// Of a receipt: its place, and the text that it is about.
     pub index: Option<u64>,
     pub text: Option<String>,
+    /// How many personal values are disclosed, and of how many; only where disclosures were given.
+    pub disclosed: Option<(u64, u64)>,
 }
 
 impl Verdict {
@@ -103,6 +107,7 @@ impl Verdict {
             witnesses: Vec::new(),
             index: None,
             text: None,
+            disclosed: None,
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use ralex_audit::EntryColumns;
+use ralex_audit::personal::SealedColumns;
 use ralex_budgets::{CallColumns, Charge, Hold, HoldOutcome, OpenCall, PeriodKey};
 use ralex_kernel::{Money, Problem};
 use ralex_store::Dedicated;
@@ -28,7 +29,9 @@ pub(super) async fn open(db: &mut Dedicated, waiting: &Waiting) -> Result<bool, 
     let entries: Vec<_> = new.iter().map(|(opening, held)| decided(opening, *held)).collect();
     let entries = EntryColumns::of(&entries).map_err(ralex_store::problem)?;
     let written = db.at_once(async |conn| {
-        write(conn, &Periods::of(waiting), &CallColumns::of(&rows), &entries).await
+        // What is personal of people's own calls; of a team's token there is nothing.
+        let sealed = entries.seal(&mut *conn).await?;
+        write(conn, &Periods::of(waiting), &CallColumns::of(&rows), &entries, &sealed).await
     });
     written.await.map_err(Problem::from)
 }
@@ -74,6 +77,7 @@ async fn write(
     periods: &Periods,
     calls: &CallColumns<'_>,
     entries: &EntryColumns,
+    sealed: &SealedColumns,
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"with k as (
@@ -129,6 +133,10 @@ async fn write(
                insert into audit_event (org_id, id, occurred_at, actor_kind, actor_id, action,
                    outcome, target, call_id, leaf)
                select * from unnest($37::uuid[], $38::uuid[], $39::timestamptz[], $40::text[], $41::uuid[], $42::text[], $43::text[], $44::text[], $45::uuid[], $46::bytea[])
+               where (select ok from decided)),
+           disclosed as (
+               insert into audit_disclosure (org_id, event_id, place, key_id, sealed)
+               select * from unnest($49::uuid[], $50::uuid[], $51::smallint[], $52::uuid[], $53::bytea[])
                where (select ok from decided))
            select ok as "ok!" from decided"#,
         &periods.org,
@@ -179,6 +187,11 @@ async fn write(
         &entries.leaf,
         &calls.price_version as _,
         &calls.tags,
+        &sealed.org,
+        &sealed.event,
+        &sealed.place,
+        &sealed.key,
+        &sealed.sealed,
     )
     .fetch_one(conn)
     .await

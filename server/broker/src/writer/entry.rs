@@ -9,8 +9,8 @@ use ralex_kernel::{BudgetId, Code, Money};
 
 use super::{Closing, Extending, Opened, Opening, Otherwise, Then, Unrecorded, not_recorded};
 
-pub(super) fn extended(extending: &Extending, done: Extended) -> Option<Entry> {
-    let Extended::Held { held } = done else { return None };
+pub(super) fn extended(extending: &Extending, done: &Extended) -> Option<Entry> {
+    let Extended::Held { held } = *done else { return None };
     let Extension { call, amount, .. } = extending.extension;
     let event = Event::CallExtended { call, added: amount, held };
     Some(Entry::new(extending.author.clone(), event))

@@ -17,8 +17,8 @@ use super::closing::Closes;
 use super::entry::{answer, decided, elsewhere, extended, row, unwanted};
 use super::waiting::{Asked, Queues, Waiting};
 use super::{
-    BACKOFF, Closing, LOOKS, Opened, Opening, PATIENCE, Recording, Then, Unrecorded, measured,
-    not_answered, not_recorded,
+    BACKOFF, Closing, Further, LOOKS, Opened, Opening, PATIENCE, Recording, Then, Unrecorded,
+    measured, not_answered, not_recorded,
 };
 
 /// What a batch did.
@@ -31,15 +31,23 @@ enum Written {
 
 /// What was written, index by index.
 struct All {
-    /// Nothing for what is put off.
-    answers: Vec<Option<Opened>>,
-    extended: Vec<Extended>,
+    answers: Vec<Answer<Opened>>,
+    extended: Vec<Answer<Further>>,
+}
+
+/// What one of those who wait is told.
+enum Answer<T> {
+    Now(T),
+    /// Nothing yet: nodes were asked for what they have in hand. `last`: none lives that has any.
+    Later {
+        last: bool,
+    },
 }
 
 impl All {
     /// Where all are opened, or refused as they were to be.
     fn of(waiting: &Waiting) -> Self {
-        let answers = waiting.opens.iter().map(|_| Some(Ok(()))).collect();
+        let answers = waiting.opens.iter().map(|_| Answer::Now(Ok(()))).collect();
         Self { answers, extended: Vec::new() }
     }
 }
@@ -149,7 +157,7 @@ impl Openings {
         let is_there = |hold: &Hold| there.contains(&(hold.org, hold.call));
         let new: Vec<Hold> = holds.iter().filter(|hold| !is_there(hold)).cloned().collect();
         let extensions: Vec<_> =
-            waiting.extends.iter().map(|(one, _)| one.extension.clone()).collect();
+            waiting.extends.iter().map(|one| one.extending.extension.clone()).collect();
         let batch = Batch {
             extensions: &extensions,
             holds: &new,
@@ -165,26 +173,31 @@ impl Openings {
         }
         let held = outcomes(waiting, &there, done.held);
         record(&mut tx, waiting, &held, &done.extended).await?;
-        for key in held.iter().filter_map(Outcome::later) {
-            ralex_budgets::recall(&mut tx, key).await.map_err(ralex_store::problem)?;
-        }
+        let living = recall(&mut tx, &held, &done.extended).await?;
         tx.commit().await.map_err(ralex_store::problem)?;
         self.known.learn(done.periods);
         self.leases.written(holds.iter(), &done.leases);
         let answers = waiting.opens.iter().zip(held);
-        let answers = answers.map(|(asked, held)| held.answer(&asked.opening)).collect();
-        Ok(Written::All(Box::new(All { answers, extended: done.extended })))
+        let answers = answers.map(|(asked, held)| held.answer(&asked.opening, &living)).collect();
+        let extended = done.extended.into_iter().map(|more| further(more, &living)).collect();
+        Ok(Written::All(Box::new(All { answers, extended })))
     }
 
     fn answer(&mut self, waiting: Waiting, all: All) {
-        for ((_, reply), extended) in waiting.extends.into_iter().zip(all.extended) {
-            // Who left meanwhile closes the call, and with it all that it holds.
-            reply.send(extended).ok();
+        for (asking, further) in waiting.extends.into_iter().zip(all.extended) {
+            match further {
+                // Who left meanwhile closes the call, and with it all that it holds.
+                Answer::Now(further) => drop(asking.reply.send(further)),
+                Answer::Later { last } => self.queues.put_off_more(asking, last),
+            }
         }
         for (asked, answer) in waiting.opens.into_iter().zip(all.answers) {
-            let Some(answer) = answer else {
-                self.queues.put_off(asked);
-                continue;
+            let answer = match answer {
+                Answer::Now(answer) => answer,
+                Answer::Later { last } => {
+                    self.queues.put_off(asked, last);
+                    continue;
+                }
             };
             let Asked { opening, reply, .. } = asked;
             let promised = opening.hold.claim == Claim::Promised;
@@ -199,8 +212,8 @@ impl Openings {
     /// same, or may yet. So each call that was not sent is closed again at no cost, and looked for
     /// again where there is none; and the record of each that was sent is tried again.
     fn failed(&mut self, waiting: Waiting) {
-        for (_, reply) in waiting.extends {
-            reply.send(Extended::Refused { short: None }).ok();
+        for asking in waiting.extends {
+            asking.reply.send(Err(None)).ok();
         }
         for Asked { opening, reply, .. } in waiting.opens {
             if opening.hold.claim == Claim::Promised {
@@ -229,9 +242,10 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn later(&self) -> Option<PeriodKey> {
+    /// What it would fit with.
+    fn later(&self) -> Option<&[PeriodKey]> {
         match self {
-            Self::Decided(HoldOutcome::Later(key)) => Some(*key),
+            Self::Decided(HoldOutcome::Later(keys)) => Some(keys),
             Self::Decided(_) | Self::There | Self::Refused => None,
         }
     }
@@ -243,13 +257,48 @@ impl Outcome {
         }
     }
 
-    fn answer(self, opening: &Opening) -> Option<Opened> {
+    fn answer(self, opening: &Opening, living: &HashSet<PeriodKey>) -> Answer<Opened> {
         match self {
-            Self::Decided(HoldOutcome::Later(_)) => None,
-            Self::Decided(held) => Some(answer(opening, held)),
-            Self::There | Self::Refused => Some(Ok(())),
+            Self::Decided(HoldOutcome::Later(keys)) => Answer::later(&keys, living),
+            Self::Decided(held) => Answer::Now(answer(opening, held)),
+            Self::There | Self::Refused => Answer::Now(Ok(())),
         }
     }
+}
+
+impl<T> Answer<T> {
+    /// All of them must be given back for it to fit.
+    fn later(keys: &[PeriodKey], living: &HashSet<PeriodKey>) -> Self {
+        Self::Later { last: keys.iter().any(|key| !living.contains(key)) }
+    }
+}
+
+fn further(extended: Extended, living: &HashSet<PeriodKey>) -> Answer<Further> {
+    match extended {
+        Extended::Held { held } => Answer::Now(Ok(held)),
+        Extended::Refused { short } => Answer::Now(Err(short)),
+        Extended::Later(keys) => Answer::later(&keys, living),
+    }
+}
+
+/// Asks for what is in the hands of nodes, and returns what is in those of nodes that live.
+async fn recall(
+    tx: &mut Exclusive<'_>,
+    held: &[Outcome],
+    extended: &[Extended],
+) -> Result<HashSet<PeriodKey>, Problem> {
+    let further = extended.iter().filter_map(|more| match more {
+        Extended::Later(keys) => Some(keys.as_slice()),
+        Extended::Held { .. } | Extended::Refused { .. } => None,
+    });
+    let keys = held.iter().filter_map(Outcome::later).chain(further).flatten();
+    let keys: HashSet<PeriodKey> = keys.copied().collect();
+    if keys.is_empty() {
+        return Ok(keys);
+    }
+    let keys: Vec<PeriodKey> = keys.into_iter().collect();
+    ralex_budgets::recall(tx, &keys).await.map_err(ralex_store::problem)?;
+    ralex_budgets::in_living_hands(tx, &keys).await.map_err(ralex_store::problem)
 }
 
 fn outcomes(
@@ -282,7 +331,7 @@ async fn record(
     let rows: Vec<_> = new.iter().map(|(opening, held)| row(opening, *held)).collect();
     ralex_budgets::open_calls(tx, &rows).await.map_err(ralex_store::problem)?;
     let longer = waiting.extends.iter().zip(extended_by);
-    let longer = longer.filter_map(|((one, _), done)| extended(one, *done));
+    let longer = longer.filter_map(|(one, done)| extended(&one.extending, done));
     let decisions = new.iter().map(|(opening, held)| decided(opening, *held));
     let entries = longer.chain(decisions).collect();
     ralex_audit::record_all(tx, entries).await.map_err(ralex_store::problem)
@@ -307,7 +356,7 @@ fn refuses(done: &Committed) -> bool {
 }
 
 fn is_refused(extended: &Extended) -> bool {
-    matches!(extended, Extended::Refused { .. })
+    matches!(extended, Extended::Refused { .. } | Extended::Later(_))
 }
 
 /// The periods of what would be refused.

@@ -7,13 +7,15 @@ use ralex_budgets::{Claim, Hold, Leases};
 use tokio::sync::{mpsc, oneshot};
 
 use super::linger::Linger;
-use super::{BATCH, ENOUGH, ExtendQueue, OpenQueue, Opened, Opening};
+use super::{BATCH, ENOUGH, ExtendQueue, Extending, Further, OpenQueue, Opened, Opening};
 
-/// How long a call that would fit, if nodes gave back what they have in hand, waits for that: each
-/// time twice as long as before.
+/// How long one that would fit, if nodes gave back what they have in hand, waits for that at first;
+/// each time twice as long as before, up to the longest.
 const PUT_OFF: Duration = Duration::from_millis(10);
-/// How often; together more than half a second.
-const PUT_OFFS: u8 = 6;
+const LONGEST: Duration = Duration::from_millis(400);
+/// How often; together three seconds: a node that lives may be busy, or have lost its connection,
+/// and nobody who has the money should be refused for that.
+const PUT_OFFS: u8 = 12;
 
 /// A call that is to be opened.
 pub(super) struct Asked {
@@ -26,11 +28,24 @@ pub(super) struct Asked {
     put_off: u8,
 }
 
+/// A call under way that is to hold more.
+pub(super) struct Asking {
+    pub extending: Extending,
+    pub reply: oneshot::Sender<Further>,
+    put_off: u8,
+}
+
+/// What is to be tried again at some time.
+enum Late {
+    Open(Asked),
+    Extend(Asking),
+}
+
 /// Those who wait for a batch.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub opens: Vec<Asked>,
-    pub extends: Vec<ExtendQueue>,
+    pub extends: Vec<Asking>,
 }
 
 impl Waiting {
@@ -38,6 +53,13 @@ impl Waiting {
     pub fn is_plain(&self) -> bool {
         let new = self.opens.iter().all(|asked| !asked.again);
         new && self.extends.is_empty() && !self.opens.is_empty()
+    }
+
+    fn take(&mut self, late: Late) {
+        match late {
+            Late::Open(asked) => self.opens.push(asked),
+            Late::Extend(asking) => self.extends.push(asking),
+        }
     }
 
     /// Any of these may have been written.
@@ -67,7 +89,7 @@ pub(super) struct Queues {
     /// To be tried at once.
     again: Vec<Asked>,
     /// To be tried again at some time.
-    later: VecDeque<(Instant, Asked)>,
+    later: VecDeque<(Instant, Late)>,
 }
 
 impl Queues {
@@ -79,16 +101,31 @@ impl Queues {
         Self { opens, extends, linger, again: Vec::new(), later: VecDeque::new() }
     }
 
-    /// Keeps a call for a little while: others have been asked for what they have in hand.
-    pub fn put_off(&mut self, asked: Asked) {
-        let wait = PUT_OFF * 2_u32.pow(u32::from(asked.put_off));
+    /// Keeps a call for a little while: others have been asked for what they have in hand. `last`:
+    /// nobody is left who could give it.
+    pub fn put_off(&mut self, asked: Asked, last: bool) {
+        let wait = pause(asked.put_off);
         let mut asked = Asked { put_off: asked.put_off + 1, ..asked };
-        if asked.put_off >= PUT_OFFS {
+        if last || asked.put_off >= PUT_OFFS {
             asked.opening.hold.claim = Claim::Firm;
         }
+        self.keep(wait, Late::Open(asked));
+    }
+
+    /// The same for more of a call under way.
+    pub fn put_off_more(&mut self, asking: Asking, last: bool) {
+        let wait = pause(asking.put_off);
+        let mut asking = Asking { put_off: asking.put_off + 1, ..asking };
+        if last || asking.put_off >= PUT_OFFS {
+            asking.extending.extension.claim = Claim::Firm;
+        }
+        self.keep(wait, Late::Extend(asking));
+    }
+
+    fn keep(&mut self, wait: Duration, late: Late) {
         let due = Instant::now() + wait;
         let at = self.later.partition_point(|(other, _)| *other <= due);
-        self.later.insert(at, (due, asked));
+        self.later.insert(at, (due, late));
     }
 
     /// Keeps a call that has been sent and may not be recorded.
@@ -109,18 +146,20 @@ impl Queues {
                     Some(open) => waiting.opens.push(asked(open)),
                     // Both queues end together, but what was put off is still to be answered.
                     None => match self.later.pop_front() {
-                        Some((_, later)) => waiting.opens.push(later),
-                        None => waiting.extends.push(self.extends.recv().await?),
+                        Some((_, late)) => waiting.take(late),
+                        None => waiting.extends.push(asking(self.extends.recv().await?)),
                     },
                 },
-                Some(extend) = self.extends.recv() => waiting.extends.push(extend),
+                Some(extend) = self.extends.recv() => waiting.extends.push(asking(extend)),
                 () = sleep, if due.is_some() => {}
                 () = leases.due() => {}
             }
         }
         self.company(&mut waiting, leases).await;
         while self.later.front().is_some_and(|(due, _)| *due <= Instant::now()) {
-            waiting.opens.extend(self.later.pop_front().map(|(_, asked)| asked));
+            if let Some((_, late)) = self.later.pop_front() {
+                waiting.take(late);
+            }
         }
         while waiting.opens.len() < BATCH {
             let Ok(open) = self.opens.try_recv() else { break };
@@ -128,14 +167,14 @@ impl Queues {
         }
         while waiting.extends.len() < BATCH {
             let Ok(extend) = self.extends.try_recv() else { break };
-            waiting.extends.push(extend);
+            waiting.extends.push(asking(extend));
         }
         // A caller that has gone while it waited wants nothing sent, so nothing is opened; but what
         // was sent already is recorded whoever waits.
         waiting.opens.retain(|asked| {
             asked.opening.hold.claim == Claim::Promised || !asked.reply.is_closed()
         });
-        waiting.extends.retain(|(_, reply)| !reply.is_closed());
+        waiting.extends.retain(|asking| !asking.reply.is_closed());
         Some(waiting)
     }
 
@@ -144,7 +183,7 @@ impl Queues {
         while let Some(until) = waiting.until().filter(|until| *until > Instant::now()) {
             tokio::select! {
                 Some(open) = self.opens.recv() => waiting.opens.push(asked(open)),
-                Some(extend) = self.extends.recv() => waiting.extends.push(extend),
+                Some(extend) = self.extends.recv() => waiting.extends.push(asking(extend)),
                 () = self.linger.hurry() => return,
                 () = leases.due() => return,
                 () = tokio::time::sleep_until(until.into()) => return,
@@ -156,4 +195,14 @@ impl Queues {
 
 fn asked((opening, until, reply): OpenQueue) -> Asked {
     Asked { opening, reply, again: false, until, put_off: 0 }
+}
+
+fn asking((extending, reply): ExtendQueue) -> Asking {
+    Asking { extending, reply, put_off: 0 }
+}
+
+/// Before the next try of one that was put off so often.
+fn pause(put_off: u8) -> Duration {
+    let doubled = 2_u32.saturating_pow(u32::from(put_off));
+    PUT_OFF.saturating_mul(doubled).min(LONGEST)
 }

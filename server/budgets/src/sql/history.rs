@@ -42,6 +42,7 @@ pub(crate) struct Filter<'a> {
     pub state: Option<&'a str>,
     /// A team's slug.
     pub team: Option<&'a str>,
+    pub tag: Option<&'a str>,
     pub at_most: i64,
 }
 
@@ -51,6 +52,12 @@ pub(crate) async fn calls(
     org: OrgId,
     filter: Filter<'_>,
 ) -> Result<Vec<Listed>, sqlx::Error> {
+    if filter.tag.is_some() {
+        // One plan for all questions would look at every call for the few with a tag.
+        sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true) as planning")
+            .fetch_one(&mut *conn)
+            .await?;
+    }
     sqlx::query_as!(
         Listed,
         r#"select c.id as "id: CallId", c.started_at, c.state, c.model, c.provider,
@@ -71,6 +78,9 @@ pub(crate) async fn calls(
              and ($6::text is null or c.model = $6)
              and ($7::text is null or c.state = $7)
              and ($9::text is null or t.slug = $9)
+             -- Twice, since only calls with tags stand in their index.
+             and ($10::text is null or c.tags <> '{}')
+             and ($10::text is null or c.tags @> array[$10])
            order by c.id desc
            limit $8"#,
         org as _,
@@ -82,6 +92,7 @@ pub(crate) async fn calls(
         filter.state,
         filter.at_most,
         filter.team,
+        filter.tag,
     )
     .fetch_all(conn)
     .await

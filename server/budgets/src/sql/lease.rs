@@ -122,10 +122,41 @@ pub(crate) async fn insert_lost(
     Ok(())
 }
 
-/// Asks all nodes to give back what they have in hand of a period.
-pub(crate) async fn recall(conn: &mut PgConnection, key: PeriodKey) -> Result<(), sqlx::Error> {
-    sqlx::query!("select pg_notify($1, $2)", crate::recall::CHANNEL, key.to_string())
-        .execute(conn)
-        .await?;
+/// Asks all nodes to give back what they have in hand of some periods.
+pub(crate) async fn recall(conn: &mut PgConnection, keys: &[PeriodKey]) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select pg_notify($1, key) from unnest($2::text[]) as k (key)",
+        crate::recall::CHANNEL,
+        &keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+/// Which of these periods are in the hands of nodes that have said lately that they live.
+pub(crate) async fn in_living_hands(
+    conn: &mut PgConnection,
+    keys: &[PeriodKey],
+    silent_seconds: f64,
+) -> Result<Vec<PeriodKey>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select k.org_id as "org!: OrgId", k.budget_id as "budget!: BudgetId",
+               k.starts_at as "starts_at!"
+           from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as k (org_id, budget_id, starts_at)
+           where exists (
+               select from budget_lease l
+               join node n on n.id = l.node_id
+               where l.org_id = k.org_id and l.budget_id = k.budget_id
+                 and l.starts_at = k.starts_at
+                 and n.seen_at > now() - make_interval(secs => $4))"#,
+        &keys.iter().map(|key| key.org.uuid()).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.budget.uuid()).collect::<Vec<_>>(),
+        &keys.iter().map(|key| key.starts_at).collect::<Vec<_>>(),
+        silent_seconds,
+    )
+    .fetch_all(conn)
+    .await?;
+    let key = |org, budget, starts_at| PeriodKey { org, budget, starts_at };
+    Ok(rows.into_iter().map(|row| key(row.org, row.budget, row.starts_at)).collect())
 }

@@ -38,6 +38,14 @@ pub(crate) async fn periods(
                    c.budget_costs) as k (budget_id, starts_at, held, cost)
                where $1::uuid is null or c.org_id = $1
                group by c.org_id, k.budget_id, k.starts_at),
+           -- What those cost whose records are gone counts as well.
+           with_pruned as (
+               select org_id, budget_id, starts_at, sum(cost) as cost, sum(held) as held
+               from (select * from of_calls
+                     union all
+                     select org_id, budget_id, starts_at, cost, 0 from budget_pruned
+                     where $1::uuid is null or org_id = $1) as parts
+               group by org_id, budget_id, starts_at),
            known as (
                select p.org_id, p.budget_id, p.starts_at, p.spend_limit, p.hard, p.spent, p.held,
                    p.overrun, p.leased,
@@ -61,7 +69,7 @@ pub(crate) async fn periods(
                    9223372036854775807)::bigint as "cost_of_calls!: Money",
                least(coalesce(c.held, 0), 9223372036854775807)::bigint as "held_by_calls!: Money"
            from known p
-           full join of_calls c on c.org_id = p.org_id and c.budget_id = p.budget_id
+           full join with_pruned c on c.org_id = p.org_id and c.budget_id = p.budget_id
                and c.starts_at = p.starts_at
            -- Calls also name budgets that were deleted since; nothing counts those any more.
            join budget b on b.org_id = coalesce(p.org_id, c.org_id)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use ralex_kernel::{BudgetId, CallId, Money, OrgId, Period};
 
-use crate::charge::Charge;
+use crate::charge::{Charge, PeriodKey};
 use crate::lease::Give;
 use crate::ledger::{Ledger, Part, Row};
 use crate::{Claim, HeldPeriod, Hold, HoldOutcome};
@@ -101,7 +101,13 @@ impl Play {
             Step::Hold { amount, charges, claim } => self.hold(amount, &charges, claim),
             Step::Lease { budget, want } => {
                 let key = self.charges[budget].key(self.org);
+                let before = self.ledger.leases().find(|(at, _)| *at == key).map(|(_, it)| it);
                 self.ledger.lease(key, Money::nanos(want));
+                let rows = self.rows();
+                let Some(row) = rows.get(&key.budget) else { return };
+                let left = (row.limit - row.spent - row.overrun - row.held).max(Money::ZERO);
+                let more = before.is_some_and(|before| row.lease > before);
+                assert!(!more || times(row.leased, 4) <= left, "{row:?}");
             }
             Step::Give { budget, amount } => {
                 let give = Give { amount: Money::nanos(amount), keep: Money::ZERO };
@@ -142,10 +148,11 @@ impl Play {
                 let held = Money::ZERO;
                 self.calls.push(Known { charges, held, cost: None, lost: false });
             }
-            HoldOutcome::Later(key) => {
+            HoldOutcome::Later(keys) => {
                 assert_eq!(claim, Claim::Patient);
-                let leased = before.get(&key.budget).map(|row| row.leased);
-                assert!(leased.is_some_and(Money::is_positive), "{leased:?}");
+                let leased = |key: &PeriodKey| before.get(&key.budget).map(|row| row.leased);
+                let mut leases = keys.iter().map(leased);
+                assert!(!keys.is_empty() && leases.all(|it| it.is_some_and(Money::is_positive)));
                 assert_eq!(before, self.rows());
             }
             HoldOutcome::Refused(_) => {
@@ -198,6 +205,10 @@ impl Play {
             assert_eq!(i128::from((row.spent + row.overrun).as_nanos()), of(|call| call.cost));
         }
     }
+}
+
+fn times(amount: Money, times: i64) -> Money {
+    Money::nanos(amount.as_nanos() * times)
 }
 
 fn parts(on: &[HeldPeriod], before: Money, cost: Money) -> Vec<Part> {

@@ -1,5 +1,6 @@
 //! Nodes that keep money in hand: what they send before it is recorded is covered, whatever happens.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,8 +11,8 @@ use tokio::sync::Mutex;
 
 use super::world::{World, pick};
 use crate::{
-    Batch, Charge, Claim, Committed, Hold, HoldOutcome, Leases, commit, give_back, heartbeat, lost,
-    open_calls, verify,
+    Batch, Charge, Claim, Committed, Extended, Hold, HoldOutcome, Leases, commit, give_back,
+    heartbeat, in_living_hands, lost, open_calls, verify,
 };
 
 /// A node with the one lane that it opens calls by.
@@ -157,9 +158,9 @@ async fn nobody_is_refused_what_another_node_has_in_hand() {
     one.warm_up(20, &charges).await;
     let rest = world.hold(980, &charges);
     let held = other.open(rest.clone()).await;
-    let HoldOutcome::Later(key) = held else { panic!("{held:?}") };
+    let HoldOutcome::Later(keys) = held else { panic!("{held:?}") };
     assert_eq!(world.counts(&charges[0]).await.refused, 0);
-    one.leases.recall(key);
+    one.leases.recall(keys[0]);
     assert!(one.leases.owe());
     one.write(None, false).await;
     assert_eq!(world.leased(&charges[0]).await, 0);
@@ -168,6 +169,77 @@ async fn nobody_is_refused_what_another_node_has_in_hand() {
     let refused = one.write(Some(&world.hold(1, &charges)), true).await;
     assert!(matches!(refused.held[0], HoldOutcome::Refused(_)), "{refused:?}");
     world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn a_call_that_waits_is_told_of_every_budget_that_others_have_in_hand() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await, world.daily(900, true).await];
+    let (one, other) = (Node::new(&world).await, Node::new(&world).await);
+    one.warm_up(20, &charges).await;
+    let held = other.open(world.hold(880, &charges)).await;
+    assert!(matches!(held, HoldOutcome::Later(ref keys) if keys.len() == 1), "{held:?}");
+    let both = [charges[1].clone(), world.daily(890, true).await];
+    one.warm_up(10, &both).await;
+    let held = other.open(world.hold(869, &both)).await;
+    assert!(matches!(held, HoldOutcome::Later(ref keys) if keys.len() == 2), "{held:?}");
+}
+
+#[tokio::test]
+async fn a_call_under_way_waits_for_what_another_node_has_in_hand() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    let call = world.hold(100, &charges);
+    node.open(call.clone()).await;
+    let (left, leased) = (1_000 - 120, world.leased(&charges[0]).await);
+    let too_much = world.extend_patiently(call.call, left + 1).await;
+    assert_eq!(too_much, Extended::Refused { short: Some(charges[0].budget) });
+    let more = world.extend_patiently(call.call, left).await;
+    let Extended::Later(keys) = more else { panic!("{more:?}") };
+    assert_eq!(world.extend_patiently(call.call, left - leased).await, held(100 + left - leased));
+    node.leases.recall(keys[0]);
+    node.write(None, false).await;
+    assert_eq!(world.extend_patiently(call.call, leased).await, held(100 + left));
+    world.assert_consistent().await;
+}
+
+fn held(amount: i64) -> Extended {
+    Extended::Held { held: Money::nanos(amount) }
+}
+
+#[tokio::test]
+async fn nodes_that_die_one_after_another_withhold_no_more_than_a_share() {
+    let world = Arc::new(World::new().await);
+    let left = 10_000;
+    let charges = [world.daily(left, true).await];
+    for _ in 0..30 {
+        let node = Node::new(&world).await;
+        let hold = world.hold(100, &charges);
+        node.open(hold.clone()).await;
+        world.settle(hold.call, 0).await;
+    }
+    let leased = world.leased(&charges[0]).await;
+    assert!(leased > 0 && leased <= left / 4, "{leased} of {left}");
+    let rest = Node::new(&world).await.open(world.hold(left - leased, &charges)).await;
+    assert!(matches!(rest, HoldOutcome::Held { .. }), "{rest:?}");
+    world.assert_consistent().await;
+}
+
+#[tokio::test]
+async fn what_a_silent_node_has_in_hand_is_not_waited_for() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(20, &charges).await;
+    let keys = [charges[0].key(world.org)];
+    let mut tx = world.db.system("ask in a test").await.unwrap();
+    assert_eq!(in_living_hands(&mut tx, &keys).await.unwrap(), HashSet::from(keys));
+    let (id, silent) = (node.id.uuid(), "update node set seen_at = now() - interval '16 seconds'");
+    let silent = format!("{silent} where id = '{id}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(silent)).execute(&mut *tx).await.unwrap();
+    assert_eq!(in_living_hands(&mut tx, &keys).await.unwrap(), HashSet::new());
 }
 
 #[tokio::test]

@@ -300,13 +300,28 @@ impl World {
     }
 
     pub async fn extend(&self, call: CallId, amount: i64) -> Extended {
+        self.extend_by(call, amount, vec![], Claim::Firm).await
+    }
+
+    /// Where it would fit without what nodes have in hand, it is put off.
+    pub async fn extend_patiently(&self, call: CallId, amount: i64) -> Extended {
+        self.extend_by(call, amount, vec![], Claim::Patient).await
+    }
+
+    async fn extend_by(
+        &self,
+        call: CallId,
+        amount: i64,
+        apart: Vec<Apart>,
+        claim: Claim,
+    ) -> Extended {
         let mut tx = self.db.system("extend a hold in a test").await.unwrap();
-        let extension =
-            Extension { org: self.org, call, amount: Money::nanos(amount), apart: vec![] };
+        let (org, amount) = (self.org, Money::nanos(amount));
+        let extension = Extension { org, call, amount, apart, claim };
         let done =
             commit(&mut tx, &Batch { extensions: &[extension], ..Batch::default() }).await.unwrap();
         tx.commit().await.unwrap();
-        done.extended[0]
+        done.extended.into_iter().next().unwrap()
     }
 
     /// More for a try elsewhere: on these budgets of a model, beside all others.
@@ -320,13 +335,7 @@ impl World {
             charge: Charge::clone(charge),
             amount: Money::nanos(*amount),
         });
-        let apart = apart.collect();
-        let mut tx = self.db.system("extend a hold in a test").await.unwrap();
-        let extension = Extension { org: self.org, call, amount: Money::nanos(amount), apart };
-        let done =
-            commit(&mut tx, &Batch { extensions: &[extension], ..Batch::default() }).await.unwrap();
-        tx.commit().await.unwrap();
-        done.extended[0]
+        self.extend_by(call, amount, apart.collect(), Claim::Firm).await
     }
 
     /// A budget of one model, and a charge on its current day.

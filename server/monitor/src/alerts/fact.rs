@@ -9,11 +9,12 @@ use uuid::Uuid;
 use super::book::Watch;
 
 /// The actions that mean anything, so that no other is fetched.
-pub(crate) const ACTIONS: [&str; 21] = [
+pub(crate) const ACTIONS: [&str; 22] = [
     "approval.approved",
     "approval.asked",
     "approval.denied",
     "approval.expired",
+    "audit.person_erased",
     "audit.pruned",
     "audit.retention_asked",
     "audit.retention_changed",
@@ -222,7 +223,7 @@ fn of_log(said: &Said<'_>) -> Option<Step> {
             let request = Subject::Request(said.id("request")?);
             Some(raise(AlertKind::RetentionAsked, request, &["what", "reason"]))
         }
-        "audit.retention_denied" | "audit.retention_changed" => {
+        "audit.retention_denied" | "audit.retention_changed" | "audit.person_erased" => {
             Some(Step::Gone { subject: Subject::Request(said.id("request")?).written() })
         }
         "audit.pruned" => {

@@ -284,7 +284,7 @@ async fn a_budget_that_is_likely_to_run_out_and_a_strange_hour_are_told_once() {
                  1, 0, 0, 0, 0, 0, 0, 0, 0, 10000, 0
              from generate_series('2026-02-20'::timestamptz, '2026-03-02 11:00', '1 hour') as at
              union all
-             select 'who_hour', '{org}'::uuid, at, '', '', '', '', '{team}'::uuid, '{nil}'::uuid, '{nil}'::uuid, '{nil}'::uuid,
+             select 'place_hour', '{org}'::uuid, at, '', '', '', '', '{team}'::uuid, '{nil}'::uuid, '{nil}'::uuid, '{nil}'::uuid,
                  1, 0, 0, 0, 0, 0, 0, 0, 0,
                  case when at = '2026-03-02 11:00' then 50 else 1 end * 1000000000::bigint, 0
              from generate_series('2026-02-02 11:00'::timestamptz, '2026-03-02 11:00', '1 day') as at"

@@ -1,5 +1,6 @@
 //! `ralex audit`: exports the log, sends it on, checks what was exported, and changes the key.
 
+mod erase;
 mod export;
 mod report;
 mod retention;
@@ -27,6 +28,7 @@ pub fn command() -> Command {
         .subcommand(export::command())
         .subcommand(sinks::command())
         .subcommand(retention::command())
+        .subcommand(erase::command())
         .subcommand(verify_command())
         .subcommand(settings::flags(Command::new("rotate-key").about(
             "Let another key sign the audit log from now on; run it where the vault's seal is",
@@ -44,6 +46,7 @@ fn verify_command() -> Command {
         .arg(many("key", "VKEY", "The log's public key, noted earlier or from elsewhere; without it a bundle's own is used. May be given more than once"))
         .arg(many("witness", "VKEY", "The public key of a witness who must have signed; all that are given must"))
         .arg(Arg::new("since").long("since").value_name("OLDER").help("An earlier export of the same log, which must stand unchanged at the beginning of this one"))
+        .arg(Arg::new("disclosures").long("disclosures").value_name("FILE").help("The personal values of this bundle (`export --format disclosures`), each checked against what its leaf commits to"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Answer as JSON"))
 }
 
@@ -63,6 +66,7 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
         Some(("export", matches)) => export::run(matches, environment),
         Some(("sinks", matches)) => sinks::run(matches, environment),
         Some(("retention", matches)) => retention::run(matches, environment),
+        Some(("erase", matches)) => erase::run(matches, environment),
         Some(("rotate-key", matches)) => with_settings(matches, environment, rotate_key),
         _ => ExitCode::from(USAGE),
     }
@@ -79,6 +83,14 @@ fn verify(matches: &ArgMatches) -> Result<Verdict, String> {
         }
         return offline::verify_since(|| open(path), || open(older), &trust)
             .map_err(|error| format!("{path} or {older} cannot be read: {error}."));
+    }
+    if let Some(disclosures) = matches.get_one::<String>("disclosures") {
+        if path == "-" {
+            return Err("--disclosures reads the bundle twice; give it as a file.".into());
+        }
+        let cannot = |error| format!("{path} or {disclosures} cannot be read: {error}.");
+        let told = open(disclosures).map_err(cannot)?;
+        return offline::verify_disclosures(|| open(path), told, &trust).map_err(cannot);
     }
     let mut reader = open(path).map_err(failed)?;
     let start = reader.fill_buf().map_err(failed)?;

@@ -296,6 +296,10 @@ async fn calls(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 
 /// Writes a file that may be large to the standard output as it comes.
 async fn save(mut answer: reqwest::Response) -> anyhow::Result<ExitCode> {
+    let from = answer.headers().get("X-Ralex-Records-From").and_then(|from| from.to_str().ok());
+    if let Some(from) = from {
+        say::problem(&format!("records of calls that began before {from} were pruned"));
+    }
     let mut out = tokio::io::stdout();
     while let Some(part) = answer.chunk().await.context("the server broke off")? {
         out.write_all(&part).await?;

@@ -68,6 +68,7 @@ pub async fn export(
         ExportFormat::Cef => ("text/plain; charset=utf-8", "cef"),
         ExportFormat::Syslog => ("text/plain; charset=utf-8", "syslog"),
         ExportFormat::CloudEvents => ("application/jsonl", "cloudevents.jsonl"),
+        ExportFormat::Disclosures => ("application/jsonl", "disclosures.jsonl"),
     };
     let export = audit.export(scope.author(), &query.0).await?;
     let name = format!("attachment; filename=\"ralex-audit-{}.{ending}\"", scope.org());

@@ -4,6 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post};
 use ralex_access::Permission;
 use ralex_api::approvals::Decide;
+use ralex_api::erasure::ErasureCertificate;
 use ralex_api::retention::{AuditPruned, AuditRequest, AuditRetention, NewAuditRequest};
 use ralex_kernel::AuditRequestId;
 use ralex_retention::{Retention, Verdict};
@@ -19,8 +20,8 @@ pub async fn audit_retention(who: OrgCaller, retention: Data<Retention>) -> Resu
     Ok(HttpResponse::Ok().json(retention.show(scope.caller(), scope.org()).await?))
 }
 
-/// Ask for another retention, for a hold, or that one ends. Nothing changes until another person
-/// approves.
+/// Ask for another retention, for a hold, that one ends, or that somebody is erased. Nothing changes
+/// until another person approves.
 #[utoipa::path(tag = "audit", params(("org" = String, Path)), request_body = NewAuditRequest, responses((status = 201, body = AuditRequest)))]
 #[post("/audit/retention/requests")]
 pub async fn ask_audit_retention(
@@ -58,6 +59,18 @@ pub async fn deny_audit_retention(
     let scope = who.allow(Permission::AuditRetain).await?;
     let decided = retention.decide(&scope, path.1, Verdict::Deny, &decision.0.reason).await?;
     Ok(HttpResponse::Ok().json(decided))
+}
+
+/// Show what was destroyed of a person, what is kept and why, and what proves it.
+#[utoipa::path(tag = "audit", params(("org" = String, Path), ("request" = AuditRequestId, Path)), responses((status = 200, body = ErasureCertificate)))]
+#[get("/audit/erasures/{request}")]
+pub async fn audit_erasure(
+    who: OrgCaller,
+    retention: Data<Retention>,
+    path: Path<(String, AuditRequestId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::AuditRead).await?;
+    Ok(HttpResponse::Ok().json(retention.certificate(scope.org(), path.1).await?))
 }
 
 /// Prune now what retention lets go, which happens by itself once an hour.

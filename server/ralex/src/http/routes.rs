@@ -221,6 +221,7 @@ fn audit_proofs(map: &mut Map<'_, '_>) {
         .service(retention::approve_audit_retention)
         .service(retention::deny_audit_retention)
         .service(retention::prune_audit)
+        .service(retention::audit_erasure)
         .service(sinks::list_audit_sinks)
         .service(sinks::create_audit_sink)
         .service(sinks::find_audit_sink)

@@ -2,6 +2,7 @@
 
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpResponse, get, post};
+use chrono::SecondsFormat;
 use futures_util::StreamExt;
 use ralex_access::Permission;
 use ralex_api::Page;
@@ -20,6 +21,9 @@ use ralex_usage::Usage;
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::{Failed, Result};
 use crate::overview::Health;
+
+/// In an export of calls of which some were pruned: all that began from then on are in it.
+const RECORDS_FROM: &str = "X-Ralex-Records-From";
 
 /// Sum up what was called and what it cost.
 #[utoipa::path(operation_id = "usage", tag = "usage", params(("org" = String, Path), UsageQuery), responses((status = 200, body = Report)))]
@@ -128,11 +132,15 @@ pub async fn export_calls(
     let parts = export.parts.map(|part| {
         part.map(Bytes::from).map_err(|problem| actix_web::Error::from(Failed(problem)))
     });
-    Ok(HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok();
+    answer
         .content_type(content_type)
         .insert_header(("Content-Disposition", name))
-        .insert_header(("X-Ralex-Calls", export.count.to_string()))
-        .streaming(parts))
+        .insert_header(("X-Ralex-Calls", export.count.to_string()));
+    if let Some(all_from) = export.all_from {
+        answer.insert_header((RECORDS_FROM, all_from.to_rfc3339_opts(SecondsFormat::AutoSi, true)));
+    }
+    Ok(answer.streaming(parts))
 }
 
 /// List calls, newest first.

@@ -97,6 +97,12 @@ pub const SETTINGS: &[Setting] = &[
         Some(""),
         "Witnesses who are asked to sign that the audit log only grows (C2SP tlog-witness)",
     ),
+    setting(
+        "audit_archive",
+        "FOLDER",
+        None,
+        "Where an audit log is written and verified before anything of it is pruned; unset prunes without",
+    ),
     setting("policies", "FOLDER", None, "Policies to use in place of the built-in ones"),
     setting(
         "simulated",

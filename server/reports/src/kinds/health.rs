@@ -167,6 +167,7 @@ async fn log_tables(work: &mut Work<'_>, document: &mut Document) -> Result<(), 
     let table = Table::new("log_changes", "Changes of the record itself", EVENT_COLUMNS, about);
     let actions = [
         "audit.key_rotated",
+        "audit.person_erased",
         "audit.pruned",
         "audit.retention_asked",
         "audit.retention_changed",

@@ -66,6 +66,8 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
                          the origin that it is bound to, and every such use is a call on record."
             .to_owned(),
     );
+    let note = "Uses of keys in those are not counted.";
+    document.notes.extend(super::pruned(work, note).await?);
     Ok(document)
 }
 

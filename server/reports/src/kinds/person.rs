@@ -96,6 +96,7 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
          not in here."
             .to_owned(),
     ];
+    document.notes.extend(super::pruned(work, "They are not in here.").await?);
     Ok(document)
 }
 

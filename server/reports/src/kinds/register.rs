@@ -109,6 +109,9 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
             .to_owned(),
         "Calls are counted in the period in which they began.".to_owned(),
     ];
+    let note =
+        "Volumes and costs count them; models and versions, with their first and last use, do not.";
+    document.notes.extend(super::pruned(work, note).await?);
     Ok(document)
 }
 

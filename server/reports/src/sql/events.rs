@@ -11,6 +11,8 @@ use super::Result;
 /// Of one question; a report with more is refused before it is read.
 pub(crate) const MOST: i64 = 200_000;
 /// Ids and times differ only while a clock was put back.
+/// So many are opened at a time.
+const PAGE: usize = 2_000;
 const SLACK: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Debug)]
@@ -47,6 +49,21 @@ pub(crate) fn words(detail: &Value) -> String {
     written.collect::<Vec<_>>().join("; ")
 }
 
+/// Fills in what the events commit to, as long as it is not erased.
+async fn reveal(conn: &mut PgConnection, org: OrgId, mut told: Vec<Told>) -> Result<Vec<Told>> {
+    for page in told.chunks_mut(PAGE) {
+        let events: Vec<Uuid> = page.iter().map(|told| told.id).collect();
+        let revealed = ralex_audit::personal::revealed(&mut *conn, org, &events).await?;
+        for told in page {
+            let record = revealed.record(told.id, &told.leaf);
+            if let Some(text) = record.and_then(|record| serde_json::to_vec(&record).ok()) {
+                told.leaf = text;
+            }
+        }
+    }
+    Ok(told)
+}
+
 /// The ids between which everything of a span of time lies.
 fn ids((from, to): (DateTime<Utc>, DateTime<Utc>)) -> (Uuid, Uuid) {
     let id = |at: Option<DateTime<Utc>>| {
@@ -65,7 +82,7 @@ pub(crate) async fn of_actions(
 ) -> Result<Vec<Told>> {
     let actions: Vec<String> = actions.iter().map(|&action| action.to_owned()).collect();
     let (first, last) = ids(span);
-    sqlx::query_as!(
+    let told = sqlx::query_as!(
         Told,
         r#"select e.id, l.leaf_index as "index?", e.occurred_at as at,
                   case when e.actor_kind = 'system' then 'Ralex'
@@ -86,8 +103,9 @@ pub(crate) async fn of_actions(
         span.1,
         MOST + 1,
     )
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *conn)
+    .await?;
+    reveal(conn, org, told).await
 }
 
 /// All that somebody did, and all that was done to one of the targets, within the time. Calls have a
@@ -100,7 +118,7 @@ pub(crate) async fn of_person(
     span: (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<Vec<Told>> {
     let (first, last) = ids(span);
-    sqlx::query_as!(
+    let told = sqlx::query_as!(
         Told,
         r#"with found as (
                select e.id from audit_event e
@@ -129,8 +147,9 @@ pub(crate) async fn of_person(
         span.1,
         MOST + 1,
     )
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *conn)
+    .await?;
+    reveal(conn, org, told).await
 }
 
 /// What was done to each of these, by an action: who did it last, and when.
@@ -140,7 +159,7 @@ pub(crate) async fn last_of_targets(
     action: &str,
     targets: &[String],
 ) -> Result<Vec<Told>> {
-    sqlx::query_as!(
+    let told = sqlx::query_as!(
         Told,
         r#"select distinct on (e.target) e.id, l.leaf_index as "index?", e.occurred_at as at,
                   case when e.actor_kind = 'system' then 'Ralex'
@@ -157,8 +176,9 @@ pub(crate) async fn last_of_targets(
         action,
         targets,
     )
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *conn)
+    .await?;
+    reveal(conn, org, told).await
 }
 
 /// How often something happened, by the day.

@@ -33,7 +33,9 @@ pub(crate) async fn find(
            left join membership m on m.org_id = $1 and m.user_id = u.id
            where (u.id = $2 or u.email_key = $3)
              and (m.user_id is not null or exists (
-                 select from audit_event e where e.org_id = $1 and e.actor_id = u.id))"#,
+                 select from audit_event e where e.org_id = $1 and e.actor_id = u.id)
+                 and not exists (
+                 select from audit_erasure x where x.org_id = $1 and x.user_id = u.id))"#,
         org as _,
         name.parse::<Uuid>().ok(),
         name.parse::<Email>().ok().map(|email| email.key()),

@@ -32,7 +32,11 @@ pub(crate) struct DayRow {
 pub(crate) async fn fold(conn: &mut PgConnection, org: OrgId) -> Result<()> {
     sqlx::query!(
         r#"with since as (
-               select coalesce(max(day) - 1, '1970-01-01') as day from routing_day where org_id = $1
+               -- A day of which calls were pruned was learnt before they went, and is not any more.
+               select greatest(coalesce(max(day) - 1, '1970-01-01'),
+                   (select (before at time zone 'UTC')::date + 1 from call_pruned
+                    where org_id = $1)) as day
+               from routing_day where org_id = $1
            ), done as (
                select (c.started_at at time zone 'UTC')::date as day,
                       coalesce(c.task_type, 'unknown') as task, c.model, b.id is not null as batched,

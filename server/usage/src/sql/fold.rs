@@ -74,7 +74,8 @@ pub(crate) async fn hold_calls_back(conn: &mut PgConnection) -> Result<(), sqlx:
     Ok(())
 }
 
-/// Throws the sums away and makes them anew from all calls. Transactions from `next` on have not
+/// Throws the sums away and makes them anew from all calls, and from what those came to that were
+/// pruned. Transactions from `next` on have not
 /// been yet, so whatever names one is of the database that this one was restored from.
 pub(crate) async fn rebuild(conn: &mut PgConnection, next: i64) -> Result<u64, sqlx::Error> {
     sqlx::query!("delete from usage_sum").execute(&mut *conn).await?;
@@ -114,8 +115,8 @@ pub(crate) async fn differences(
                select k.slice, org_id, date_trunc(k.grain, hour, 'UTC'), calls, cost
                from usage_line
                cross join (values ('time_hour', 'hour'), ('time_day', 'day'), ('what_hour', 'hour'),
-                   ('what_day', 'day'), ('who_hour', 'hour'), ('who_day', 'day'), ('all_hour', 'hour'),
-                   ('all_day', 'day')) as k (slice, grain)
+                   ('what_day', 'day'), ('place_hour', 'hour'), ('place_day', 'day'),
+                   ('who_hour', 'hour'), ('who_day', 'day'), ('all_hour', 'hour'), ('all_day', 'day')) as k (slice, grain)
                where tag = '' and ($1::uuid is null or org_id = $1)
                  and settled_xid >= (select xid from usage_cursor)),
            summed as (
@@ -124,16 +125,19 @@ pub(crate) async fn differences(
                group by slice, org_id, starts_at),
            hours as materialized (
                select org_id, hour, sum(calls) as calls, sum(cost) as cost
-               from usage_of_calls
-               where tag = '' and ($1::uuid is null or org_id = $1)
+               from (select org_id, hour, calls, cost from usage_of_calls
+                     where tag = '' and ($1::uuid is null or org_id = $1)
+                     union all
+                     select org_id, hour, calls, cost from usage_pruned
+                     where tag = '' and ($1::uuid is null or org_id = $1)) as told
                group by org_id, hour),
            called as (
                select k.slice, org_id, date_trunc(k.grain, hour, 'UTC') as starts_at,
                    sum(calls) as calls, sum(cost) as cost
                from hours
                cross join (values ('time_hour', 'hour'), ('time_day', 'day'), ('what_hour', 'hour'),
-                   ('what_day', 'day'), ('who_hour', 'hour'), ('who_day', 'day'), ('all_hour', 'hour'),
-                   ('all_day', 'day')) as k (slice, grain)
+                   ('what_day', 'day'), ('place_hour', 'hour'), ('place_day', 'day'),
+                   ('who_hour', 'hour'), ('who_day', 'day'), ('all_hour', 'hour'), ('all_day', 'day')) as k (slice, grain)
                group by 1, 2, 3)
            select coalesce(s.slice, c.slice) as "slice!",
                coalesce(s.org_id, c.org_id) as "org!: OrgId",

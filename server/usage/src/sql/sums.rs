@@ -48,6 +48,26 @@ impl Sums {
     }
 }
 
+/// One plan for all questions would read the whole table for those that need a little of it, and sums
+/// of many keys by the hour would go to the disk.
+pub(crate) async fn plan(tx: &mut Tenant) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select set_config('plan_cache_mode', 'force_custom_plan', true) as planning,
+                set_config('work_mem', '32MB', true) as room"
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// About where the cursor is, to tell the planner. A statement that needs to know reads it itself;
+/// this is never beyond that, as the cursor moves forward only.
+pub(crate) async fn cursor(tx: &mut Tenant) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!(r#"select xid::text as "xid!" from usage_cursor"#)
+        .fetch_one(&mut **tx)
+        .await
+}
+
 /// Whole days and hours from their sums and, from the cursor on, from what ended since; both ends of
 /// the range from the calls themselves. All in one statement, so of one moment.
 ///
@@ -55,19 +75,8 @@ impl Sums {
 /// they are cut to what an amount can be.
 #[expect(clippy::too_many_lines, reason = "one statement")]
 pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::Error> {
-    // One plan for all questions would read the whole table for those that need a little of it, and
-    // sums of many keys by the hour would go to the disk.
-    sqlx::query!(
-        "select set_config('plan_cache_mode', 'force_custom_plan', true) as planning,
-                set_config('work_mem', '32MB', true) as room"
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    // The statement reads the cursor itself. This one only tells the planner about where that is,
-    // and is never beyond it, as the cursor moves forward only.
-    let about = sqlx::query_scalar!(r#"select xid::text as "xid!" from usage_cursor"#)
-        .fetch_one(&mut **tx)
-        .await?;
+    plan(tx).await?;
+    let about = cursor(tx).await?;
     let only = &ask.only;
     let range = ask.whole();
     let (by_day, by_hour) = ask.slices();
@@ -151,7 +160,6 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
              and ($17::text is null or l.provider = $17)
              and ($18::text is null or l.model = $18)
              and ($19::text is null or l.task_type = $19)
-             and ($24::text[] is null or l.key = any($24))
            group by 1, 2
            -- A call that was lost and corrected later leaves nothing where it does not belong.
            having sum(l.calls) <> 0 or sum(l.refused) <> 0 or sum(l.cost) <> 0
@@ -179,7 +187,6 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
         by_hour,
         range.first_day,
         range.last_day,
-        only.keys.as_deref(),
     )
     .fetch_all(&mut **tx)
     .await

@@ -194,6 +194,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("POST /api/v1/orgs/{org}/audit/retention/requests/{request}/approve", More),
     ("POST /api/v1/orgs/{org}/audit/retention/requests/{request}/deny", More),
     ("POST /api/v1/orgs/{org}/audit/retention/prune", More),
+    ("GET /api/v1/orgs/{org}/audit/erasures/{request}", More),
     ("GET /api/v1/orgs/{org}/audit/sinks", More),
     ("POST /api/v1/orgs/{org}/audit/sinks", More),
     ("GET /api/v1/orgs/{org}/audit/sinks/{sink}", More),

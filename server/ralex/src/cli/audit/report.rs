@@ -10,6 +10,13 @@ pub fn sentence(verdict: &Verdict) -> String {
         {
             proof(verdict)
         }
+        Finding::Good if verdict.disclosed.is_some() => {
+            let (told, of) = verdict.disclosed.unwrap_or_default();
+            format!(
+                "{}\n  told  {told} of {of} personal values, each as committed to",
+                bundle(verdict)
+            )
+        }
         Finding::Good => bundle(verdict),
         Finding::Tampered => {
             let index = verdict.first_bad_index.unwrap_or(0);
@@ -96,6 +103,7 @@ pub fn json(verdict: &Verdict) -> String {
         "witnesses": witnesses,
         "index": verdict.index,
         "text": verdict.text,
+        "disclosed": verdict.disclosed.map(|(told, of)| serde_json::json!({ "values": told, "of": of })),
         "first_bad_index": verdict.first_bad_index,
         "line": verdict.line,
         "reason": verdict.reason,

@@ -72,7 +72,17 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
         }
         "prune" => {
             let pruned: AuditPruned = api.post(&["audit", "retention", "prune"], &()).await?;
-            told(&pruned, matches, |it| format!("{} events pruned; their hashes stay", it.count))
+            told(&pruned, matches, |it| {
+                let (events, records) = (it.count, it.records);
+                let archive = match &it.archive {
+                    Some(name) => format!(", and they are in the archive, {name}"),
+                    None if events > 0 => "; no archive is configured".to_owned(),
+                    None => String::new(),
+                };
+                format!(
+                    "{events} events pruned; their hashes stay{archive}\n{records} records of calls pruned; their sums stay"
+                )
+            })
         }
         "approve" | "deny" => {
             let id = matches.get_one::<AuditRequestId>("request").map(ToString::to_string);
@@ -98,6 +108,7 @@ fn new(verb: &str, matches: &ArgMatches, reason: String) -> anyhow::Result<NewAu
         class: None,
         days: None,
         hold: None,
+        person: None,
         reason,
     };
     match verb {
@@ -128,6 +139,22 @@ fn shown(kept: &AuditRetention) -> String {
     let mut text = table(["Class", "Events", "Kept", "At least"], classes);
     let (pruned, below) = (kept.pruned, kept.prunable_below);
     write!(text, "\n{pruned} events pruned so far; none from {below} on can be pruned yet.").ok();
+    if let Some(records) = &kept.records {
+        let (count, before) = (records.count, records.before.format("%Y-%m-%d %H:%M UTC"));
+        write!(text, "\n{count} records of calls pruned so far; all from {before} on are there.")
+            .ok();
+    }
+    let archive = &kept.archive;
+    match (&archive.failure, &archive.name) {
+        (Some(why), _) => write!(text, "\nArchive: FAILED, so nothing is pruned. {why}").ok(),
+        (None, Some(name)) => write!(text, "\nArchive: {name}").ok(),
+        (None, None) if archive.configured => write!(text, "\nArchive: nothing written yet.").ok(),
+        (None, None) => write!(
+            text,
+            "\nArchive: none is configured (RALEX_AUDIT_ARCHIVE); what is pruned is gone."
+        )
+        .ok(),
+    };
     if !kept.holds.is_empty() {
         let holds = kept.holds.iter().map(|hold| {
             let since = hold.set_at.format("%Y-%m-%d %H:%M").to_string();
@@ -141,7 +168,11 @@ fn shown(kept: &AuditRetention) -> String {
             let what = match (&it.class, it.days) {
                 (Some(class), Some(days)) => format!("{class}: {days} days"),
                 (Some(class), None) => format!("{class}: forever"),
-                (None, _) => it.hold.map(|hold| hold.to_string()).unwrap_or_default(),
+                (None, _) => it
+                    .hold
+                    .map(|hold| hold.to_string())
+                    .or_else(|| it.person.clone())
+                    .unwrap_or_default(),
             };
             [
                 it.id.to_string(),

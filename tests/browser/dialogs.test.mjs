@@ -1,0 +1,269 @@
+// What governs calls, set by a person: limits, what-if, bills, receivers of the log, and what two people agree about.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import AxeBuilder from '@axe-core/playwright';
+import { enter, eventually, picture, startBrowser, startServer } from './harness.mjs';
+
+const PASSWORD = 'a calm owl reads at noon';
+const DAY = 86_400_000;
+
+let server, browser, page;
+
+const button = (name) => page.getByRole('button', { name, exact: true });
+const dialog = () => page.getByRole('dialog');
+const inDialog = (name) => dialog().getByRole('button', { name, exact: true });
+const field = (name) => page.getByLabel(name, { exact: true });
+const closed = () => dialog().waitFor({ state: 'detached' });
+const go = (place) => page.goto(`${server.url}/o/default/${place}`);
+const ask = (method, path, body) => page.evaluate(([method, path, body]) => fetch(`/api/v1/orgs/default/${path}`, {
+  method, headers: { 'content-type': 'application/json' }, body: body && JSON.stringify(body),
+}).then(async (answer) => ({ status: answer.status, body: await answer.text() })), [method, path, body]);
+
+/** Nothing serious that assistive technology would stumble over, and no page wider than a phone. */
+async function fits(name) {
+  await picture(page, name);
+  // Colours on their way from the other theme are none of either.
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  assert.deepEqual(serious.map(({ id, nodes }) => `${id} at ${nodes[0].target.join(' ')}`), []);
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390, `${name} is wider than a phone`);
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+before(async () => {
+  server = await startServer();
+  browser = await startBrowser();
+  page = await browser.open();
+  const once = readFileSync(join(server.data, 'first-login'), 'utf8').match(/one-time password: (.+)/)[1];
+  await enter(page, server.url, 'owner@localhost', once, PASSWORD);
+  const call = { model: 'simulated', messages: [{ role: 'user', content: 'Say something about rivers.' }] };
+  for (let sent = 0; sent < 3; sent += 1) {
+    const status = await page.evaluate((body) => fetch('/v1/chat/completions', {
+      method: 'POST', headers: { 'content-type': 'application/json', 'x-ralex-org': 'default', 'x-ralex-tags': 'nightly' }, body: JSON.stringify(body),
+    }).then((answer) => answer.status), call);
+    assert.equal(status, 200);
+  }
+});
+
+after(async () => {
+  await browser?.browser.close();
+  await server?.stop();
+});
+
+test('a rate limit is made, changed and deleted, and its card says so', async () => {
+  await go('budgets');
+  await page.getByText('No rate limit yet').waitFor();
+  await button('Create rate limit').click();
+  await inDialog('Create rate limit').click();
+  await page.getByText('Enter a whole number of 1 or more.').waitFor();
+  await field('Limits').selectOption('tokens');
+  await field('Within any').selectOption('3600');
+  await field('Amount').fill('1,500,000');
+  await fits('rate-limit');
+  await inDialog('Create rate limit').click();
+  await closed();
+  await page.getByText('The limit of', { exact: false }).first().waitFor();
+  await page.getByText('tokens in an hour', { exact: false }).first().waitFor();
+  await page.getByRole('button', { name: /^Edit the limit of/ }).click();
+  assert.equal(await field('tokens in an hour').inputValue(), '1500000');
+  await field('tokens in an hour').fill('2,000,000');
+  await inDialog('Save rate limit').click();
+  await closed();
+  await page.locator('.rate-limits').getByText('2,000,000', { exact: true }).waitFor();
+  await page.getByRole('button', { name: /^Delete the limit of/ }).click();
+  await page.getByText('Calls may take more than 2,000,000 tokens in an hour.').waitFor();
+  await inDialog('Delete rate limit').click();
+  await closed();
+  await page.getByText('No rate limit yet').waitFor();
+});
+
+test('a budget and a rate limit are tried on past calls, and nothing is set by it', async () => {
+  await go('usage');
+  await button('What if').click();
+  await page.waitForURL(/view=what-if/);
+  await button('Try on these calls').click();
+  await page.getByText('Fill this in.').waitFor();
+  await field('Limit').fill('0.000000001');
+  await button('Try on these calls').click();
+  const stat = (label) => page.locator('.stat', { hasText: label }).locator('.stat-value');
+  await eventually(async () => assert.equal(await stat('Calls concerned').textContent(), '3'));
+  assert.notEqual(await stat('Refused').textContent(), '0');
+  await page.getByRole('table', { name: 'Periods of the budget' }).getByRole('row').nth(1).waitFor();
+  await page.getByRole('table', { name: 'Whom it would concern most' }).getByText('simulated').waitFor();
+  await fits('what-if');
+  await button('A rate limit').click();
+  await page.waitForURL(/try=limit/);
+  assert.equal(await stat('Refused').count(), 0);
+  await field('Amount').fill('1000');
+  await button('Try on these calls').click();
+  await page.getByText('Every call would have passed.').waitFor();
+  await page.reload();
+  await field('Amount').fill('1');
+  await button('Try on these calls').click();
+  await eventually(async () => assert.equal(await stat('Refused').textContent(), '2'));
+  const set = await ask('GET', 'rate-limits');
+  assert.deepEqual(JSON.parse(set.body).items, []);
+});
+
+test('other prices are tried on past calls, and at least one has to be named', async () => {
+  await go('usage?view=what-if&try=price');
+  await field('Model').selectOption('simulated');
+  await button('Try on these calls').click();
+  await page.getByRole('alert').waitFor();
+  await field('Output').fill('1000000');
+  await button('Try on these calls').click();
+  await page.getByText('more than they did').waitFor();
+  assert.equal(await page.locator('.stat', { hasText: 'Refused' }).count(), 0);
+  await fits('what-if-price');
+});
+
+test('a bill is compared day by day, and budgets are adjusted only after a person was asked', async () => {
+  await go('budgets');
+  await button('Compare with bills').click();
+  await page.waitForURL(/view=bills/);
+  await page.getByText('Choose a file.').waitFor();
+  const yesterday = new Date(Date.now() - DAY).toISOString().slice(0, 10);
+  const csv = `date,model,cost\n${yesterday},simulated,1.50\n`;
+  const choose = (text) => field('Export').setInputFiles({ name: 'bill.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });
+  await choose('this is no bill');
+  await button('Compare').click();
+  await page.getByRole('alert').waitFor();
+  await choose(csv);
+  await button('Compare').click();
+  // No budget was there yesterday, so none is missing anything.
+  await page.getByText('No budget is missing anything by this export.').waitFor();
+  const row = page.getByRole('table', { name: 'Days of the export' }).getByRole('row').nth(1);
+  assert.match(await row.textContent(), /1\.50/);
+  assert.equal(await button('Adjust budgets').count(), 0);
+  // A budget of a day that is over is older than this server.
+  const made = await ask('POST', 'budgets', { scope: 'org', period: 'month', limit: '100', hard: false });
+  const { id: budget } = JSON.parse(made.body);
+  const sent = [];
+  await page.route('**/reconciliations', async (route) => {
+    const body = route.request().postDataJSON();
+    sent.push(body.apply);
+    const answer = await (await route.fetch({ postData: { ...body, apply: false } })).json();
+    answer.applied = body.apply;
+    answer.days[0].budgets = [{ budget, adjusted: body.apply ? '1.5' : '0', adds: '1.5', lease_lost: '0.25' }];
+    await route.fulfill({ status: 200, json: answer });
+  });
+  await page.reload();
+  await choose(csv);
+  await button('Compare').click();
+  await page.getByText(/^1 entry by the export of simulated: adds \$1\.50 to what counts as spent\.$/).waitFor();
+  await page.getByText('for servers that went silent', { exact: false }).waitFor();
+  await fits('bills');
+  await button('Adjust budgets').click();
+  await page.getByRole('heading', { name: 'Adjust the budgets?' }).waitFor();
+  assert.deepEqual(sent, [false]);
+  await picture(page, 'bills-sure');
+  await inDialog('Adjust budgets').click();
+  await closed();
+  await page.getByText('Applied. What it added counts on the budgets', { exact: false }).waitFor();
+  assert.deepEqual(sent, [false, true]);
+  await page.unroute('**/reconciliations');
+  await ask('DELETE', `budgets/${budget}`);
+});
+
+test('a call tells its tags, and each leads to what was used under it', async () => {
+  await go('calls');
+  await page.locator('.row-open').first().click();
+  await dialog().getByRole('link', { name: 'nightly', exact: true }).click();
+  await page.waitForURL(/usage\?tag=nightly/);
+  await button('Tag: nightly').waitFor();
+});
+
+test('a schedule is made, and its day, hour and whether it asks are changed later', async () => {
+  await go('reports?tab=schedules');
+  await button('Add a schedule').click();
+  await field('Name').fill('Quarterly review');
+  await inDialog('Add').click();
+  await closed();
+  const row = page.getByRole('row', { name: /Quarterly review/ });
+  assert.match(await row.textContent(), /each quarter, day 2, 06:00 UTC/);
+  await button('Edit Quarterly review').click();
+  await field('Day').fill('40');
+  await inDialog('Save schedule').click();
+  await page.getByText('Enter a whole number from 1 to 28.').waitFor();
+  await field('Day').fill('3');
+  await field('Send to').fill('nobody');
+  await inDialog('Save schedule').click();
+  await page.getByText('Enter e-mail addresses with commas between, or nothing.').waitFor();
+  await field('Send to').fill('');
+  await field('On').uncheck();
+  await fits('schedule');
+  await inDialog('Save schedule').click();
+  await closed();
+  await eventually(async () => assert.match(await row.textContent(), /day 3, 06:00 UTC.*Off/));
+  await button('Delete Quarterly review').click();
+  await inDialog('Delete').click();
+  await closed();
+  await page.getByText('No schedule yet').waitFor();
+});
+
+test('a receiver of the log is added with a secret that is shown once, and removed', async () => {
+  await go('audit');
+  await page.getByText('Sent to', { exact: true }).click();
+  await page.getByText('Nowhere yet.', { exact: false }).waitFor();
+  await button('Add a receiver').click();
+  await inDialog('Add').click();
+  await eventually(async () => assert.equal(await dialog().getByText('Fill this in.').count(), 2));
+  await field('Kind').selectOption('s3');
+  await field('Secret access key').waitFor();
+  await field('Kind').selectOption('syslog');
+  await field('Authority').waitFor();
+  await fits('receiver');
+  await field('Kind').selectOption('webhook');
+  await field('Name').fill('archive');
+  await field('Address').fill('https://log.example.com/in');
+  await inDialog('Add').click();
+  await page.getByText('It is not shown again.', { exact: false }).waitFor();
+  const secret = (await dialog().locator('pre').textContent()).match(/whsec_\S+/)[0];
+  await picture(page, 'receiver-secret');
+  await inDialog('Done').click();
+  await closed();
+  await page.getByText('archive', { exact: true }).waitFor();
+  assert.ok(!(await page.content()).includes(secret), 'the secret is still in the page');
+  await button('Remove').click();
+  await inDialog('Remove').click();
+  await closed();
+  await page.getByText('Nowhere yet.', { exact: false }).waitFor();
+});
+
+test('what one person asks of the log, another one approves', async () => {
+  await go('audit');
+  await page.getByText('Kept for', { exact: true }).click();
+  await button('Hold').click();
+  await inDialog('Ask').click();
+  await page.getByText('Fill this in.').waitFor();
+  await field('Reason').fill('A court asked for it');
+  await fits('hold');
+  await inDialog('Ask').click();
+  await closed();
+  await page.getByText('another person decides until', { exact: false }).waitFor();
+  assert.equal(await button('Approve').count(), 0, 'nobody approves what they asked for');
+  const added = await ask('POST', 'members', { email: 'ann@example.com', name: 'Ann', role: 'security' });
+  const other = await browser.open();
+  await enter(other, `${server.url}/o/default/audit`, 'ann@example.com', JSON.parse(added.body).one_time_password, PASSWORD);
+  await other.getByText('Kept for', { exact: true }).click();
+  await other.getByText('A court asked for it', { exact: false }).waitFor();
+  await picture(other, 'hold-asked');
+  await other.getByRole('button', { name: 'Approve', exact: true }).click();
+  await other.getByRole('dialog').getByLabel('Reason', { exact: true }).fill('Counsel agrees');
+  await other.getByRole('dialog').getByRole('button', { name: 'Approve', exact: true }).click();
+  await other.getByText('Nothing is pruned.', { exact: false }).waitFor();
+  await other.context().close();
+  await page.reload();
+  await page.getByText('Kept for', { exact: true }).click();
+  await page.getByText('decided by ann@example.com', { exact: false }).waitFor();
+  await picture(page, 'held');
+});
+
+test('no script failed, nothing was blocked, and no other host was asked', () => {
+  assert.deepEqual(browser.troubles, []);
+});
