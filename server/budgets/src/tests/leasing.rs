@@ -467,6 +467,15 @@ async fn what_dying_nodes_sent_without_a_record_is_covered_and_no_limit_is_passe
     let nodes = first.into_iter().map(Mutex::new).collect();
     let unrecorded = charges.iter().map(|_| AtomicI64::default()).collect();
     let race = Arc::new(Race { world: Arc::clone(&world), charges, nodes, unrecorded });
+    // One surely dies in the middle, whatever the race makes of the others.
+    let first = Node::new(&world).await;
+    first.warm_up(100, &race.charges).await;
+    assert_eq!(first.promise(world.hold(100, &race.charges)).claim, Claim::Promised);
+    first.stop().await;
+    first.die().await;
+    for counted in &race.unrecorded {
+        counted.fetch_add(100, Ordering::Relaxed);
+    }
     let callers = (0..CALLERS).map(|caller| tokio::spawn(call(Arc::clone(&race), caller)));
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
