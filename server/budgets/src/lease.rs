@@ -52,8 +52,6 @@ struct Shared {
 struct State {
     /// Until when this node is surely known to live.
     alive: Option<Instant>,
-    /// Since when it has said so without a break.
-    since: Option<Instant>,
     /// Whether the last batch was written. Where it was not, nobody knows what is in hand.
     sure: bool,
     hands: HashMap<PeriodKey, Hand>,
@@ -101,16 +99,8 @@ impl Leases {
         if state.alive.is_none_or(|until| begun > until) {
             // Others may have taken it for dead meanwhile, and its leases from it.
             state.doubt();
-            state.since = Some(begun);
         }
         state.alive = Some(begun + ALIVE);
-    }
-
-    /// Whether this node has said for so long without a break that it lives. Only then may it take
-    /// others for dead: when the database was away, nobody could say anything.
-    pub fn has_been_alive_for(&self, long: Duration) -> bool {
-        let state = self.0.state.lock();
-        state.is_alive() && state.since.is_some_and(|since| since.elapsed() >= long)
     }
 
     /// Takes the worst case of a call out of the leases of all its budgets, or out of none. A soft

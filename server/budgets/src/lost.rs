@@ -3,6 +3,8 @@
 //! A node that ends gives its leases back. One that goes silent may have sent calls that it could
 //! not record, so what it had in hand is counted as spent, by an adjustment of its own.
 
+use std::time::Duration;
+
 use ralex_audit::{Author, Entry, Event};
 use ralex_kernel::{Money, NodeId};
 use ralex_store::Db;
@@ -37,10 +39,15 @@ pub async fn give_back(db: &Db, node: NodeId) -> Result<(), ralex_store::Error> 
     }
 }
 
-/// Counts as spent what silent nodes had in hand, and returns how many periods that were.
-pub(crate) async fn sweep(db: &Db, silent_seconds: f64) -> Result<u64, ralex_store::Error> {
+/// Counts as spent what nodes had in hand that were silent for so long, and returns how many periods
+/// that were. Nodes that could not be heard for a part of that time are not silent.
+pub(crate) async fn sweep(db: &Db, silent: Duration) -> Result<u64, ralex_store::Error> {
+    let seconds = silent.as_secs_f64();
     let mut tx = db.system("look for leases of silent nodes").await?;
-    let nodes = sql::lease::silent_nodes(&mut tx, silent_seconds).await?;
+    let nodes = match sql::lease::could_be_heard(&mut tx, seconds).await? {
+        true => sql::lease::silent_nodes(&mut tx, seconds).await?,
+        false => Vec::new(),
+    };
     tx.rollback().await?;
     let mut lost = 0;
     for node in nodes {

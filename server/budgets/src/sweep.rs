@@ -31,6 +31,9 @@ const SWEEPER: Sweeper = Sweeper {
 };
 /// Six missed heartbeats.
 const SILENT: Duration = Duration::from_secs(30);
+/// As long as nobody could say that they live, nobody is taken for dead. Somebody does so every few
+/// seconds, also while nodes die one after the other.
+const BREAK: Duration = Duration::from_secs(10);
 /// No call runs longer; the broker gives up well before.
 const LONGEST_CALL: Duration = Duration::from_hours(1);
 
@@ -38,7 +41,7 @@ const LOST: &str = "lost";
 
 /// Says that a node is alive. A node must do so before it opens its first call.
 pub async fn heartbeat(conn: &mut PgConnection, node: NodeId) -> Result<(), sqlx::Error> {
-    sql::call::heartbeat(conn, node).await
+    sql::call::heartbeat(conn, node, BREAK.as_secs_f64()).await
 }
 
 /// Closes every lost call, and returns how many there were.
@@ -71,10 +74,7 @@ async fn beat_and_sweep(db: &Db, node: NodeId, leases: &Leases) -> Result<u64, E
     increase::sweep(db).await?;
     let lost = sweep(db).await?;
     follow::sweep(db).await?;
-    if !leases.has_been_alive_for(SILENT) {
-        return Ok(lost);
-    }
-    Ok(lost + lost::sweep(db, SILENT.as_secs_f64()).await?)
+    Ok(lost + lost::sweep(db, SILENT).await?)
 }
 
 async fn close_some(mut tx: System) -> Result<u64, Error> {

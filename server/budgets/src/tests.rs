@@ -7,6 +7,7 @@ mod follow;
 mod history;
 mod kinds;
 mod leasing;
+mod node;
 mod race;
 mod rates;
 mod settling;

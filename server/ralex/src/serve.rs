@@ -132,7 +132,7 @@ async fn run(
         max_file: settings.max_file,
     };
     let upkeep = tokio::spawn(upkeep(recorder.clone(), shutdown.heard()));
-    let Built { services, jobs, writer, lending } = built;
+    let Built { node, services, jobs, writer, lending } = built;
     // It has a word of its own, since its part of the broker must be gone before the writer ends.
     let follow = Shutdown::new();
     let following = tokio::spawn({
@@ -143,6 +143,7 @@ async fn run(
     let parts = services.parts(&db, recorder, edge);
     let address = address(settings, &listener);
     let server = server::serve(listener, parts)?;
+    say::line(&format!("node {node}"));
     announce(settings, &address, first.as_ref());
     until_asked(server, || approvals.end_waits()).await?;
     follow.give();
@@ -170,6 +171,7 @@ async fn until_asked(server: actix_web::dev::Server, ending: impl FnOnce()) -> a
 
 /// All services, and the jobs behind them.
 struct Built {
+    node: NodeId,
     services: Services,
     jobs: Vec<JoinHandle<()>>,
     writer: JoinHandle<()>,
@@ -435,7 +437,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         usage: base.usage,
     };
     let jobs = services.jobs(db, node, shutdown);
-    Ok(Built { services, jobs, writer, lending })
+    Ok(Built { node, services, jobs, writer, lending })
 }
 
 /// Sends mail by the server that the settings name, if they name one.

@@ -6,13 +6,10 @@
 //! nobody can know before they are back or given up.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use ralex_kernel::Money;
 use serde::Deserialize;
 use sqlx::{PgConnection, Row};
-
-use super::fleet::Life;
 
 /// Written in the transaction that refuses a call, when all else of it is written and the budgets
 /// are still locked: what each hard budget of the call had left beside what is spent and held, and
@@ -45,9 +42,6 @@ pub const TRIGGER: &str = "
         when (new.state = 'refused' and new.problem = 'budget_exhausted')
         execute function drill.note();";
 
-/// So many milliseconds after it is ready, a node has said that it lives.
-const LATE: i64 = 2_000;
-
 /// What was left of one budget.
 #[derive(Clone, Debug, Deserialize)]
 struct Room {
@@ -60,11 +54,8 @@ struct Room {
 pub struct Blocks {
     /// By call: when, in milliseconds since 1970, and of each budget.
     rooms: HashMap<String, (i64, Vec<Room>)>,
-    /// Where each node listened.
-    pub nodes: HashMap<String, SocketAddr>,
-    pub lives: Vec<Life>,
-    /// When each node first said that it lives.
-    births: HashMap<String, i64>,
+    /// Of each node: from when until when it stood still or was dead.
+    pub lives: HashMap<String, Vec<(i64, i64)>>,
 }
 
 /// What a refusal was.
@@ -92,10 +83,6 @@ impl Blocks {
             let rooms: String = row.try_get(2)?;
             blocks.rooms.insert(row.try_get(0)?, (row.try_get(1)?, serde_json::from_str(&rooms)?));
         }
-        let sql = "select id::text, (extract(epoch from started_at) * 1000)::bigint from node";
-        for row in sqlx::raw_sql(sql).fetch_all(&mut *conn).await? {
-            blocks.births.insert(row.try_get(0)?, row.try_get(1)?);
-        }
         Ok(blocks)
     }
 
@@ -117,17 +104,10 @@ impl Blocks {
         Verdict::False { room: Money::nanos(room) }
     }
 
-    /// A node that answered nobody is known by its birth; where that fits several lives, or none, it
-    /// is gone only where all of them are.
+    /// A node that never was ready holds nothing.
     fn is_gone(&self, node: &str, at: i64) -> bool {
-        let was = |life: &&Life| match (self.nodes.get(node), self.births.get(node)) {
-            (Some(address), _) => life.address == *address,
-            (None, Some(birth)) => (life.born.0..=life.born.1 + LATE).contains(birth),
-            (None, None) => false,
-        };
-        let mut lives = self.lives.iter().filter(was).peekable();
-        let gone = |life: &Life| life.gone.iter().any(|(from, to)| (*from..*to).contains(&at));
-        lives.peek().is_some() && lives.all(gone)
+        let mut gone = self.lives.get(node).into_iter().flatten();
+        gone.any(|(from, to)| (*from..*to).contains(&at))
     }
 }
 
@@ -138,12 +118,9 @@ mod tests {
     fn blocks(free: i64, lease: i64) -> Blocks {
         let room = Room { free, leases: HashMap::from([("n1".to_owned(), lease)]) };
         let wide = Room { free: 100, leases: HashMap::new() };
-        let address: SocketAddr = ([127, 0, 0, 1], 1).into();
         Blocks {
             rooms: HashMap::from([("c1".to_owned(), (50, vec![wide, room]))]),
-            nodes: HashMap::from([("n1".to_owned(), address)]),
-            lives: vec![Life { address, born: (10, 20), gone: vec![(40, 60)] }],
-            births: HashMap::from([("n1".to_owned(), 15)]),
+            lives: HashMap::from([("n1".to_owned(), vec![(40, 60)])]),
         }
     }
 
@@ -157,19 +134,8 @@ mod tests {
     fn what_a_living_node_has_in_hand_excuses_nothing() {
         let mut blocks = blocks(10, 5);
         assert_eq!(blocks.judge("c1", Money::nanos(10)), Verdict::HeldByTheDead);
-        blocks.lives[0].gone = vec![(60, 70)];
+        blocks.lives.insert("n1".to_owned(), vec![(60, 70)]);
         let room = Money::nanos(10);
         assert_eq!(blocks.judge("c1", room), Verdict::False { room });
-    }
-
-    #[test]
-    fn a_node_that_answered_nobody_is_known_by_its_birth() {
-        let mut blocks = blocks(10, 5);
-        blocks.nodes.clear();
-        assert_eq!(blocks.judge("c1", Money::nanos(10)), Verdict::HeldByTheDead);
-        let other = Life { gone: Vec::new(), ..blocks.lives[0].clone() };
-        blocks.lives.push(other);
-        let room = Money::nanos(10);
-        assert_eq!(blocks.judge("c1", room), Verdict::False { room }, "it may be either");
     }
 }

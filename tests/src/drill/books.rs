@@ -276,7 +276,6 @@ mod tests {
             let sent = Sent {
                 marker: "m1".to_owned(),
                 digest: "d1".to_owned(),
-                address: ([127, 0, 0, 1], 1).into(),
                 token: "t1".to_owned(),
                 refusal: None,
                 hung_up: false,

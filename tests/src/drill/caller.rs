@@ -25,7 +25,6 @@ pub struct Sent {
     /// Of the body, as the record of a call names it.
     pub digest: String,
     pub seen: Seen,
-    pub address: SocketAddr,
     /// The id of the token that it was sent with.
     pub token: String,
     /// Why it was refused, where it was for want of money.
@@ -113,7 +112,6 @@ impl Caller {
         seen.body = Vec::new();
         let sent = Sent {
             marker,
-            address,
             digest: hex::encode(Sha256::digest(&body)),
             token: token.token_id.clone(),
             refusal,

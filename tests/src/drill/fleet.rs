@@ -47,10 +47,9 @@ pub struct Log {
 /// One process of a node.
 #[derive(Clone, Debug)]
 pub struct Life {
-    pub address: SocketAddr,
-    /// When it was started, and when it was ready, in milliseconds since 1970.
-    pub born: (i64, i64),
-    /// From when until when it stood still or was dead.
+    /// By which leases name it.
+    pub node: String,
+    /// In milliseconds since 1970: from when until when it stood still or was dead.
     pub gone: Vec<(i64, i64)>,
 }
 
@@ -106,7 +105,7 @@ impl Fleet {
     pub async fn seat(self: &Arc<Self>, seat: usize) -> anyhow::Result<()> {
         let begun = Instant::now();
         loop {
-            let (fleet, from) = (Arc::clone(self), now());
+            let fleet = Arc::clone(self);
             let started = tokio::task::spawn_blocking(move || {
                 let folder = fleet.folder.join(format!("node-{seat}"));
                 std::fs::create_dir_all(&folder)?;
@@ -117,8 +116,7 @@ impl Fleet {
                     let life = {
                         let mut log = self.log.lock();
                         log.starts.push(server.start);
-                        let (address, born) = (server.address, (from, now()));
-                        log.lives.push(Life { address, born, gone: Vec::new() });
+                        log.lives.push(Life { node: server.node.clone(), gone: Vec::new() });
                         log.lives.len() - 1
                     };
                     let mut seat = self.seats[seat].lock();

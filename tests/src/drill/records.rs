@@ -11,8 +11,6 @@ use crate::rig::proof::CallEvent;
 #[derive(Clone, Debug, Default)]
 pub struct Call {
     pub state: String,
-    /// The node that opened it.
-    pub node: String,
     pub cost: Money,
     pub held: Money,
     pub estimated: bool,
@@ -92,14 +90,13 @@ impl Records {
 
 async fn calls(conn: &mut PgConnection) -> anyhow::Result<HashMap<String, Call>> {
     let sql = "select id::text, state, cost, held, estimated, token_id::text, project_id::text,
-                   team_id::text, node_id::text
+                   team_id::text
                from call";
     let rows = sqlx::raw_sql(sql).fetch_all(conn).await?;
     let call = |row: &sqlx::postgres::PgRow| -> Result<_, sqlx::Error> {
         let scopes = (5..8).map(|at| row.try_get::<Option<String>, _>(at));
         let call = Call {
             state: row.try_get(1)?,
-            node: row.try_get(8)?,
             cost: Money::nanos(row.try_get(2)?),
             held: Money::nanos(row.try_get(3)?),
             estimated: row.try_get(4)?,

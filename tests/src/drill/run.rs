@@ -170,14 +170,8 @@ async fn reckon(
     let records = Records::read(&mut conn, events).await?;
     let served = victims.upstream.take_served();
     let sent = std::mem::take(&mut *victims.memory.sent.lock());
-    blocks.lives = victims.fleet.log().lives;
-    blocks.nodes = sent
-        .iter()
-        .filter_map(|sent| {
-            let call = records.calls.get(sent.seen.call.as_ref()?)?;
-            Some((call.node.clone(), sent.address))
-        })
-        .collect();
+    blocks.lives =
+        victims.fleet.log().lives.into_iter().map(|life| (life.node, life.gone)).collect();
     let books = Books { records: &records, sent: &sent, served: &served, blocks: &blocks };
     books.reckon(&mut report.faults, &mut report.sums);
     report.upstream_requests = served.len();

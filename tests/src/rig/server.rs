@@ -16,6 +16,8 @@ pub const OWNER: (&str, &str) = ("owner@example.com", "correct horse battery sta
 pub struct Server {
     child: Child,
     data: PathBuf,
+    /// By which the database names it.
+    pub node: String,
     pub url: String,
     pub address: SocketAddr,
     /// From the start of the process to `ready`.
@@ -80,8 +82,13 @@ impl Server {
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let ready =
-            lines.by_ref().find_map(|line| Some(line.ok()?.strip_prefix("ready ")?.to_owned()));
+        let mut node = String::new();
+        let ready = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            if let Some(id) = line.strip_prefix("node ") {
+                id.clone_into(&mut node);
+            }
+            Some(line.strip_prefix("ready ")?.to_owned())
+        });
         let start = started.elapsed();
         let Some(url) = ready else {
             let status = child.wait()?;
@@ -90,7 +97,7 @@ impl Server {
         // A full pipe would stop it some day.
         std::thread::spawn(move || lines.for_each(drop));
         let address = url.trim_start_matches("http://").parse().context("the address")?;
-        Ok(Self { child, data: folder.join("data"), url, address, start })
+        Ok(Self { child, data: folder.join("data"), node, url, address, start })
     }
 
     /// Memory in use, in bytes.

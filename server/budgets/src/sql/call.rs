@@ -311,11 +311,23 @@ pub(crate) async fn close(
 }
 
 /// Says that a node is alive, and forgets nodes that have been silent for a day.
-pub(crate) async fn heartbeat(conn: &mut PgConnection, node: NodeId) -> Result<(), sqlx::Error> {
+pub(crate) async fn heartbeat(
+    conn: &mut PgConnection,
+    node: NodeId,
+    longest_break: f64,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into node (id) values ($1)
          on conflict (id) do update set seen_at = now()",
         node as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    // Those that say so at the same time wait for one another, each for one short transaction.
+    sqlx::query!(
+        "update pulse set last_at = now(),
+             since = case when last_at < now() - make_interval(secs => $1) then now() else since end",
+        longest_break,
     )
     .execute(&mut *conn)
     .await?;

@@ -76,6 +76,19 @@ pub(crate) async fn of_node(
     Ok(rows.into_iter().map(|row| key(row.org, row.budget, row.starts_at)).collect())
 }
 
+/// Whether nodes could say for so long, without a break, that they live.
+pub(crate) async fn could_be_heard(
+    conn: &mut PgConnection,
+    seconds: f64,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select since <= now() - make_interval(secs => $1) as "long!" from pulse"#,
+        seconds,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Nodes that have something in hand and have gone silent.
 pub(crate) async fn silent_nodes(
     conn: &mut PgConnection,

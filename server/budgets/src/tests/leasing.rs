@@ -3,109 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
 
 use ralex_access::Access;
-use ralex_kernel::{Clock, Money, NodeId};
+use ralex_kernel::{Clock, Money};
 use tokio::sync::Mutex;
 
+use super::node::Node;
 use super::world::{World, pick};
-use crate::{
-    Batch, Charge, Claim, Committed, Extended, Hold, HoldOutcome, Leases, commit, give_back,
-    heartbeat, in_living_hands, lost, open_calls, verify,
-};
-
-/// A node with the one lane that it opens calls by.
-struct Node {
-    world: Arc<World>,
-    id: NodeId,
-    leases: Leases,
-    lane: Mutex<()>,
-    dead: std::sync::Mutex<bool>,
-}
-
-impl Node {
-    async fn new(world: &Arc<World>) -> Arc<Self> {
-        let leases = Leases::default();
-        let id = NodeId::generate();
-        let mut tx = world.db.system("beat in a test").await.unwrap();
-        let begun = Instant::now();
-        heartbeat(&mut tx, id).await.unwrap();
-        tx.commit().await.unwrap();
-        leases.alive(begun);
-        Arc::new(Self {
-            world: Arc::clone(world),
-            id,
-            leases,
-            lane: Mutex::default(),
-            dead: false.into(),
-        })
-    }
-
-    /// Takes it out of what is in hand, where that is enough.
-    fn promise(&self, hold: Hold) -> Hold {
-        let dead = self.dead.lock().unwrap();
-        let promised = !*dead && self.leases.promise(&hold);
-        Hold { claim: if promised { Claim::Promised } else { Claim::Patient }, ..hold }
-    }
-
-    /// One batch, with all that is in hand of it where `all` is set.
-    async fn write(&self, hold: Option<&Hold>, all: bool) -> Committed {
-        self.try_write(hold, all).await.unwrap()
-    }
-
-    /// Nothing where the node is dead.
-    async fn try_write(&self, hold: Option<&Hold>, all: bool) -> Option<Committed> {
-        let _lane = self.lane.lock().await;
-        if *self.dead.lock().unwrap() {
-            return None;
-        }
-        let needed: Vec<_> = hold.filter(|_| all).into_iter().flat_map(Hold::periods).collect();
-        let holds: Vec<Hold> = hold.into_iter().cloned().collect();
-        let leasing = self.leases.leasing(self.id, &holds, &needed);
-        let mut tx = self.world.db.system("hold in a test").await.unwrap();
-        let batch = Batch { holds: &holds, leasing: Some(&leasing), ..Batch::default() };
-        let done = commit(&mut tx, &batch).await.unwrap();
-        let decided = holds.iter().zip(&done.held);
-        let decided = decided.filter(|(_, held)| !matches!(held, HoldOutcome::Later(_)));
-        let rows: Vec<_> = decided.map(|(hold, held)| self.world.row(hold, held)).collect();
-        open_calls(&mut tx, &rows).await.unwrap();
-        tx.commit().await.unwrap();
-        self.leases.written(holds.iter(), &done.leases);
-        Some(done)
-    }
-
-    async fn open(&self, hold: Hold) -> HoldOutcome {
-        self.write(Some(&self.promise(hold)), false).await.held.remove(0)
-    }
-
-    /// So that it has something in hand.
-    async fn warm_up(&self, amount: i64, charges: &[Charge]) {
-        let hold = self.world.hold(amount, charges);
-        assert!(matches!(self.open(hold).await, HoldOutcome::Held { .. }));
-        assert!(self.world.leased(&charges[0]).await > 0);
-    }
-
-    /// Does nothing any more.
-    async fn stop(&self) {
-        let _lane = self.lane.lock().await;
-        *self.dead.lock().unwrap() = true;
-    }
-
-    /// Says nothing any more, and others have waited long enough.
-    async fn die(&self) {
-        let mut tx = self.world.db.system("silence a test's node").await.unwrap();
-        sqlx::query!(
-            "update node set seen_at = now() - interval '31 seconds' where id = $1",
-            self.id.uuid()
-        )
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-        tx.commit().await.unwrap();
-        lost::sweep(&self.world.db, 30.0).await.unwrap();
-    }
-}
+use crate::{Charge, Claim, Committed, Extended, HoldOutcome, give_back, in_living_hands, verify};
 
 #[tokio::test]
 async fn the_second_call_goes_out_by_what_the_first_one_left_in_hand() {
@@ -322,22 +227,24 @@ async fn a_node_that_is_about_to_end_gives_back_at_once_and_sends_nothing_ahead(
     world.assert_consistent().await;
 }
 
-#[test]
-fn who_could_not_say_that_it_lives_itself_takes_nobody_for_dead() {
-    let leases = Leases::default();
-    let long = Duration::from_secs(30);
-    assert!(!leases.has_been_alive_for(Duration::ZERO));
-    let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
-    for seconds in [40, 30, 20, 10] {
-        leases.alive(ago(seconds));
-    }
-    assert!(leases.has_been_alive_for(long));
-    // Nothing could be said for twenty seconds.
-    for seconds in [60, 40, 20, 10] {
-        leases.alive(ago(seconds));
-    }
-    leases.alive(Instant::now());
-    assert!(!leases.has_been_alive_for(long) && leases.has_been_alive_for(Duration::ZERO));
+#[tokio::test]
+async fn nobody_is_taken_for_dead_while_none_can_say_that_they_live() {
+    let world = Arc::new(World::new().await);
+    let charges = [world.daily(1_000, true).await];
+    let node = Node::new(&world).await;
+    node.warm_up(10, &charges).await;
+    let leased = world.leased(&charges[0]).await;
+    node.silence().await;
+    // Nothing could be said for twenty seconds, which the first who can say something again notes.
+    world.hush(20, 40).await;
+    Node::new(&world).await;
+    world.sweep_leases().await;
+    assert_eq!(world.leased(&charges[0]).await, leased);
+    // Nodes came and went, none of them for long, and one or the other could always say so.
+    world.hush(8, 40).await;
+    Node::new(&world).await;
+    world.sweep_leases().await;
+    assert_eq!((world.leased(&charges[0]).await, world.lost(&charges[0]).await), (0, leased));
 }
 
 #[tokio::test]
