@@ -11,7 +11,7 @@ export PATH := $(TARGET)/tools/bin:$(PATH):$(TARGET)/tools/venv/bin
 # Queries are checked against .sqlx, so that a build needs no database; `make test` proves that .sqlx is fresh.
 export SQLX_OFFLINE := true
 
-.PHONY: help run test check console docs bench bench-usage bench-peers torture drill clean tools sqlx test-rust test-console test-sdk test-clients test-browser
+.PHONY: help run test check console docs bench bench-usage bench-audit bench-peers torture drill clean tools sqlx test-rust test-console test-sdk test-clients test-browser
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 15
@@ -94,6 +94,12 @@ bench-usage: ## how long questions about usage take over ten million calls (10 G
 	cargo build --release -p ralex -p ralex-tests --bins
 	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
 	$(TARGET)/release/bench --usage 10000000 --out $(TARGET)/bench-usage.json
+
+bench-audit: ## how long searches of fifty million audit events take (45 GB of disk, half an hour)
+	@tools/setup run
+	cargo build --release -p ralex -p ralex-tests --bins
+	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
+	$(TARGET)/release/bench --audit 50000000 --out $(TARGET)/bench-audit.json
 
 bench-peers: ## install LiteLLM and litellm-rs, so that bench measures them beside Ralex
 	@tools/setup run

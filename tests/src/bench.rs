@@ -5,6 +5,7 @@
 //! vault, holds on the organisation's, the team's and the token's hard budgets, durable audit log,
 //! a PostgreSQL that syncs to the disk). Afterwards the books must be right to the nano-dollar.
 
+mod audit;
 mod classify;
 mod disk;
 mod latency;
@@ -17,6 +18,7 @@ mod run;
 mod setting;
 mod usage;
 
+pub use audit::{AuditReport, audit};
 pub use report::Report;
 pub use run::{Options, run};
 pub use usage::{UsageReport, usage};

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use ralex_tests::bench::{Options, run, usage};
+use ralex_tests::bench::{Options, audit, run, usage};
 use ralex_tests::rig::{allow_many_connections, beside_this_program, in_target};
 
 /// Measures governed calls against direct ones, on this machine, in one run.
@@ -35,6 +35,9 @@ struct Arguments {
     /// Instead of all that, how long questions about usage take over so many calls.
     #[arg(long, value_name = "CALLS")]
     usage: Option<i64>,
+    /// Instead, how long searches of an audit log of so many events take.
+    #[arg(long, value_name = "EVENTS", conflicts_with = "usage")]
+    audit: Option<i64>,
     /// Keep the data folder, with the log and the exported bundle.
     #[arg(long)]
     keep: bool,
@@ -62,6 +65,10 @@ fn main() -> anyhow::Result<()> {
     let say = |step: &str| eprintln!("· {step}");
     let json = if let Some(calls) = arguments.usage {
         let report = runtime.block_on(usage(&options.ralex, calls, &say))?;
+        println!("{report}");
+        serde_json::to_string_pretty(&report)?
+    } else if let Some(events) = arguments.audit {
+        let report = runtime.block_on(audit(&options.ralex, events, &say))?;
         println!("{report}");
         serde_json::to_string_pretty(&report)?
     } else {

@@ -1,4 +1,5 @@
-//! Searches of 200,000 events, by what they read: a plan may promise little and read a lot.
+//! Searches of 200,000 events, by what they read: a plan may promise little and read a lot. The planner
+//! is also told that there are 50 million, so that it plans as it would for those.
 
 use ralex_api::audit::AuditEntry;
 use ralex_api::page::PAGE_DEFAULT;
@@ -33,10 +34,16 @@ const PLANT: &str = "
             end as action
           from generate_series(1, 200000) as i) as made";
 
+/// Where each of them is in the log.
+const PLACES: &str = "
+    insert into audit_leaf (org_id, leaf_index, event_id, leaf_hash)
+    select org_id, row_number() over (order by id) - 1, id, sha256(uuid_send(id))
+    from audit_event where org_id = $org";
+
 const BUSY: &str = "00000000-0000-0000-0000-000000000000";
 const OTHER: &str = "00000000-0000-0000-0000-000000000003";
 
-/// How often the search went through the whole table, and how many rows it fetched.
+/// How often the search went through a whole table, and how many rows it fetched.
 #[derive(Debug)]
 struct Read {
     scans: i64,
@@ -58,10 +65,36 @@ impl World {
     async fn searched() -> Self {
         let world = Self::new().await;
         world.tamper(PLANT).await;
+        world.tamper(PLACES).await;
         // Not a vacuum: where nothing is known to be visible to all, what an index alone would
         // answer is fetched as well, and so counted.
-        world.database.owner().await.execute("analyze audit_event").await.unwrap();
+        let analyze = "analyze audit_event; analyze audit_leaf";
+        world.database.owner().await.execute(analyze).await.unwrap();
         world
+    }
+
+    /// The same, where the planner takes the log for one of fifty million events.
+    async fn searched_as_if_long() -> Self {
+        let world = Self::searched().await;
+        let longer = "update pg_class set reltuples = reltuples * 250
+            where relname like 'audit_event%' or relname like 'audit_leaf%'";
+        world.database.owner().await.execute(longer).await.unwrap();
+        world
+    }
+
+    /// A call of the busiest token, and the event in the middle of the log.
+    async fn a_call_and_the_middle(&self) -> [uuid::Uuid; 2] {
+        let row = sqlx::query!(
+            r#"select (select call_id from audit_event
+                       where action = 'call.opened' and actor_id = $1 order by id limit 1) as "call!",
+                   (select event_id from audit_leaf where leaf_index = $2) as "middle!""#,
+            BUSY.parse::<uuid::Uuid>().unwrap(),
+            EVENTS / 2,
+        )
+        .fetch_one(&mut self.database.owner().await)
+        .await
+        .unwrap();
+        [row.call, row.middle]
     }
 
     /// The same by reading everything.
@@ -76,8 +109,9 @@ impl World {
 async fn read_so_far(conn: &mut PgConnection) -> Read {
     sqlx::query_as!(
         Read,
-        r#"select seq_scan as "scans!", seq_tup_read + idx_tup_fetch as "rows!"
-           from pg_stat_xact_user_tables where relname = 'audit_event'"#
+        r#"select sum(seq_scan)::bigint as "scans!",
+               sum(seq_tup_read + idx_tup_fetch)::bigint as "rows!"
+           from pg_stat_xact_user_tables where relname in ('audit_event', 'audit_leaf')"#
     )
     .fetch_one(conn)
     .await
@@ -141,14 +175,7 @@ const SPANS: [Option<(&str, &str)>; 3] = [
 #[tokio::test]
 async fn every_search_reads_little_of_a_long_log_and_finds_what_reading_all_of_it_finds() {
     let world = World::searched().await;
-    let call = sqlx::query_scalar!(
-        r#"select call_id as "id!" from audit_event
-           where action = 'call.opened' and actor_id = $1 order by id limit 1"#,
-        BUSY.parse::<uuid::Uuid>().unwrap(),
-    )
-    .fetch_one(&mut world.database.owner().await)
-    .await
-    .unwrap();
+    let [call, _] = world.a_call_and_the_middle().await;
     let fill = |text: &str| {
         let named = text.replace("$busy", BUSY).replace("$other", OTHER);
         named.replace("$call", &call.to_string())
@@ -171,6 +198,62 @@ async fn every_search_reads_little_of_a_long_log_and_finds_what_reading_all_of_i
         let most = if mixed { EVENTS / 50 } else { EVENTS / 100 };
         assert!(read.rows < most, "{words} {span:?} of {count}: {read:?}");
     }
+}
+
+/// What each filter can be: nothing, what is frequent, what is rare, and what there is none of.
+const FILTERS: [&[&str]; 4] = [
+    &["-", "token:$busy", "token:$other", "user:$busy", "system"],
+    &["-", "call.closed", "team.created", "nothing.ever", "call.*", "access.*"],
+    &[
+        "-",
+        "org",
+        "budget:b3",
+        "none:ever",
+        "budget:*",
+        "call:*",
+        "team:*",
+        "alias:gpt-4*",
+        "call:$call",
+    ],
+    &["-", "success", "intent", "denied", "error"],
+];
+
+/// By turns the newest page, one from the middle, and one of a few hours. A search that sorted what
+/// it found would have fetched all of that.
+#[tokio::test]
+async fn no_combination_of_filters_goes_through_a_table_or_sorts_what_it_finds() {
+    let world = World::searched_as_if_long().await;
+    let [call, middle] = world.a_call_and_the_middle().await.map(|id| id.to_string());
+    let named =
+        |text: &str| text.replace("$busy", BUSY).replace("$other", OTHER).replace("$call", &call);
+    let (from, to) = SPANS[1].unwrap();
+    let [from, to] = [from, to].map(|time| Some(time.parse().unwrap()));
+    let mut turn = 0;
+    for words in combinations().iter().map(|words| named(words)) {
+        turn += 1;
+        let query = match turn % 3 {
+            0 => asked(&words),
+            1 => AuditQuery { cursor: Some(middle.clone()), ..asked(&words) },
+            _ => AuditQuery { from, to, ..asked(&words) },
+        };
+        let (found, read) = world.search(&query).await.unwrap();
+        assert_eq!(read.scans, 0, "{words}: {read:?}");
+        assert!(read.rows < EVENTS / 50, "{words} found {}: {read:?}", found.len());
+        assert!(read.rows >= i64::try_from(found.len()).unwrap(), "nothing was measured: {words}");
+    }
+    assert_eq!(turn, 5 * 6 * 9 * 5);
+}
+
+/// Every filter with every other.
+fn combinations() -> Vec<String> {
+    FILTERS.into_iter().fold(vec![String::new()], |begun, next| {
+        let longer = |words: &String| {
+            next.iter()
+                .map(|it| format!("{words} {it}").trim_start().to_owned())
+                .collect::<Vec<_>>()
+        };
+        begun.iter().flat_map(longer).collect()
+    })
 }
 
 #[tokio::test]
