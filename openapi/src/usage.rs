@@ -24,15 +24,16 @@ crate::words! {
         /// Words of the caller's own, from `X-Ralex-Tags`. A call with two tags is in two rows, so
         /// rows may add up to more than the total.
         Tag = "tag",
-        /// Days of UTC.
+        /// Days of `time_zone`.
         Day = "day",
+        /// Full hours of UTC.
         Hour = "hour",
     }
 
     /// How long the parts of a series are.
     pub enum Bucket {
         Hour = "hour",
-        /// Days of UTC.
+        /// Days of `time_zone`.
         Day = "day",
     }
 
@@ -66,6 +67,9 @@ pub struct UsageQuery {
     /// Also how each row's cost came about over time. At most 50 rows then, 10 when `top` is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub series: Option<Bucket>,
+    /// Whose midnights days are told apart by, such as `Europe/Berlin`; UTC when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
     /// Only calls of this team, by slug or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,

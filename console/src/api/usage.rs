@@ -16,15 +16,16 @@ pub fn overview(org: &str) -> Reply<Overview> {
     client::find(&path(org, &["overview"]))
 }
 
-/// `filters` with the range and with what is told apart.
+/// `filters` with the range and with what is told apart, days by the clocks of `zone`.
 pub fn asked(
     filters: &Query,
-    group_by: &str,
+    (group_by, zone): (&str, &str),
     (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
 ) -> Query {
     let written = |instant: DateTime<Utc>| instant.to_rfc3339_opts(SecondsFormat::Secs, true);
     filters
         .with("group_by", group_by)
+        .with("time_zone", zone)
         .with_some("from", from.map(written))
         .with_some("to", to.map(written))
 }
@@ -40,7 +41,7 @@ pub fn table_url(org: &str, query: &Query) -> String {
 
 /// Where the browser downloads the single calls.
 pub fn calls_url(org: &str, query: &Query) -> String {
-    let query = query.with("group_by", "").with("format", "csv");
+    let query = query.with("group_by", "").with("time_zone", "").with("format", "csv");
     format!("{BASE}{}{query}", path(org, &["calls", "export"]))
 }
 

@@ -15,6 +15,14 @@ pub fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or(DateTime::UNIX_EPOCH)
 }
 
+/// The time zone that the browser shows times in; UTC where it does not say.
+pub fn zone() -> String {
+    use js_sys::{Array, Intl, Object, Reflect};
+    let options = Intl::DateTimeFormat::new(&Array::new(), &Object::new()).resolved_options();
+    let named = Reflect::get(&options, &"timeZone".into()).ok().and_then(|zone| zone.as_string());
+    named.unwrap_or_else(|| "UTC".to_owned())
+}
+
 /// The time that the whole page agrees on.
 #[hook]
 pub fn use_now() -> DateTime<Utc> {

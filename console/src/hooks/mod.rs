@@ -11,7 +11,7 @@ pub mod title;
 pub mod unsaved;
 
 pub use action::use_action;
-pub use clock::use_now;
+pub use clock::{use_now, zone};
 pub use input::{Input, use_input};
 pub use load::{Load, use_load};
 pub use pages::{Pages, use_pages};

@@ -13,7 +13,7 @@ use crate::components::outlook::outlook;
 use crate::components::range::{Range, bounds};
 use crate::components::segments::Segments;
 use crate::components::{Button, Column, Empty, Head, Icon, SelectField, Stat, Table, show};
-use crate::hooks::{use_load, use_query};
+use crate::hooks::{use_load, use_query, zone};
 use crate::session::use_org;
 use crate::text::borrowed::fixed;
 use crate::text::money::{decimals, exact, short, with_decimals};
@@ -67,8 +67,10 @@ fn Spent(props: &SpentProps) -> Html {
     let named = query.find("by").unwrap_or("model");
     let (by, title) = GROUPS.into_iter().find(|(name, _)| *name == named).unwrap_or(GROUPS[0]);
     let only = filters(&query);
-    let asked = api::usage::asked(&only, by, bounds(&query));
-    let days = api::usage::asked(&only, "day", bounds(&query));
+    let here = zone();
+    let chosen_zone = query.find("zone").unwrap_or(&here).to_owned();
+    let asked = api::usage::asked(&only, (by, &chosen_zone), bounds(&query));
+    let days = api::usage::asked(&only, ("day", &chosen_zone), bounds(&query));
     let (load, again) =
         use_load((org.slug(), asked.clone(), days), |(org, asked, days)| async move {
             let (usage, days) = (api::usage::usage(&org, &asked), api::usage::usage(&org, &days));
@@ -80,6 +82,12 @@ fn Spent(props: &SpentProps) -> Html {
             set.emit(query.with("by", if by == "model" { "" } else { &by }));
         })
     };
+    let onzone = {
+        let (query, set, here) = (query.clone(), set.clone(), here.clone());
+        Callback::from(move |zone: String| {
+            set.emit(query.with("zone", if zone == here { "" } else { &zone }));
+        })
+    };
     // To look into one row is to keep only that and to tell apart something else.
     let into = {
         let (query, set) = (query.clone(), set.clone());
@@ -88,6 +96,7 @@ fn Spent(props: &SpentProps) -> Html {
         })
     };
     let options = GROUPS.map(|(name, title)| (name.into(), title.into())).to_vec();
+    let zones = zones(&here, &chosen_zone);
     html! {
         <>
             <Head title="Usage" lead="Settled calls, their tokens and their cost, exact to the nano-dollar.">
@@ -98,6 +107,7 @@ fn Spent(props: &SpentProps) -> Html {
             <div class="filters">
                 <div class="filter-fields">
                     <SelectField inline=true label="Group by" {options} value={by} {onchange} />
+                    <SelectField inline=true label="Days of" options={zones} value={chosen_zone} onchange={onzone} />
                     { for chosen(&query, &set) }
                 </div>
                 <Range days=30 />
@@ -106,6 +116,16 @@ fn Spent(props: &SpentProps) -> Html {
             <Ahead {only} />
         </>
     }
+}
+
+/// Whose days can be told apart: those of this browser, of UTC, and of whoever sent the address.
+fn zones(here: &str, chosen: &str) -> Vec<(AttrValue, AttrValue)> {
+    let mut zones = vec![here, "UTC", chosen];
+    zones.dedup();
+    if zones.len() > 2 && zones.first() == zones.last() {
+        zones.pop();
+    }
+    zones.into_iter().map(|zone| (zone.to_owned().into(), zone.to_owned().into())).collect()
 }
 
 /// What of the address narrows usage down.

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, TimeDelta, Utc, Weekday};
 use ralex_access::Scope;
 use ralex_api::forecast::{Anomalies, Anomaly, AnomalyQuery};
-use ralex_api::usage::{Bucket, GroupBy};
+use ralex_api::usage::GroupBy;
 use ralex_kernel::{Code, Money, Problem};
 use ralex_store::problem;
 use serde::Deserialize;
@@ -104,13 +104,8 @@ impl Usage {
         let (from, to) = (hour(now) - TimeDelta::days(i64::from(days)), hour(now));
         let earliest = from - TimeDelta::days(i64::from(rule.history_days));
         let mut tx = self.db.tenant(scope.org()).await?;
-        let mut ask = Ask {
-            org: scope.org(),
-            range: Range::between(from, to, now),
-            by: query.group_by,
-            series: Some(Bucket::Hour),
-            only: Only::within(scope),
-        };
+        let range = Range::between(from, to, now);
+        let mut ask = Ask::new(scope.org(), range, query.group_by, Only::within(scope));
         // Only those with an hour that may be told are worth the look at weeks of history.
         let dear = Which::Dear { least: rule.least() };
         let lately = hours(&mut tx, &ask, dear).await.map_err(problem)?;

@@ -1,12 +1,13 @@
 //! What is asked for: from when to when, of what, and by what it is told apart.
 
+use chrono::{DateTime, Utc};
 use ralex_access::Scope;
 use ralex_api::usage::{Bucket, GroupBy, UsageQuery};
 use ralex_kernel::{OrgId, Problem, ProjectId, TeamId};
 use ralex_store::{Tenant, problem};
 use uuid::Uuid;
 
-use crate::range::Range;
+use crate::range::{Range, begin, hour};
 use crate::sql::names;
 
 /// One question to the sums.
@@ -15,8 +16,12 @@ pub(crate) struct Ask {
     pub org: OrgId,
     pub range: Range,
     pub by: GroupBy,
-    pub series: Option<Bucket>,
     pub only: Only,
+    /// When the days that are told apart begin, and the parts of the series.
+    pub days: Vec<DateTime<Utc>>,
+    pub parts: Vec<DateTime<Utc>>,
+    /// From when on all calls are there; from the first where nothing is said.
+    pub calls_from: Option<DateTime<Utc>>,
 }
 
 /// What calls have to be of.
@@ -47,12 +52,31 @@ impl Ask {
         }
     }
 
-    /// Whole days, but where hours are told apart.
+    pub fn new(org: OrgId, range: Range, by: GroupBy, only: Only) -> Self {
+        Self { org, range, by, only, days: Vec::new(), parts: Vec::new(), calls_from: None }
+    }
+
+    /// Whole days, but where anything is told apart that does not begin with one of UTC.
     pub fn whole(&self) -> Range {
-        if self.by == GroupBy::Hour || self.series == Some(Bucket::Hour) {
-            return self.range.by_the_hour();
-        }
-        self.range
+        let fits = self.begins().all(|at| begin(at, Bucket::Day) == at);
+        if fits && self.by != GroupBy::Hour { self.range } else { self.range.by_the_hour() }
+    }
+
+    /// The hours in which a day begins, as in zones that are half an hour off: only their calls tell
+    /// which day they are of. An hour of which calls were pruned is of the day that it begins in.
+    pub fn split(&self) -> Vec<DateTime<Utc>> {
+        let Range { first, last, .. } = self.whole();
+        let within = self.begins().filter(|at| hour(*at) != *at).map(hour).filter(|hour| {
+            *hour >= first && *hour < last && self.calls_from.is_none_or(|from| *hour >= from)
+        });
+        let mut hours: Vec<_> = within.collect();
+        hours.sort_unstable();
+        hours.dedup();
+        hours
+    }
+
+    fn begins(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        self.days.iter().chain(&self.parts).copied()
     }
 
     const fn tells_what(&self) -> bool {

@@ -65,7 +65,7 @@ impl Usage {
         // The sums still know those whose records are gone.
         let there =
             all_from.map_or(range, |from| Range::between(from.min(range.to), range.to, now));
-        let ask = Ask { org, range: there, by: GroupBy::Day, series: None, only };
+        let ask = Ask::new(org, there, GroupBy::Day, only);
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         drop(tx);
         let count = found.iter().map(|sums| sums.calls + sums.refused).sum::<i64>();

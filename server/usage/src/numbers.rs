@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use ralex_access::Scope;
 use ralex_api::overview::{HourTotals, Totals};
-use ralex_api::usage::{Bucket, GroupBy, UsageSums};
+use ralex_api::usage::{GroupBy, UsageSums};
 use ralex_kernel::Problem;
 use ralex_store::problem;
 
@@ -28,7 +28,7 @@ impl Usage {
         let now = self.clock.now();
         let range = Range::between(hour(now - DAYS), now, now);
         let (by, only) = (GroupBy::Hour, Only::within(scope));
-        let ask = Ask { org: scope.org(), range, by, series: Some(Bucket::Hour), only };
+        let ask = Ask { parts: range.hours(), ..Ask::new(scope.org(), range, by, only) };
         let mut tx = self.db.tenant(scope.org()).await?;
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         let midnight = now.date_naive().and_time(NaiveTime::MIN).and_utc();

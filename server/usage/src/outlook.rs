@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveTime, TimeDelta, Utc};
 use ralex_access::Scope;
 use ralex_api::budgets::Budget;
 use ralex_api::forecast::{Band, Forecast, ForecastQuery, SpentBy};
-use ralex_api::usage::{Bucket, GroupBy, UsageQuery};
+use ralex_api::usage::{GroupBy, UsageQuery};
 use ralex_kernel::{Money, Problem};
 use ralex_store::problem;
 
@@ -101,8 +101,8 @@ impl Usage {
         let mut tx = self.db.tenant(scope.org()).await?;
         let only = Only::of(&mut tx, scope, named).await?;
         let range = Range::between(earliest, now, now);
-        let ask =
-            Ask { org: scope.org(), range, by: GroupBy::Hour, series: Some(Bucket::Hour), only };
+        let all = Ask::new(scope.org(), range, GroupBy::Hour, only);
+        let ask = Ask { parts: range.hours(), ..all };
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         drop(tx);
         let spend: Vec<(DateTime<Utc>, Money)> =

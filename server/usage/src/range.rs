@@ -1,8 +1,9 @@
 //! Ranges of time: which days and hours are covered whole, and what remains at both ends.
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono_tz::Tz;
 use ralex_api::usage::Bucket;
-use ralex_kernel::Problem;
+use ralex_kernel::{Period, Problem, YearStart};
 
 /// Hours are kept for as long as calls are; more than this is a slip of the pen.
 const LONGEST: TimeDelta = TimeDelta::days(3_660);
@@ -70,22 +71,37 @@ impl Range {
         Self { first_day: self.last, last_day: self.last, ..self }
     }
 
-    /// When each part begins, the first one as early as its full hour or midnight.
-    pub fn parts(&self, bucket: Bucket) -> Result<Vec<DateTime<Utc>>, Problem> {
-        let length = length(bucket);
-        let mut begins = begin(self.from, bucket);
-        let count = (self.to - begins).num_seconds() / length.num_seconds();
+    /// When each part begins, the first one as early as its full hour or the zone's midnight.
+    pub fn parts(&self, bucket: Bucket, zone: Tz) -> Result<Vec<DateTime<Utc>>, Problem> {
+        let count = (self.to - self.from).num_seconds() / length(bucket).num_seconds();
         if count > MOST_PARTS {
             let rule =
                 format!("leaves more than {MOST_PARTS} parts of a {bucket}: ask for less time");
             return Err(Problem::field("from", rule));
         }
-        let mut parts = Vec::new();
-        while begins < self.to {
-            parts.push(begins);
-            begins += length;
+        Ok(match bucket {
+            Bucket::Hour => self.hours(),
+            Bucket::Day => self.days(zone),
+        })
+    }
+
+    /// When each hour begins.
+    pub fn hours(&self) -> Vec<DateTime<Utc>> {
+        let begins = |at: &DateTime<Utc>| Some(*at + length(Bucket::Hour));
+        let hours = std::iter::successors(Some(hour(self.from)), begins);
+        hours.take_while(|at| *at < self.to).collect()
+    }
+
+    /// When each day of the zone begins, which where clocks are set is not 24 hours after the last.
+    pub fn days(&self, zone: Tz) -> Vec<DateTime<Utc>> {
+        let day = |at| Period::Day.bounds(zone, YearStart::CALENDAR, at);
+        let mut days = Vec::new();
+        let mut bounds = day(self.from);
+        while bounds.starts_at < self.to {
+            days.push(bounds.starts_at);
+            bounds = day(bounds.ends_at);
         }
-        Ok(parts)
+        days
     }
 }
 
@@ -182,15 +198,15 @@ mod tests {
 
     #[test]
     fn parts_cover_a_range_and_no_more() {
-        let parts = between("09:30:00", "12:00:00").parts(Bucket::Hour).unwrap();
+        let parts = between("09:30:00", "12:00:00").parts(Bucket::Hour, Tz::UTC).unwrap();
         assert_eq!(parts, [at("09:00:00"), at("10:00:00"), at("11:00:00")]);
-        let day = between("09:30:00", "12:00:00").parts(Bucket::Day).unwrap();
+        let day = between("09:30:00", "12:00:00").parts(Bucket::Day, Tz::UTC).unwrap();
         assert_eq!(day, [at("00:00:00")]);
-        assert_eq!(between("09:30:00", "09:30:00").parts(Bucket::Day).unwrap().len(), 1);
+        assert_eq!(between("09:30:00", "09:30:00").parts(Bucket::Day, Tz::UTC).unwrap().len(), 1);
         let long =
             Range::between(at("00:00:00") - TimeDelta::days(101), at("00:00:00"), at("01:00:00"));
-        assert_eq!(long.parts(Bucket::Hour).unwrap_err().status, 422);
-        assert_eq!(long.parts(Bucket::Day).unwrap().len(), 101);
+        assert_eq!(long.parts(Bucket::Hour, Tz::UTC).unwrap_err().status, 422);
+        assert_eq!(long.parts(Bucket::Day, Tz::UTC).unwrap().len(), 101);
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Usage {
                 format!("is before {}: records of earlier calls were pruned", said(all_from));
             return Err(Problem::field("from", rule));
         }
-        let ask = Ask { org, range, by: GroupBy::Day, series: None, only };
+        let ask = Ask::new(org, range, GroupBy::Day, only);
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         drop(tx);
         let calls: i64 = found.iter().map(|sums| sums.calls).sum();

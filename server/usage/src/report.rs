@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use ralex_access::Scope;
 use ralex_api::usage::{
     Bucket, GroupBy, Usage as Report, UsageFormat, UsageQuery, UsageRest, UsageRow, UsageSums,
@@ -31,18 +32,23 @@ impl Usage {
         let mut tx = self.db.tenant(scope.org()).await?;
         let all_from = calls_from(&mut tx, scope.org()).await.map_err(problem)?;
         let range = range.before_pruning(all_from, now);
-        if query.group_by == GroupBy::Hour {
-            range.parts(Bucket::Hour)?;
+        let (zone, by) = (zone(query)?, query.group_by);
+        if by == GroupBy::Hour {
+            range.parts(Bucket::Hour, zone)?;
         }
-        let parts = match query.series {
-            Some(bucket) => range.parts(bucket)?,
-            None => Vec::new(),
-        };
         let only = Only::of(&mut tx, scope, query).await?;
-        let (by, series) = (query.group_by, query.series);
-        let ask = Ask { org: scope.org(), range, by, series, only };
-        let found = sums(&mut tx, &ask).await.map_err(problem)?;
-        let mut keyed = keyed(found, &parts);
+        let mut ask = Ask { calls_from: all_from, ..Ask::new(scope.org(), range, by, only) };
+        if by == GroupBy::Day {
+            ask.days = range.days(zone);
+        }
+        if let Some(bucket) = query.series {
+            ask.parts = range.parts(bucket, zone)?;
+        }
+        let mut found = sums(&mut tx, &ask).await.map_err(problem)?;
+        if by == GroupBy::Day {
+            name_days(&mut found, &ask.days, zone);
+        }
+        let mut keyed = keyed(found, &ask.parts);
         let total = total(&mut keyed, &ask);
         let (kept, rest) = cut(keyed, by, top);
         let keys = kept.iter().map(|row| row.key.as_str());
@@ -52,7 +58,7 @@ impl Usage {
             row
         });
         let rows = rows.collect();
-        Ok(Report { from: range.from, to: range.to, rows, rest, total, series: parts })
+        Ok(Report { from: range.from, to: range.to, rows, rest, total, series: ask.parts })
     }
 }
 
@@ -68,6 +74,24 @@ fn top(query: &UsageQuery) -> Result<usize, Problem> {
         return Ok(asked);
     }
     Err(Problem::field("top", format!("must be from 1 to {most}")))
+}
+
+/// Whose days are told apart.
+fn zone(query: &UsageQuery) -> Result<Tz, Problem> {
+    let Some(name) = &query.time_zone else { return Ok(Tz::UTC) };
+    name.parse().map_err(|_| {
+        Problem::field("time_zone", "is not an IANA time zone such as `Europe/Berlin` or `UTC`")
+    })
+}
+
+/// Puts the dates of days in the place of their numbers.
+fn name_days(found: &mut [Sums], days: &[DateTime<Utc>], zone: Tz) {
+    for sums in found {
+        let number = sums.key.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        if let Some(day) = number.and_then(|number| days.get(number)) {
+            sums.key = day.with_timezone(&zone).date_naive().to_string();
+        }
+    }
 }
 
 /// Puts the parts of each key together.

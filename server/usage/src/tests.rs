@@ -3,3 +3,4 @@
 mod exact;
 mod reports;
 mod world;
+mod zones;

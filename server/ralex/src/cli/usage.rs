@@ -33,19 +33,23 @@ pub fn command() -> Command {
         .subcommand(replay::command())
         .subcommand(settings::flags(
             Command::new("rebuild")
-                .about("Sum all usage up anew from the calls, which wait meanwhile"),
+                .about("Compare all sums of usage with the calls, and put right what differs"),
         ))
 }
 
 fn report_command() -> Command {
     let top = Arg::new("top").long("top").value_name("NUMBER");
     let csv = Arg::new("csv").long("csv").action(ArgAction::SetTrue);
+    let zone = Arg::new("time-zone").long("time-zone").value_name("ZONE");
     Command::new("report").about("Sum up what was called and what it cost").args([
         by("model"),
         time("from"),
         time("to"),
         top.value_parser(value_parser!(u32).range(1..=1_000))
             .help("Only so many, those that cost most, and the sum of the rest"),
+        zone.help(
+            "Whose midnights days are told apart by, Europe/Berlin for example; UTC when absent",
+        ),
         csv.help("Answer as a table"),
     ])
 }
@@ -180,6 +184,7 @@ async fn report(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         group_by: group(matches),
         to: at(matches, "to"),
         top: matches.get_one("top").copied(),
+        time_zone: named(matches, "time-zone"),
         ..question(matches)
     };
     if matches.get_flag("csv") {
@@ -313,21 +318,21 @@ async fn rebuild(settings: Settings) -> anyhow::Result<()> {
         Some(_) => None,
         None => ralex_store::BuiltIn::running(&settings.data_dir),
     };
-    let made = if let Some(url) = running {
+    let wrong = if let Some(url) = running {
         anew(&url).await?
     } else {
         let database = Database::start(&settings).await?;
-        let made = anew(database.url()).await;
+        let wrong = anew(database.url()).await;
         database.stop().await;
-        made?
+        wrong?
     };
-    say::line(&format!("done: {made} sums were made anew from the calls"));
+    say::line(&format!("done: {wrong} sums were wrong and have been made anew from the calls"));
     Ok(())
 }
 
 async fn anew(url: &str) -> anyhow::Result<u64> {
     let db = Db::connect(url, 2).await?;
-    let made = ralex_usage::rebuild(&db).await?;
+    let wrong = ralex_usage::rebuild(&db).await?;
     db.close().await;
-    Ok(made)
+    Ok(wrong)
 }

@@ -5,19 +5,35 @@ use ralex_kernel::{Money, OrgId};
 use ralex_store::System;
 use sqlx::PgConnection;
 
+/// Where the sums end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor {
+    /// The first transaction that is not in them.
+    pub xid: i64,
+    /// Whether those of some days are to be made anew.
+    pub anew: bool,
+}
+
 /// The cursor, locked until the transaction ends; none while another process sums up.
-pub(crate) async fn take_cursor(conn: &mut PgConnection) -> Result<Option<i64>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select xid::text::bigint as "xid!" from usage_cursor for update skip locked"#
+pub(crate) async fn take_cursor(conn: &mut PgConnection) -> Result<Option<Cursor>, sqlx::Error> {
+    sqlx::query_as!(
+        Cursor,
+        r#"select xid::text::bigint as "xid!", anew_before is not null as "anew!"
+           from usage_cursor for update skip locked"#
     )
     .fetch_optional(conn)
     .await
 }
 
 /// The cursor, locked once whoever sums up is done.
-pub(crate) async fn wait_for_cursor(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("select xid::text from usage_cursor for update").fetch_one(conn).await?;
-    Ok(())
+pub(crate) async fn wait_for_cursor(conn: &mut PgConnection) -> Result<Cursor, sqlx::Error> {
+    sqlx::query_as!(
+        Cursor,
+        r#"select xid::text::bigint as "xid!", anew_before is not null as "anew!"
+           from usage_cursor for update"#
+    )
+    .fetch_one(conn)
+    .await
 }
 
 pub(crate) async fn move_cursor(conn: &mut PgConnection, to: i64) -> Result<(), sqlx::Error> {
@@ -34,7 +50,7 @@ pub(crate) async fn is_idle(conn: &mut PgConnection) -> Result<bool, sqlx::Error
                                     order by l.settled_xid desc limit 1), true)
              and coalesce(c.xid > (select x.settled_xid from usage_correction x
                                    order by x.settled_xid desc limit 1), true)
-             and c.xid <= pg_snapshot_xmax(pg_current_snapshot()) as "idle!"
+             and c.xid <= pg_snapshot_xmax(pg_current_snapshot()) and c.anew_before is null as "idle!"
            from usage_cursor c"#
     )
     .fetch_one(conn)
@@ -66,27 +82,68 @@ pub(crate) async fn add(conn: &mut PgConnection, from: i64, to: i64) -> Result<u
     Ok(changed.unsigned_abs())
 }
 
-/// Waits until nobody writes calls and keeps it so, with all that has ended in sight.
-pub(crate) async fn hold_calls_back(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("lock table call, usage_correction in share row exclusive mode")
-        .execute(conn)
-        .await?;
+/// Has the sums of all days made anew.
+pub(crate) async fn want_anew(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("update usage_cursor set anew_before = 'infinity'").execute(conn).await?;
     Ok(())
 }
 
-/// Throws the sums away and makes them anew from all calls, and from what those came to that were
-/// pruned. Transactions from `next` on have not
-/// been yet, so whatever names one is of the database that this one was restored from.
-pub(crate) async fn rebuild(conn: &mut PgConnection, next: i64) -> Result<u64, sqlx::Error> {
-    sqlx::query!("delete from usage_sum").execute(&mut *conn).await?;
-    sqlx::query!("delete from usage_correction").execute(&mut *conn).await?;
-    sqlx::query!(
-        "update call set settled_xid = '1' where settled_xid >= $1::bigint::text::xid8",
-        next,
+/// Passes to the newest of the days that are to be made anew; none where that was the last.
+pub(crate) async fn next_day(
+    conn: &mut PgConnection,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "update usage_cursor set anew_before = usage_day_before(anew_before) returning anew_before"
     )
-    .execute(&mut *conn)
+    .fetch_one(conn)
+    .await
+}
+
+/// Puts the sums of a day right by the calls of transactions before `up_to`, and returns how many were
+/// wrong.
+pub(crate) async fn remake(
+    conn: &mut PgConnection,
+    day: DateTime<Utc>,
+    up_to: i64,
+) -> Result<u64, sqlx::Error> {
+    let wrong = sqlx::query_scalar!(
+        r#"select remake_usage($1, $2::bigint::text::xid8) as "wrong!""#,
+        day,
+        up_to,
+    )
+    .fetch_one(conn)
     .await?;
-    add(conn, 0, next).await
+    Ok(wrong.unsigned_abs())
+}
+
+/// Takes some calls, of the newest transactions up to `up_to`, for ones that ended long ago where they
+/// name a transaction that has not been yet, and returns the oldest that they named; none where
+/// there were no such calls. A call that is corrected meanwhile names one of this database then.
+pub(crate) async fn forget_transactions(
+    conn: &mut PgConnection,
+    up_to: i64,
+) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"with foreign_calls as materialized (
+               select org_id, id, settled_xid from call
+               where settled_xid >= pg_snapshot_xmax(pg_current_snapshot())
+                 and settled_xid <= $1::bigint::text::xid8
+               order by settled_xid desc limit 20000),
+           forgotten as (
+               update call c set settled_xid = '1' from foreign_calls f
+               where c.org_id = f.org_id and c.id = f.id and c.settled_xid = f.settled_xid)
+           select min(settled_xid::text::bigint) from foreign_calls"#,
+        up_to,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Forgets what calls no longer are. Each is entered twice and comes to nothing, so only sums that
+/// are made anew may do without.
+pub(crate) async fn forget_corrections(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from usage_correction").execute(conn).await?;
+    Ok(())
 }
 
 /// A time of an organisation, as the sums of a slice and as its calls tell it.

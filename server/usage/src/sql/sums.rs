@@ -1,7 +1,7 @@
 //! The query that all of usage is answered by.
 
 use chrono::{DateTime, Utc};
-use ralex_api::usage::{Bucket, UsageSums};
+use ralex_api::usage::UsageSums;
 use ralex_kernel::Money;
 use ralex_store::Tenant;
 
@@ -13,7 +13,7 @@ const NIL: &str = "00000000-0000-0000-0000-000000000000";
 /// Sums under one key and, where a series is asked for, of one part of the time.
 #[derive(Debug)]
 pub(crate) struct Sums {
-    /// Empty where there is none of what is told apart.
+    /// Empty where there is none of what is told apart; of days, which of those asked for.
     pub key: String,
     pub part: Option<DateTime<Utc>>,
     pub calls: i64,
@@ -69,7 +69,7 @@ pub(crate) async fn cursor(tx: &mut Tenant) -> Result<String, sqlx::Error> {
 }
 
 /// Whole days and hours from their sums and, from the cursor on, from what ended since; both ends of
-/// the range from the calls themselves. All in one statement, so of one moment.
+/// the range, and hours in which a day begins, from the calls themselves. All in one statement, so of one moment.
 ///
 /// By tags, the row without a key is of all calls. Sums are numeric, so they cannot overflow before
 /// they are cut to what an amount can be.
@@ -83,42 +83,52 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
     sqlx::query_as!(
         Sums,
         r#"with lines as (
-               select starts_at as hour, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
+               select starts_at as at, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
                    failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                    reasoning_tokens, duration_ms, cost, saved
                from usage_sum
                where org_id = $1 and slice = $20 and starts_at >= $22 and starts_at < $23
                union all
-               select starts_at as hour, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
+               select starts_at as at, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
                    failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                    reasoning_tokens, duration_ms, cost, saved
                from usage_sum
                where org_id = $1 and slice = $21 and starts_at >= $5 and starts_at < $22
+                 and starts_at <> all ($25)
                union all
-               select starts_at as hour, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
+               select starts_at as at, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
                    failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                    reasoning_tokens, duration_ms, cost, saved
                from usage_sum
                where org_id = $1 and slice = $21 and starts_at >= $23 and starts_at < $6
+                 and starts_at <> all ($25)
                union all
-               select hour, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
+               select started_at as at, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
                    failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                    reasoning_tokens, duration_ms, cost, saved
                from usage_line
                where org_id = $1 and settled_xid >= (select xid from usage_cursor)
                  and settled_xid >= $8::text::xid8 and started_at >= $5 and started_at < $6
+                 and hour <> all ($25)
                union all
-               select hour, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
+               select started_at as at, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
                    failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                    reasoning_tokens, duration_ms, cost, saved
                from usage_of_calls
                where org_id = $1 and started_at >= $4 and started_at < $5
                union all
-               select hour, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
+               select started_at as at, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
                    failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
                    reasoning_tokens, duration_ms, cost, saved
                from usage_of_calls
-               where org_id = $1 and started_at >= $6 and started_at < $7),
+               where org_id = $1 and started_at >= $6 and started_at < $7
+               union all
+               select c.started_at as at, tag, model, provider, task_type, team_id, project_id, user_id, token_id, calls,
+                   failed, refused, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+                   reasoning_tokens, duration_ms, cost, saved
+               from unnest($25::timestamptz[]) as s (hour)
+               join usage_of_calls c on c.org_id = $1 and c.started_at >= s.hour
+                 and c.started_at < s.hour + interval '1 hour'),
            keyed as (
                select l.*, coalesce(case $2
                        when 'model' then l.model
@@ -129,13 +139,12 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
                        when 'project' then nullif(l.project_id::text, $9)
                        when 'user' then nullif(l.user_id::text, $9)
                        when 'token' then nullif(l.token_id::text, $9)
-                       when 'day' then to_char(l.hour at time zone 'UTC', 'YYYY-MM-DD')
-                       else to_char(l.hour at time zone 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')
+                       when 'day' then width_bucket(l.at, $24::timestamptz[])::text
+                       else to_char(l.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')
                    end, '') as key
                from lines l)
            select l.key as "key!",
-               case $3 when 'hour' then l.hour
-                   when 'day' then date_trunc('day', l.hour, 'UTC') end as part,
+               ($3::timestamptz[])[nullif(width_bucket(l.at, $3::timestamptz[]), 0)] as part,
                least(sum(l.calls), 9223372036854775807)::bigint as "calls!",
                least(sum(l.failed), 9223372036854775807)::bigint as "failed!",
                least(sum(l.refused), 9223372036854775807)::bigint as "refused!",
@@ -166,7 +175,7 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
            order by 1, 2"#,
         ask.org as _,
         ask.by.as_str(),
-        ask.series.map(Bucket::as_str),
+        &ask.parts,
         range.from,
         range.first,
         range.last,
@@ -187,6 +196,8 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
         by_hour,
         range.first_day,
         range.last_day,
+        &ask.days,
+        &ask.split(),
     )
     .fetch_all(&mut **tx)
     .await

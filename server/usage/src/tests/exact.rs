@@ -211,7 +211,73 @@ async fn a_sum_that_was_altered_is_found_and_can_be_made_anew() {
     let from = Some(Utc::now() - TimeDelta::days(3));
     let report = UsageQuery { group_by: GroupBy::Day, from, ..UsageQuery::default() };
     assert_eq!(world.report(&report).await.total.cost, Money::nanos(999));
-    assert_eq!(crate::rebuild(&world.database.db()).await.unwrap(), 10);
+    assert_eq!(
+        crate::rebuild(&world.database.db()).await.unwrap(),
+        1,
+        "only what was wrong is written"
+    );
+    world.assert_exact().await;
+    world.execute("delete from usage_sum where slice like 'who_%'").await;
+    let extra = "insert into usage_sum select slice, org_id, starts_at - interval '5 days', tag, model, provider,
+            task_type, team_id, project_id, user_id, token_id, calls, failed, refused, input_tokens,
+            output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, duration_ms, cost, saved
+         from usage_sum where slice = 'what_hour'";
+    world.execute(extra).await;
+    assert_eq!(crate::rebuild(&world.database.db()).await.unwrap(), 3);
+    world.assert_exact().await;
+}
+
+#[tokio::test]
+async fn calls_and_questions_go_on_while_sums_are_made_anew() {
+    let world = World::new().await;
+    let day = |back| Call { started_at: Utc::now() - TimeDelta::days(back), ..Call::default() };
+    for back in 0..5 {
+        world.write(day(back)).await;
+    }
+    let lost = world.write(Call { state: "lost", cost: 900, ..day(2) }).await;
+    world.fold_all().await;
+    world
+        .execute("update usage_sum set cost = cost + 7 where slice in ('time_day', 'all_hour')")
+        .await;
+    world.execute("update usage_cursor set anew_before = 'infinity'").await;
+    // One who writes calls holds nobody up, and is not held up.
+    let mut writer = world.database.owner().await;
+    writer.execute("begin").await.unwrap();
+    write(&mut writer, world.org, &day(1)).await;
+    let mut owner = world.database.owner().await;
+    settle(&mut owner, lost, "success", "b", 100).await;
+    assert!(crate::rebuild(&world.database.db()).await.unwrap() > 0);
+    world.assert_exact().await;
+    writer.execute("commit").await.unwrap();
+    world.fold_all().await;
+    world.assert_exact().await;
+    let from = Some(Utc::now() - TimeDelta::days(9));
+    let report = world.report(&UsageQuery { from, ..UsageQuery::default() }).await;
+    assert_eq!((report.total.calls, report.total.cost), (7, Money::nanos(6_100)));
+}
+
+#[tokio::test]
+async fn whoever_sums_up_next_goes_on_with_sums_that_are_made_anew() {
+    let world = World::new().await;
+    for back in 0..4 {
+        let started_at = Utc::now() - TimeDelta::days(back);
+        world.write(Call { started_at, ..Call::default() }).await;
+    }
+    world.fold_all().await;
+    // As where a process died that had come to the day before yesterday.
+    world.execute("update usage_sum set cost = 0").await;
+    let begun =
+        "update usage_cursor set anew_before = date_trunc('day', now() - interval '1 day', 'UTC')";
+    world.execute(begun).await;
+    world.fold().await;
+    let found = crate::verify(&world.database.db(), None).await.unwrap();
+    let days: Vec<_> =
+        found.iter().filter(|it| it.slice == "time_day").map(|it| it.starts_at).collect();
+    let today = Utc::now().date_naive();
+    let left = [1, 0]
+        .map(|back| (today - chrono::Days::new(back)).and_time(chrono::NaiveTime::MIN).and_utc());
+    assert_eq!(days, left, "those from there on were not asked for");
+    crate::rebuild(&world.database.db()).await.unwrap();
     world.assert_exact().await;
 }
 
