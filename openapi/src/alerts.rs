@@ -19,6 +19,8 @@ crate::words! {
         SinkParked = "sink.parked",
         SinkLagging = "sink.lagging",
         RetentionAsked = "retention.asked",
+        RetentionFailed = "retention.failed",
+        ArchiveFailed = "archive.failed",
         AuditPruned = "audit.pruned",
         ApprovalWaiting = "approval.waiting",
         LoginFailures = "login.failures",

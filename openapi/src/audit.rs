@@ -100,8 +100,8 @@ pub struct ExportQuery {
     pub from: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<DateTime<Utc>>,
-    /// Only what comes after this index, to go on where an earlier export ended. A bundle has no
-    /// such part, since it proves the log from its beginning.
+    /// Only what comes after this index, to go on where an earlier export ended. Of a bundle, the
+    /// last index of an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u64>,
 }

@@ -16,7 +16,7 @@ crate::words! {
     pub enum ErasedAccount {
         /// Name, e-mail address, password, sessions and personal tokens are gone.
         Removed = "removed",
-        /// It is used outside of this organisation.
+        /// It is used, or held, outside of this organisation.
         Kept = "kept",
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{AuditRequestId, HoldId};
+use serde::{Deserialize, Serialize};
 
 crate::words! {
     /// What is asked for.
@@ -125,13 +126,24 @@ crate::answer! {
         pub first_index: Option<u64>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub last_index: Option<u64>,
-        /// The file of the archive that has what was pruned; none where no archive is configured.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub archive: Option<String>,
+        /// The files of the archive that have what was pruned; none where no archive is configured.
+        #[serde(default)]
+        pub archives: Vec<String>,
         /// Records of calls, which are no events.
         #[serde(default)]
         pub records: u64,
     }
+}
+
+/// How to prune.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+#[serde(deny_unknown_fields)]
+pub struct PruneQuery {
+    /// Begin another archive, with all that the log still says. For an archive of which a file is
+    /// lost for good.
+    #[serde(default)]
+    pub archive_anew: bool,
 }
 
 crate::request! {

@@ -29,6 +29,9 @@ pub(crate) struct Manifest<'a> {
     pub org: &'a str,
     pub tree_size: u64,
     pub first_index: u64,
+    /// What the leaves before come to: the roots of their complete subtrees, the largest first.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub peaks: Vec<String>,
     /// How many leaves come with their event.
     pub count: u64,
     pub filtered: bool,

@@ -28,7 +28,7 @@ pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use increase::IncreaseEvent;
-pub use log::{ArchivedAs, DestroyedKey, LogEvent, Retained};
+pub use log::{ArchivedAs, DestroyedKey, LogEvent, Pruning, Retained};
 pub(crate) use personal::{Whose, address};
 pub use records::RecordsEvent;
 pub use report::{Hashed, ReportEvent};

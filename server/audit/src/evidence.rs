@@ -242,7 +242,7 @@ pub(crate) fn receipt(extra: Option<&[u8]>, index: u64, path: &[String], note: &
     text
 }
 
-fn unprovable(org: OrgId) -> Problem {
+pub(crate) fn unprovable(org: OrgId) -> Problem {
     tracing::error!(org.id = %org, "the audit log of org {org} does not prove what it should");
     let detail = "The log does not prove this: its tables are not what was signed. Verify it now.";
     Problem::new(Code::Internal, detail)

@@ -3,11 +3,14 @@
 //! An export ends at a signed tree, and below a signed size nothing ever changes; so pages may be
 //! read in transactions of their own, and a slow reader holds no connection.
 
+mod part;
 mod query;
 
 use std::pin::Pin;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::stream::{self, Stream};
 use ralex_api::audit::{ExportFormat, ExportQuery};
 use ralex_kernel::{Code, OrgId, Problem};
@@ -25,6 +28,7 @@ use crate::pruned::{self, Pruned};
 use crate::service::Audit;
 use crate::signers::{Anchor, newest_anchor};
 use crate::table;
+use crate::tree::Hash;
 use crate::witness::Witness;
 use crate::{Author, Event, record};
 use query::{count, rows};
@@ -74,6 +78,9 @@ struct Frame {
     anchor: Option<String>,
     /// How many events are gone.
     pruned: u64,
+    /// Where it begins, and what the leaves before come to.
+    first: i64,
+    peaks: Vec<Hash>,
 }
 
 struct Progress {
@@ -125,7 +132,7 @@ impl Audit {
         let filter = Filter::read(&mut tenant, words).await?;
         let head = head(&mut tenant, anchor.as_ref().map(|anchor| anchor.tree_size)).await?;
         let whole = query.format == ExportFormat::Jsonl;
-        let next = first_index(query)?;
+        let next = first_index(query, head.size)?;
         let span = (next, head.size);
         let count = if filter.is_empty() {
             (head.size - next).max(0) - pruned.count_within(next, head.size)
@@ -154,10 +161,11 @@ impl Audit {
             (ExportFormat::Csv, None) if next > 0 => (Writer::Table, Vec::new()),
             (ExportFormat::Csv, None) => (Writer::Table, table::header()?),
             (_, None) => {
-                let frame = self.frame(org, &head, anchor, pruned.count()).await?;
+                let gone = unsigned(pruned.count_within(next, head.size));
+                let frame = self.frame(org, (next, &head), anchor, gone).await?;
                 let mut lines = self.begin_bundle(org, tree_size, (count, filtered), &frame)?;
                 let first = std::mem::take(&mut lines.text);
-                (Writer::Bundle { lines, checkpointed: 0, frame }, first)
+                (Writer::Bundle { lines, checkpointed: next, frame }, first)
             }
         };
         let audit = self.clone();
@@ -198,14 +206,17 @@ impl Audit {
     async fn frame(
         &self,
         org: OrgId,
-        head: &Head,
+        (next, head): (i64, &Head),
         anchor: Option<Anchor>,
         pruned: u64,
     ) -> Result<Frame, Problem> {
         self.follow_keys().await?;
         let mut tx = self.db().system("tell which keys signed an audit log").await?;
         let last = u32::try_from(head.key_version).unwrap_or(0);
-        let first = first_key(&mut tx, org).await.map_err(problem)?;
+        let (first, peaks) = match next {
+            0 => (first_key(&mut tx, org).await.map_err(problem)?, Vec::new()),
+            size => self.beginning(&mut tx, org, size).await?,
+        };
         let mut changes = Vec::new();
         for version in first + 1..=last {
             changes.extend(first_size_of(&mut tx, org, version).await.map_err(problem)?);
@@ -214,7 +225,7 @@ impl Audit {
             Some(anchor) => self.anchor_proof(&mut tx, &anchor, first, Some(last), false).await?,
             None => None,
         };
-        Ok(Frame { keys: (first, last), changes, anchor, pruned })
+        Ok(Frame { keys: (first, last), changes, anchor, pruned, first: next, peaks })
     }
 
     fn begin_bundle(
@@ -232,7 +243,8 @@ impl Audit {
             origin: &signer.origin(org),
             org: &org.to_string(),
             tree_size,
-            first_index: 0,
+            first_index: unsigned(frame.first),
+            peaks: frame.peaks.iter().map(|peak| STANDARD.encode(peak)).collect(),
             count,
             filtered,
             pruned: frame.pruned,
@@ -275,7 +287,7 @@ impl Progress {
                 disclosures(&rows, &revealed)
             }
             Writer::Bundle { lines, checkpointed, frame } => {
-                let spacing = (self.head.size / CHECKPOINTS).max(1);
+                let spacing = ((self.head.size - frame.first) / CHECKPOINTS).max(1);
                 let until = rows.last().map_or(self.head.size, |last| last.index + 1);
                 let from = (self.next, *checkpointed + spacing);
                 let to = (until, self.head.size);
@@ -388,15 +400,18 @@ async fn checkpoints(
 }
 
 /// Where an export begins.
-fn first_index(query: &ExportQuery) -> Result<i64, Problem> {
+fn first_index(query: &ExportQuery, size: i64) -> Result<i64, Problem> {
     let Some(after) = query.after else { return Ok(0) };
-    if matches!(query.format, ExportFormat::Jsonl | ExportFormat::Disclosures) {
-        let rule =
-            "is not for bundles, which prove the log from its beginning; name another format";
-        return Err(Problem::field("after", rule));
+    if query.format == ExportFormat::Disclosures {
+        return Err(Problem::field("after", "is not for disclosures; name another format"));
     }
     let next = i64::try_from(after).ok().and_then(|after| after.checked_add(1));
-    next.ok_or_else(|| Problem::field("after", "is larger than any index"))
+    let next = next.ok_or_else(|| Problem::field("after", "is larger than any index"))?;
+    if query.format == ExportFormat::Jsonl && next >= size {
+        let rule = format!("leaves nothing: the newest signed tree has {size} leaves");
+        return Err(Problem::field("after", rule));
+    }
+    Ok(next)
 }
 
 /// What the commitments of a page are about.

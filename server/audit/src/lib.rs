@@ -41,13 +41,13 @@ mod tree;
 mod verify;
 mod witness;
 
-pub use archive::Archived;
+pub use archive::{Archived, archived};
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs, CallClosed, CallOpened,
-    Candidate, DestroyedKey, Event, Hashed, IncreaseEvent, LogEvent, Outcome, RecordsEvent,
-    ReportEvent, Retained, SinkEvent, Tried,
+    Candidate, DestroyedKey, Event, Hashed, IncreaseEvent, LogEvent, Outcome, Pruning,
+    RecordsEvent, ReportEvent, Retained, SinkEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

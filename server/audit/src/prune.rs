@@ -29,11 +29,13 @@ pub struct PruneRules {
 }
 
 /// What was taken away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PrunedNow {
     pub count: u64,
     /// The places of the first and the last.
     pub span: Option<(u64, u64)>,
+    /// The names of the archives that have it.
+    pub archives: Vec<String>,
 }
 
 /// Waits until nobody else prunes this log or decides whether it is held, and keeps others from it
@@ -52,11 +54,17 @@ struct Candidate {
 }
 
 impl Audit {
-    /// Whether anything may go at all.
-    pub async fn has_prunable(&self, org: OrgId, rules: &PruneRules) -> Result<bool, Problem> {
+    /// Whether anything from a leaf on may go.
+    pub async fn has_prunable(
+        &self,
+        org: OrgId,
+        rules: &PruneRules,
+        from: u64,
+    ) -> Result<bool, Problem> {
         let mut tx = self.db().system("tell whether an audit log has anything to prune").await?;
         let (ceiling, _) = ceiling(&mut tx, org).await.map_err(problem)?;
-        let found = candidates(&mut tx, org, rules, ceiling, 1).await.map_err(problem)?;
+        let span = (i64::try_from(from).unwrap_or(i64::MAX), ceiling);
+        let found = candidates(&mut tx, org, rules, span, 1).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         Ok(!found.is_empty())
     }
@@ -67,7 +75,7 @@ impl Audit {
         &self,
         org: OrgId,
         rules: &PruneRules,
-        archive: Option<&Archived>,
+        archive: Option<&[Archived]>,
     ) -> Result<PrunedNow, Problem> {
         let mut all = PrunedNow::default();
         loop {
@@ -78,6 +86,8 @@ impl Audit {
             let Some((first, last)) = now.span else { return Ok(all) };
             all.count += now.count;
             all.span = Some((all.span.map_or(first, |span| span.0), last));
+            all.archives.extend(now.archives);
+            all.archives.dedup();
         }
     }
 
@@ -86,12 +96,13 @@ impl Audit {
         tx: &mut System,
         org: OrgId,
         rules: &PruneRules,
-        archive: Option<&Archived>,
+        archive: Option<&[Archived]>,
     ) -> Result<PrunedNow, Problem> {
         let (ceiling, tree_size) = ceiling(tx, org).await.map_err(problem)?;
-        let held = archive.map(|it| i64::try_from(it.tree_size).unwrap_or(i64::MAX));
+        let end = |files: &[Archived]| files.last().map_or(0, |last| last.tree_size);
+        let held = archive.map(|files| i64::try_from(end(files)).unwrap_or(i64::MAX));
         let below = held.map_or(ceiling, |held| held.min(ceiling));
-        let found = candidates(tx, org, rules, below, AT_ONCE).await.map_err(problem)?;
+        let found = candidates(tx, org, rules, (0, below), AT_ONCE).await.map_err(problem)?;
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         let mut indexes = Vec::new();
         for candidate in &found {
@@ -126,12 +137,15 @@ impl Audit {
             return Err(Problem::new(Code::Conflict, detail));
         }
         let count = u64::try_from(gone).unwrap_or(0);
-        let archive =
-            archive.map(|it| ArchivedAs { name: it.name.clone(), sha256: it.sha256.clone() });
+        let files = archive.unwrap_or_default().iter().filter(|it| it.holds_some(&ranges));
+        let archives: Vec<ArchivedAs> = files
+            .map(|it| ArchivedAs { name: it.name.clone(), sha256: it.sha256.clone() })
+            .collect();
+        let names = archives.iter().map(|it| it.name.clone()).collect();
         let (from, to) = span;
-        let event = LogEvent::Pruned { from, to, count, tree_size, ranges, archive };
+        let event = LogEvent::Pruned { from, to, count, tree_size, ranges, archives };
         record(tx, &Author::system(org), Event::Log(event)).await.map_err(problem)?;
-        Ok(PrunedNow { count, span: Some(span) })
+        Ok(PrunedNow { count, span: Some(span), archives: names })
     }
 
     /// How far pruning may go at the moment, whatever the rules say.
@@ -166,7 +180,7 @@ async fn candidates(
     conn: &mut PgConnection,
     org: OrgId,
     rules: &PruneRules,
-    below: i64,
+    (from, below): (i64, i64),
     limit: i64,
 ) -> Result<Vec<Candidate>, sqlx::Error> {
     let prefixes: Vec<String> = rules.named.iter().map(|(prefix, _)| prefix.clone()).collect();
@@ -180,7 +194,7 @@ async fn candidates(
                select r.before, true as named
                from unnest($3::text[], $4::timestamptz[]) as r (prefix, before)
                where starts_with(e.action, r.prefix) limit 1) as rule on true
-           where l.org_id = $1 and l.leaf_index < $2
+           where l.org_id = $1 and l.leaf_index < $2 and l.leaf_index >= $7
              and e.action not like 'audit.%'
              and e.occurred_at < case when rule.named then rule.before else $5::timestamptz end
            order by l.leaf_index limit $6"#,
@@ -190,6 +204,7 @@ async fn candidates(
         &before as _,
         rules.others,
         limit,
+        from,
     )
     .fetch_all(conn)
     .await

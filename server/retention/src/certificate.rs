@@ -70,7 +70,7 @@ impl Retention {
         if account == ErasedAccount::Kept {
             kept.push(entry(
                 "The account",
-                "It is used outside of this organisation, which sees nothing of it any more.",
+                "It is used, or held for a court or an investigation, outside of this organisation, which sees nothing of it any more. Ask for the erasure again once it is not.",
             ));
         }
         kept.extend(self.kept_readable(tx, done).await?);

@@ -3,7 +3,8 @@
 //! What the audit log tells of a person beyond their id is sealed under a key of their own
 //! (`audit`'s `personal`). The key goes, and with it everything that it sealed, in copies of the
 //! database from then on as well; leaves, hashes, proofs and receipts stay what they are. A hold
-//! wins: while there is one nobody is erased.
+//! wins: while there is one nobody is erased, and what another organisation that is held may need of
+//! the account stays.
 
 use ralex_access::Scope;
 use ralex_api::erasure::{ErasedAccount, ErasedKey, ErasedKeyKind, ErasedRows};
@@ -141,7 +142,7 @@ async fn destroy(
         disclosures: count(key.disclosures),
     });
     let mut removed = erase::remove_mentions(conn, org, person, &email_key).await?.to_vec();
-    let account = if person.has_account { ErasedAccount::Kept } else { ErasedAccount::Removed };
+    let account = if person.is_needed { ErasedAccount::Kept } else { ErasedAccount::Removed };
     if account == ErasedAccount::Removed {
         removed.extend(erase::remove_account(conn, person.id, &email_key).await?);
     }

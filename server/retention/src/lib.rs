@@ -12,11 +12,13 @@ mod archive;
 mod certificate;
 mod class;
 mod erase;
+mod failure;
 mod records;
 mod request;
 mod runner;
 mod sql;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use ralex_audit::Audit;
 use ralex_kernel::Problem;
 use ralex_routing::Routing;
 use ralex_store::Db;
+use tokio::sync::Mutex;
 
 use class::{Class, Classes};
 use records::Records;
@@ -44,6 +47,8 @@ struct Inner {
     records: Records,
     /// The folder of archives.
     archive: Option<PathBuf>,
+    /// By their SHA-256, the files of it that this server has read and found as they were written.
+    intact: Mutex<HashSet<String>>,
 }
 
 impl Retention {
@@ -55,7 +60,8 @@ impl Retention {
         archive: Option<PathBuf>,
     ) -> Result<Self, Problem> {
         let Classes { class: classes, records } = class::built_in()?;
-        Ok(Self(Arc::new(Inner { db, access, audit, routing, classes, records, archive })))
+        let intact = Mutex::default();
+        Ok(Self(Arc::new(Inner { db, access, audit, routing, classes, records, archive, intact })))
     }
 }
 

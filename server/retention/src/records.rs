@@ -6,8 +6,8 @@
 
 use chrono::{DateTime, Utc};
 use ralex_api::retention::RetentionClass;
-use ralex_audit::{Author, Event, RecordsEvent, hold_still, record};
-use ralex_kernel::{OrgId, Problem};
+use ralex_audit::{Author, Event, Pruning, RecordsEvent, hold_still, record};
+use ralex_kernel::{Code, OrgId, Problem};
 use ralex_store::problem;
 use serde::Deserialize;
 
@@ -47,7 +47,14 @@ impl Retention {
         let days = sql::days(&mut tx, org).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         let Some(days) = days.get(CLASS).copied() else { return Ok(0) };
-        let days = days.max(self.0.records.minimum_days);
+        let done = self.prune_older(org, days.max(self.0.records.minimum_days)).await;
+        match done {
+            Err(held) if held.code == Code::Conflict => Err(held),
+            done => self.told(org, Pruning::Records, done).await,
+        }
+    }
+
+    async fn prune_older(&self, org: OrgId, days: u32) -> Result<u64, Problem> {
         // What routing learns from them it learns before they go.
         self.0.routing.learn(org).await?;
         let (mut all, mut since) = (0, DateTime::UNIX_EPOCH);

@@ -119,7 +119,11 @@ impl Retention {
             Verdict::Approve if stored.asked_by == person => return Err(own_request()),
             Verdict::Approve if stored.subject.is_some() => {
                 tx.rollback().await.map_err(problem)?;
-                return self.erase(scope, id, person, reason).await;
+                let done = self.erase(scope, id, person, reason).await;
+                if let Err(why) = &done {
+                    self.not_erased(scope, id, why).await?;
+                }
+                return done;
             }
             Verdict::Approve => "approved",
             Verdict::Deny => "denied",

@@ -3,8 +3,9 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
-use ralex_api::retention::AuditPruned;
+use chrono::Utc;
+use ralex_api::retention::{AuditPruned, PruneQuery};
+use ralex_audit::Pruning;
 use ralex_kernel::{Code, OrgId, Problem};
 use ralex_store::problem;
 use sqlx::PgConnection;
@@ -15,8 +16,6 @@ use crate::{Retention, class, sql};
 
 /// How often is looked what may go; nothing waits for it.
 const PACE: Duration = Duration::from_hours(1);
-/// Each archive is the whole log, so where there is one, pruning by itself takes more at a time.
-const ARCHIVE_PACE: TimeDelta = TimeDelta::days(1);
 
 impl Retention {
     /// Prunes what every organisation's retention lets go, until `shutdown`. Nodes that do it at
@@ -45,7 +44,7 @@ impl Retention {
         let orgs = sql::orgs(&mut tx).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         for org in orgs {
-            let log = self.prune_log_in_time(org).await;
+            let log = self.prune_log(org, false).await.map(|_| ());
             let records = self.prune_records(org).await.map(|_| ());
             for (what, done) in [("the audit log", log), ("calls", records)] {
                 match done {
@@ -62,35 +61,28 @@ impl Retention {
         Ok(())
     }
 
-    async fn prune_log_in_time(&self, org: OrgId) -> Result<(), Problem> {
-        let archived = self.archive_status(org).await?;
-        let lately = archived.at.is_some_and(|at| Utc::now() - at < ARCHIVE_PACE);
-        if archived.configured && lately {
-            return Ok(());
-        }
-        self.prune_log(org).await.map(|_| ())
-    }
-
-    /// Takes away what the organisation's retention lets go.
-    pub async fn prune(&self, org: OrgId) -> Result<AuditPruned, Problem> {
-        let pruned = self.prune_log(org).await?;
+    /// Takes away what the organisation's retention lets go, if wanted into an archive that begins
+    /// anew with all that the log still says.
+    pub async fn prune(&self, org: OrgId, query: PruneQuery) -> Result<AuditPruned, Problem> {
+        let pruned = self.prune_log(org, query.archive_anew).await?;
         Ok(AuditPruned { records: self.prune_records(org).await?, ..pruned })
     }
 
-    async fn prune_log(&self, org: OrgId) -> Result<AuditPruned, Problem> {
+    async fn prune_log(&self, org: OrgId, anew: bool) -> Result<AuditPruned, Problem> {
         let mut tx = self.0.db.tenant(org).await?;
         let days = sql::days(&mut tx, org).await.map_err(problem)?;
         not_held(&mut tx, org).await?;
         tx.rollback().await.map_err(problem)?;
         let rules = class::rules(&self.0.classes, &days, Utc::now());
-        let archive = self.archive(org, &rules).await?;
-        let pruned = self.0.audit.prune(org, &rules, archive.as_ref()).await?;
+        let archive = self.archive(org, &rules, anew).await?;
+        let pruned = self.0.audit.prune(org, &rules, archive.as_deref()).await;
+        let pruned = self.told(org, Pruning::Events, pruned).await?;
         metrics::counter!("ralex_audit_pruned_events_total").increment(pruned.count);
         Ok(AuditPruned {
             count: pruned.count,
             first_index: pruned.span.map(|span| span.0),
             last_index: pruned.span.map(|span| span.1),
-            archive: archive.filter(|_| pruned.count > 0).map(|archive| archive.name),
+            archives: pruned.archives,
             records: 0,
         })
     }

@@ -264,3 +264,19 @@ pub(crate) async fn newest_of(
     .await?;
     Ok(row.map(|row| (row.occurred_at, row.detail)))
 }
+
+/// Whether a part of pruning failed when it was tried last.
+pub(crate) async fn fails(conn: &mut PgConnection, org: OrgId, what: &str) -> Result<bool> {
+    let newest = sqlx::query_scalar!(
+        "select action from audit_event
+         where org_id = $1
+           and action in ('audit.archive_failed', 'audit.prune_failed', 'audit.prune_resumed')
+           and coalesce(convert_from(leaf, 'UTF8')::jsonb #>> '{detail,what}', 'archive') = $2
+         order by id desc limit 1",
+        org as _,
+        what,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(newest.is_some_and(|action| action != "audit.prune_resumed"))
+}

@@ -1,11 +1,14 @@
 //! Erasure of a person: their key is destroyed when two people agree, nobody can read afterwards
 //! what it sealed, and everything that was proven before is proven after.
 
+mod elsewhere;
+
 use std::fs;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ralex_tests::app::{Answer, App, Client, Dialect, Person, run, text};
+use ralex_tests::app::{Answer, App, Client, Dialect, Person, run, text, until};
 use ralex_tests::upstream::Upstream;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -6,6 +6,7 @@ mod adjustments;
 mod alerts;
 mod approvals;
 mod architecture;
+mod archive;
 mod audit;
 mod audit_proof;
 mod batches;

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use ralex_tests::app::{App, Person, run, text, until};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const REQUESTS: &str = "audit/retention/requests";
 
 /// Events of a kind from so many days ago, as the server would have written them then.
-async fn plant(app: &App, action: &str, days: u32, count: u32) {
+pub async fn plant(app: &App, action: &str, days: u32, count: u32) {
     let sql = format!(
         r#"insert into audit_event (org_id, id, occurred_at, actor_kind, action, outcome, leaf)
            select org, id, at, 'system', '{action}', 'success', convert_to(format(
@@ -24,23 +23,23 @@ async fn plant(app: &App, action: &str, days: u32, count: u32) {
     app.database.execute(&sql).await;
 }
 
-async fn security(app: &App) -> Person {
+pub async fn security(app: &App) -> Person {
     app.member("security@example.com", "security", "org").await
 }
 
 /// One asks, the other approves.
-async fn agree(app: &App, other: &Person, ask: Value) -> Value {
+pub async fn agree(app: &App, other: &Person, ask: Value) -> Value {
     let asked = app.owner.post(REQUESTS, &ask).await.ok();
     let path = format!("{REQUESTS}/{}/approve", text(&asked, "id"));
     other.client.post(&path, &json!({ "reason": "Agreed." })).await.ok()
 }
 
-async fn prune(app: &App) -> Value {
+pub async fn prune(app: &App) -> Value {
     app.owner.post("audit/retention/prune", &Value::Null).await.ok()
 }
 
 /// Waits until all that is recorded by now may be pruned as far as proofs go.
-async fn anchored(app: &App) {
+pub async fn anchored(app: &App) {
     until("the log is anchored", Duration::from_secs(30), async || {
         let head = app.owner.get("audit/checkpoint").await;
         let head = (head.status == 200).then(|| head.ok())?;
@@ -50,7 +49,7 @@ async fn anchored(app: &App) {
     .await;
 }
 
-async fn bundle(app: &App) -> String {
+pub async fn bundle(app: &App) -> String {
     app.owner.get("audit/export?format=jsonl").await.text
 }
 
@@ -68,7 +67,7 @@ fn verdict(bundle: &str, before: Option<&str>) -> (Option<i32>, Value) {
     (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
 }
 
-const CALLS: &str = "call.refused";
+pub const CALLS: &str = "call.refused";
 
 #[tokio::test]
 async fn nothing_changes_before_a_second_person_agrees() {
@@ -213,55 +212,4 @@ async fn a_pruned_log_verifies_and_still_shows_what_somebody_took() {
     assert_eq!((&checked["good"], &checked["first_bad_index"]), (&json!(false), &json!(index)));
     let (code, said) = verdict(&bundle(&app).await, None);
     assert_eq!((code, &said["first_bad_index"]), (Some(1), &json!(index)), "{said}");
-}
-
-/// What `ralex audit verify` says of a file.
-fn verdict_of(file: &std::path::Path) -> (Option<i32>, Value) {
-    let output = run(&["audit", "verify", file.to_str().unwrap(), "--json"], &[]);
-    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
-}
-
-#[tokio::test]
-async fn what_is_pruned_is_in_the_archive_first_and_without_one_nothing_is_pruned() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = folder.path().to_str().unwrap();
-    let app = App::start_with(&[("RALEX_AUDIT_ARCHIVE", place)]).await;
-    let other = security(&app).await;
-    plant(&app, CALLS, 100, 7).await;
-    anchored(&app).await;
-    assert_eq!(prune(&app).await["count"], 0);
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "there is nothing to archive yet");
-    let keep = json!({ "kind": "retention", "class": "calls", "days": 60, "reason": "x" });
-    agree(&app, &other, keep).await;
-    anchored(&app).await;
-    // A file stands where the organisation's folder is to be.
-    let org = app.database.texts("select id::text from org").await.remove(0);
-    fs::write(folder.path().join(&org), "in the way").unwrap();
-    let refused = app.owner.post("audit/retention/prune", &Value::Null).await;
-    refused.refused(503, "unavailable");
-    assert_eq!(app.owner.all(&format!("audit?action={CALLS}")).await.len(), 7, "all are there");
-    let shown = app.owner.get("audit/retention").await.ok()["archive"].clone();
-    assert_eq!(shown["configured"], true);
-    assert!(text(&shown, "failure").contains("nothing is pruned"), "{shown}");
-    let told = app.owner.all("audit?action=audit.archive_failed").await;
-    assert_eq!((told.len(), &told[0]["outcome"]), (1, &json!("error")), "{told:?}");
-
-    fs::remove_file(folder.path().join(&org)).unwrap();
-    let pruned = prune(&app).await;
-    assert_eq!(pruned["count"], 7, "{pruned}");
-    let file = folder.path().join(text(&pruned, "archive"));
-    let (code, said) = verdict_of(&file);
-    assert_eq!((code, &said["pruned"]), (Some(0), &json!(0)), "{said}");
-    assert_eq!(
-        fs::read_to_string(&file).unwrap().matches("\"action\":\"call.refused\"").count(),
-        7
-    );
-    let shown = app.owner.get("audit/retention").await.ok()["archive"].clone();
-    assert_eq!((shown["name"].clone(), shown.get("failure")), (pruned["archive"].clone(), None));
-    let told = app.owner.all("audit?action=audit.pruned").await.remove(0);
-    let archive = &told["record"]["detail"]["archive"];
-    assert_eq!((&archive["name"], &archive["sha256"]), (&shown["name"], &shown["sha256"]));
-    let digest = Sha256::digest(fs::read(&file).unwrap());
-    assert_eq!(text(archive, "sha256"), hex::encode(digest));
-    assert_eq!(verdict(&bundle(&app).await, Some(&fs::read_to_string(&file).unwrap())).0, Some(0));
 }

@@ -161,8 +161,12 @@ impl Event {
             }
             Self::Report(event) => About::to(Target::Written(event.target()))
                 .failed_if(matches!(event, ReportEvent::Failed { .. })),
-            Self::Log(event) => About::to(Target::Written(event.target()))
-                .failed_if(matches!(event, LogEvent::ArchiveFailed { .. })),
+            Self::Log(event) => About::to(Target::Written(event.target())).failed_if(matches!(
+                event,
+                LogEvent::ArchiveFailed { .. }
+                    | LogEvent::PruneFailed { .. }
+                    | LogEvent::ErasureFailed { .. }
+            )),
             Self::Sink(event) => About::to(Target::Written(event.target())).failed_if(matches!(
                 event,
                 SinkEvent::Parked { .. } | SinkEvent::Tested { delivered: false, .. }

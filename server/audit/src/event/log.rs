@@ -21,16 +21,26 @@ pub enum LogEvent {
         count: u64,
         tree_size: u64,
         ranges: Vec<(u64, u64)>,
-        /// The archive that they are in, where there is one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        archive: Option<ArchivedAs>,
+        /// The files that they are in, where there is an archive.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        archives: Vec<ArchivedAs>,
     },
-    /// The log was written into the archive, and verified as it was read back.
+    /// The log was written into the archive from the first leaf on that no earlier file holds, and
+    /// verified as it was read back.
     #[serde(rename = "audit.archived")]
-    Archived { name: String, sha256: String, bytes: u64, tree_size: u64 },
+    Archived { name: String, sha256: String, bytes: u64, first_index: u64, tree_size: u64 },
     /// It could not be, so nothing was pruned.
     #[serde(rename = "audit.archive_failed")]
     ArchiveFailed { why: String },
+    /// What two people agreed about could not be pruned; it is tried again.
+    #[serde(rename = "audit.prune_failed")]
+    PruneFailed { what: Pruning, why: String },
+    /// What failed last time did not this time.
+    #[serde(rename = "audit.prune_resumed")]
+    PruneResumed { what: Pruning },
+    /// A second person agreed to an erasure that cannot be carried out as things stand; it waits.
+    #[serde(rename = "audit.erasure_failed")]
+    ErasureFailed { request: AuditRequestId, why: String },
     /// One person asks for another to agree.
     #[serde(rename = "audit.retention_asked")]
     Asked { request: AuditRequestId, what: Retained, reason: String },
@@ -50,6 +60,25 @@ pub enum LogEvent {
     /// Both agree, and it holds from now on.
     #[serde(rename = "audit.retention_changed")]
     Changed { request: AuditRequestId, what: Retained, asked_by: String, reason: String },
+}
+
+/// A part of pruning that can fail by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pruning {
+    Archive,
+    Events,
+    Records,
+}
+
+impl Pruning {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Archive => "archive",
+            Self::Events => "events",
+            Self::Records => "records",
+        }
+    }
 }
 
 /// What two people agree about.
@@ -89,9 +118,13 @@ impl LogEvent {
             Self::Pruned { from, to, .. } => format!("audit_leaves:{from}-{to}"),
             Self::Archived { tree_size, .. } => format!("audit_archive:{tree_size}"),
             Self::ArchiveFailed { .. } => "audit_archive:".to_owned(),
+            Self::PruneFailed { what, .. } | Self::PruneResumed { what } => {
+                format!("audit_pruning:{}", what.as_str())
+            }
             Self::Asked { request, .. }
             | Self::Denied { request, .. }
             | Self::Erased { request, .. }
+            | Self::ErasureFailed { request, .. }
             | Self::Changed { request, .. } => format!("audit_request:{request}"),
         }
     }

@@ -49,7 +49,7 @@ pub fn verify_disclosures<R: BufRead>(
 struct Count {
     disclosed: u64,
     committed: u64,
-    /// Of leaves that came after the bundle was taken.
+    /// Of leaves that came after the bundle was taken, or before those that it holds.
     beyond: u64,
 }
 
@@ -65,6 +65,12 @@ fn check(
         return Ok(wrong(verdict, 0, number, "the disclosures are not of this log"));
     }
     let mut next = next_of(&mut disclosures, &mut number)?;
+    while let Next::Line(line) = &next
+        && line.index < verdict.first_index
+    {
+        count.beyond += line.disclosures.len() as u64;
+        next = next_of(&mut disclosures, &mut number)?;
+    }
     while let Some(text) = next_line(&mut bundle)? {
         let Some(leaf) = line::leaf(&text) else { continue };
         let digests = leaf.event.map(digests).unwrap_or_default();
@@ -170,7 +176,7 @@ fn good(verdict: Verdict, count: &Count) -> Verdict {
         verdict.reason
     );
     if *beyond > 0 {
-        write!(reason, " {beyond} disclosures are of leaves after this bundle's end.").ok();
+        write!(reason, " {beyond} disclosures are of leaves that are not in this bundle.").ok();
     }
     Verdict { reason, disclosed: Some((*disclosed, *committed)), ..verdict }
 }

@@ -11,6 +11,9 @@ pub(crate) struct Manifest {
     pub org: String,
     pub tree_size: u64,
     pub first_index: u64,
+    /// The subtrees that the leaves before the first one come to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peaks: Vec<String>,
     pub count: u64,
     pub filtered: bool,
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -56,6 +56,8 @@ pub struct Verdict {
     pub tree_size: u64,
     /// Base64 of the signed root; empty unless good.
     pub root: String,
+    /// The index of the first leaf: 0, or where an earlier bundle of the same log ended.
+    pub first_index: u64,
     /// Leaves that were read and fit.
     pub leaves: u64,
     /// Of these, how many came with their event.
@@ -93,6 +95,7 @@ impl Verdict {
             origin: String::new(),
             tree_size: 0,
             root: String::new(),
+            first_index: 0,
             leaves: 0,
             events: 0,
             filtered: false,
@@ -228,7 +231,7 @@ fn incomplete(walk: Walk, number: u64) -> Verdict {
             )
         }
         Some(size) => format!(
-            "The bundle is incomplete: it ends after {have} of {size} leaves; get the whole file."
+            "The bundle is incomplete: it ends before leaf {have} of {size}; get the whole file."
         ),
     };
     verdict(walk, Finding::Incomplete, None, number, reason)
@@ -250,13 +253,15 @@ fn verdict(
     let root = if good { walk.root() } else { String::new() };
     let (keys, witnesses) = (walk.key_texts(), walk.seen_by.clone());
     let (key_was_given, key) = (walk.key_was_given(), keys.last().cloned().unwrap_or_default());
+    let leaves = walk.leaves();
     let manifest = walk.manifest.unwrap_or_default();
     Verdict {
         finding,
         origin: manifest.origin,
         tree_size: manifest.tree_size,
         root,
-        leaves: walk.leaves,
+        first_index: manifest.first_index,
+        leaves,
         events: walk.events,
         filtered: manifest.filtered,
         pruned: manifest.pruned,

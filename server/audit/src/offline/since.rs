@@ -1,8 +1,9 @@
-//! Two exports: whether the earlier one still stands at the beginning of the later one.
+//! Two exports: whether the earlier one still stands in the later one, or is what that one goes on from.
 //!
 //! One export alone cannot show that its end was cut off, or that a backup was put back: what is
 //! left is what was signed, only less of it. An earlier export that was kept elsewhere shows it.
 
+use std::cmp::Ordering;
 use std::io::{self, BufRead, Read};
 
 use super::{Finding, LONGEST_LINE, Trust, Verdict, line, verify};
@@ -20,7 +21,11 @@ pub fn verify_since<R: BufRead>(
         return Ok(Verdict { reason, ..before });
     }
     let size = before.tree_size;
-    let (after, root_then) = verify(later()?, trust, Some(size))?;
+    // One that goes on where the earlier one ends names the keys from there on, and the earlier one
+    // vouches for the first of them.
+    let vouched = trust.keys.first().and_then(|_| before.key.parse().ok());
+    let keys = trust.keys.iter().cloned().chain(vouched).collect();
+    let (after, root_then) = verify(later()?, &Trust { keys, ..trust.clone() }, Some(size))?;
     if !after.good() {
         return Ok(after);
     }
@@ -45,27 +50,44 @@ pub fn verify_since<R: BufRead>(
         );
         return Ok(tampered(after.tree_size, reason));
     }
+    if after.first_index > size {
+        let reason = format!(
+            "The two exports do not meet: the earlier one ends before leaf {size} and the later one begins with leaf {}; get the one between them.",
+            after.first_index
+        );
+        return Ok(Verdict { finding: Finding::Incomplete, reason, ..after });
+    }
     if root_then.as_deref() == Some(before.root.as_str()) {
-        let reason =
-            format!("{} The {size} leaves of the earlier export stand unchanged.", after.reason);
+        let since = if after.first_index == size {
+            format!("It goes on where the earlier export ends, and its {size} leaves")
+        } else {
+            format!("The {size} leaves of the earlier export")
+        };
+        let reason = format!("{} {since} stand unchanged.", after.reason);
         return Ok(Verdict { reason, ..after });
     }
-    let index = first_difference(later()?, earlier()?)?.unwrap_or(size);
-    let reason = format!(
-        "The history was rewritten and signed anew: leaf {index} is not what the earlier export holds."
-    );
+    let shared = first_difference(later()?, earlier()?)?;
+    let index = shared.unwrap_or(after.first_index);
+    let place = if shared.is_some() { "leaf" } else { "what stood before leaf" };
+    let what = format!("{place} {index} is not what the earlier export holds");
+    let reason = format!("The history was rewritten and signed anew: {what}.");
     Ok(tampered(index, reason))
 }
 
-/// The index of the first leaf that the two do not share.
+/// The index of the first leaf that both hold and do not share.
 fn first_difference(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<Option<u64>> {
-    loop {
-        match (next_hash(&mut one)?, next_hash(&mut other)?) {
-            (Some((index, hash)), Some((_, other))) if hash != other => return Ok(Some(index)),
-            (Some(_), Some(_)) => {}
-            (Some(_) | None, None) | (None, Some(_)) => return Ok(None),
+    let (mut left, mut right) = (next_hash(&mut one)?, next_hash(&mut other)?);
+    while let (Some((here, hash)), Some((there, other_hash))) = (&left, &right) {
+        match here.cmp(there) {
+            Ordering::Less => left = next_hash(&mut one)?,
+            Ordering::Greater => right = next_hash(&mut other)?,
+            Ordering::Equal if hash != other_hash => return Ok(Some(*here)),
+            Ordering::Equal => {
+                (left, right) = (next_hash(&mut one)?, next_hash(&mut other)?);
+            }
         }
     }
+    Ok(None)
 }
 
 fn next_hash(reader: &mut impl BufRead) -> io::Result<Option<(u64, Vec<u8>)>> {

@@ -1,5 +1,7 @@
 //! Bundles of every kind of tampering, none of which may pass.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ralex_kernel::{DeploymentId, OrgId};
 use sha2::{Digest, Sha256};
 
@@ -8,6 +10,8 @@ use super::*;
 use crate::Signer;
 use crate::bundle::{Lines, Manifest};
 use crate::tree::{Range, leaf_hash};
+
+mod parts;
 
 fn signer(seed: u8) -> Signer {
     Signer::new(DeploymentId::from_uuid(uuid::Uuid::nil()), [seed; 32])
@@ -28,16 +32,32 @@ fn bundle(
     with_event: impl Fn(u64) -> bool,
     event: impl Fn(u64) -> String,
 ) -> Vec<u8> {
+    part((0, size), seed, with_event, event)
+}
+
+/// The same of leaves from `first` on.
+fn part(
+    (first, size): (u64, u64),
+    seed: u8,
+    with_event: impl Fn(u64) -> bool,
+    event: impl Fn(u64) -> String,
+) -> Vec<u8> {
     let (signer, org) = (signer(seed), OrgId::from_uuid(uuid::Uuid::max()));
-    let count = (0..size).filter(|index| with_event(*index)).count() as u64;
+    let count = (first..size).filter(|index| with_event(*index)).count() as u64;
+    let mut range = Range::default();
+    for index in 0..first {
+        range.push(leaf_hash(event(index).as_bytes()));
+    }
+    let peaks = range.peaks();
     let manifest = Manifest {
         ralex_audit_bundle: 1,
         origin: &signer.origin(org),
         org: &org.to_string(),
         tree_size: size,
-        first_index: 0,
+        first_index: first,
+        peaks: peaks.iter().map(|peak| STANDARD.encode(peak)).collect(),
         count,
-        filtered: count != size,
+        filtered: count != size - first,
         pruned: 0,
         keys: vec![signer.verifier().to_string()],
         exported_at: "2026-11-21T00:00:00.000000Z".into(),
@@ -46,8 +66,7 @@ fn bundle(
     };
     let sign = |text: &str| signer.sign_manifest(1, text);
     let mut lines = Lines::begin(&manifest, sign).unwrap();
-    let mut range = Range::default();
-    for index in 0..size {
+    for index in first..size {
         let (event, number) = (event(index), i64::try_from(index).unwrap());
         let hash = leaf_hash(event.as_bytes());
         range.push(hash);
@@ -166,10 +185,7 @@ fn an_event_that_was_rewritten_with_its_hash_is_named() {
     for index in 0..10 {
         let mut lines = whole.clone();
         let new = event(999);
-        let hash = base64::Engine::encode(
-            &base64::engine::general_purpose::STANDARD,
-            leaf_hash(new.as_bytes()),
-        );
+        let hash = base64::Engine::encode(&STANDARD, leaf_hash(new.as_bytes()));
         let old = String::from_utf8(lines[line_of_leaf(index)].clone()).unwrap();
         let chain = &old.split("\"chain\":\"").nth(1).unwrap()[..16];
         lines[line_of_leaf(index)] = format!(
@@ -202,16 +218,14 @@ fn rechain(lines: &mut [Vec<u8>]) {
     for line in &mut lines[2..] {
         let body = line[..line.len() - 1].to_vec();
         let digest = if let Some(leaf) = line::leaf(&body) {
-            let hash =
-                base64::Engine::decode(&base64::engine::general_purpose::STANDARD, leaf.hash);
+            let hash = STANDARD.decode(leaf.hash);
             Sha256::digest([[2].as_slice(), &chain, &hash.unwrap()].concat())
         } else {
             Sha256::digest([[4].as_slice(), &chain, &body].concat())
         };
         chain = digest.into();
         if let Some(leaf) = line::leaf(&body) {
-            let text =
-                base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &chain[..12]);
+            let text = STANDARD.encode(&chain[..12]);
             let old = String::from_utf8(leaf.chain.to_vec()).unwrap();
             *line = String::from_utf8(line.clone()).unwrap().replace(&old, &text).into_bytes();
         }

@@ -25,6 +25,14 @@ pub(crate) fn join(left: Hash, right: Hash) -> Hash {
 }
 
 impl Tree {
+    /// A tree that goes on after `size` leaves, of which only the roots of the complete subtrees
+    /// are known, the largest first. There is one for each binary digit of the size that is 1.
+    pub fn after(size: u64, peaks: &[Hash]) -> Option<Self> {
+        let sizes = (0..u64::BITS).rev().map(|digit| 1 << digit).filter(|part| size & part != 0);
+        let fits = peaks.len() == size.count_ones() as usize;
+        fits.then(|| Self { stack: sizes.zip(peaks.iter().copied()).collect() })
+    }
+
     pub fn add(&mut self, leaf: Hash) {
         self.stack.push((1, leaf));
         while let [.., (left_size, left), (right_size, right)] = self.stack[..]

@@ -16,7 +16,8 @@ use super::{Bad, Trust, proof};
 #[derive(Clone)]
 pub(crate) struct Walk {
     pub manifest: Option<Manifest>,
-    pub leaves: u64,
+    /// The index of the leaf that comes next.
+    next: u64,
     pub events: u64,
     /// Leaves that came without their event, though no filter left it out.
     pub gone: Gone,
@@ -54,10 +55,9 @@ enum Place {
 
 impl Walk {
     pub fn new(trust: Trust, watched: Option<u64>) -> Self {
-        let tree = Tree::default();
         Self {
             manifest: None,
-            leaves: 0,
+            next: 0,
             events: 0,
             gone: Gone::default(),
             seen_by: Vec::new(),
@@ -72,8 +72,8 @@ impl Walk {
             sure: 0,
             head: String::new(),
             watched,
-            watched_root: (watched == Some(0)).then(|| tree.root()),
-            tree,
+            watched_root: None,
+            tree: Tree::default(),
         }
     }
 
@@ -99,7 +99,16 @@ impl Walk {
 
     /// The index of the leaf that comes next.
     pub fn expected(&self) -> u64 {
-        self.leaves
+        self.next
+    }
+
+    /// How many leaves were read and fit.
+    pub fn leaves(&self) -> u64 {
+        self.next - self.first_index().min(self.next)
+    }
+
+    pub fn first_index(&self) -> u64 {
+        self.manifest.as_ref().map_or(0, |manifest| manifest.first_index)
     }
 
     pub fn size(&self) -> Option<u64> {
@@ -133,8 +142,8 @@ impl Walk {
             Place::Manifest => fits(b"{\"ralex_audit_bundle\":1,\"origin\":\""),
             Place::Signature => fits(b"{\"signature\":\""),
             Place::Leaves => {
-                let more = self.size().is_some_and(|size| self.leaves < size);
-                fits(line::CHECKPOINT) || (more && fits(&line::leaf_start(self.leaves)))
+                let more = self.size().is_some_and(|size| self.next < size);
+                fits(line::CHECKPOINT) || (more && fits(&line::leaf_start(self.next)))
             }
             Place::Anchor => fits(line::ANCHOR),
             Place::End => false,
@@ -172,6 +181,10 @@ impl Walk {
                 format!("; the other {pruned} were pruned, each as an event of this log says")
             }
         };
+        let from = match manifest.first_index {
+            0 => String::new(),
+            first => format!(" from leaf {first} on"),
+        };
         let whose = match (self.key_was_given(), self.keys.len()) {
             (true, 1) => "the given key signed it",
             (true, _) => "the given key signed it, or the keys that followed it",
@@ -180,8 +193,9 @@ impl Walk {
             }
         };
         Ok(format!(
-            "Good: {} leaves, {} with their event, are exactly what was signed{what}; {whose}.",
-            self.leaves, self.events
+            "Good: {} leaves{from}, {} with their event, are exactly what was signed{what}; {whose}.",
+            self.leaves(),
+            self.events
         ))
     }
 
@@ -208,9 +222,12 @@ impl Walk {
         let Some(manifest) = line::manifest(line) else {
             return self.bad("the first line is not a manifest");
         };
-        if manifest.ralex_audit_bundle != 1 || manifest.first_index != 0 {
+        if manifest.ralex_audit_bundle != 1 || manifest.first_index > manifest.tree_size {
             return self.bad("the manifest is of a form that this verifier does not know");
         }
+        let Some(tree) = beginning(&manifest) else {
+            return self.bad("the manifest does not say what the leaves before it come to");
+        };
         let read = |texts: &[String]| -> Option<Vec<Key>> {
             texts.iter().map(|text| text.parse().ok()).collect()
         };
@@ -230,7 +247,9 @@ impl Walk {
         if manifest.origin != format!("{}/audit/{}", keys[0].name, manifest.org) {
             return self.bad("the manifest's origin is not its key's and organisation's");
         }
-        (self.keys, self.witnesses) = (keys, witnesses);
+        (self.keys, self.witnesses, self.tree) = (keys, witnesses, tree);
+        (self.next, self.sure) = (manifest.first_index, manifest.first_index);
+        self.watch();
         self.manifest = Some(manifest);
         self.first_line = line.to_vec();
         self.at = Place::Signature;
@@ -252,7 +271,7 @@ impl Walk {
     }
 
     fn take_leaf(&mut self, line: &[u8]) -> Result<(), Bad> {
-        let index = self.leaves;
+        let index = self.next;
         let Some(leaf) = line::leaf(line) else {
             return self.bad(&format!("the line of leaf {index} is malformed"));
         };
@@ -281,7 +300,7 @@ impl Walk {
         }
         self.chain = chain;
         self.tree.add(hash);
-        self.leaves += 1;
+        self.next += 1;
         self.events += u64::from(leaf.event.is_some());
         if leaf.event.is_none() && whole {
             self.gone.missing(index);
@@ -289,13 +308,17 @@ impl Walk {
         if let Some(ranges) = leaf.event.and_then(line::removal) {
             self.gone.told(ranges);
         }
-        if self.watched == Some(self.leaves) {
-            self.watched_root = Some(self.tree.root());
-        }
+        self.watch();
         if let Some(keys) = leaf.event.and_then(line::rotation) {
             self.follow(&keys);
         }
         Ok(())
+    }
+
+    fn watch(&mut self) {
+        if self.watched == Some(self.next) {
+            self.watched_root = Some(self.tree.root());
+        }
     }
 
     /// Goes on to the next key where the log names it as the successor of the current one.
@@ -312,10 +335,10 @@ impl Walk {
         let Some(head) = self.open(line) else {
             return self.bad("a checkpoint is not what was signed");
         };
-        if head.size > self.leaves {
-            return self.bad(&format!("leaf {} is missing", self.leaves));
+        if head.size > self.next {
+            return self.bad(&format!("leaf {} is missing", self.next));
         }
-        if head.size < self.leaves || (head.size == self.sure && head.size > 0) {
+        if head.size < self.next || (head.size == self.sure && head.size > 0) {
             let reason = format!("the checkpoint of size {} is not at its place", head.size);
             return Err(Bad { index: head.size, reason });
         }
@@ -323,7 +346,7 @@ impl Walk {
             let reason = format!(
                 "the leaves from {} to {} are not those of the signed tree: one of them was rewritten together with its hash",
                 self.sure,
-                self.leaves.saturating_sub(1)
+                self.next.saturating_sub(1)
             );
             return Err(Bad { index: self.sure, reason });
         }
@@ -380,8 +403,16 @@ impl Walk {
     }
 
     fn bad<T>(&self, reason: &str) -> Result<T, Bad> {
-        Err(Bad { index: self.leaves, reason: reason.to_owned() })
+        Err(Bad { index: self.next, reason: reason.to_owned() })
     }
+}
+
+/// The tree that the first leaf of a bundle is added to. What its manifest says of the leaves before
+/// is shown by the signed heads to come: no other subtrees lead to their roots.
+fn beginning(manifest: &Manifest) -> Option<Tree> {
+    let peak = |text: &String| -> Option<Hash> { STANDARD.decode(text).ok()?.try_into().ok() };
+    let peaks: Vec<Hash> = manifest.peaks.iter().map(peak).collect::<Option<_>>()?;
+    Tree::after(manifest.first_index, &peaks)
 }
 
 fn link(kind: u8, before: &Hash, what: &[u8]) -> Hash {

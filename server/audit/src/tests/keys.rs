@@ -72,6 +72,37 @@ async fn an_export_after_two_changes_of_keys_verifies_with_each_of_them() {
 }
 
 #[tokio::test]
+async fn a_bundle_goes_on_from_an_earlier_one_over_changes_of_keys() {
+    let world = world().await;
+    let first = world.audit.verifier().to_string();
+    let mut bundles: Vec<Vec<u8>> = Vec::new();
+    let mut ended = None;
+    for round in 0..4_u32 {
+        world.record(2 + round).await;
+        world.sign().await;
+        let query = ExportQuery { after: ended, ..ExportQuery::default() };
+        let bundle = world.export(&query).await;
+        let verdict = verify_bundle(bundle.as_slice(), None).unwrap();
+        assert!(verdict.good(), "{verdict:?}");
+        assert_eq!(verdict.first_index, ended.map_or(0, |last| last + 1));
+        ended = Some(verdict.tree_size - 1);
+        bundles.push(bundle);
+        if round != 1 {
+            world.audit.rotate_key().await.unwrap();
+            world.sign().await;
+        }
+    }
+    for two in bundles.windows(2) {
+        let keys = verify_bundle(two[0].as_slice(), None).unwrap().keys;
+        let trust = trusting(&keys[0]);
+        let verdict = offline::verify_since(|| Ok(&*two[1]), || Ok(&*two[0]), &trust).unwrap();
+        assert!(verdict.good() && verdict.key_was_given, "{verdict:?}");
+    }
+    let alone = offline::verify_bundle_for(bundles[3].as_slice(), &trusting(&first)).unwrap();
+    assert_eq!(alone.finding, Finding::Tampered, "nothing in it vouches for its key");
+}
+
+#[tokio::test]
 async fn every_node_follows_a_change_of_keys() {
     let world = world().await;
     let other = opened(world.database.db()).await;
@@ -140,6 +171,7 @@ fn a_replaced_key_signs_nothing_that_a_verifier_takes() {
             org: &org.to_string(),
             tree_size: 2,
             first_index: 0,
+            peaks: Vec::new(),
             count: 2,
             filtered: false,
             pruned: 0,

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ralex_api::alerts::{AlertKind, Severity};
+use ralex_audit::Pruning;
 use ralex_kernel::{Code, EventId, ScopePath};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -9,12 +10,16 @@ use uuid::Uuid;
 use super::book::Watch;
 
 /// The actions that mean anything, so that no other is fetched.
-pub(crate) const ACTIONS: [&str; 22] = [
+pub(crate) const ACTIONS: [&str; 26] = [
     "approval.approved",
     "approval.asked",
     "approval.denied",
     "approval.expired",
+    "audit.archive_failed",
+    "audit.erasure_failed",
     "audit.person_erased",
+    "audit.prune_failed",
+    "audit.prune_resumed",
     "audit.pruned",
     "audit.retention_asked",
     "audit.retention_changed",
@@ -88,6 +93,7 @@ pub(crate) enum Subject {
     User(Uuid),
     Request(Uuid),
     Approval(Uuid, ScopePath),
+    Pruning(Pruning),
     Event(EventId),
 }
 
@@ -98,6 +104,7 @@ impl Subject {
             Self::Sink(id) => format!("sink:{id}"),
             Self::User(id) => format!("user:{id}"),
             Self::Request(id) => format!("audit_request:{id}"),
+            Self::Pruning(what) => format!("retention:{}", what.as_str()),
             Self::Approval(id, _) => format!("approval:{id}"),
             Self::Event(id) => format!("event:{id}"),
         }
@@ -129,6 +136,12 @@ impl Said<'_> {
 
     fn budget(&self) -> Option<Subject> {
         self.id("budget").map(Subject::Budget)
+    }
+
+    fn pruning(&self) -> Option<Pruning> {
+        let what = self.text("what")?;
+        let all = [Pruning::Archive, Pruning::Events, Pruning::Records];
+        all.into_iter().find(|it| it.as_str() == what)
     }
 
     fn sink(&self) -> Option<Subject> {
@@ -226,6 +239,23 @@ fn of_log(said: &Said<'_>) -> Option<Step> {
         "audit.retention_denied" | "audit.retention_changed" | "audit.person_erased" => {
             Some(Step::Gone { subject: Subject::Request(said.id("request")?).written() })
         }
+        "audit.erasure_failed" => {
+            let request = Subject::Request(said.id("request")?);
+            Some(raise(AlertKind::RetentionFailed, request, &["why"]))
+        }
+        "audit.archive_failed" => {
+            let archive = Subject::Pruning(Pruning::Archive);
+            Some(raise(AlertKind::ArchiveFailed, archive, &["why"]))
+        }
+        "audit.prune_failed" => {
+            let subject = Subject::Pruning(said.pruning()?);
+            Some(raise(AlertKind::RetentionFailed, subject, &["why"]))
+        }
+        "audit.prune_resumed" => {
+            let subject = Subject::Pruning(said.pruning()?).written();
+            let kinds = &[AlertKind::ArchiveFailed, AlertKind::RetentionFailed];
+            Some(Step::Ended { subject, kinds })
+        }
         "audit.pruned" => {
             let fields = ["count", "from", "to", "tree_size"];
             Some(raise(AlertKind::AuditPruned, Subject::Event(said.event.id), &fields))
@@ -293,6 +323,20 @@ mod tests {
         };
         assert!(failed(4).is_none());
         assert!(failed(8).is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_pruned_is_told_until_it_can() {
+        let Some(Step::Raise(failed)) = happened("audit.archive_failed", &json!({ "why": "x" }))
+        else {
+            panic!("nothing is raised")
+        };
+        let ended = happened("audit.prune_resumed", &json!({ "what": "archive" }));
+        let Some(Step::Ended { subject, kinds }) = ended else { panic!("nothing ends") };
+        assert!(kinds.contains(&failed.kind) && failed.subject.written() == subject);
+        let of = |what: &str| happened("audit.prune_failed", &json!({ "what": what, "why": "x" }));
+        assert!(matches!(of("records"), Some(Step::Raise(it)) if it.subject.written() != subject));
+        assert!(of("nothing").is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use ralex_api::alerts::AlertKind;
+use ralex_audit::Pruning;
 use ralex_kernel::{OrgId, Period, ScopePath};
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
@@ -90,6 +91,20 @@ pub(crate) async fn placed(
                     ..rough(org, found, &email, &[("user", &email)])
                 })
             }
+            Subject::Pruning(what) => {
+                let name = match what {
+                    Pruning::Archive => "Archive of the audit log",
+                    Pruning::Events => "Pruning of the audit log",
+                    Pruning::Records => "Pruning of records of calls",
+                };
+                Some(rough(org, found, name, &[("what", name)]))
+            }
+            Subject::Request(_) if found.kind == AlertKind::RetentionFailed => {
+                let name = "Erasure of a person";
+                let raise = rough(org, found, name, &[("what", name)]);
+                // No request waits longer.
+                Some(Raise { ends_at: Some(raise.at + EVENT_LASTS), ..raise })
+            }
             Subject::Request(_) => Some(rough(org, found, "Retention of the audit log", &[])),
             Subject::Event(_) => Some(Raise {
                 ends_at: Some(found.at + EVENT_LASTS),
@@ -145,6 +160,8 @@ const fn stands(kind: AlertKind) -> bool {
         | AlertKind::BooksOff
         | AlertKind::SinkParked
         | AlertKind::SinkLagging
+        | AlertKind::ArchiveFailed
+        | AlertKind::RetentionFailed
         | AlertKind::AlertUndelivered => true,
         AlertKind::BudgetThreshold
         | AlertKind::BudgetOverrun
@@ -171,6 +188,7 @@ impl Budgets {
                 | Subject::User(_)
                 | Subject::Request(_)
                 | Subject::Event(_)
+                | Subject::Pruning(_)
                 | Subject::Approval(..) => None,
             })
             .collect();

@@ -86,6 +86,15 @@ impl Api {
         self.send(self.request(Method::POST, path)?.json(body)).await
     }
 
+    /// A request that says how in its query, and has no body.
+    pub async fn post_asking<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.send(self.request(Method::POST, path)?.query(query)).await
+    }
+
     pub async fn patch<T: DeserializeOwned>(
         &self,
         path: &[&str],

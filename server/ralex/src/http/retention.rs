@@ -5,11 +5,13 @@ use actix_web::{HttpResponse, get, post};
 use ralex_access::Permission;
 use ralex_api::approvals::Decide;
 use ralex_api::erasure::ErasureCertificate;
-use ralex_api::retention::{AuditPruned, AuditRequest, AuditRetention, NewAuditRequest};
+use ralex_api::retention::{
+    AuditPruned, AuditRequest, AuditRetention, NewAuditRequest, PruneQuery,
+};
 use ralex_kernel::AuditRequestId;
 use ralex_retention::{Retention, Verdict};
 
-use super::extract::{Body, OrgCaller};
+use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
 
 /// Show how long the audit log is kept, what holds it, and what waits for a second person.
@@ -74,9 +76,13 @@ pub async fn audit_erasure(
 }
 
 /// Prune now what retention lets go, which happens by itself once an hour.
-#[utoipa::path(tag = "audit", params(("org" = String, Path)), responses((status = 200, body = AuditPruned)))]
+#[utoipa::path(tag = "audit", params(("org" = String, Path), PruneQuery), responses((status = 200, body = AuditPruned)))]
 #[post("/audit/retention/prune")]
-pub async fn prune_audit(who: OrgCaller, retention: Data<Retention>) -> Result<HttpResponse> {
+pub async fn prune_audit(
+    who: OrgCaller,
+    retention: Data<Retention>,
+    query: Query<PruneQuery>,
+) -> Result<HttpResponse> {
     let scope = who.allow(Permission::AuditRetain).await?;
-    Ok(HttpResponse::Ok().json(retention.prune(scope.org()).await?))
+    Ok(HttpResponse::Ok().json(retention.prune(scope.org(), query.0).await?))
 }

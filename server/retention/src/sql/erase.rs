@@ -15,8 +15,9 @@ pub(crate) struct Person {
     pub email: String,
     pub name: String,
     pub is_member: bool,
-    /// A member of some organisation, this one or another.
-    pub has_account: bool,
+    /// Their account is another organisation's matter too: they are a member there, or its log, which
+    /// tells of them, is held.
+    pub is_needed: bool,
     pub erased: bool,
 }
 
@@ -32,7 +33,15 @@ pub(crate) async fn find(
         r#"select u.id as "id: UserId", u.email, u.name,
                   exists (select from membership m
                           where m.org_id = $1 and m.user_id = u.id) as "is_member!",
-                  exists (select from membership m where m.user_id = u.id) as "has_account!",
+                  (exists (select from membership m where m.user_id = u.id)
+                   or exists (select from audit_hold h
+                              where h.org_id <> $1 and h.lifted_at is null
+                                and (exists (select from audit_event e where e.org_id = h.org_id
+                                               and e.target collate "C" = 'user:' || u.id::text
+                                               and e.target not like 'call:%')
+                                     or exists (select from audit_event e
+                                                where e.org_id = h.org_id and e.actor_id = u.id)))
+                  ) as "is_needed!",
                   exists (select from audit_erasure x
                           where x.org_id = $1 and x.user_id = u.id) as "erased!"
            from app_user u

@@ -61,7 +61,7 @@ fn shown(it: &ErasureCertificate) -> String {
     write!(text, "\n{}", table(["Key destroyed", "Of", "Fingerprint", "Values"], keys)).ok();
     let account = match it.account {
         ErasedAccount::Removed => "name, e-mail address and password of the account",
-        ErasedAccount::Kept => "not the account, which is used elsewhere",
+        ErasedAccount::Kept => "not the account, which is used or held elsewhere",
     };
     write!(text, "\n\nRemoved: {account}").ok();
     for rows in it.removed.iter().filter(|rows| rows.count > 0) {

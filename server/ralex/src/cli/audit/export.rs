@@ -53,7 +53,7 @@ pub fn command() -> Command {
             option(
                 "after",
                 "INDEX",
-                "Only what comes after this index, to go on where an export ended",
+                "Only what comes after this index, to go on where an export ended; of a bundle, its last leaf",
             )
             .value_parser(value_parser!(u64)),
         )

@@ -27,7 +27,8 @@ pub fn sentence(verdict: &Verdict) -> String {
 }
 
 fn bundle(verdict: &Verdict) -> String {
-    let Verdict { leaves, events, tree_size, root, origin, key, .. } = verdict;
+    let Verdict { leaves, events, tree_size, root, origin, key, first_index, .. } = verdict;
+    let from = if *first_index == 0 { String::new() } else { format!(" (from {first_index} on)") };
     let trust = if verdict.key_was_given {
         "the key that you named, or one that followed it"
     } else {
@@ -45,7 +46,7 @@ fn bundle(verdict: &Verdict) -> String {
         String::new()
     };
     format!(
-        "good: {leaves} of {tree_size} leaves, {events} with their events\n  log   {origin}\n  root  {root}\n  key   {key}{before}\n  by    {trust}{anchored}{}{unchanged}",
+        "good: {leaves} of {tree_size} leaves{from}, {events} with their events\n  log   {origin}\n  root  {root}\n  key   {key}{before}\n  by    {trust}{anchored}{}{unchanged}",
         seen(verdict)
     )
 }
@@ -92,6 +93,7 @@ pub fn json(verdict: &Verdict) -> String {
         "origin": verdict.origin,
         "tree_size": verdict.tree_size,
         "root": verdict.root,
+        "first_index": verdict.first_index,
         "leaves": verdict.leaves,
         "events": verdict.events,
         "filtered": verdict.filtered,

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ralex_api::retention::{
-    AuditPruned, AuditRequest, AuditRequestKind, AuditRetention, NewAuditRequest,
+    AuditPruned, AuditRequest, AuditRequestKind, AuditRetention, NewAuditRequest, PruneQuery,
 };
 use ralex_kernel::{AuditRequestId, HoldId};
 use serde_json::json;
@@ -55,7 +55,11 @@ pub fn command() -> Command {
                 .arg(request())
                 .arg(reason()),
         )
-        .subcommand(Command::new("prune").about("Prune now, which happens by itself once an hour"))
+        .subcommand(
+            Command::new("prune")
+                .about("Prune now, which happens by itself once an hour")
+                .arg(Arg::new("archive-anew").long("archive-anew").action(ArgAction::SetTrue).help("Begin another archive with all that the log still says; for one of which a file is lost for good")),
+        )
 }
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
@@ -71,13 +75,15 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             told(&kept, matches, shown)
         }
         "prune" => {
-            let pruned: AuditPruned = api.post(&["audit", "retention", "prune"], &()).await?;
+            let query = PruneQuery { archive_anew: matches.get_flag("archive-anew") };
+            let path = ["audit", "retention", "prune"];
+            let pruned: AuditPruned = api.post_asking(&path, &query).await?;
             told(&pruned, matches, |it| {
                 let (events, records) = (it.count, it.records);
-                let archive = match &it.archive {
-                    Some(name) => format!(", and they are in the archive, {name}"),
-                    None if events > 0 => "; no archive is configured".to_owned(),
-                    None => String::new(),
+                let archive = match it.archives.as_slice() {
+                    [] if events > 0 => "; no archive is configured".to_owned(),
+                    [] => String::new(),
+                    names => format!(", and they are in the archive, {}", names.join(", ")),
                 };
                 format!(
                     "{events} events pruned; their hashes stay{archive}\n{records} records of calls pruned; their sums stay"
