@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use ralex_kernel::{BudgetId, Money, Period, YearStart};
 
 crate::answer! {
-    /// A budget and its current period.
+    /// A budget and its current period; of one per run, the run with the most behind it.
     pub struct Budget {
         pub id: BudgetId,
         /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>` or `user:<id>`.
@@ -62,10 +62,44 @@ crate::answer! {
         /// Of a rolling budget, when its oldest day leaves the window. Absent on one for the total.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub period_ends_at: Option<DateTime<Utc>>,
+        /// Of a budget per run: the run that the figures are of, by the name that its callers give
+        /// it. Absent where none is under way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub run: Option<String>,
         /// Calls refused in this period, and of a budget of one model or provider also those that
         /// went elsewhere.
         pub refused: u64,
         pub created_at: DateTime<Utc>,
+    }
+
+    /// A run, and what a budget per run has counted of it.
+    pub struct BudgetRun {
+        /// As its callers name it.
+        pub name: String,
+        /// The slug of the team whose it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub team: Option<String>,
+        /// The slug of the project whose it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub project: Option<String>,
+        /// The name of the person whose it is, where they call by a session or a token of their own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub user: Option<String>,
+        /// When its first call was seen.
+        pub starts_at: DateTime<Utc>,
+        /// From when on the same name is another run.
+        pub ends_at: DateTime<Utc>,
+        pub limit: Money,
+        /// Settled.
+        pub spent: Money,
+        /// Worst cases of calls that are under way.
+        pub held: Money,
+        /// What nodes keep in hand of it.
+        pub leased: Money,
+        /// Part of `spent` beyond the worst case that was held.
+        pub overrun: Money,
+        /// Calls refused for want of money in it.
+        pub refused: u64,
     }
 
     /// What one period of a budget has beyond its limit, until it ends by itself.

@@ -148,6 +148,9 @@ pub struct CallsQuery {
     /// Only calls with this tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// Only calls of this run, by the name that its callers give it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// How a call stands.
@@ -275,6 +278,8 @@ crate::answer! {
         /// By its id.
         pub token: Option<String>,
         pub tags: Vec<String>,
+        /// The run that it is part of, as its caller names it.
+        pub run: Option<String>,
         pub task_type: Option<String>,
         pub purpose: Option<String>,
         pub dialect: String,
@@ -324,6 +329,9 @@ crate::answer! {
         /// What its caller named in `X-Ralex-Tags`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub tags: Vec<String>,
+        /// The run that it is part of, as its caller names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub run: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub team: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,7 +2,7 @@
 
 use ralex_api::Page;
 use ralex_api::adjustments::{Adjustment, Reconcile, Reconciliation, ReverseAdjustment};
-use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
+use ralex_api::budgets::{Budget, BudgetRun, NewBudget, NewIncrease, UpdateBudget};
 use ralex_kernel::{AdjustmentId, BudgetId};
 
 use super::client::{self, Reply};
@@ -36,6 +36,12 @@ pub fn delete(org: &str, id: BudgetId) -> Reply<()> {
 /// What counts on a budget beside its calls.
 pub fn adjustments(org: &str, id: BudgetId, cursor: Option<String>) -> Reply<Page<Adjustment>> {
     let path = path(org, &["budgets", &id.to_string(), "adjustments"]);
+    client::list(&page(&path, cursor.as_deref(), PAGE, Query::default()))
+}
+
+/// The runs that a budget per run has counted.
+pub fn runs(org: &str, id: BudgetId, cursor: Option<String>) -> Reply<Page<BudgetRun>> {
+    let path = path(org, &["budgets", &id.to_string(), "runs"]);
     client::list(&page(&path, cursor.as_deref(), PAGE, Query::default()))
 }
 

@@ -8,6 +8,7 @@ use super::budget_adjustments::AdjustmentsDialog;
 use super::budget_forecast::ForecastDialog;
 use super::budget_form::{BudgetForm, Written};
 use super::budget_increase::IncreaseDialog;
+use super::budget_runs::RunsDialog;
 use super::rate_limits::RateLimits;
 use super::reconcile::Bills;
 use crate::api;
@@ -33,6 +34,7 @@ enum Over {
     Delete(Budget),
     Beside(Budget),
     Forecast(Budget),
+    Runs(Budget),
 }
 
 #[component]
@@ -106,6 +108,7 @@ fn List(props: &ListProps) -> Html {
                 Over::Edit(budget) => html! { <Editor budget={Some(budget.clone())} ondone={done} onclose={close} /> },
                 Over::Beside(budget) => html! { <AdjustmentsDialog budget={budget.clone()} onchange={done} onclose={close} /> },
                 Over::Forecast(budget) => html! { <ForecastDialog budget={budget.clone()} onclose={close} /> },
+                Over::Runs(budget) => html! { <RunsDialog budget={budget.clone()} onclose={close} /> },
                 Over::Increase(budget) => html! { <IncreaseDialog budget={budget.clone()} ondone={done} onclose={close} /> },
                 Over::Delete(budget) => delete_dialog(&org.slug(), budget, &done, close),
             } }
@@ -126,12 +129,14 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
     let over = budget.spent > limit;
     let label =
         format!("{} of {} spent, {} held", short(budget.spent), short(limit), short(budget.held));
-    let until = budget.period_ends_at.map(|end| match budget.days {
-        Some(_) => format!("a day leaves {}", day(end)),
-        None => format!("starts anew {}", day(end)),
-    });
+    let per_run = budget.period == Period::Run;
+    let until = match (&budget.run, budget.period_ends_at) {
+        (Some(run), _) => Some(format!("the dearest under way is {run}")),
+        (None, Some(end)) if budget.days.is_some() => Some(format!("a day leaves {}", day(end))),
+        (None, end) => end.map(|end| format!("starts anew {}", day(end))),
+    };
     let (edit, delete, beside) = (budget.clone(), budget.clone(), budget.clone());
-    let (more, forecast) = (budget.clone(), budget.clone());
+    let (more, forecast, runs) = (budget.clone(), budget.clone(), budget.clone());
     html! {
         <li class="budget" key={budget.id.to_string()}>
             <div class="budget-head">
@@ -147,10 +152,11 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                 else { <Badge title="Only tells when it is passed">{ "Soft" }</Badge> }
                 if let Some(percent) = budget.degrade_at { <Badge title="Routes leave dear models out when less is left">{ format!("Cheaper below {percent} %") }</Badge> }
                 <div class="budget-actions">
-                    <IconButton icon={Icon::Chart} label={format!("Forecast for the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Forecast(forecast.clone()))} />
+                    if per_run { <IconButton icon={Icon::Stack} label={format!("Runs of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Runs(runs.clone()))} /> }
+                    else { <IconButton icon={Icon::Chart} label={format!("Forecast for the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Forecast(forecast.clone()))} /> }
                     <IconButton icon={Icon::List} label={format!("What counts beside calls on the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Beside(beside.clone()))} />
                     if may {
-                        <IconButton icon={Icon::Plus} label={format!("More for the budget of {}, for a while", budget.scope_name)} onclick={set.reform(move |()| Over::Increase(more.clone()))} />
+                        if !per_run { <IconButton icon={Icon::Plus} label={format!("More for the budget of {}, for a while", budget.scope_name)} onclick={set.reform(move |()| Over::Increase(more.clone()))} /> }
                         <IconButton icon={Icon::Edit} label={format!("Edit the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Edit(edit.clone()))} />
                         <IconButton icon={Icon::Trash} label={format!("Delete the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Delete(delete.clone()))} />
                     }
@@ -199,6 +205,7 @@ pub const fn each(period: Period) -> &'static str {
         Period::Year => "each year",
         Period::Total => "once, in all",
         Period::Rolling => "the last days",
+        Period::Run => "each run",
     }
 }
 

@@ -169,6 +169,11 @@ fn details(story: &CallDetail, org: &str) -> Vec<(AttrValue, Html)> {
         });
         facts.push(("Tags".into(), tags.collect()));
     }
+    if let Some(run) = &story.call.run {
+        let query = Query::default().with("run", run);
+        let calls = html! { <Link to={Place::Calls.of(org)} {query}>{ run.clone() }</Link> };
+        facts.push(("Run".into(), calls));
+    }
     if let Some(waited) = story.queued_ms {
         let priority = story.priority.clone().unwrap_or_default();
         let waited = milliseconds(waited.into());

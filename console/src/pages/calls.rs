@@ -37,7 +37,8 @@ pub fn CallsPage() -> Html {
         .with_some("state", query.find("state"))
         .with_some("model", query.find("model"))
         .with_some("team", query.find("team"))
-        .with_some("tag", query.find("tag"));
+        .with_some("tag", query.find("tag"))
+        .with_some("run", query.find("run"));
     let list = use_pages((org.slug(), filters.clone()), |(org, filters), cursor| {
         api::usage::calls(&org, filters, cursor)
     });
@@ -116,6 +117,7 @@ fn Filters(props: &FiltersProps) -> Html {
     let model = use_input(props.query.find("model").unwrap_or_default(), anything);
     let team = use_input(props.query.find("team").unwrap_or_default(), anything);
     let tag = use_input(props.query.find("tag").unwrap_or_default(), anything);
+    let run = use_input(props.query.find("run").unwrap_or_default(), anything);
     let mut options = vec![("".into(), "All".into())];
     let states = [
         CallState::Success,
@@ -132,12 +134,13 @@ fn Filters(props: &FiltersProps) -> Html {
     };
     let onsubmit = {
         let (query, set) = (props.query.clone(), props.set.clone());
-        let (model, team, tag) = (model.clone(), team.clone(), tag.clone());
+        let (model, team) = (model.clone(), team.clone());
+        let (tag, run) = (tag.clone(), run.clone());
         Callback::from(move |event: SubmitEvent| {
             event.prevent_default();
             let filled = |input: &Input| input.filled().unwrap_or_default();
             let query = query.with("model", &filled(&model)).with("team", &filled(&team));
-            set.emit(query.with("tag", &filled(&tag)));
+            set.emit(query.with("tag", &filled(&tag)).with("run", &filled(&run)));
         })
     };
     html! {
@@ -146,6 +149,7 @@ fn Filters(props: &FiltersProps) -> Html {
             <TextField label="Model" input={model} placeholder="Exact name, then Enter" />
             <TextField label="Team" input={team} placeholder="Its slug, then Enter" />
             <TextField label="Tag" input={tag} placeholder="Exact, then Enter" />
+            <TextField label="Run" input={run} placeholder="Exact, then Enter" />
             // A form with several fields is sent by Enter only where it has something to send it.
             <button type="submit" class="sr">{ "Filter" }</button>
         </form>
@@ -162,7 +166,7 @@ fn table(
     if view.rows.is_empty() {
         return html! {
             <Empty icon={Icon::List} title={if filtered { "No call matches these filters" } else { "No calls yet" }}>
-                <p>{ if filtered { "Choose another state, model, team or tag." } else { "They appear here the moment they are made." } }</p>
+                <p>{ if filtered { "Choose another state, model, team, tag or run." } else { "They appear here the moment they are made." } }</p>
             </Empty>
         };
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use ralex_access::{Permission, Scope};
-use ralex_budgets::{Cached, Charge, Limit, Spender, Taken, Why};
+use ralex_budgets::{Cached, Charge, Limit, Taken, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Outline, UNKNOWN_INPUT};
 use ralex_routing::Choice;
@@ -327,7 +327,7 @@ impl Broker {
             parts.access.allow(caller, request.org, permission, request.at).await?;
         }
         let now = parts.clock.now();
-        let spender = Spender::of(caller, request.at);
+        let spender = request.spender();
         let charges = parts.budgets.applicable(request.org, &spender, now).await?;
         let limits = parts.rates.applicable(request.org, &spender).await?;
         let mut course = Course::new(ready.iter().map(|one| one.keys.len()), parts.resilience);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ralex_api::catalog::ModelOperation;
 use ralex_api::routing::{Priority, Signal, Via};
-use ralex_budgets::{Left, Spender, Why};
+use ralex_budgets::{Left, Why};
 use ralex_kernel::{Code, Money, Problem, ProviderId};
 use ralex_providers::{Operation, Outline};
 use ralex_routing::classify::Sample;
@@ -27,6 +27,8 @@ pub struct Wishes {
     pub labels: Vec<String>,
     /// `x-ralex-tags`: words of the caller's own, to sum usage up by.
     pub tags: Vec<String>,
+    /// `x-ralex-run`: the run that it is part of.
+    pub run: Option<String>,
     /// `x-ralex-residency`: where it must stay.
     pub residency: Option<String>,
     /// Calls of one session stay with one model where a route says so.
@@ -185,7 +187,7 @@ impl Broker {
         if !routing.asks_budget(request.org, question).await? {
             return Ok(None);
         }
-        let spender = Spender::of(&request.signed_in.caller, request.at);
+        let spender = request.spender();
         budgets.left(request.org, &spender).await
     }
 }

@@ -1,7 +1,7 @@
 //! What the broker is asked and what it gives back.
 
 use bytes::Bytes;
-use ralex_budgets::Standing;
+use ralex_budgets::{Spender, Standing};
 use ralex_identity::SignedIn;
 use ralex_kernel::{CallId, Money, OrgId, Problem, ScopePath};
 use ralex_providers::{Inbound, Operation, UpstreamError};
@@ -30,6 +30,11 @@ impl CallRequest {
     pub(crate) fn purpose(&self) -> Option<&'static str> {
         let counts = self.inbound.operation() == Operation::CountTokens;
         self.wishes.purpose.or(counts.then_some("count"))
+    }
+
+    /// Who spends.
+    pub(crate) fn spender(&self) -> Spender<'_> {
+        Spender::of(&self.signed_in.caller, self.at, self.wishes.run.as_deref())
     }
 }
 

@@ -125,6 +125,7 @@ fn inner(request: &CallRequest, turn: &Turn, prompt: &Prompt) -> Result<CallRequ
     let wishes = Wishes {
         labels: told.labels.clone(),
         tags: told.tags.clone(),
+        run: told.run.clone(),
         residency: told.residency.clone(),
         priority: told.priority,
         // An answer for another text, however much alike, is no answer for this one.

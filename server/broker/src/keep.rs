@@ -21,6 +21,7 @@ mod sql;
 
 use bytes::Bytes;
 use ralex_access::{Permission, Scope};
+use ralex_budgets::Spender;
 use ralex_identity::SignedIn;
 use ralex_kernel::{OrgId, Problem, ScopePath, TokenId, UserId};
 use ralex_providers::{Dialect, Inbound, Kept, Operation};
@@ -60,6 +61,11 @@ impl KeepRequest {
         let caller = &self.signed_in.caller;
         let (user, token) = (caller.subject.user(), caller.credential.token());
         Owner { org: self.org, at: self.at, user, token }
+    }
+
+    /// Who spends.
+    pub(crate) fn spender(&self) -> Spender<'_> {
+        Spender::of(&self.signed_in.caller, self.at, self.wishes.run.as_deref())
     }
 
     /// The call that something kept is recorded as.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ralex_budgets::{Charge, Hold, Shortage, Spender};
+use ralex_budgets::{Charge, Hold, Shortage};
 use ralex_kernel::{BudgetId, CallId, Code, Money};
 
 use crate::Broker;
@@ -120,7 +120,7 @@ impl Broker {
     ) -> Result<(), Failure> {
         let now = self.parts.clock.now();
         if decided.charges.iter().any(|charge| charge.follows && charge.ends_at <= now) {
-            let spender = Spender::of(&request.signed_in.caller, request.at);
+            let spender = request.spender();
             let charges = self.parts.budgets.applicable(request.org, &spender, now).await;
             decided.charges = charges.inspect_err(|_| self.leave(request, decided))?;
         }

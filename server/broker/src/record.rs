@@ -49,6 +49,7 @@ impl Broker {
             decision: Decision::Refused { problem: Code::Unavailable },
             started_at: self.parts.clock.now(),
             tags: request.wishes.tags.clone(),
+            run: request.wishes.run.clone(),
             why: Why {
                 priority: Some(request.wishes.priority().as_str()),
                 purpose: request.purpose(),

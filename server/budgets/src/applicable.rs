@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use ralex_kernel::period::days_before;
+use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
     BudgetId, Caller, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId,
     UserId, YearStart,
@@ -47,16 +47,18 @@ pub(crate) enum Place {
 
 /// Who spends, as far as budgets go by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spender {
+pub struct Spender<'a> {
     pub at: ScopePath,
     pub token: Option<TokenId>,
     /// The person that a call is made by, through a session or a token of their own.
     pub user: Option<UserId>,
+    /// The run that a call is part of, as its caller names it.
+    pub run: Option<&'a str>,
 }
 
-impl Spender {
-    pub const fn of(caller: &Caller, at: ScopePath) -> Self {
-        Self { at, token: caller.credential.token(), user: caller.subject.user() }
+impl<'a> Spender<'a> {
+    pub const fn of(caller: &Caller, at: ScopePath, run: Option<&'a str>) -> Self {
+        Self { at, token: caller.credential.token(), user: caller.subject.user(), run }
     }
 }
 
@@ -78,11 +80,12 @@ struct Entry {
 impl Budgets {
     /// The budgets that a call may count against, in their periods of `now`: those of the
     /// organisation first, then of the team, the project, the token and the person. Those of one
-    /// model or provider come last, whichever it is: a call may be tried at several.
+    /// model or provider come last, whichever it is: a call may be tried at several. Those per run
+    /// count a call that names the run that it is part of, and no other.
     pub async fn applicable(
         &self,
         org: OrgId,
-        spender: &Spender,
+        spender: &Spender<'_>,
         now: DateTime<Utc>,
     ) -> Result<Vec<Charge>, Problem> {
         let key = (org, self.access.version(org));
@@ -91,7 +94,9 @@ impl Budgets {
             .try_get_with(key, load(&self.db, org))
             .await
             .map_err(|problem| Problem::clone(&problem))?;
-        let charges = known.charges(spender, now);
+        let run =
+            if known.counts_runs(spender) { self.run(org, spender, now).await? } else { None };
+        let charges = known.charges(spender, run, now);
         for charge in charges.iter().filter(|charge| charge.follows) {
             self.begin(charge.key(org), now).await?;
         }
@@ -129,9 +134,22 @@ impl Known {
         Ok(known)
     }
 
-    fn charges(&self, spender: &Spender, now: DateTime<Utc>) -> Vec<Charge> {
-        let entries = Place::all_of(spender).filter_map(|place| self.0.get(&place));
-        let mut charges: Vec<Charge> = entries.flatten().map(|entry| entry.charge(now)).collect();
+    fn entries(&self, spender: &Spender<'_>) -> impl Iterator<Item = &Entry> {
+        Place::all_of(spender).filter_map(|place| self.0.get(&place)).flatten()
+    }
+
+    fn counts_runs(&self, spender: &Spender<'_>) -> bool {
+        spender.run.is_some() && self.entries(spender).any(|entry| entry.period == Period::Run)
+    }
+
+    fn charges(
+        &self,
+        spender: &Spender<'_>,
+        run: Option<Bounds>,
+        now: DateTime<Utc>,
+    ) -> Vec<Charge> {
+        let charges = self.entries(spender).filter_map(|entry| entry.charge(run, now));
+        let mut charges: Vec<Charge> = charges.collect();
         charges.sort_by_key(|charge| charge.only.is_some());
         charges
     }
@@ -139,8 +157,8 @@ impl Known {
 
 impl Place {
     /// Where a caller spends: from the organisation down, and then by whom it is.
-    pub fn all_of(spender: &Spender) -> impl Iterator<Item = Self> {
-        let Spender { at, token, user } = *spender;
+    pub fn all_of(spender: &Spender<'_>) -> impl Iterator<Item = Self> + use<> {
+        let Spender { at, token, user, .. } = *spender;
         let places = [
             Some(Self::Org),
             at.team().map(Self::Team),
@@ -169,9 +187,13 @@ impl Place {
 }
 
 impl Entry {
-    fn charge(&self, now: DateTime<Utc>) -> Charge {
-        let bounds = self.period.bounds(self.zone, self.year, now);
-        Charge {
+    /// Nothing of a budget per run where there is none.
+    fn charge(&self, run: Option<Bounds>, now: DateTime<Utc>) -> Option<Charge> {
+        let bounds = match self.period {
+            Period::Run => run?,
+            period => period.bounds(self.zone, self.year, now),
+        };
+        Some(Charge {
             budget: self.budget,
             scope: Arc::clone(&self.scope),
             only: self.only,
@@ -185,7 +207,7 @@ impl Entry {
             limit: self.limit,
             hard: self.hard,
             degrade_at: self.degrade_at,
-        }
+        })
     }
 }
 

@@ -1,5 +1,8 @@
 //! Budgets as people set them: create, find, list, update, delete.
 
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 use ralex_access::Scope;
 use ralex_api::budgets::{Budget, Increase, NewBudget, UpdateBudget};
 use ralex_api::page::{Page, PageQuery};
@@ -148,7 +151,9 @@ impl Budgets {
         }
         let to = (limit, hard);
         sql::budget::update(&mut tx, org, id, to, degrade_at).await.map_err(problem)?;
-        if to != (stored.limit, stored.hard) {
+        if stored.period == Period::Run {
+            sql::run::change(&mut tx, org, id, to, self.clock.now()).await.map_err(problem)?;
+        } else if to != (stored.limit, stored.hard) {
             let terms = (&stored, Change { limit, hard, increase: None });
             if let Some(in_the_way) = change_periods(&mut tx, terms, self.clock.now()).await? {
                 return self.ask_back(tx, in_the_way).await;
@@ -197,9 +202,16 @@ impl Budgets {
         let now = self.clock.now();
         let (mut ids, mut starts, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
         let (mut spans, mut begun) = (Vec::new(), Vec::new());
+        let mut runs = dearest_runs(&mut tx, org, &stored, now).await?;
         for budget in &stored {
-            let period = budget.bounds(now)?;
-            let since = budget.since(now)?;
+            let (period, since) = match (budget.period, runs.get(&budget.id)) {
+                (Period::Run, Some((run, _))) => (*run, run.starts_at),
+                (Period::Run, None) => {
+                    let begins = budget.created_at;
+                    (Bounds { starts_at: begins, ends_at: begins }, begins)
+                }
+                _ => (budget.bounds(now)?, budget.since(now)?),
+            };
             ids.push(budget.id.uuid());
             starts.push(period.starts_at);
             spans.push((since, period.starts_at));
@@ -227,10 +239,26 @@ impl Budgets {
                 let counters = counters.get(&budget.id).copied().unwrap_or_default();
                 let name = budget.token.and_then(|token| names.get(&token).cloned());
                 let increase = increases.remove(&budget.id);
-                shown(budget, name, bounds, (counters, increase))
+                let run = runs.remove(&budget.id).map(|(_, name)| name);
+                Budget { run, ..shown(budget, name, bounds, (counters, increase)) }
             })
             .collect())
     }
+}
+
+/// Of each budget per run, the run that has the most behind it and is not over.
+async fn dearest_runs(
+    tx: &mut Tenant,
+    org: OrgId,
+    stored: &[Stored],
+    now: DateTime<Utc>,
+) -> Result<HashMap<BudgetId, (Bounds, String)>, Problem> {
+    let per_run = stored.iter().filter(|budget| budget.period == Period::Run);
+    let ids: Vec<_> = per_run.map(|budget| budget.id.uuid()).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    sql::run::dearest(tx, org, &ids, now).await.map_err(problem)
 }
 
 /// A budget within the scope; others do not exist for its holder.
@@ -319,7 +347,9 @@ fn shown(
         leased: counters.leased,
         adjusted: counters.adjusted,
         period_starts_at: bounds.starts_at,
-        period_ends_at: (stored.period != Period::Total).then_some(bounds.ends_at),
+        period_ends_at: (stored.period != Period::Total && bounds.ends_at > bounds.starts_at)
+            .then_some(bounds.ends_at),
+        run: None,
         refused: counters.refused.unsigned_abs(),
         created_at: stored.created_at,
     }

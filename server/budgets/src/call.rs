@@ -36,6 +36,8 @@ pub struct OpenCall {
     pub started_at: DateTime<Utc>,
     /// Words of the caller's own, to sum usage up by.
     pub tags: Vec<String>,
+    /// The run that it is part of, as its caller names it.
+    pub run: Option<String>,
     pub why: Why,
 }
 

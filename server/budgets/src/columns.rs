@@ -43,6 +43,7 @@ pub struct CallColumns<'a> {
     pub guardrails: Vec<Option<&'a str>>,
     pub purpose: Vec<Option<&'a str>>,
     pub tags: Vec<String>,
+    pub run: Vec<Option<&'a str>>,
 }
 
 impl<'a> CallColumns<'a> {
@@ -84,6 +85,7 @@ impl<'a> CallColumns<'a> {
         self.guardrails.push(call.why.guardrails.as_deref());
         self.purpose.push(call.why.purpose);
         self.tags.push(array(call.tags.iter().map(|tag| quoted(tag))));
+        self.run.push(call.run.as_deref());
         self.queued_ms.push(call.why.queued_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX)));
         let (held, periods, problem) = match &call.decision {
             Decision::Open { held, periods } => (*held, periods.as_slice(), None),

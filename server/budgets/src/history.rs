@@ -22,6 +22,7 @@ impl Budgets {
             state: query.state.map(CallState::as_str),
             team: query.team.as_deref(),
             tag: query.tag.as_deref(),
+            run: query.run.as_deref(),
             at_most: page.size() + 1,
         };
         let mut tx = self.db.tenant(scope.org()).await?;
@@ -40,6 +41,7 @@ impl Budgets {
             state: None,
             team: None,
             tag: None,
+            run: None,
             at_most: 1,
         };
         let mut tx = self.db.tenant(scope.org()).await?;
@@ -103,6 +105,7 @@ fn call(listed: sql::Listed) -> Result<Call, Problem> {
         cached: listed.cached,
         purpose: listed.purpose,
         tags: listed.tags,
+        run: listed.run,
     })
 }
 

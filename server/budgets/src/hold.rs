@@ -129,6 +129,9 @@ impl Refusal {
                 )
             }
             Period::Total => "Raise the limit to go on.".to_owned(),
+            Period::Run => {
+                "Ask for a shorter answer, end this run, or have the limit raised.".to_owned()
+            }
             Period::Hour
             | Period::Day
             | Period::Week
@@ -157,5 +160,6 @@ pub(crate) const fn name_of(period: Period) -> &'static str {
         Period::Year => "yearly",
         Period::Total => "total",
         Period::Rolling => "rolling",
+        Period::Run => "per-run",
     }
 }

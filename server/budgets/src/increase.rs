@@ -8,7 +8,7 @@
 use ralex_access::Scope;
 use ralex_api::budgets::{Budget, NewIncrease};
 use ralex_audit::{Author, Entry, Event, IncreaseEvent};
-use ralex_kernel::{BudgetId, Problem};
+use ralex_kernel::{BudgetId, Code, Period, Problem};
 use ralex_store::{Db, Error, problem};
 
 use crate::Budgets;
@@ -65,6 +65,11 @@ impl Budgets {
         let mut tx = self.db.tenant(org).await?;
         sql::budget::lock(&mut tx, org, id).await.map_err(problem)?;
         let stored = one(&mut tx, scope, id).await?;
+        if stored.period == Period::Run {
+            let detail = "A budget per run has no current period to give more to. Change its limit: \
+                          runs that are under way get the new one.";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
         if stored.limit.checked_add(new.amount).is_none() {
             return Err(Problem::field("amount", "is more than can be counted"));
         }

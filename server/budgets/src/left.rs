@@ -38,7 +38,7 @@ pub struct Left {
 impl Budgets {
     /// What the budgets that a call counts against have left, in their current periods; nothing
     /// where none of them is hard or degrades.
-    pub async fn left(&self, org: OrgId, spender: &Spender) -> Result<Option<Left>, Problem> {
+    pub async fn left(&self, org: OrgId, spender: &Spender<'_>) -> Result<Option<Left>, Problem> {
         // Read before the budgets are, so that a change in between makes the figures old, not wrong.
         let version = self.access.version(org);
         let mut charges = self.applicable(org, spender, self.clock.now()).await?;

@@ -1,4 +1,4 @@
-//! Budgets: what an organisation, team, project, token or person may spend in one period.
+//! Budgets: what an organisation, team, project, token or person may spend in one period or run.
 //!
 //! The broker *holds* the worst case of a call, or takes it out of what its node has *leased*,
 //! before anything is sent, and *settles* the real cost afterwards, both in its own transaction. On
@@ -27,6 +27,7 @@ mod part;
 mod rate;
 mod recall;
 mod reconcile;
+mod run;
 mod settle;
 mod sql;
 mod story;
@@ -56,6 +57,7 @@ pub use left::Left;
 pub use lost::give_back;
 pub use rate::{Demand, Limit, Rates, Shortage, Standing, Taken};
 pub use recall::{in_living_hands, recall};
+pub use run::run_name;
 pub use settle::{
     Answerer, Attempt, Cached, Counted, Crossing, Ending, Overrun, SettleOutcome, Settlement,
     Tokens, Told,
@@ -72,6 +74,7 @@ pub struct Budgets {
     known: applicable::Cache,
     left: left::Cache,
     begun: follow::Cache,
+    runs: run::Cache,
     leases: Leases,
     books: Books,
 }
@@ -85,6 +88,7 @@ impl Budgets {
             known: applicable::cache(),
             left: left::cache(),
             begun: follow::cache(),
+            runs: run::cache(),
             leases: Leases::default(),
             books: Books::default(),
         }

@@ -15,7 +15,7 @@ use ralex_api::adjustments::{
     AdjustmentReason, Reconcile, ReconciledBudget, ReconciledDay, ReconciledRow, Reconciliation,
 };
 use ralex_audit::{AdjustmentEvent, Entry, Event};
-use ralex_kernel::{AdjustmentId, BudgetId, Money, OrgId, Problem, ScopePath};
+use ralex_kernel::{AdjustmentId, BudgetId, Money, OrgId, Period, Problem, ScopePath};
 use ralex_store::{Tenant, calls_from, problem};
 use sha2::{Digest, Sha256};
 
@@ -100,7 +100,8 @@ fn is_of_all(budget: &Stored, provider: &str) -> bool {
         Some(Only::Model(_)) => false,
         Some(Only::Provider(_)) => budget.only_name.as_deref() == Some(provider),
     };
-    all_told && team.is_none() && project.is_none() && token.is_none() && user.is_none()
+    let in_time = budget.period != Period::Run;
+    in_time && all_told && team.is_none() && project.is_none() && token.is_none() && user.is_none()
 }
 
 /// Makes the periods that have no row yet, and locks all of them, where it is to be applied.

@@ -13,5 +13,6 @@ pub(crate) mod ledger;
 pub(crate) mod part;
 pub(crate) mod rate;
 pub(crate) mod reconcile;
+pub(crate) mod run;
 pub(crate) mod target;
 pub(crate) mod verify;

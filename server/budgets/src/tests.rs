@@ -10,6 +10,7 @@ mod leasing;
 mod node;
 mod race;
 mod rates;
+mod runs;
 mod settling;
 mod sweeping;
 mod world;

@@ -20,10 +20,12 @@ pub enum Period {
     Total,
     /// The last so many days; each day is a period of its own.
     Rolling,
+    /// One run of an agent, from its first call on; each run is a period of its own.
+    Run,
 }
 
 impl Period {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Hour,
         Self::Day,
         Self::Week,
@@ -32,6 +34,7 @@ impl Period {
         Self::Year,
         Self::Total,
         Self::Rolling,
+        Self::Run,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Period {
             Self::Year => "year",
             Self::Total => "total",
             Self::Rolling => "rolling",
+            Self::Run => "run",
         }
     }
 
@@ -51,7 +55,7 @@ impl Period {
     pub const fn follows_year(self) -> bool {
         match self {
             Self::Month | Self::Quarter | Self::Year => true,
-            Self::Hour | Self::Day | Self::Week | Self::Total | Self::Rolling => false,
+            Self::Hour | Self::Day | Self::Week | Self::Total | Self::Rolling | Self::Run => false,
         }
     }
 
@@ -59,7 +63,7 @@ impl Period {
     pub const fn carries(self) -> bool {
         match self {
             Self::Hour | Self::Day | Self::Week | Self::Month | Self::Quarter | Self::Year => true,
-            Self::Total | Self::Rolling => false,
+            Self::Total | Self::Rolling | Self::Run => false,
         }
     }
 }
@@ -153,7 +157,8 @@ mod bounds {
                 Self::Month => months(today(), year, 1),
                 Self::Quarter => months(today(), year, 3),
                 Self::Year => months(today(), year, 12),
-                Self::Total => {
+                // When a run begins, its first call says.
+                Self::Total | Self::Run => {
                     return Bounds { starts_at: DateTime::UNIX_EPOCH, ends_at: FAR_FUTURE };
                 }
             };
@@ -392,7 +397,7 @@ mod bounds {
                     prop_assert_eq!(period.bounds(zone, year, this.starts_at), this);
                     let last = this.ends_at - TimeDelta::nanoseconds(1);
                     prop_assert_eq!(period.bounds(zone, year, last), this);
-                    if period != Period::Total {
+                    if !matches!(period, Period::Total | Period::Run) {
                         let next = period.bounds(zone, year, this.ends_at);
                         prop_assert_eq!(next.starts_at, this.ends_at);
                         let before = this.starts_at - TimeDelta::nanoseconds(1);

@@ -5,7 +5,7 @@ use ralex_access::Scope;
 use ralex_api::budgets::Budget;
 use ralex_api::forecast::{Band, Forecast, ForecastQuery, SpentBy};
 use ralex_api::usage::{GroupBy, UsageQuery};
-use ralex_kernel::{Money, Problem};
+use ralex_kernel::{Code, Money, Period, Problem};
 use ralex_store::problem;
 
 use crate::Usage;
@@ -76,6 +76,10 @@ impl Usage {
     ) -> Result<Forecast, Problem> {
         if limit.is_some_and(|limit| !limit.is_positive()) {
             return Err(Problem::field("limit", "must be more than nothing"));
+        }
+        if budget.period == Period::Run {
+            let detail = "A budget per run has no end to foretell: each run is counted by itself.";
+            return Err(Problem::new(Code::Conflict, detail));
         }
         let now = self.clock.now();
         let wanted = Wanted {

@@ -5,7 +5,7 @@ use ralex_api::usage::{ExportedCall, Usage as Report, UsageRow};
 use ralex_kernel::sheet::harmless;
 use ralex_kernel::{Code, Money, Problem};
 
-const CALL_COLUMNS: [&str; 31] = [
+const CALL_COLUMNS: [&str; 32] = [
     "id",
     "started_at",
     "settled_at",
@@ -20,6 +20,7 @@ const CALL_COLUMNS: [&str; 31] = [
     "user",
     "token",
     "tags",
+    "run",
     "task_type",
     "purpose",
     "dialect",
@@ -107,6 +108,7 @@ fn call_row(call: ExportedCall) -> Vec<String> {
         call.user.unwrap_or_default(),
         call.token.unwrap_or_default(),
         call.tags.join(" "),
+        call.run.unwrap_or_default(),
         call.task_type.unwrap_or_default(),
         call.purpose.unwrap_or_default(),
         call.dialect,

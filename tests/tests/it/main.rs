@@ -35,6 +35,7 @@ mod reports;
 mod resilience;
 mod retention;
 mod routing;
+mod runs;
 mod sinks;
 mod slices;
 mod unauthorized;

@@ -298,6 +298,7 @@ fn embedding(
     let wishes = Wishes {
         labels: told.labels.clone(),
         tags: told.tags.clone(),
+        run: told.run.clone(),
         residency: told.residency.clone(),
         priority: priority.or(told.priority),
         headers: told.headers.clone(),

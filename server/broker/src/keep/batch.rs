@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ralex_access::{Permission, Scope};
 use ralex_audit::{CallOpened, Event};
-use ralex_budgets::{Ending, Hold, OpenCall, Settlement, Spender, Tokens, Told as CallTold};
+use ralex_budgets::{Ending, Hold, OpenCall, Settlement, Tokens, Told as CallTold};
 use ralex_kernel::{CallId, Code, Money, Problem};
 use ralex_providers::{Endpoint, Kept, Operation};
 use ralex_routing::{BatchPrices, Plan};
@@ -213,7 +213,7 @@ impl Broker {
     async fn opening(&self, request: &KeepRequest, decided: &Decided) -> Result<Opening, Problem> {
         let (plan, scope) = (&decided.keeper.plan, &decided.scope);
         let now = self.parts.clock.now();
-        let spender = Spender::of(&request.signed_in.caller, request.at);
+        let spender = request.spender();
         let mut charges = self.parts.budgets.applicable(request.org, &spender, now).await?;
         charges.retain(|charge| charge.counts(plan.model, plan.provider));
         let kept = Kept { method: "POST", below: "", query: None };

@@ -83,7 +83,7 @@ impl Rates {
     pub async fn applicable(
         &self,
         org: OrgId,
-        spender: &Spender,
+        spender: &Spender<'_>,
     ) -> Result<Vec<Arc<Limit>>, Problem> {
         let key = (org, self.access.version(org));
         let known = self

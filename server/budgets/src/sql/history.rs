@@ -30,6 +30,7 @@ pub(crate) struct Listed {
     pub cached: Option<String>,
     pub purpose: Option<String>,
     pub tags: Vec<String>,
+    pub run: Option<String>,
 }
 
 /// Which calls to list, the newest first: one, or those before one.
@@ -43,6 +44,7 @@ pub(crate) struct Filter<'a> {
     /// A team's slug.
     pub team: Option<&'a str>,
     pub tag: Option<&'a str>,
+    pub run: Option<&'a str>,
     pub at_most: i64,
 }
 
@@ -52,8 +54,8 @@ pub(crate) async fn calls(
     org: OrgId,
     filter: Filter<'_>,
 ) -> Result<Vec<Listed>, sqlx::Error> {
-    if filter.tag.is_some() {
-        // One plan for all questions would look at every call for the few with a tag.
+    if filter.tag.is_some() || filter.run.is_some() {
+        // One plan for all questions would look at every call for the few with a tag or a run.
         sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true) as planning")
             .fetch_one(&mut *conn)
             .await?;
@@ -66,7 +68,7 @@ pub(crate) async fn calls(
                c.input_tokens + c.cache_read_tokens + c.cache_write_tokens as "input_tokens!",
                c.output_tokens, c.estimated, c.held as "held: Money", c.cost as "cost: Money",
                c.first_byte_ms, c.duration_ms, c.problem, c.asked_model, c.route, c.attempts,
-               c.cached, c.purpose, c.tags
+               c.cached, c.purpose, c.tags, c.run
            from call c
            left join team t on t.org_id = c.org_id and t.id = c.team_id
            left join token k on k.org_id = c.org_id and k.id = c.token_id
@@ -81,6 +83,7 @@ pub(crate) async fn calls(
              -- Twice, since only calls with tags stand in their index.
              and ($10::text is null or c.tags <> '{}')
              and ($10::text is null or c.tags @> array[$10])
+             and ($11::text is null or c.run = $11)
            order by c.id desc
            limit $8"#,
         org as _,
@@ -93,6 +96,7 @@ pub(crate) async fn calls(
         filter.at_most,
         filter.team,
         filter.tag,
+        filter.run,
     )
     .fetch_all(conn)
     .await

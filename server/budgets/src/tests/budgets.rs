@@ -32,8 +32,8 @@ fn change(limit: &str) -> UpdateBudget {
     UpdateBudget { limit: Some(limit.parse().unwrap()), hard: None, degrade_at: None }
 }
 
-fn by(at: ScopePath, token: Option<TokenId>) -> Spender {
-    Spender { at, token, user: None }
+fn by(at: ScopePath, token: Option<TokenId>) -> Spender<'static> {
+    Spender { at, token, user: None, run: None }
 }
 
 fn noon() -> DateTime<Utc> {

@@ -261,6 +261,7 @@ impl World {
             // Long enough ago for the sweeper, whose nodes here never beat.
             started_at: Utc::now() - chrono::TimeDelta::minutes(2),
             tags: Vec::new(),
+            run: None,
             why: Why::default(),
         }
     }

@@ -16,6 +16,7 @@ use super::sql;
 
 /// How long alerts stay open that nothing else ends.
 const EVENT_LASTS: TimeDelta = TimeDelta::days(7);
+const RUN_LASTS: TimeDelta = TimeDelta::days(1);
 const LOGINS_LAST: TimeDelta = TimeDelta::days(1);
 
 /// A budget with the period that an instant was in.
@@ -43,6 +44,7 @@ impl BudgetPlace {
             Some(Period::Year) => "yearly",
             Some(Period::Total) => "total",
             Some(Period::Rolling) => "rolling",
+            Some(Period::Run) => "per-run",
             None => &self.period,
         };
         let scope = self.scope_name.as_deref().unwrap_or("something that was deleted");
@@ -64,7 +66,9 @@ impl BudgetPlace {
         raise.dedup = format!("{}:{began}", raise.dedup);
         raise.team = self.team;
         raise.project = self.project;
-        raise.ends_at = self.end();
+        // Runs come and go: that one of them had nothing left is news for a day.
+        let is_run = self.period == Period::Run.as_str();
+        raise.ends_at = if is_run { Some(raise.at + RUN_LASTS) } else { self.end() };
         raise
     }
 }

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::Page;
-use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
+use ralex_api::budgets::{Budget, BudgetRun, NewBudget, NewIncrease, UpdateBudget};
 use ralex_api::page::PageQuery;
 use ralex_broker::Broker;
 use ralex_budgets::Budgets;
@@ -68,6 +68,21 @@ pub async fn update_budget(
     let scope = who.allow(Permission::BudgetSet).await?;
     broker.settle_before_reading().await;
     Ok(HttpResponse::Ok().json(budgets.update(&scope, path.1, change.0).await?))
+}
+
+/// List the runs that a budget per run has counted, the newest first.
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path), PageQuery), responses((status = 200, body = Page<BudgetRun>)))]
+#[get("/budgets/{budget}/runs")]
+pub async fn list_budget_runs(
+    who: OrgCaller,
+    budgets: Data<Budgets>,
+    broker: Data<Broker>,
+    path: Path<(String, BudgetId)>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::BudgetRead).await?;
+    broker.settle_before_reading().await;
+    Ok(HttpResponse::Ok().json(budgets.runs(&scope, path.1, &page.0).await?))
 }
 
 /// Give the current period of a budget more, for a while.

@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt};
 use ralex_access::{Access, Permission};
 use ralex_api::routing::Priority;
 use ralex_broker::{About, Answered, Broker, CallRequest, CallStream, Failure, Wishes};
+use ralex_budgets::run_name;
 use ralex_identity::{Identity, SignedIn};
 use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
 use ralex_providers::{Dialect, InPath, Inbound, JsonArray, error_body};
@@ -148,6 +149,10 @@ async fn call(
 /// Usage is summed up by each tag of a call on its own, so there have to be few.
 const MOST_TAGS: usize = 10;
 const LONGEST_TAG: usize = 64;
+const RUN: &str = "x-ralex-run";
+/// By which coding agents name their session on every request: Claude Code
+/// (<https://code.claude.com/docs/en/llm-gateway-protocol>) and Codex.
+const AGENT_SESSIONS: [&str; 2] = ["x-claude-code-session-id", "session_id"];
 /// Headers that no condition of a route may read.
 const CREDENTIALS: [&str; 6] =
     ["authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-goog-api-key"];
@@ -177,6 +182,16 @@ fn tags(text: &str) -> Result<Vec<String>, Problem> {
         return Err(Problem::field("x-ralex-tags", rule));
     }
     Ok(tags)
+}
+
+/// The run that a call is part of: as its caller says, or else the session that a coding agent
+/// says of itself.
+fn run(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, Problem> {
+    if let Some(named) = text(RUN) {
+        return run_name(RUN, &named).map(Some);
+    }
+    let sessions = AGENT_SESSIONS.iter().filter_map(|name| text(name));
+    Ok(sessions.filter_map(|named| run_name(RUN, &named).ok()).next())
 }
 
 /// What the headers ask for beside the request itself.
@@ -219,6 +234,7 @@ pub(super) fn wishes(request: &HttpRequest) -> Result<Wishes, Problem> {
             .map(str::to_owned)
             .collect(),
         tags,
+        run: run(&text)?,
         residency: text("x-ralex-residency"),
         session: text("x-ralex-session"),
         escalate,

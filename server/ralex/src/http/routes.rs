@@ -124,6 +124,7 @@ fn spending(map: &mut Map<'_, '_>) {
     map.service(budgets::list_budgets)
         .service(budgets::create_budget)
         .service(budgets::find_budget)
+        .service(budgets::list_budget_runs)
         .service(budgets::update_budget)
         .service(budgets::delete_budget)
         .service(budgets::increase_budget)

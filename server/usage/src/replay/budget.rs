@@ -64,6 +64,10 @@ impl Trial {
             (Period::Rolling, _) => {
                 return Err(Problem::field("days", "must be from 1 to 366 for a rolling budget"));
             }
+            (Period::Run, _) => {
+                let rule = "cannot be tried on past calls: those that named no run have none";
+                return Err(Problem::field("period", rule));
+            }
             (_, Some(_)) => return Err(Problem::field("days", "is for rolling budgets")),
             (_, None) => {}
         }

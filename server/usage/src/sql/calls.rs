@@ -29,7 +29,7 @@ pub(crate) async fn page(
                c.upstream_model, c.asked_model, c.route,
                coalesce(t.slug, c.team_id::text) as team,
                coalesce(p.slug, c.project_id::text) as project, c.user_id::text as "user",
-               c.token_id::text as token, c.tags, c.task_type, c.purpose, c.dialect, c.streamed,
+               c.token_id::text as token, c.tags, c.run, c.task_type, c.purpose, c.dialect, c.streamed,
                c.attempts, c.cached,
                c.input_tokens + c.cache_read_tokens + c.cache_write_tokens as "input_tokens!",
                c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.reasoning_tokens,

@@ -20,7 +20,7 @@ pub(crate) async fn degraded(
                and p.starts_at <= $1 and p.ends_at > $1
            cross join lateral (select case when b.period = 'rolling' then b.spend_limit
                                            else p.spend_limit end as whole) as w
-           where b.degrade_at is not null and w.whole > 0
+           where b.degrade_at is not null and b.period <> 'run' and w.whole > 0
              and (p.spend_limit - p.spent - p.overrun)::numeric * 100 < w.whole::numeric * b.degrade_at
              and not exists (select from alert a where a.org_id = b.org_id and a.standing
                  and a.kind = 'budget.degraded' and a.subject = 'budget:' || b.id)

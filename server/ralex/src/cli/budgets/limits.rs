@@ -1,4 +1,4 @@
-//! `ralex budgets list`, `show`, `create`, `edit`, `delete`, `increase`, `end-increase`, by a server's API.
+//! `ralex budgets list`, `show`, `runs`, `create`, `edit`, `delete`, `increase`, `end-increase`, by a server's API.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
 use ralex_api::Page;
-use ralex_api::budgets::{Budget, NewBudget, NewIncrease, UpdateBudget};
+use ralex_api::budgets::{Budget, BudgetRun, NewBudget, NewIncrease, UpdateBudget};
 use ralex_api::page::PageQuery;
 use ralex_kernel::{BudgetId, Money, Period, YearStart};
 use serde_json::json;
@@ -25,6 +25,8 @@ pub fn commands() -> Vec<Command> {
     let all = [
         list.arg(limit_flag()),
         of("show", "Show one budget"),
+        of("runs", "List the runs that a budget per run has counted, the newest first")
+            .arg(limit_flag()),
         create_command(),
         of("edit", "Change a budget; what is not named stays")
             .args([limit(), hard(), degrade_at(0).help("The same in percent; 0 is never")])
@@ -60,7 +62,7 @@ pub fn create_command() -> Command {
             .required(true),
         flag("model", "MODEL", "Count only calls of this model").conflicts_with("provider"),
         flag("provider", "PROVIDER", "Count only calls of this provider"),
-        flag("period", "PERIOD", "How often it starts anew; total never does")
+        flag("period", "PERIOD", "How often it starts anew; total never does, run with each run")
             .required(true)
             .value_parser(PossibleValuesParser::new(periods)),
         flag("days", "DAYS", "How many days a rolling budget looks back, today included")
@@ -131,6 +133,12 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
     }
     let id = matches.get_one::<BudgetId>("budget").context("no budget")?.to_string();
     let (budget, increase) = (["budgets", &id], ["budgets", &id, "increase"]);
+    if verb == "runs" {
+        let limit = matches.get_one::<u32>("limit").copied();
+        let query = PageQuery { cursor: None, limit };
+        let page: Page<BudgetRun> = api.get(&["budgets", &id, "runs"], &query).await?;
+        return told(&page, matches, |page| runs(&page.items));
+    }
     let after: Budget = match verb {
         "delete" => {
             api.delete(&budget).await?;
@@ -201,6 +209,28 @@ fn list(budgets: &[Budget]) -> String {
     table(heads, rows)
 }
 
+fn runs(runs: &[BudgetRun]) -> String {
+    let rows = runs.iter().map(|it| {
+        [
+            it.name.clone(),
+            whose(it),
+            it.starts_at.format("%Y-%m-%d %H:%M UTC").to_string(),
+            it.limit.to_string(),
+            it.spent.to_string(),
+            it.held.to_string(),
+            it.refused.to_string(),
+        ]
+    });
+    table(["Run", "Of", "Since", "Limit", "Spent", "Held", "Refused"], rows)
+}
+
+/// Who gave a run its name.
+fn whose(run: &BudgetRun) -> String {
+    let project = run.project.as_ref().map(|project| format!("project:{project}"));
+    let place = project.or_else(|| run.team.as_ref().map(|team| format!("team:{team}")));
+    place.into_iter().chain(run.user.clone()).collect::<Vec<_>>().join(", ")
+}
+
 /// Whose calls alone count.
 fn only(budget: &Budget) -> Option<String> {
     let model = budget.model.as_ref().map(|model| format!("model {model}"));
@@ -232,12 +262,20 @@ fn shown(budget: &Budget) -> String {
         let until = time(more.until);
         all.push(("more", format!("{} until {until}: {}", more.amount, more.reason)));
     }
+    if budget.period == Period::Run {
+        let dearest = budget.run.clone().unwrap_or_else(|| "none under way".to_owned());
+        all.push(("dearest run", dearest));
+    }
     all.push(("spent", budget.spent.to_string()));
     all.push(("held", budget.held.to_string()));
     all.push(("refused", format!("{} calls", budget.refused)));
     all.extend(budget.degrade_at.map(|it| ("cheaper below", format!("{it} %"))));
     all.push(("since", time(budget.period_starts_at)));
-    let ends = if budget.days.is_some() { "a day leaves" } else { "starts anew" };
+    let ends = match budget.period {
+        Period::Rolling => "a day leaves",
+        Period::Run => "ends by itself",
+        _ => "starts anew",
+    };
     all.extend(budget.period_ends_at.map(|at| (ends, time(at))));
     facts(&budget.id.to_string(), &all)
 }
