@@ -99,7 +99,8 @@ async fn what_means_nothing_for_runs_is_said() {
     assert!(refused.status == 409 && refused.text.contains("limit"), "{refused:?}");
     let refused = app.owner.get(&format!("budgets/{budget}/forecast")).await;
     assert!(refused.status == 409 && refused.text.contains("no end"), "{refused:?}");
-    let trial = json!({ "budget": { "scope": "org", "period": "run", "limit": "1", "hard": true } });
+    let trial =
+        json!({ "budget": { "scope": "org", "period": "run", "limit": "1", "hard": true } });
     let refused = app.owner.post("usage/replay", &trial).await;
     assert!(refused.status == 422 && refused.text.contains("period"), "{refused:?}");
     for (new, field) in [
