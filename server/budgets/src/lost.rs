@@ -44,9 +44,10 @@ pub async fn give_back(db: &Db, node: NodeId) -> Result<(), ralex_store::Error> 
 pub(crate) async fn sweep(db: &Db, silent: Duration) -> Result<u64, ralex_store::Error> {
     let seconds = silent.as_secs_f64();
     let mut tx = db.system("look for leases of silent nodes").await?;
-    let nodes = match sql::lease::could_be_heard(&mut tx, seconds).await? {
-        true => sql::lease::silent_nodes(&mut tx, seconds).await?,
-        false => Vec::new(),
+    let nodes = if sql::lease::could_be_heard(&mut tx, seconds).await? {
+        sql::lease::silent_nodes(&mut tx, seconds).await?
+    } else {
+        Vec::new()
     };
     tx.rollback().await?;
     let mut lost = 0;

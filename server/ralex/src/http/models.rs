@@ -190,8 +190,8 @@ fn run(text: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>, Problem>
     if let Some(named) = text(RUN) {
         return run_name(RUN, &named).map(Some);
     }
-    let sessions = AGENT_SESSIONS.iter().filter_map(|name| text(name));
-    Ok(sessions.filter_map(|named| run_name(RUN, &named).ok()).next())
+    let mut sessions = AGENT_SESSIONS.iter().filter_map(|name| text(name));
+    Ok(sessions.find_map(|named| run_name(RUN, &named).ok()))
 }
 
 /// What the headers ask for beside the request itself.
