@@ -12,7 +12,7 @@ use ralex_access::Scope;
 use ralex_api::budgets::BudgetRun;
 use ralex_api::page::{Page, PageQuery};
 use ralex_kernel::period::Bounds;
-use ralex_kernel::{BudgetId, Code, OrgId, Period, Problem, ProjectId, TeamId, UserId};
+use ralex_kernel::{BudgetId, OrgId, Period, Problem, ProjectId, TeamId, UserId};
 use ralex_store::problem;
 
 use crate::Budgets;
@@ -75,7 +75,7 @@ impl Budgets {
         Ok(bounds)
     }
 
-    /// The runs that a budget has counted, the newest first.
+    /// The runs that a budget has counted, the newest first; none of one that is not per run.
     pub async fn runs(
         &self,
         scope: &Scope,
@@ -85,11 +85,10 @@ impl Budgets {
         let (org, size) = (scope.org(), page.size());
         let mut tx = self.db.tenant(org).await?;
         let stored = one(&mut tx, scope, id).await?;
-        if stored.period != Period::Run {
-            let detail = "This budget is not per run; its periods are in its history.";
-            return Err(Problem::new(Code::NotFound, detail));
-        }
         let before = page.after::<DateTime<Utc>>()?;
+        if stored.period != Period::Run {
+            return Ok(Page { items: Vec::new(), next_cursor: None });
+        }
         let items = sql::run::list(&mut tx, org, id, before, size + 1).await.map_err(problem)?;
         Ok(Page::of(items, size, |run: &BudgetRun| run.starts_at.to_rfc3339()))
     }

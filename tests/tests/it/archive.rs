@@ -179,7 +179,8 @@ async fn a_file_that_is_lost_stops_pruning_until_it_is_back_or_an_archive_begins
     fs::write(&file, text_of).unwrap();
     plant(&app, CALLS, 100, 1).await;
     anchored(&app).await;
-    let second = app.owner.at(&app.second().await);
+    let node = app.second().await;
+    let second = app.owner.at(&node);
     let refused = second.post(PRUNE, &Value::Null).await;
     assert!(refused.text.contains("is not what was written"), "{}", refused.text);
     let anew = second.post(&format!("{PRUNE}?archive_anew=true"), &Value::Null).await.ok();

@@ -132,6 +132,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("PATCH /api/v1/orgs/{org}/rate-limits/{limit}", More),
     ("DELETE /api/v1/orgs/{org}/rate-limits/{limit}", More),
     ("GET /api/v1/orgs/{org}/budgets/{budget}/forecast", Read),
+    ("GET /api/v1/orgs/{org}/budgets/{budget}/runs", Read),
     ("GET /api/v1/orgs/{org}/budgets/{budget}/adjustments", Read),
     ("POST /api/v1/orgs/{org}/budgets/{budget}/adjustments/{adjustment}/reverse", More),
     ("POST /api/v1/orgs/{org}/reconciliations", More),
