@@ -235,6 +235,55 @@ test('a receiver of the log is added with a secret that is shown once, and remov
   await page.getByText('Nowhere yet.', { exact: false }).waitFor();
 });
 
+test('a budget per run shows its runs, and each call the run that it is part of', async () => {
+  await go('budgets');
+  await button('Create budget').click();
+  await field('Period').selectOption('run');
+  await field('Limit').fill('1');
+  await inDialog('Create budget').click();
+  await closed();
+  await page.getByText('each run', { exact: false }).waitFor();
+  await page.getByRole('button', { name: /^Runs of/ }).click();
+  await dialog().getByText('No run yet').waitFor();
+  await page.keyboard.press('Escape');
+  await closed();
+  const body = JSON.stringify({ model: 'simulated', messages: [{ role: 'user', content: 'Say something about hills.' }] });
+  const status = await page.evaluate((body) => fetch('/v1/chat/completions', {
+    method: 'POST', headers: { 'content-type': 'application/json', 'x-ralex-org': 'default', 'x-ralex-run': 'nightly-1' }, body,
+  }).then((answer) => answer.status), body);
+  assert.equal(status, 200);
+  await page.reload();
+  await page.getByText('the dearest under way is nightly-1', { exact: false }).waitFor();
+  assert.equal(await page.getByRole('button', { name: /^Forecast for/ }).count(), 0, 'a run has no end to foretell');
+  await page.getByRole('button', { name: /^Runs of/ }).click();
+  await dialog().getByRole('row', { name: /nightly-1/ }).waitFor();
+  await fits('runs');
+  await page.keyboard.press('Escape');
+  await go('calls');
+  await field('Run').fill('nightly-1');
+  await field('Run').press('Enter');
+  await page.waitForURL(/run=nightly-1/);
+  await eventually(async () => assert.equal(await page.getByRole('table').locator('tbody tr').count(), 1));
+  await page.getByRole('table').locator('tbody tr').first().click();
+  await page.getByRole('link', { name: 'nightly-1', exact: true }).waitFor();
+});
+
+test('the erasure of a person is asked for by somebody who says why, and of nobody who is still here', async () => {
+  await go('audit');
+  await page.getByText('Kept for', { exact: true }).click();
+  await page.getByText('No archive is configured: what is pruned is gone.').waitFor();
+  await button('Erase a person').click();
+  await inDialog('Ask').click();
+  await eventually(async () => assert.equal(await dialog().getByText('Fill this in.').count(), 2));
+  await field('Person').fill('owner@localhost');
+  await field('Reason').fill('They asked for it');
+  await inDialog('Ask').click();
+  await dialog().getByRole('alert').or(dialog().locator('.field-error, [aria-invalid=true]')).first().waitFor();
+  await fits('erase');
+  await inDialog('Cancel').click();
+  await closed();
+});
+
 test('what one person asks of the log, another one approves', async () => {
   await go('audit');
   await page.getByText('Kept for', { exact: true }).click();
