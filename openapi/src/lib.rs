@@ -53,9 +53,10 @@ macro_rules! request {
     )+};
 }
 
-/// A closed list of words, each with its name on the wire.
+/// A closed list of words, each with its name on the wire. The name is a token, since the derive of
+/// schemas does not see through a literal that was matched as one.
 macro_rules! words {
-    ($($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? })+) => {$(
+    ($($(#[$meta:meta])* pub enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:tt),+ $(,)? })+) => {$(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

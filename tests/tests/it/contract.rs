@@ -53,6 +53,23 @@ fn every_path_parameter_is_described_by_its_operation() {
     }
 }
 
+#[test]
+fn every_word_of_the_contract_is_as_it_is_sent() {
+    let document: Value =
+        serde_json::from_slice(&fs::read(checkout().join("openapi/openapi.json")).unwrap())
+            .unwrap();
+    let mut lists = 0;
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        for word in schema["enum"].as_array().into_iter().flatten() {
+            lists += 1;
+            let word = word.as_str().unwrap();
+            // The wire knows no capitals; what a type is called in the code has some.
+            assert!(!word.contains(char::is_uppercase), "{name} has `{word}`");
+        }
+    }
+    assert!(lists > 0);
+}
+
 /// Follows every `$ref` of a document.
 fn unknown_references(document: &Value, at: &Value, unknown: &mut Vec<String>) {
     match at {
