@@ -22,7 +22,7 @@ create table budget_run (
 create index budget_run_name on budget_run (org_id, name, starts_at desc);
 select protect_tenant_table('budget_run');
 grant select, insert on budget_run to ralex_app;
-grant select, update, delete on budget_run to ralex_system;
+grant select, update on budget_run to ralex_system;
 
 alter table call add column run text;
 create index call_run on call (org_id, run, id) where run is not null;

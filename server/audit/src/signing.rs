@@ -77,7 +77,7 @@ async fn sign(conn: &mut PgConnection, signer: &Signer, org: OrgId) -> Result<Ou
         return Ok(Outcome::Refused("the last checkpoint is not what this server signed".into()));
     };
     let tree = stored_tree(conn, org).await?;
-    if !is_current(conn, signer).await? {
+    if !is_current(conn, signer).await? || changes_later(conn, org, tree.size()).await? {
         return Ok(Outcome::Signed);
     }
     while range.size() < tree.size() {
@@ -89,6 +89,26 @@ async fn sign(conn: &mut PgConnection, signer: &Signer, org: OrgId) -> Result<Ou
         return Ok(Outcome::Refused("the stored tree is not that of its leaves".into()));
     }
     store(conn, signer, org, since, &range).await
+}
+
+/// Whether the key has changed and the leaf that says so is not in this tree yet. The new key signs no
+/// head before that one: verifiers go on to it there, and want that head of both keys.
+async fn changes_later(
+    conn: &mut PgConnection,
+    org: OrgId,
+    size: u64,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from audit_event e
+               left join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
+               where e.org_id = $1 and e.action = 'audit.key_rotated'
+                 and (l.leaf_index is null or l.leaf_index >= $2)) as "later!""#,
+        org as _,
+        i64::try_from(size).unwrap_or(i64::MAX),
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// The state of the newest checkpoint and the version of its key, if its note, root and peaks all

@@ -63,7 +63,18 @@ impl Retention {
             all += count;
             since = last_at;
         }
+        while self.prune_runs(org).await? > 0 {}
         Ok(all)
+    }
+
+    /// Runs whose calls are all gone, with what budgets per run counted of them.
+    async fn prune_runs(&self, org: OrgId) -> Result<i64, Problem> {
+        let mut tx = self.0.db.system("prune runs whose calls are gone").await?;
+        hold_still(&mut tx, org).await.map_err(problem)?;
+        not_held(&mut tx, org).await?;
+        let gone = sql::prune_runs(&mut tx, org, AT_ONCE).await.map_err(problem)?;
+        tx.commit().await.map_err(problem)?;
+        Ok(gone)
     }
 
     /// How many, and when the last of them began; nothing where none is left to prune.

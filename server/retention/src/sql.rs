@@ -236,6 +236,13 @@ pub(crate) async fn prune_calls(
     .await
 }
 
+/// Removes runs that are over and of which no call is left, and says how many there were.
+pub(crate) async fn prune_runs(conn: &mut PgConnection, org: OrgId, at_most: i32) -> Result<i64> {
+    sqlx::query_scalar!(r#"select run_prune($1, $2) as "runs!""#, org as _, at_most)
+        .fetch_one(conn)
+        .await
+}
+
 /// How many calls were pruned by now, and when the first began of which all are there.
 pub(crate) async fn pruned_calls(
     conn: &mut PgConnection,

@@ -101,6 +101,47 @@ async fn what_pruned_calls_cost_stays_in_budgets_and_usage() {
 }
 
 #[tokio::test]
+async fn runs_go_with_their_calls_and_budgets_add_up_without_them() {
+    let (app, other) = world(90).await;
+    let new = json!({ "scope": "org", "limit": "9", "period": "run", "hard": true });
+    let budget = text(&app.owner.post("budgets", &new).await.ok(), "id");
+    let body = Dialect::Chat.body("simulated", "Hello");
+    let path = Dialect::Chat.path("simulated", false);
+    let request = app.token("green").await.client.request(reqwest::Method::POST, &path);
+    let request = request.header("x-ralex-run", "nightly").json(&body);
+    app.owner.answered(request).await.ok();
+    let summed = "select coalesce(sum(calls), 0)::text from usage_sum where slice = 'time_day'";
+    let all = async |count: &str| (app.database.texts(summed).await == [count]).then_some(());
+    until("the call is summed up", Duration::from_secs(20), async || all("7").await).await;
+    let long_ago = "interval '90 days'";
+    let planted = format!(
+        "insert into call select * from (
+             select (jsonb_populate_record(null::call, to_jsonb(c) || jsonb_build_object(
+                 'id', overlay(c.id::text placing '0191' from 1 for 4),
+                 'started_at', c.started_at - {long_ago},
+                 'budget_ids', array['{budget}'],
+                 'budget_starts', array[(select max(starts_at) from budget_run) - {long_ago}]))).*
+             from call c where c.run is not null) as old;
+         insert into budget_run select org_id, starts_at - {long_ago}, ends_at - {long_ago}, name
+             from budget_run;
+         insert into budget_period select * from (
+             select (jsonb_populate_record(null::budget_period, to_jsonb(p) || jsonb_build_object(
+                 'starts_at', p.starts_at - {long_ago}, 'ends_at', p.ends_at - {long_ago}))).*
+             from budget_period p where p.budget_id = '{budget}') as old"
+    );
+    app.database.execute(&planted).await;
+    until("the old one is summed up", Duration::from_secs(20), async || all("8").await).await;
+    adds_up(&app, &["budgets", "verify"]).await;
+    let runs = format!("budgets/{budget}/runs");
+    assert_eq!(app.owner.all(&runs).await.len(), 2);
+    keep(&app, &other, 60).await;
+    assert_eq!(prune(&app).await, 4);
+    let left = app.owner.all(&runs).await;
+    assert_eq!((left.len(), &left[0]["name"]), (1, &json!("nightly")), "{left:?}");
+    adds_up(&app, &["budgets", "verify"]).await;
+}
+
+#[tokio::test]
 async fn whoever_reads_single_calls_is_told_which_are_gone() {
     let (app, other) = world(90).await;
     keep(&app, &other, 60).await;
