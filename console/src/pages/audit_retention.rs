@@ -181,7 +181,7 @@ struct AskProps {
 fn Ask(props: &AskProps) -> Html {
     let slug = use_org().slug();
     let (reason, days) = (use_input("", needed), use_input("", anything));
-    let person = use_input("", anything);
+    let person = use_input("", needed);
     let save = {
         let done = props.done.clone();
         use_action(Callback::from(move |_: AuditRequest| done.emit(())))
