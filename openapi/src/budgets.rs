@@ -7,10 +7,18 @@ crate::answer! {
     /// A budget and its current period; of one per run, the run with the most behind it.
     pub struct Budget {
         pub id: BudgetId,
-        /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>` or `user:<id>`.
+        /// `org`, `team:<slug>`, `project:<slug>`, `service_account:<slug>`, `token:<id>` or
+        /// `user:<id>`.
         pub scope: String,
         /// The scope in words (`Platform team`).
         pub scope_name: String,
+        /// The slug of the team that the scope is, or is at home in; absent for the organisation,
+        /// people and their tokens.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub team: Option<String>,
+        /// The slug of the project that it is, or is at home in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub project: Option<String>,
         /// Only calls of this model count; by its id where it was deleted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub model: Option<String>,
@@ -112,7 +120,8 @@ crate::answer! {
 
 crate::request! {
     pub struct NewBudget {
-        /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>`, or `user:<id or e-mail>`: the person
+        /// `org`, `team:<slug>`, `project:<slug>`, `service_account:<slug>`, `token:<id>`, or
+        /// `user:<id or e-mail>`: the person
         /// that calls are made by, with whatever token.
         pub scope: String,
         /// Only calls of this model are to count, by its name.

@@ -38,6 +38,9 @@ pub struct ForecastQuery {
     /// Only calls of this person, by e-mail address or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Only calls of this service account, by slug or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
     /// Only calls by this token, by its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,

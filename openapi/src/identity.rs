@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{
-    Email, Name, OrgId, ProjectId, Secret, SessionId, Slug, TeamId, TokenId, UserId,
+    Email, Name, OrgId, ProjectId, Secret, ServiceAccountId, SessionId, Slug, TeamId, TokenId,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +135,9 @@ crate::answer! {
         pub team: Option<Slug>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub project: Option<Slug>,
+        /// The service account that it is of; absent on a team's own token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub service_account: Option<Slug>,
         /// Names of the models it may use; absent for all.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub models: Option<Vec<String>>,
@@ -142,6 +146,28 @@ crate::answer! {
         pub expires_at: Option<DateTime<Utc>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub revoked_at: Option<DateTime<Utc>>,
+        /// Exact to a minute.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub last_used_at: Option<DateTime<Utc>>,
+    }
+
+    /// What a program is, whichever of its tokens it shows: budgets and rate limits of it count over
+    /// all of them, and the audit log names it.
+    pub struct ServiceAccount {
+        pub id: ServiceAccountId,
+        pub slug: Slug,
+        pub name: Name,
+        /// The team that it is at home in, and whose models and money it uses.
+        pub team: Slug,
+        /// The one project of that team that it is limited to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub project: Option<Slug>,
+        /// How many of its tokens are neither revoked nor expired.
+        pub tokens: u32,
+        pub created_at: DateTime<Utc>,
+        /// Since when none of its tokens works.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub disabled_at: Option<DateTime<Utc>>,
         /// Exact to a minute.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub last_used_at: Option<DateTime<Utc>>,
@@ -190,13 +216,36 @@ crate::request! {
         pub expires_at: Option<DateTime<Utc>>,
     }
 
-    pub struct NewToken {
+    pub struct NewServiceAccount {
+        pub slug: Slug,
         pub name: Name,
-        /// Id or slug of the team that it works for.
+        /// Id or slug of the team that it is at home in.
         pub team: String,
         /// Id or slug of the one project of that team that it is limited to.
         #[serde(default)]
         pub project: Option<String>,
+    }
+
+    /// What is absent stays as it is.
+    pub struct UpdateServiceAccount {
+        #[serde(default)]
+        pub name: Option<Name>,
+        /// While true, none of its tokens works.
+        #[serde(default)]
+        pub disabled: Option<bool>,
+    }
+
+    pub struct NewToken {
+        pub name: Name,
+        /// Id or slug of the team that it works for. Needed where no service account is named.
+        #[serde(default)]
+        pub team: Option<String>,
+        /// Id or slug of the one project of that team that it is limited to.
+        #[serde(default)]
+        pub project: Option<String>,
+        /// Id or slug of the service account that it is of, which has its home; instead of a team.
+        #[serde(default)]
+        pub service_account: Option<String>,
         /// Names of the models it may use; all when absent.
         #[serde(default)]
         pub models: Option<Vec<String>>,

@@ -33,7 +33,8 @@ crate::answer! {
     /// A rate limit and its current window.
     pub struct RateLimit {
         pub id: RateLimitId,
-        /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>` or `user:<id>`.
+        /// `org`, `team:<slug>`, `project:<slug>`, `service_account:<slug>`, `token:<id>` or
+        /// `user:<id>`.
         pub scope: String,
         /// The scope in words (`Platform team`).
         pub scope_name: String,
@@ -60,7 +61,8 @@ crate::answer! {
 
 crate::request! {
     pub struct NewRateLimit {
-        /// `org`, `team:<slug>`, `project:<slug>`, `token:<id>`, or `user:<id or e-mail>`: the person
+        /// `org`, `team:<slug>`, `project:<slug>`, `service_account:<slug>`, `token:<id>`, or
+        /// `user:<id or e-mail>`: the person
         /// that calls are made by, with whatever token.
         pub scope: String,
         /// Only calls of this model are to count, by its name.

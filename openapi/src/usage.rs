@@ -16,8 +16,10 @@ crate::words! {
         Provider = "provider",
         Team = "team",
         Project = "project",
-        /// People, over all of their tokens and sessions; a team's token is nobody's.
+        /// People, over all of their tokens and sessions; a program's token is nobody's.
         User = "user",
+        /// Service accounts, over all of their tokens.
+        ServiceAccount = "service_account",
         Token = "token",
         /// What the router took a request for; empty where nothing was to be chosen.
         TaskType = "task_type",
@@ -79,6 +81,9 @@ pub struct UsageQuery {
     /// Only calls of this person, by e-mail address or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Only calls of this service account, by slug or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
     /// Only calls by this token, by its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -116,6 +121,9 @@ pub struct CallExportQuery {
     /// Only calls of this person, by e-mail address or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Only calls of this service account, by slug or id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
     /// Only calls by this token, by its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
@@ -275,6 +283,8 @@ crate::answer! {
         pub project: Option<String>,
         /// By their id.
         pub user: Option<String>,
+        /// By its slug.
+        pub service_account: Option<String>,
         /// By its id.
         pub token: Option<String>,
         pub tags: Vec<String>,
@@ -334,6 +344,9 @@ crate::answer! {
         pub run: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub team: Option<String>,
+        /// What the program is called whose token it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub service_account: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub token: Option<String>,
         pub streamed: bool,

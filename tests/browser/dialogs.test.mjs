@@ -268,6 +268,56 @@ test('a budget per run shows its runs, and each call the run that it is part of'
   await page.getByRole('link', { name: 'nightly-1', exact: true }).waitFor();
 });
 
+test('a service account gets a token and a budget, and works no more while it is disabled', async () => {
+  await ask('POST', 'teams', { slug: 'night', name: 'Night' });
+  await go('tokens');
+  await button('Service accounts').click();
+  await page.getByText('No service account yet').waitFor();
+  await button('Create service account').click();
+  await field('Name').fill('Nightly report');
+  await field('Team').selectOption('night');
+  await fits('service-account');
+  await inDialog('Create service account').click();
+  await closed();
+  const row = page.getByRole('row', { name: /nightly-report/ });
+  await row.waitFor();
+  await button('Create a token for Nightly report').click();
+  await field('Name').fill('from November on');
+  await inDialog('Create token').click();
+  const secret = (await dialog().locator('pre').first().textContent()).match(/rlx_svc_\w+/)[0];
+  await inDialog('I stored it').click();
+  await closed();
+  await eventually(async () => assert.match(await row.textContent(), /nightly-reportnight1/));
+  const call = () => page.evaluate((token) => fetch('/v1/models', {
+    credentials: 'omit', headers: { authorization: `Bearer ${token}` },
+  }).then((answer) => answer.status), secret);
+  assert.equal(await call(), 200);
+  await button('Disable Nightly report').click();
+  await dialog().getByText('1 token stops working within a second', { exact: false }).waitFor();
+  await inDialog('Disable').click();
+  await closed();
+  await row.getByText('Disabled').waitFor();
+  await eventually(async () => assert.equal(await call(), 401));
+  await fits('service-accounts');
+  await button('Enable Nightly report').click();
+  await row.getByText('Works').waitFor();
+  assert.equal(await call(), 200);
+  await button('Rename Nightly report').click();
+  await field('Name').fill('Morning report');
+  await inDialog('Rename').click();
+  await closed();
+  await row.getByText('Morning report').waitFor();
+  await button('Tokens').click();
+  await page.getByText('nightly-report, of night', { exact: true }).waitFor();
+  await go('budgets');
+  await button('Create budget').click();
+  await field('For').selectOption('service_account:nightly-report');
+  await field('Limit').fill('5');
+  await inDialog('Create budget').click();
+  await closed();
+  await page.getByText('service_account:nightly-report', { exact: true }).waitFor();
+});
+
 test('the erasure of a person is asked for by somebody who says why, and of nobody who is still here', async () => {
   await go('audit');
   await page.getByText('Kept for', { exact: true }).click();

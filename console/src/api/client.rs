@@ -78,6 +78,11 @@ pub fn tell(path: &str, body: Option<&Value>) -> Reply<()> {
     Reply { answer: send("POST", path, body.map(write)), read: |_| Ok(()) }
 }
 
+/// A change whose outcome does not matter here.
+pub fn change(path: &str, body: &impl Serialize) -> Reply<()> {
+    Reply { answer: send("PATCH", path, Some(write(body))), read: |_| Ok(()) }
+}
+
 pub fn delete(path: &str) -> Reply<()> {
     Reply { answer: send("DELETE", path, None), read: |_| Ok(()) }
 }

@@ -3,8 +3,9 @@
 use ralex_api::Page;
 use ralex_api::access::Role;
 use ralex_api::identity::{
-    LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewPersonalToken, NewProject, NewTeam,
-    NewToken, NewTokenAnswer, Project, Session, Team, Token, UpdateTeam,
+    LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewPersonalToken, NewProject,
+    NewServiceAccount, NewTeam, NewToken, NewTokenAnswer, Project, ServiceAccount, Session, Team,
+    Token, UpdateServiceAccount, UpdateTeam,
 };
 use ralex_kernel::{Email, SessionId, TokenId, UserId};
 use serde_json::json;
@@ -92,6 +93,27 @@ pub fn remove_member(org: &str, user: UserId) -> Reply<()> {
 
 pub fn roles(org: &str) -> Reply<Page<Role>> {
     client::list(&path(org, &["roles"]))
+}
+
+pub fn service_accounts(org: &str) -> Reply<Page<ServiceAccount>> {
+    client::list(&page(&path(org, &["service-accounts"]), None, ALL, Query::default()))
+}
+
+pub fn create_service_account(org: &str, new: NewServiceAccount) -> Reply<ServiceAccount> {
+    client::create(&path(org, &["service-accounts"]), &new)
+}
+
+pub fn update_service_account(
+    org: &str,
+    account: &str,
+    change: UpdateServiceAccount,
+) -> Reply<ServiceAccount> {
+    client::update(&path(org, &["service-accounts", account]), &change)
+}
+
+pub fn disable_service_account(org: &str, account: &str) -> Reply<()> {
+    let change = UpdateServiceAccount { name: None, disabled: Some(true) };
+    client::change(&path(org, &["service-accounts", account]), &change)
 }
 
 pub fn tokens(org: &str, cursor: Option<String>) -> Reply<Page<Token>> {

@@ -189,7 +189,7 @@ pub struct ScopeProps {
     pub onchange: Callback<String>,
 }
 
-/// The organisation, its teams, its projects, its tokens and its people.
+/// The organisation, its teams, its projects, its people, its service accounts and its tokens.
 #[component]
 pub fn ScopeField(props: &ScopeProps) -> Html {
     let org = use_org();
@@ -201,12 +201,14 @@ pub fn ScopeField(props: &ScopeProps) -> Html {
             api::identity::tokens(&org, None).await.map(|page| page.items).unwrap_or_default();
         let people =
             api::identity::members(&org, None).await.map(|page| page.items).unwrap_or_default();
-        Ok((teams, projects, tokens, people))
+        let accounts = api::identity::service_accounts(&org).await;
+        let accounts = accounts.map(|page| page.items).unwrap_or_default();
+        Ok((teams, projects, tokens, people, accounts))
     });
     let mut options: Vec<(AttrValue, AttrValue)> =
         vec![("org".into(), format!("Organisation {}", org.name()).into())];
     if let Some(found) = load.ready() {
-        let (teams, projects, tokens, people) = &**found;
+        let (teams, projects, tokens, people, accounts) = &**found;
         options.extend(teams.iter().map(|team| {
             (format!("team:{}", team.slug).into(), format!("Team {}", team.name).into())
         }));
@@ -219,6 +221,10 @@ pub fn ScopeField(props: &ScopeProps) -> Html {
         options.extend(people.iter().map(|member| {
             let user = &member.user;
             (format!("user:{}", user.id).into(), format!("Person {}", user.name).into())
+        }));
+        options.extend(accounts.iter().map(|account| {
+            let scope = format!("service_account:{}", account.slug);
+            (scope.into(), format!("Service account {}", account.name).into())
         }));
         options.extend(tokens.iter().filter(|token| token.revoked_at.is_none()).map(|token| {
             (

@@ -9,6 +9,7 @@ use super::budget_forecast::ForecastDialog;
 use super::budget_form::{BudgetForm, Written};
 use super::budget_increase::IncreaseDialog;
 use super::budget_runs::RunsDialog;
+use super::budget_tree::tree;
 use super::rate_limits::RateLimits;
 use super::reconcile::Bills;
 use crate::api;
@@ -99,7 +100,7 @@ fn List(props: &ListProps) -> Html {
                     </Empty>
                 }
             } else {
-                html! { <ul class="budgets">{ for page.items.iter().map(|budget| card(budget, may, &set)) }</ul> }
+                tree(&page.items, |budget| card(budget, may, &set))
             }) }
             <RateLimits />
             { match &*over {

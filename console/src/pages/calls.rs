@@ -226,8 +226,9 @@ const fn word(state: CallState) -> &'static str {
 }
 
 fn charged(call: &Call) -> String {
-    match (&call.team, &call.token) {
-        (Some(team), Some(token)) => format!("{team} · {token}"),
+    // Whichever of its tokens a program shows, it is the program that people know.
+    match (&call.team, call.service_account.as_ref().or(call.token.as_ref())) {
+        (Some(team), Some(who)) => format!("{team} · {who}"),
         (Some(one), None) | (None, Some(one)) => one.clone(),
         (None, None) => "Organisation".to_owned(),
     }

@@ -1,8 +1,8 @@
-//! The form of a team's token.
+//! The form of a token, of a team or of a service account.
 
 use chrono::{TimeDelta, Utc};
 use ralex_api::catalog::Model;
-use ralex_api::identity::{NewToken, NewTokenAnswer, Project, Team};
+use ralex_api::identity::{NewToken, NewTokenAnswer, Project, ServiceAccount, Team};
 use ralex_kernel::Name;
 use yew::prelude::*;
 
@@ -24,6 +24,9 @@ pub fn end_of(days: &str) -> Option<chrono::DateTime<Utc>> {
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
+    /// Whose token it is to be, where it is not a team's own.
+    #[prop_or_default]
+    pub account: Option<ServiceAccount>,
     pub ondone: Callback<NewTokenAnswer>,
     pub onclose: Callback<()>,
 }
@@ -38,14 +41,18 @@ pub fn TokenForm(props: &Props) -> Html {
         let models = api::catalog::models(&org).await.map(|page| page.items).unwrap_or_default();
         Ok((teams, projects, models))
     });
+    let title = match &props.account {
+        Some(account) => format!("Create a token for {}", account.name),
+        None => "Create token".to_owned(),
+    };
     html! {
-        <Dialog title="Create token" onclose={props.onclose.clone()}>
+        <Dialog {title} onclose={props.onclose.clone()}>
             { show(&load, &again, |found| {
                 let (teams, projects, models) = (**found).clone();
                 if teams.is_empty() {
                     return html! { <p class="prose">{ "A token works for a team, and there is none yet. Create a team first." }</p> };
                 }
-                html! { <Fields {teams} {projects} {models} ondone={props.ondone.clone()} onclose={props.onclose.clone()} /> }
+                html! { <Fields account={props.account.clone()} {teams} {projects} {models} ondone={props.ondone.clone()} onclose={props.onclose.clone()} /> }
             }) }
         </Dialog>
     }
@@ -53,6 +60,7 @@ pub fn TokenForm(props: &Props) -> Html {
 
 #[derive(Properties, PartialEq)]
 struct FieldsProps {
+    account: Option<ServiceAccount>,
     teams: Vec<Team>,
     projects: Vec<Project>,
     models: Vec<Model>,
@@ -66,32 +74,61 @@ fn Fields(props: &FieldsProps) -> Html {
     let create = use_action(props.ondone.clone());
     let name = use_input("", parses::<Name>);
     let first = props.teams.first().map(|team| team.slug.to_string()).unwrap_or_default();
-    let team = use_state(|| first);
-    let project = use_state(String::new);
+    let home = use_state(|| (first, String::new()));
     let life = use_state(|| LIVES[0].0.to_owned());
     let models = use_state(Vec::<String>::new);
     let onsubmit = {
-        let (name, team, project, life, models) =
-            (name.clone(), team.clone(), project.clone(), life.clone(), models.clone());
+        let (name, home, life, models) = (name.clone(), home.clone(), life.clone(), models.clone());
         let (create, org) = (create.clone(), org.slug());
+        let account = props.account.as_ref().map(|account| account.slug.to_string());
         Callback::from(move |()| {
             let Some(name) = name.parsed() else { return };
+            let (team, project) = match &account {
+                Some(_) => (None, None),
+                None => (Some(home.0.clone()), Some(home.1.clone()).filter(|it| !it.is_empty())),
+            };
             let new = NewToken {
                 name,
-                team: (*team).clone(),
-                project: Some((*project).clone()).filter(|slug| !slug.is_empty()),
+                team,
+                project,
+                service_account: account.clone(),
                 models: Some((*models).clone()).filter(|models| !models.is_empty()),
                 expires_at: end_of(&life),
             };
             create.run(api::identity::create_token(&org, new));
         })
     };
-    let onteam = {
-        let (team, project) = (team.clone(), project.clone());
-        Callback::from(move |slug| {
-            team.set(slug);
-            project.set(String::new());
-        })
+    let lives = LIVES.map(|(days, title)| (days.into(), title.into())).to_vec();
+    html! {
+        <Form inputs={vec![name.clone()]} verb="Create token" running={create.running()} problem={create.problem()}
+            {onsubmit} oncancel={props.onclose.clone()}>
+            <TextField label="Name" path="name" input={name} placeholder="ci" hint="What uses it, so that you know later whether it can go." autofocus=true />
+            if props.account.is_none() {
+                <HomeFields teams={props.teams.clone()} projects={props.projects.clone()} home={(*home).clone()} onchange={keep(&home)} />
+            }
+            <SelectField label="Lifetime" path="expires_at" options={lives} value={(*life).clone()} onchange={keep(&life)} />
+            { model_checks(&props.models, &models) }
+        </Form>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct HomeProps {
+    pub teams: Vec<Team>,
+    pub projects: Vec<Project>,
+    /// The slugs of a team and of one project of it; that of the project is empty for all.
+    pub home: (String, String),
+    pub onchange: Callback<(String, String)>,
+}
+
+/// A team, and one project of it or all.
+#[component]
+pub fn HomeFields(props: &HomeProps) -> Html {
+    let (team, project) = props.home.clone();
+    let onteam = props.onchange.reform(|slug| (slug, String::new()));
+    let onproject = {
+        let team = team.clone();
+        props.onchange.reform(move |slug| (team.clone(), slug))
     };
     let teams = props
         .teams
@@ -103,21 +140,14 @@ fn Fields(props: &FieldsProps) -> Html {
         props
             .projects
             .iter()
-            .filter(|one| one.team_slug.as_str() == *team)
+            .filter(|one| one.team_slug.as_str() == team)
             .map(|one| (text(one.slug.as_str()), text(one.name.as_str()))),
     );
-    let lives = LIVES.map(|(days, title)| (days.into(), title.into())).to_vec();
     html! {
-        <Form inputs={vec![name.clone()]} verb="Create token" running={create.running()} problem={create.problem()}
-            {onsubmit} oncancel={props.onclose.clone()}>
-            <TextField label="Name" path="name" input={name} placeholder="ci" hint="What uses it, so that you know later whether it can go." autofocus=true />
-            <div class="pair">
-                <SelectField label="Team" path="team" options={teams} value={(*team).clone()} onchange={onteam} />
-                <SelectField label="Project" path="project" options={projects} value={(*project).clone()} onchange={keep(&project)} />
-            </div>
-            <SelectField label="Lifetime" path="expires_at" options={lives} value={(*life).clone()} onchange={keep(&life)} />
-            { model_checks(&props.models, &models) }
-        </Form>
+        <div class="pair">
+            <SelectField label="Team" path="team" options={teams} value={team} onchange={onteam} />
+            <SelectField label="Project" path="project" options={projects} value={project} onchange={onproject} />
+        </div>
     }
 }
 

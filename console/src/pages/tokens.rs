@@ -1,16 +1,18 @@
-//! Tokens of teams: what programs sign in with.
+//! Tokens of teams and service accounts: what programs sign in with.
 
 use ralex_api::identity::{NewTokenAnswer, Token};
 use yew::prelude::*;
 
+use super::service_accounts::ServiceAccounts;
 use super::token_form::TokenForm;
 use crate::api;
 use crate::components::secret::SecretOnce;
+use crate::components::segments::Segments;
 use crate::components::{
     Badge, Button, Code, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table,
     Tone, When, show, use_toast,
 };
-use crate::hooks::{Pages, keep, use_now, use_pages};
+use crate::hooks::{Pages, keep, use_now, use_pages, use_query};
 use crate::session::use_org;
 
 const COLUMNS: [Column; 7] = [
@@ -34,6 +36,27 @@ enum Over {
 
 #[component]
 pub fn TokensPage() -> Html {
+    let org = use_org();
+    let (query, set) = use_query();
+    let view = query.find("view").unwrap_or_default().to_owned();
+    let views = vec![("".into(), "Tokens".into()), ("accounts".into(), "Service accounts".into())];
+    let onview = {
+        let query = query.clone();
+        Callback::from(move |view: String| set.emit(query.with("view", &view)))
+    };
+    let accounts = view == "accounts";
+    html! {
+        <>
+            <Head title="Tokens" lead="Programs call models with a token of a team or of a service account. Its secret is shown once, when it is made." />
+            if org.can("service_account.read") { <div><Segments label="Part" options={views} value={view} onchange={onview} /></div> }
+            if accounts { <ServiceAccounts /> } else { <Tokens /> }
+        </>
+    }
+}
+
+/// All tokens, whosever they are.
+#[component]
+fn Tokens() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
@@ -60,7 +83,7 @@ pub fn TokensPage() -> Html {
     };
     html! {
         <>
-            <Head title="Tokens" lead="Programs call models with a team’s token. Its secret is shown once, when it is made.">{ create.clone() }</Head>
+            <div class="list-head"><span />{ create.clone() }</div>
             { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("token.revoke"), &set, create)) }
             { match &*over {
                 Over::Nothing => Html::default(),
@@ -136,10 +159,14 @@ pub fn TokenRow(props: &RowProps) -> Html {
 }
 
 fn works_for(token: &Token) -> String {
-    match (&token.team, &token.project) {
+    let place = match (&token.team, &token.project) {
         (Some(team), Some(project)) => format!("{team} / {project}"),
         (Some(team), None) => team.to_string(),
         (None, _) => "You".to_owned(),
+    };
+    match &token.service_account {
+        Some(account) => format!("{account}, of {place}"),
+        None => place,
     }
 }
 

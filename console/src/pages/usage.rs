@@ -22,12 +22,13 @@ use crate::text::query::Query;
 use crate::text::time;
 
 /// What is told apart, as the API calls it and as people do.
-const GROUPS: [(&str, &str); 8] = [
+const GROUPS: [(&str, &str); 9] = [
     ("model", "Model"),
     ("provider", "Provider"),
     ("team", "Team"),
     ("project", "Project"),
     ("user", "Person"),
+    ("service_account", "Service account"),
     ("token", "Token"),
     ("task_type", "Task"),
     ("tag", "Tag"),

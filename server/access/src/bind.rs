@@ -159,7 +159,9 @@ impl Access {
     ) -> Result<(), Problem> {
         let subject = match scope.caller().subject {
             Subject::System => return Ok(()),
-            subject @ (Subject::User(_) | Subject::Token { .. }) => subject,
+            subject @ (Subject::User(_) | Subject::Token { .. } | Subject::Service { .. }) => {
+                subject
+            }
         };
         let own = current.permissions(subject, at, self.clock().now());
         if !own.contains(Permission::RoleBind) {
@@ -216,7 +218,7 @@ fn keep_an_owner(current: &Snapshot, taken: &[&Binding]) -> Result<(), Problem> 
 fn is_lasting_owner(current: &Snapshot, binding: &Binding) -> bool {
     let is_member = match binding.holder {
         Holder::User(user) => current.is_member(user),
-        Holder::Token(_) => false,
+        Holder::Machine(_) => false,
     };
     is_member
         && binding.role == OWNER
@@ -234,13 +236,13 @@ fn bound(binding: &Binding) -> Option<Bound> {
             role: RoleName(binding.role.clone()),
             at: binding.scope()?,
         }),
-        Holder::Token(_) => None,
+        Holder::Machine(_) => None,
     }
 }
 
 fn subject(holder: Holder) -> String {
     match holder {
         Holder::User(user) => format!("user:{user}"),
-        Holder::Token(token) => format!("sa:{token}"),
+        Holder::Machine(id) => format!("sa:{id}"),
     }
 }

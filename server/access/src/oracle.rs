@@ -98,7 +98,7 @@ impl Oracle {
         }
         // A token asks in the domain that it belongs to, a person in the one that is asked.
         let domain = match subject {
-            Subject::Token { org, .. } => org,
+            Subject::Token { org, .. } | Subject::Service { org, .. } => org,
             Subject::User(_) | Subject::System => self.org,
         };
         self.enforcer.enforce((
@@ -115,7 +115,7 @@ impl Oracle {
 fn line(org: OrgId, rows: &Rows, binding: &Binding, policies: &Policies) -> Option<Vec<String>> {
     let belongs = match binding.holder {
         Holder::User(user) => rows.members.contains(&user),
-        Holder::Token(_) => true,
+        Holder::Machine(_) => true,
     };
     if !belongs || !policies.has_role(&binding.role) {
         return None;
@@ -137,10 +137,7 @@ fn line(org: OrgId, rows: &Rows, binding: &Binding, policies: &Policies) -> Opti
 
 /// What a token of this organisation holds without a row.
 fn service_line(org: OrgId, subject: Subject) -> Option<Vec<String>> {
-    let scope = match subject {
-        Subject::Token { org: own, scope, .. } if own == org => scope,
-        Subject::Token { .. } | Subject::User(_) | Subject::System => return None,
-    };
+    let (_, _, scope) = subject.machine().filter(|(_, own, _)| *own == org)?;
     let [role, effect] = [format!("role:{SERVICE}"), "allow".to_owned()];
     let [from, until] = [ALWAYS.to_owned(), NEVER.to_owned()];
     Some(vec![subject.to_string(), org.to_string(), role, scope.path(org), effect, from, until])
@@ -149,7 +146,7 @@ fn service_line(org: OrgId, subject: Subject) -> Option<Vec<String>> {
 fn name(holder: Holder) -> String {
     match holder {
         Holder::User(user) => format!("user:{user}"),
-        Holder::Token(token) => format!("sa:{token}"),
+        Holder::Machine(id) => format!("sa:{id}"),
     }
 }
 

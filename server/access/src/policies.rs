@@ -332,13 +332,13 @@ mod tests {
     fn the_roles_allow_exactly_what_the_matrix_says() {
         let policies = Policies::load(None).unwrap();
         let names: Vec<_> = policies.roles().iter().map(|role| role.name.to_string()).collect();
-        let mut table = format!("{:<20}{}\n", "permission", names.join("  "));
+        let mut table = format!("{:<24}{}\n", "permission", names.join("  "));
         for permission in Permission::ALL {
             let marks = names.iter().map(|name| {
                 let held = policies.permissions_of(name).contains(*permission);
                 format!("{:<width$}", if held { "yes" } else { "-" }, width = name.len())
             });
-            let row = format!("{permission:<20}{}", marks.collect::<Vec<_>>().join("  "));
+            let row = format!("{permission:<24}{}", marks.collect::<Vec<_>>().join("  "));
             table += row.trim_end();
             table.push('\n');
         }

@@ -5,8 +5,9 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, ProjectId, ScopePath, TeamId, TokenId, UserId};
+use ralex_kernel::{BindingId, ProjectId, ScopePath, TeamId, UserId};
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// Everything that decisions about one organisation rest on.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -47,8 +48,9 @@ pub(crate) struct Binding {
 pub(crate) enum Holder {
     #[serde(rename = "user")]
     User(UserId),
+    /// A team's token or a service account.
     #[serde(rename = "sa")]
-    Token(TokenId),
+    Machine(Uuid),
 }
 
 /// Exactly two words; any other one makes the organisation's rows unreadable, so that a misspelt

@@ -141,9 +141,13 @@ impl Snapshot {
         let (holder, own) = match subject {
             Subject::User(user) if !self.is_member(user) => return deny(Reason::NotAMember),
             Subject::User(user) => (Holder::User(user), None),
-            Subject::Token { org, .. } if org != self.org => return deny(Reason::OtherOrg),
-            Subject::Token { token, scope, .. } => (Holder::Token(token), Some(scope)),
-            Subject::System => return deny(Reason::NotASubject),
+            Subject::Token { .. } | Subject::Service { .. } | Subject::System => {
+                match subject.machine() {
+                    Some((_, org, _)) if org != self.org => return deny(Reason::OtherOrg),
+                    Some((id, _, scope)) => (Holder::Machine(id), Some(scope)),
+                    None => return deny(Reason::NotASubject),
+                }
+            }
         };
         let mut allowed = own
             .filter(|scope| at.is_within(*scope) && self.service.contains(permission))
@@ -167,7 +171,7 @@ impl Snapshot {
         let holder = match subject {
             Subject::User(user) if self.is_member(user) => Holder::User(user),
             Subject::User(_) | Subject::System => return false,
-            Subject::Token { org, .. } => return org == self.org,
+            Subject::Token { org, .. } | Subject::Service { org, .. } => return org == self.org,
         };
         let scopes = self.held.get(&holder).into_iter().flat_map(HashMap::values);
         scopes.flatten().any(|grant| grant.effect == Effect::Allow && grant.is_live(now))
@@ -183,8 +187,10 @@ impl Snapshot {
     pub(crate) fn places(&self, subject: Subject) -> Vec<ScopePath> {
         let (holder, own) = match subject {
             Subject::User(user) => (Holder::User(user), None),
-            Subject::Token { token, scope, .. } => (Holder::Token(token), Some(scope)),
-            Subject::System => return Vec::new(),
+            Subject::Token { .. } | Subject::Service { .. } | Subject::System => {
+                let Some((id, _, scope)) = subject.machine() else { return Vec::new() };
+                (Holder::Machine(id), Some(scope))
+            }
         };
         let bound = self.held.get(&holder).into_iter().flat_map(HashMap::keys).copied();
         let mut places: Vec<_> = bound.chain(own).filter(|at| *at != ScopePath::Org).collect();

@@ -7,7 +7,9 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, Subject, TeamId, TokenId, UserId};
+use ralex_kernel::{
+    BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, Subject, TeamId, TokenId, UserId,
+};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -52,6 +54,8 @@ impl World {
             let scope = *places.choose(&mut random).unwrap();
             let org = if random.random_bool(0.8) { org } else { OrgId::generate() };
             subjects.push(Subject::Token { token: *token, org, scope });
+            let account = ServiceAccountId::generate();
+            subjects.push(Subject::Service { account, org, scope });
         }
         // The last person has rows, but is no member.
         let members: HashSet<_> = users.iter().take(3).copied().collect();
@@ -63,7 +67,7 @@ impl World {
             moments: vec![epoch()],
             random,
         };
-        for _ in 0..world.random.random_range(2..=24) {
+        for _ in 0..world.random.random_range(3..=36) {
             let binding = world.binding(policies);
             world.rows.bindings.push(binding);
         }
@@ -72,10 +76,10 @@ impl World {
     }
 
     fn binding(&mut self, policies: &Policies) -> Binding {
-        let holder = match *self.subjects.choose(&mut self.random).unwrap() {
-            Subject::User(user) => Holder::User(user),
-            Subject::Token { token, .. } => Holder::Token(token),
-            Subject::System => panic!("no world has the system in it"),
+        let subject = *self.subjects.choose(&mut self.random).unwrap();
+        let holder = match subject.user() {
+            Some(user) => Holder::User(user),
+            None => Holder::Machine(subject.machine().unwrap().0),
         };
         let at = *self.places.choose(&mut self.random).unwrap();
         let deny = self.random.random_bool(0.25);
@@ -251,8 +255,12 @@ fn a_token_is_nothing_in_another_organisation() {
     let policies = Policies::load(None).unwrap();
     let world = World::of(1, &policies);
     let snapshot = world.snapshot(&policies);
-    let (token, org) = (TokenId::generate(), OrgId::generate());
-    let subject = Subject::Token { token, org, scope: ScopePath::Org };
-    let decision = snapshot.judge(subject, Permission::OrgRead, ScopePath::Org, epoch());
-    assert_eq!(decision, Decision::Deny { by: None, reason: Reason::OtherOrg });
+    let (token, account, org) =
+        (TokenId::generate(), ServiceAccountId::generate(), OrgId::generate());
+    let scope = ScopePath::Org;
+    for subject in [Subject::Token { token, org, scope }, Subject::Service { account, org, scope }]
+    {
+        let decision = snapshot.judge(subject, Permission::OrgRead, ScopePath::Org, epoch());
+        assert_eq!(decision, Decision::Deny { by: None, reason: Reason::OtherOrg });
+    }
 }

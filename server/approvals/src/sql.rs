@@ -7,8 +7,8 @@ use ralex_api::approvals::{Approval, ApprovalKind, ApprovalSettings, ApprovalSta
 use ralex_api::guardrails::Noted;
 use ralex_audit::ApprovalEvent;
 use ralex_kernel::{
-    ApprovalId, CallId, Code, OrgId, Problem, ProjectId, ScopePath, Subject, TeamId, TokenId,
-    UserId,
+    ApprovalId, CallId, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, Subject,
+    TeamId, TokenId, UserId,
 };
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -206,6 +206,8 @@ pub(crate) struct Stored {
     pub state: String,
     pub user: Option<UserId>,
     pub token: Option<TokenId>,
+    /// The service account that the token is of.
+    pub account: Option<ServiceAccountId>,
     /// Who made the token that asked.
     pub maker: Option<UserId>,
     pub asker: String,
@@ -243,6 +245,7 @@ impl Stored {
         match subject {
             Subject::User(user) => self.user == Some(user),
             Subject::Token { token, .. } => self.user.is_none() && self.token == Some(token),
+            Subject::Service { account, .. } => self.account == Some(account),
             Subject::System => false,
         }
     }
@@ -332,7 +335,8 @@ pub(crate) async fn select(
                from approval
                where org_id = $1)
            select a.id as "id!: ApprovalId", a.stands as "state!", a.user_id as "user: UserId",
-               a.token_id as "token: TokenId", k.created_by as "maker?: UserId",
+               a.token_id as "token: TokenId", k.account_id as "account?: ServiceAccountId",
+               k.created_by as "maker?: UserId",
                coalesce(u.email, k.name, a.user_id::text, a.token_id::text) as "asker!",
                a.team_id as "team: TeamId", a.project_id as "project: ProjectId",
                coalesce('project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",

@@ -39,11 +39,12 @@ impl Author {
         }
     }
 
-    /// The id of the person or the team token; the system has none.
+    /// The id of the person, the team token or the service account; the system has none.
     pub fn actor_id(&self) -> Option<Uuid> {
         match self.subject {
             Subject::User(user) => Some(user.uuid()),
             Subject::Token { token, .. } => Some(token.uuid()),
+            Subject::Service { account, .. } => Some(account.uuid()),
             Subject::System => None,
         }
     }

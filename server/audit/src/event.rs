@@ -19,7 +19,7 @@ use ralex_api::catalog::ProviderTimeouts;
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Code, Email, FileId, GuardrailId, ModelId, Money, Name, NodeId,
     OrgId, Period, Price, ProjectId, ProviderId, RateLimitId, RouteId, ScopePath, SecretId,
-    SessionId, Slug, TeamId, TokenId, UserId, YearStart,
+    ServiceAccountId, SessionId, Slug, TeamId, TokenId, UserId, YearStart,
 };
 use serde::Serialize;
 
@@ -71,8 +71,25 @@ pub enum Event {
     #[serde(rename = "project.deleted")]
     ProjectDeleted { project: ProjectId, slug: Slug },
 
+    #[serde(rename = "service_account.created")]
+    ServiceAccountCreated {
+        service_account: ServiceAccountId,
+        slug: Slug,
+        name: Name,
+        scope: ScopePath,
+    },
+    #[serde(rename = "service_account.updated")]
+    ServiceAccountUpdated { service_account: ServiceAccountId, name: Name, disabled: bool },
+
     #[serde(rename = "token.created")]
-    TokenCreated { token: TokenId, name: Name, scope: ScopePath, models: Option<Vec<String>> },
+    TokenCreated {
+        token: TokenId,
+        name: Name,
+        scope: ScopePath,
+        models: Option<Vec<String>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        service_account: Option<ServiceAccountId>,
+    },
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId, name: Name },
     #[serde(rename = "personal_token.created")]

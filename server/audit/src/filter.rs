@@ -99,6 +99,7 @@ impl Filter {
             None if actor == "system" => ("system", None),
             Some(("user", id)) => ("user", Some(read_id(id)?)),
             Some(("token", id)) => ("token", Some(read_id(id)?)),
+            Some(("service_account", id)) => ("service_account", Some(read_id(id)?)),
             None | Some(_) => ("user", Some(find_person(conn, actor).await?)),
         };
         (self.actor_kind, self.actor_id) = (Some(kind), id);
@@ -155,7 +156,8 @@ fn read_id(text: &str) -> Result<Uuid, Problem> {
 /// The person's id, or one that nobody has: a stranger has done nothing here.
 async fn find_person(conn: &mut PgConnection, text: &str) -> Result<Uuid, Problem> {
     let email: Email = text.parse().map_err(|_| {
-        let rule = "must be \"user:<id>\", \"token:<id>\", \"system\" or an e-mail address";
+        let rule = "must be \"user:<id>\", \"token:<id>\", \"service_account:<id>\", \"system\" or \
+                    an e-mail address";
         Problem::field("actor", rule)
     })?;
     let id = sqlx::query_scalar!("select id from app_user where email_key = $1", email.key())

@@ -93,11 +93,13 @@ async fn page(
     let rows = sqlx::query!(
         r#"select e.id as "id: EventId", l.leaf_index as "leaf_index?", e.occurred_at,
                   e.actor_kind, e.actor_id, e.action, e.outcome, e.target, e.leaf,
-                  coalesce(u.email, t.name) as actor_name
+                  coalesce(u.email, t.name, s.name) as actor_name
            from audit_event e
            left join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
            left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
            left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
+           left join service_account s on e.actor_kind = 'service_account' and s.org_id = e.org_id
+               and s.id = e.actor_id
            where e.org_id = $1 and e.id = any($2)
            order by e.id desc"#,
         org as _,

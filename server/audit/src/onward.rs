@@ -30,11 +30,13 @@ impl Audit {
         let rows = sqlx::query_as!(
             Row,
             r#"select l.leaf_index as index, l.event_id as event, l.leaf_hash as hash, e.leaf as "leaf?",
-                      coalesce(u.email, t.name) as actor_name
+                      coalesce(u.email, t.name, s.name) as actor_name
                from audit_leaf l
                left join audit_event e on e.org_id = l.org_id and e.id = l.event_id
                left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
                left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
+               left join service_account s on e.actor_kind = 'service_account' and s.org_id = e.org_id
+                   and s.id = e.actor_id
                where l.org_id = $1 and l.leaf_index >= $2
                  and l.leaf_index < (select coalesce(max(tree_size), 0) from audit_checkpoint
                                      where org_id = $1)

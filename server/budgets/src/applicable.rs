@@ -11,8 +11,8 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
-    BudgetId, Caller, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, TeamId, TokenId,
-    UserId, YearStart,
+    BudgetId, Caller, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, ServiceAccountId,
+    TeamId, TokenId, UserId, YearStart,
 };
 use ralex_store::{Db, problem};
 
@@ -41,8 +41,29 @@ pub(crate) enum Place {
     Org,
     Team(TeamId),
     Project(ProjectId),
+    Account(ServiceAccountId),
     Token(TokenId),
     User(UserId),
+}
+
+/// Whose calls alone a budget or rate limit counts, where it does not go by their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    User(UserId),
+    Account(ServiceAccountId),
+    Token(TokenId),
+}
+
+impl Whose {
+    /// What the columns of a row say, of which one at most is not null.
+    pub fn of(
+        user: Option<UserId>,
+        account: Option<ServiceAccountId>,
+        token: Option<TokenId>,
+    ) -> Option<Self> {
+        let (user, account) = (user.map(Self::User), account.map(Self::Account));
+        user.or(account).or(token.map(Self::Token))
+    }
 }
 
 /// Who spends, as far as budgets go by it.
@@ -50,6 +71,8 @@ pub(crate) enum Place {
 pub struct Spender<'a> {
     pub at: ScopePath,
     pub token: Option<TokenId>,
+    /// The service account that the token is of.
+    pub account: Option<ServiceAccountId>,
     /// The person that a call is made by, through a session or a token of their own.
     pub user: Option<UserId>,
     /// The run that a call is part of, as its caller names it.
@@ -57,8 +80,20 @@ pub struct Spender<'a> {
 }
 
 impl<'a> Spender<'a> {
+    /// Whoever it is, at a place.
+    #[cfg(test)]
+    pub const fn anybody(at: ScopePath) -> Self {
+        Self { at, token: None, account: None, user: None, run: None }
+    }
+
     pub const fn of(caller: &Caller, at: ScopePath, run: Option<&'a str>) -> Self {
-        Self { at, token: caller.credential.token(), user: caller.subject.user(), run }
+        Self {
+            at,
+            token: caller.credential.token(),
+            account: caller.subject.service_account(),
+            user: caller.subject.user(),
+            run,
+        }
     }
 }
 
@@ -79,9 +114,9 @@ struct Entry {
 
 impl Budgets {
     /// The budgets that a call may count against, in their periods of `now`: those of the
-    /// organisation first, then of the team, the project, the token and the person. Those of one
-    /// model or provider come last, whichever it is: a call may be tried at several. Those per run
-    /// count a call that names the run that it is part of, and no other.
+    /// organisation first, then of the team, the project, the service account, the token and the
+    /// person. Those of one model or provider come last, whichever it is: a call may be tried at
+    /// several. Those per run count a call that names the run that it is part of, and no other.
     pub async fn applicable(
         &self,
         org: OrgId,
@@ -128,7 +163,7 @@ impl Known {
                 days: budget.days.and_then(|days| u16::try_from(days).ok()),
                 follows: budget.follows(),
             };
-            let place = Place::of((budget.team, budget.project), budget.token, budget.user);
+            let place = Place::of((budget.team, budget.project), budget.whose());
             known.0.entry(place).or_default().push(entry);
         }
         Ok(known)
@@ -158,27 +193,23 @@ impl Known {
 impl Place {
     /// Where a caller spends: from the organisation down, and then by whom it is.
     pub fn all_of(spender: &Spender<'_>) -> impl Iterator<Item = Self> + use<> {
-        let Spender { at, token, user, .. } = *spender;
+        let Spender { at, token, account, user, .. } = *spender;
         let places = [
             Some(Self::Org),
             at.team().map(Self::Team),
             at.project().map(Self::Project),
+            account.map(Self::Account),
             token.map(Self::Token),
             user.map(Self::User),
         ];
         places.into_iter().flatten()
     }
 
-    pub fn of(
-        (team, project): (Option<TeamId>, Option<ProjectId>),
-        token: Option<TokenId>,
-        user: Option<UserId>,
-    ) -> Self {
-        if let Some(user) = user {
-            return Self::User(user);
-        }
-        match (token, project, team) {
-            (Some(token), _, _) => Self::Token(token),
+    pub fn of((team, project): (Option<TeamId>, Option<ProjectId>), whose: Option<Whose>) -> Self {
+        match (whose, project, team) {
+            (Some(Whose::User(user)), _, _) => Self::User(user),
+            (Some(Whose::Account(account)), _, _) => Self::Account(account),
+            (Some(Whose::Token(token)), _, _) => Self::Token(token),
             (None, Some(project), _) => Self::Project(project),
             (None, None, Some(team)) => Self::Team(team),
             (None, None, None) => Self::Org,

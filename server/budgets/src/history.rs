@@ -88,6 +88,7 @@ fn call(listed: sql::Listed) -> Result<Call, Problem> {
         model: listed.model,
         provider: listed.provider,
         team: listed.team,
+        service_account: listed.account,
         token: listed.token,
         streamed: listed.streamed,
         dialect: listed.dialect,

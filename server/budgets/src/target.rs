@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use ralex_access::Scope;
-use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId, UserId};
+use ralex_kernel::{
+    Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId, UserId,
+};
 use ralex_store::{Db, Tenant, problem};
 use uuid::Uuid;
 
@@ -16,13 +18,14 @@ pub(crate) enum Target {
     Org,
     Team(TeamId),
     Project(TeamId, ProjectId),
+    Account(ServiceAccountId),
     Token(TokenId),
     User(UserId),
 }
 
 impl Target {
-    /// Reads `org`, `team:<slug or id>`, `project:<slug or id>`, `token:<id>` or
-    /// `user:<id or e-mail>`.
+    /// Reads `org`, `team:<slug or id>`, `project:<slug or id>`, `service_account:<slug or id>`,
+    /// `token:<id>` or `user:<id or e-mail>`.
     pub async fn find(
         db: &Db,
         tx: &mut Tenant,
@@ -41,6 +44,11 @@ impl Target {
                 let found = sql::target::project(tx, org, name).await.map_err(problem)?;
                 let (team, project) = found.ok_or_else(|| unknown("project", name))?;
                 (Self::Project(team, project), ScopePath::Project { team, project })
+            }
+            Some(("service_account", name)) => {
+                let found = sql::target::service_account(tx, org, name).await.map_err(problem)?;
+                let (account, place) = found.ok_or_else(|| unknown("service account", name))?;
+                (Self::Account(account), place)
             }
             Some(("token", id)) => token(db, tx, org, id).await?,
             // A person spends all over the organisation.
@@ -61,29 +69,24 @@ impl Target {
     pub const fn team(self) -> Option<TeamId> {
         match self {
             Self::Team(team) | Self::Project(team, _) => Some(team),
-            Self::Org | Self::Token(_) | Self::User(_) => None,
+            Self::Org | Self::Account(_) | Self::Token(_) | Self::User(_) => None,
         }
     }
 
     pub const fn project(self) -> Option<ProjectId> {
-        match self {
-            Self::Project(_, project) => Some(project),
-            Self::Org | Self::Team(_) | Self::Token(_) | Self::User(_) => None,
-        }
+        if let Self::Project(_, project) = self { Some(project) } else { None }
+    }
+
+    pub const fn account(self) -> Option<ServiceAccountId> {
+        if let Self::Account(account) = self { Some(account) } else { None }
     }
 
     pub const fn token(self) -> Option<TokenId> {
-        match self {
-            Self::Token(token) => Some(token),
-            Self::Org | Self::Team(_) | Self::Project(..) | Self::User(_) => None,
-        }
+        if let Self::Token(token) = self { Some(token) } else { None }
     }
 
     pub const fn user(self) -> Option<UserId> {
-        match self {
-            Self::User(user) => Some(user),
-            Self::Org | Self::Team(_) | Self::Project(..) | Self::Token(_) => None,
-        }
+        if let Self::User(user) = self { Some(user) } else { None }
     }
 }
 
@@ -121,19 +124,15 @@ async fn token(
     text: &str,
 ) -> Result<(Target, ScopePath), Problem> {
     let id: TokenId = text.parse().map_err(|_| malformed())?;
-    let place = match sql::target::team_token(tx, org, id).await.map_err(problem)? {
-        Some((team, Some(project))) => ScopePath::Project { team, project },
-        Some((team, None)) => ScopePath::Team { team },
-        None => {
-            let mut system = db.system("look up a personal token for its budget").await?;
-            let personal = sql::target::personal_token_exists(&mut system, org, id).await;
-            if !personal.map_err(problem)? {
-                return Err(unknown("token", text));
-            }
-            ScopePath::Org
-        }
-    };
-    Ok((Target::Token(id), place))
+    if let Some(home) = sql::target::team_token(tx, org, id).await.map_err(problem)? {
+        return Ok((Target::Token(id), home));
+    }
+    let mut system = db.system("look up a personal token for its budget").await?;
+    let personal = sql::target::personal_token_exists(&mut system, org, id).await;
+    if !personal.map_err(problem)? {
+        return Err(unknown("token", text));
+    }
+    Ok((Target::Token(id), ScopePath::Org))
 }
 
 /// The names of personal tokens, which are not for an organisation's own role to read.
@@ -152,7 +151,8 @@ pub(crate) async fn personal_token_names(
 }
 
 fn malformed() -> Problem {
-    let forms = "is not `org`, `team:<slug>`, `project:<slug>`, `token:<id>` or `user:<e-mail>`";
+    let forms = "is not `org`, `team:<slug>`, `project:<slug>`, `service_account:<slug>`, \
+                 `token:<id>` or `user:<e-mail>`";
     Problem::field("scope", forms)
 }
 

@@ -12,6 +12,7 @@ pub mod mint;
 pub mod org;
 pub mod password;
 pub mod resolve;
+pub mod service;
 pub mod session;
 mod sql;
 pub mod team;
@@ -75,8 +76,9 @@ impl Identity {
 pub fn person(caller: &Caller) -> Result<UserId, Problem> {
     match caller.subject {
         Subject::User(user) => Ok(user),
-        Subject::Token { .. } | Subject::System => {
-            let detail = "This is for people; a team's token has no account. Use a session or a personal token.";
+        Subject::Token { .. } | Subject::Service { .. } | Subject::System => {
+            let detail =
+                "This is for people, and a program is none. Use a session or a personal token.";
             Err(Problem::new(Code::Forbidden, detail))
         }
     }

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
-use ralex_kernel::{Credential, OrgId, Problem, ScopePath, Subject};
+use ralex_kernel::{Credential, OrgId, Problem, Subject};
 use ralex_store::problem;
 
 use crate::mint::TokenKind;
+use crate::token::place_of;
 use crate::{Arrival, Identity, SignedIn, sql};
 
 const REMEMBERED: u64 = 100_000;
@@ -80,12 +81,14 @@ impl Identity {
         let found = sql::token::find_team_token(&mut tx, digest, now).await.map_err(problem)?;
         let Some(token) = found else { return Ok(None) };
         tx.commit().await.map_err(problem)?;
-        let scope = match token.project {
-            Some(project) => ScopePath::Project { team: token.team, project },
-            None => ScopePath::Team { team: token.team },
+        let scope = place_of(token.team, token.project);
+        let org = token.org;
+        let subject = match token.account {
+            Some(account) => Subject::Service { account, org, scope },
+            None => Subject::Token { token: token.id, org, scope },
         };
         Ok(Some(Entry {
-            subject: Subject::Token { token: token.id, org: token.org, scope },
+            subject,
             credential: Credential::TeamToken(token.id),
             models: token.models.map(Into::into),
             must_change_password: false,

@@ -91,6 +91,7 @@ impl Identity {
         let raced = || Problem::new(Code::Conflict, "The team came into use; nothing was deleted.");
         sql::delete(&mut tx, org, id).await.or_problem([
             ("project_team", raced()),
+            ("service_account_team", raced()),
             ("token_team", raced()),
             ("budget_team", raced()),
             ("rate_limit_team", raced()),
@@ -141,7 +142,8 @@ impl Identity {
         let raced =
             || Problem::new(Code::Conflict, "The project came into use; nothing was deleted.");
         sql::delete_project(&mut tx, org, id).await.or_problem(
-            ["token_project", "budget_project", "rate_limit_project"].map(|it| (it, raced())),
+            ["service_account_project", "token_project", "budget_project", "rate_limit_project"]
+                .map(|it| (it, raced())),
         )?;
         let event = Event::ProjectDeleted { project: id, slug: stored(&found.slug)? };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
@@ -149,7 +151,7 @@ impl Identity {
     }
 }
 
-fn slug_taken(what: &str, slug: &ralex_kernel::Slug) -> Problem {
+pub(crate) fn slug_taken(what: &str, slug: &ralex_kernel::Slug) -> Problem {
     let detail = format!("There is a {what} `{slug}` already; choose another slug.");
     Problem::new(Code::AlreadyExists, detail)
 }
@@ -158,6 +160,7 @@ fn slug_taken(what: &str, slug: &ralex_kernel::Slug) -> Problem {
 fn refuse_in_use(what: &str, uses: &sql::InUse) -> Result<(), Problem> {
     let parts = [
         (uses.projects, "projects"),
+        (uses.accounts, "service accounts"),
         (uses.tokens, "tokens"),
         (uses.budgets, "budgets"),
         (uses.rate_limits, "rate limits"),

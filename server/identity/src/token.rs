@@ -5,7 +5,9 @@ use ralex_access::{Permission, Scope};
 use ralex_api::identity::{NewPersonalToken, NewToken, NewTokenAnswer, Token};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
-use ralex_kernel::{Caller, Code, OrgId, Problem, ProjectId, ScopePath, TeamId, TokenId};
+use ralex_kernel::{
+    Caller, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId,
+};
 use ralex_store::problem;
 
 use crate::mint::TokenKind;
@@ -14,24 +16,44 @@ use crate::{Identity, stored};
 
 const MODELS_MAX: usize = 200;
 
+/// What a token works for: a place, or a service account that is at home there.
+#[derive(Clone, Copy, Debug)]
+pub struct Home {
+    pub at: ScopePath,
+    pub account: Option<ServiceAccountId>,
+}
+
+impl From<ScopePath> for Home {
+    fn from(at: ScopePath) -> Self {
+        Self { at, account: None }
+    }
+}
+
+/// Whose tokens are listed: all, those that work for a team, or those of a service account.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Whose {
+    pub team: Option<TeamId>,
+    pub account: Option<ServiceAccountId>,
+}
+
 impl Identity {
-    /// Makes a token that works for a team, or for one project of it.
+    /// Makes a token that works for a team, for one project of it, or for a service account.
     pub async fn create_token(
         &self,
         caller: &Caller,
         org: OrgId,
         new: NewToken,
     ) -> Result<NewTokenAnswer, Problem> {
-        let place = self.token_place(org, &new).await?;
-        let scope = self.access.allow(caller, org, Permission::TokenCreate, place).await?;
-        self.create_token_at(&scope, place, new).await
+        let home = self.token_home(org, &new).await?;
+        let scope = self.access.allow(caller, org, Permission::TokenCreate, home.at).await?;
+        self.create_token_at(&scope, home, new).await
     }
 
-    /// Makes a token for a place that is known, with the proof that this is allowed there.
+    /// Makes a token for a home that is known, with the proof that this is allowed there.
     pub async fn create_token_at(
         &self,
         scope: &Scope,
-        place: ScopePath,
+        home: Home,
         new: NewToken,
     ) -> Result<NewTokenAnswer, Problem> {
         self.check_expiry(new.expires_at)?;
@@ -42,8 +64,9 @@ impl Identity {
         let row = sql::NewToken {
             org,
             id,
-            team: place.team().ok_or_else(|| Problem::not_found("team"))?,
-            project: place.project(),
+            team: home.at.team().ok_or_else(|| Problem::not_found("team"))?,
+            project: home.at.project(),
+            account: home.account,
             name: new.name.as_str(),
             models: new.models.as_deref(),
             digest: &minted.digest,
@@ -52,22 +75,55 @@ impl Identity {
             expires_at: new.expires_at,
         };
         sql::insert(&mut tx, row).await.map_err(problem)?;
-        let event =
-            Event::TokenCreated { token: id, name: new.name, scope: place, models: new.models };
+        let event = Event::TokenCreated {
+            token: id,
+            name: new.name,
+            scope: home.at,
+            models: new.models,
+            service_account: home.account,
+        };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
         Ok(NewTokenAnswer { id, token: minted.text.expose().to_owned() })
     }
 
-    async fn token_place(&self, org: OrgId, new: &NewToken) -> Result<ScopePath, Problem> {
+    async fn token_home(&self, org: OrgId, new: &NewToken) -> Result<Home, Problem> {
+        let Some(account) = &new.service_account else {
+            let Some(team) = &new.team else {
+                let rule = "is needed where no service account is named";
+                return Err(Problem::field("team", rule));
+            };
+            return self.home(org, team, new.project.as_deref()).await.map(Home::from);
+        };
+        if new.team.is_some() || new.project.is_some() {
+            let rule = "is at home somewhere already; name no team and no project beside it";
+            return Err(Problem::field("service_account", rule));
+        }
+        let found = self.account(org, account).await?;
+        let found = found.ok_or_else(|| {
+            Problem::field("service_account", "names no service account that there is")
+        })?;
+        if found.disabled_at.is_some() {
+            return Err(Problem::field("service_account", "is disabled; enable it first"));
+        }
+        Ok(Home { at: place_of(found.team, found.project), account: Some(found.id) })
+    }
+
+    /// Where a team, or one project of it, is.
+    pub(crate) async fn home(
+        &self,
+        org: OrgId,
+        team: &str,
+        project: Option<&str>,
+    ) -> Result<ScopePath, Problem> {
         let unknown = |what: &'static str| {
             move |problem: Problem| match problem.code {
                 Code::NotFound => Problem::field(what, format!("names no {what} that there is")),
                 _ => problem,
             }
         };
-        let team = self.team_scope(org, &new.team).await.map_err(unknown("team"))?;
-        let Some(project) = &new.project else { return Ok(team) };
+        let team = self.team_scope(org, team).await.map_err(unknown("team"))?;
+        let Some(project) = project else { return Ok(team) };
         let place = self.project_scope(org, project).await.map_err(unknown("project"))?;
         if place.team() != team.team() {
             return Err(Problem::field("project", "is not a project of this team"));
@@ -75,20 +131,36 @@ impl Identity {
         Ok(place)
     }
 
+    /// Tokens of teams and service accounts: all, those of one team, or of one service account.
     pub async fn tokens(
         &self,
-        scope: &Scope,
-        team: Option<TeamId>,
+        caller: &Caller,
+        org: OrgId,
+        (team, account): (Option<&str>, Option<&str>),
         page: &PageQuery,
     ) -> Result<Page<Token>, Problem> {
-        let mut tx = self.db.tenant(scope.org()).await?;
+        let place = match team {
+            Some(team) => self.team_scope(org, team).await?,
+            None => ScopePath::Org,
+        };
+        let found = match account {
+            Some(account) => self.service_account_home(org, account).await?,
+            None => None,
+        };
+        let at = found.map_or(place, |(_, home)| home);
+        let scope = self.access.allow(caller, org, Permission::TokenRead, at).await?;
+        if account.is_some() && found.is_none() {
+            return Err(Problem::not_found("service account"));
+        }
+        let whose = Whose { team: place.team(), account: found.map(|(id, _)| id) };
+        let mut tx = self.db.tenant(org).await?;
         let size = page.size();
-        let rows = sql::list(&mut tx, scope.org(), team, page.after()?, size + 1).await;
+        let rows = sql::list(&mut tx, scope.org(), whose, page.after()?, size + 1).await;
         let items = rows.map_err(problem)?.into_iter().map(token).collect::<Result<_, _>>()?;
         Ok(Page::of(items, size, |token: &Token| token.id.to_string()))
     }
 
-    /// Ends a team token. Ending it again is no error.
+    /// Ends a token of a team or a service account. Ending it again is no error.
     pub async fn revoke_token(
         &self,
         caller: &Caller,
@@ -98,8 +170,7 @@ impl Identity {
         let mut tx = self.db.tenant(org).await?;
         let found = sql::place(&mut tx, org, id).await.map_err(problem)?;
         drop(tx);
-        let at =
-            found.as_ref().map_or(ScopePath::Org, |place| scope_path(place.team, place.project));
+        let at = found.as_ref().map_or(ScopePath::Org, |place| place_of(place.team, place.project));
         let scope = self.access.allow(caller, org, Permission::TokenRevoke, at).await?;
         let found = found.ok_or_else(|| Problem::not_found("token"))?;
         if found.revoked {
@@ -194,7 +265,7 @@ fn check_models(models: Option<&[String]>) -> Result<(), Problem> {
     }
 }
 
-fn scope_path(team: TeamId, project: Option<ProjectId>) -> ScopePath {
+pub(crate) const fn place_of(team: TeamId, project: Option<ProjectId>) -> ScopePath {
     match project {
         Some(project) => ScopePath::Project { team, project },
         None => ScopePath::Team { team },
@@ -208,6 +279,7 @@ fn token(row: sql::TokenRow) -> Result<Token, Problem> {
         last_four: row.last_four,
         team: Some(stored(&row.team)?),
         project: row.project.as_deref().map(stored).transpose()?,
+        service_account: row.account.as_deref().map(stored).transpose()?,
         models: row.models,
         created_at: row.created_at,
         expires_at: row.expires_at,
@@ -223,6 +295,7 @@ fn personal_token(row: sql::PersonalTokenRow) -> Result<Token, Problem> {
         last_four: row.last_four,
         team: None,
         project: None,
+        service_account: None,
         models: None,
         created_at: row.created_at,
         expires_at: row.expires_at,

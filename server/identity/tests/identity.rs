@@ -9,9 +9,10 @@ use parking_lot::Mutex;
 use ralex_access::{Access, Permission, Policies};
 use ralex_api::access::RoleName;
 use ralex_api::identity::{
-    ChangePassword, Login, NewMember, NewPersonalToken, NewProject, NewTeam, NewToken,
+    ChangePassword, Login, NewMember, NewPersonalToken, NewProject, NewServiceAccount, NewTeam,
+    NewToken, Token, UpdateServiceAccount,
 };
-use ralex_api::page::PageQuery;
+use ralex_api::page::{Page, PageQuery};
 use ralex_identity::{Arrival, Identity};
 use ralex_kernel::{Caller, Clock, Code, OrgId, RequestId, ScopePath, Secret, UserId};
 use ralex_store::testing::Database;
@@ -83,6 +84,11 @@ impl World {
         self.access.allow(caller, self.org, permission, ScopePath::Org).await.unwrap()
     }
 
+    async fn tokens(&self, caller: &Caller, account: Option<&str>) -> Page<Token> {
+        let page = PageQuery::default();
+        self.identity.tokens(caller, self.org, (None, account), &page).await.unwrap()
+    }
+
     async fn resolves(&self, token: &Secret) -> bool {
         self.identity.resolve_token(token.expose(), &arrival()).await.unwrap().is_some()
     }
@@ -99,8 +105,9 @@ fn arrival() -> Arrival {
 fn token(team: &str) -> NewToken {
     NewToken {
         name: "CI".parse().unwrap(),
-        team: team.to_owned(),
+        team: Some(team.to_owned()),
         project: None,
+        service_account: None,
         models: None,
         expires_at: None,
     }
@@ -176,8 +183,7 @@ async fn a_revoked_or_expired_team_token_stops_at_once() {
     let owner = world.owner().await;
     let first = world.team_token(&owner).await;
     assert!(world.resolves(&first).await && world.resolves(&first).await);
-    let scope = world.allow(&owner, Permission::TokenRead).await;
-    let listed = world.identity.tokens(&scope, None, &PageQuery::default()).await.unwrap();
+    let listed = world.tokens(&owner, None).await;
     world.identity.revoke_token(&owner, world.org, listed.items[0].id).await.unwrap();
     assert!(!world.resolves(&first).await);
     // Again is no error, and no second event.
@@ -206,6 +212,58 @@ async fn a_token_is_made_only_for_a_team_and_project_that_there_are() {
     let past = *world.now.lock() - TimeDelta::seconds(1);
     let new = NewToken { expires_at: Some(past), ..token("mobile") };
     assert_eq!(create(new).await.unwrap_err().errors[0].path, "expires_at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_is_the_same_by_each_of_its_tokens_and_none_works_while_it_is_disabled() {
+    let world = World::new().await;
+    let owner = world.owner().await;
+    let team = world.team_token(&owner).await;
+    let new = |slug: &str, team: &str| NewServiceAccount {
+        slug: slug.parse().unwrap(),
+        name: "Nightly".parse().unwrap(),
+        team: team.to_owned(),
+        project: None,
+    };
+    let create = async |new| world.identity.create_service_account(&owner, world.org, new).await;
+    assert_eq!(create(new("nightly", "nowhere")).await.unwrap_err().errors[0].path, "team");
+    let made = create(new("nightly", "mobile")).await.unwrap();
+    assert_eq!((made.team.as_str(), made.tokens, made.disabled_at), ("mobile", 0, None));
+    assert_eq!(create(new("nightly", "mobile")).await.unwrap_err().code, Code::AlreadyExists);
+
+    let of = |account: &str| NewToken {
+        team: None,
+        service_account: Some(account.to_owned()),
+        ..token("mobile")
+    };
+    let give = async |new| world.identity.create_token(&owner, world.org, new).await;
+    for wrong in [of("daily"), NewToken { team: Some("mobile".to_owned()), ..of("nightly") }] {
+        assert_eq!(give(wrong).await.unwrap_err().errors[0].path, "service_account");
+    }
+    let nobody = NewToken { service_account: None, ..of("nightly") };
+    assert_eq!(give(nobody).await.unwrap_err().errors[0].path, "team");
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        tokens.push(Secret::new(give(of("nightly")).await.unwrap().token));
+    }
+    for token in &tokens {
+        let found = world.identity.resolve_token(token.expose(), &arrival()).await.unwrap();
+        assert_eq!(found.unwrap().caller.subject.service_account(), Some(made.id));
+    }
+    assert_eq!(world.tokens(&owner, Some("nightly")).await.items.len(), 2);
+
+    let change = async |change| {
+        world.identity.update_service_account(&owner, world.org, "nightly", change).await
+    };
+    let disabled = |disabled| UpdateServiceAccount { name: None, disabled };
+    assert_eq!(change(disabled(None)).await.unwrap_err().errors[0].path, "name");
+    let off = change(disabled(Some(true))).await.unwrap();
+    assert!(off.disabled_at.is_some() && off.tokens == 2, "{off:?}");
+    assert!(!world.resolves(&tokens[0]).await && !world.resolves(&tokens[1]).await);
+    assert!(world.resolves(&team).await, "a team's own token is not its");
+    assert_eq!(give(of("nightly")).await.unwrap_err().errors[0].path, "service_account");
+    change(disabled(Some(false))).await.unwrap();
+    assert!(world.resolves(&tokens[0]).await && world.resolves(&tokens[1]).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,8 +71,10 @@ ids! {
     UserId,
     TeamId,
     ProjectId,
-    /// An API token, personal or of a team.
+    /// An API token: of a person, a team or a service account.
     TokenId,
+    /// A machine with tokens of its own, at home in a team or in one project of it.
+    ServiceAccountId,
     /// A console session.
     SessionId,
     ProviderId,

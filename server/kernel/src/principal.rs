@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::id::{OrgId, RequestId, SessionId, TokenId, UserId};
+use crate::id::{OrgId, RequestId, ServiceAccountId, SessionId, TokenId, UserId};
 use crate::scope::ScopePath;
 
 /// Who acts.
@@ -11,18 +11,21 @@ use crate::scope::ScopePath;
 pub enum Subject {
     /// A person, through a session or a personal token.
     User(UserId),
-    /// A team's token: a service account with the rights of its scope.
+    /// A team's token by itself, with the rights of its scope.
     Token { token: TokenId, org: OrgId, scope: ScopePath },
+    /// A service account, through any of its tokens, with the rights of its home.
+    Service { account: ServiceAccountId, org: OrgId, scope: ScopePath },
     /// The deployment itself: its background jobs, and its operator at the command line.
     System,
 }
 
 impl Subject {
-    /// `user`, `token` or `system`: the audit log's actor kind.
+    /// `user`, `token`, `service_account` or `system`: the audit log's actor kind.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
             Self::Token { .. } => "token",
+            Self::Service { .. } => "service_account",
             Self::System => "system",
         }
     }
@@ -30,7 +33,23 @@ impl Subject {
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::User(user) => Some(*user),
-            Self::Token { .. } | Self::System => None,
+            Self::Token { .. } | Self::Service { .. } | Self::System => None,
+        }
+    }
+
+    pub const fn service_account(&self) -> Option<ServiceAccountId> {
+        match self {
+            Self::Service { account, .. } => Some(*account),
+            Self::User(_) | Self::Token { .. } | Self::System => None,
+        }
+    }
+
+    /// What is no person but belongs to one organisation: its id, that organisation, and its home.
+    pub fn machine(&self) -> Option<(uuid::Uuid, OrgId, ScopePath)> {
+        match *self {
+            Self::Token { token, org, scope } => Some((token.uuid(), org, scope)),
+            Self::Service { account, org, scope } => Some((account.uuid(), org, scope)),
+            Self::User(_) | Self::System => None,
         }
     }
 }
@@ -41,6 +60,7 @@ impl fmt::Display for Subject {
         match self {
             Self::User(user) => write!(f, "user:{user}"),
             Self::Token { token, .. } => write!(f, "sa:{token}"),
+            Self::Service { account, .. } => write!(f, "sa:{account}"),
             Self::System => f.write_str("system"),
         }
     }
@@ -51,6 +71,7 @@ impl fmt::Display for Subject {
 pub enum Credential {
     Session(SessionId),
     PersonalToken(TokenId),
+    /// A token of a team, or of a service account.
     TeamToken(TokenId),
     /// Nothing: the process itself.
     Internal,

@@ -68,12 +68,14 @@ async fn first_token(identity: &Identity, org: OrgId) -> Result<Secret, Problem>
     let team = identity.create_team(&scope, NewTeam { slug, name: name("First team")? }).await?;
     let new = NewToken {
         name: name("First call")?,
-        team: team.id.to_string(),
+        team: Some(team.id.to_string()),
         project: None,
+        service_account: None,
         models: None,
         expires_at: None,
     };
-    let made = identity.create_token_at(&scope, ScopePath::Team { team: team.id }, new).await?;
+    let made =
+        identity.create_token_at(&scope, ScopePath::Team { team: team.id }.into(), new).await?;
     Ok(Secret::new(made.token))
 }
 

@@ -33,7 +33,8 @@ pub(crate) struct Only {
     pub team: Option<Uuid>,
     pub project: Option<Uuid>,
     pub user: Option<Uuid>,
-    pub token: Option<Uuid>,
+    /// One token, or all of a service account.
+    pub tokens: Option<Vec<Uuid>>,
     pub provider: Option<String>,
     pub model: Option<String>,
     pub task_type: Option<String>,
@@ -97,8 +98,10 @@ impl Ask {
     }
 
     const fn tells_who(&self) -> bool {
-        let Only { user, token, .. } = &self.only;
-        matches!(self.by, GroupBy::User | GroupBy::Token) || user.is_some() || token.is_some()
+        let Only { user, tokens, .. } = &self.only;
+        matches!(self.by, GroupBy::User | GroupBy::ServiceAccount | GroupBy::Token)
+            || user.is_some()
+            || tokens.is_some()
     }
 }
 
@@ -135,7 +138,18 @@ impl Only {
             only.user = Some(known("user", name, found)?);
         }
         if let Some(id) = &query.token {
-            only.token = Some(known("token", id, None)?);
+            only.tokens = Some(vec![known("token", id, None)?]);
+        }
+        if let Some(name) = &query.service_account {
+            let field = "service_account";
+            let found = names::service_account(tx, org, name).await.map_err(problem)?;
+            let none = || Problem::field(field, "names no service account of this organisation");
+            let mut its =
+                names::tokens_of(tx, org, found.ok_or_else(none)?).await.map_err(problem)?;
+            if let Some(named) = &only.tokens {
+                its.retain(|token| named.contains(token));
+            }
+            only.tokens = Some(its);
         }
         Ok(only)
     }

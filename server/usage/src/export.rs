@@ -124,6 +124,7 @@ fn named(query: &CallExportQuery) -> UsageQuery {
         team: query.team.clone(),
         project: query.project.clone(),
         user: query.user.clone(),
+        service_account: query.service_account.clone(),
         token: query.token.clone(),
         provider: query.provider.clone(),
         model: query.model.clone(),

@@ -30,6 +30,7 @@ impl Usage {
             GroupBy::Team => names::teams(&mut tx, org, &ids).await,
             GroupBy::Project => names::projects(&mut tx, org, &ids).await,
             GroupBy::User => names::people(&mut tx, org, &ids).await,
+            GroupBy::ServiceAccount => names::service_accounts(&mut tx, org, &ids).await,
             GroupBy::Token => names::tokens(&mut tx, org, &ids).await,
             GroupBy::Model
             | GroupBy::Provider
@@ -59,8 +60,10 @@ impl Names {
             (GroupBy::Team, false) => "A deleted team",
             (GroupBy::Project, true) => "No project",
             (GroupBy::Project, false) => "A deleted project",
-            (GroupBy::User, true) => "Nobody: a team's token",
+            (GroupBy::User, true) => "Nobody: a program",
             (GroupBy::User, false) => "Somebody who left",
+            (GroupBy::ServiceAccount, true) => "No service account",
+            (GroupBy::ServiceAccount, false) => "A deleted service account",
             (GroupBy::Token, true) => "Console",
             (GroupBy::Token, false) => "A deleted token",
             (GroupBy::TaskType, true) => "Not told apart",

@@ -134,11 +134,12 @@ fn of(scope: &str, model: Option<&str>, provider: Option<&str>) -> Result<UsageQ
         None if scope == "org" => return Ok(query),
         Some(("team", name)) => (&mut query.team, name),
         Some(("project", name)) => (&mut query.project, name),
+        Some(("service_account", name)) => (&mut query.service_account, name),
         Some(("token", id)) => (&mut query.token, id),
         Some(("user", name)) => (&mut query.user, name),
         _ => {
-            let forms =
-                "is not `org`, `team:<slug>`, `project:<slug>`, `token:<id>` or `user:<e-mail>`";
+            let forms = "is not `org`, `team:<slug>`, `project:<slug>`, `service_account:<slug>`, \
+                         `token:<id>` or `user:<e-mail>`";
             return Err(Problem::field("scope", forms));
         }
     };

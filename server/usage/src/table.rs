@@ -5,7 +5,7 @@ use ralex_api::usage::{ExportedCall, Usage as Report, UsageRow};
 use ralex_kernel::sheet::harmless;
 use ralex_kernel::{Code, Money, Problem};
 
-const CALL_COLUMNS: [&str; 32] = [
+const CALL_COLUMNS: [&str; 33] = [
     "id",
     "started_at",
     "settled_at",
@@ -18,6 +18,7 @@ const CALL_COLUMNS: [&str; 32] = [
     "team",
     "project",
     "user",
+    "service_account",
     "token",
     "tags",
     "run",
@@ -106,6 +107,7 @@ fn call_row(call: ExportedCall) -> Vec<String> {
         call.team.unwrap_or_default(),
         call.project.unwrap_or_default(),
         call.user.unwrap_or_default(),
+        call.service_account.unwrap_or_default(),
         call.token.unwrap_or_default(),
         call.tags.join(" "),
         call.run.unwrap_or_default(),

@@ -107,6 +107,13 @@ async fn structure(watched: &mut Watched) {
     watched.leaves(&op, "projects", Some(project), &["project.created"]).await;
     let op = format!("DELETE {ORG}/projects/{{project}}");
     watched.leaves(&op, "projects/web", None, &["project.deleted"]).await;
+    let account = json!({ "slug": "job", "name": "Job", "team": "blue" });
+    let op = format!("POST {ORG}/service-accounts");
+    let made = &["service_account.created"];
+    watched.leaves(&op, "service-accounts", Some(account), made).await;
+    let op = format!("PATCH {ORG}/service-accounts/{{service_account}}");
+    let (off, done) = (json!({ "disabled": true }), &["service_account.updated"]);
+    watched.leaves(&op, "service-accounts/job", Some(off), done).await;
     let token = json!({ "name": "one", "team": "blue" });
     let op = format!("POST {ORG}/tokens");
     let made = watched.leaves(&op, "tokens", Some(token), &["token.created"]).await;

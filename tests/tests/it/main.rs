@@ -36,6 +36,7 @@ mod resilience;
 mod retention;
 mod routing;
 mod runs;
+mod service_accounts;
 mod sinks;
 mod slices;
 mod unauthorized;

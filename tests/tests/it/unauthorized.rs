@@ -28,6 +28,8 @@ impl World {
         let token = app.token("blue").await;
         let project = json!({ "slug": "web", "name": "Web", "team": "blue" });
         app.owner.post("projects", &project).await.ok();
+        let account = json!({ "slug": "nightly", "name": "Nightly", "team": "blue" });
+        app.owner.post("service-accounts", &account).await.ok();
         let budget = app.budget("org", "100", true).await;
         let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
         let secrets = app.owner.all("secrets").await;
@@ -53,6 +55,7 @@ impl World {
             ("file", FILE.to_owned()),
             ("batch", BATCH.to_owned()),
             ("response", "resp_of_nobody".to_owned()),
+            ("service_account", "nightly".to_owned()),
             ("token", token.id),
             ("budget", budget),
             ("adjustment", ADJUSTMENT.to_owned()),
@@ -163,6 +166,12 @@ fn management_body(operation: &str) -> Value {
         "POST /api/v1/orgs/{org}/members" => {
             json!({ "email": "new@example.com", "name": "New", "role": "viewer" })
         }
+        "POST /api/v1/orgs/{org}/service-accounts" => {
+            json!({ "slug": "job", "name": "Job", "team": "blue" })
+        }
+        "PATCH /api/v1/orgs/{org}/service-accounts/{service_account}" => {
+            json!({ "disabled": true })
+        }
         "POST /api/v1/orgs/{org}/tokens" => json!({ "name": "new", "team": "blue" }),
         "POST /api/v1/orgs/{org}/providers" => json!({ "slug": "more", "kind": "simulated" }),
         "PATCH /api/v1/orgs/{org}/providers/{provider}" => json!({ "enabled": false }),
@@ -261,7 +270,7 @@ async fn things(app: &App) -> Vec<usize> {
         counts.push(app.owner.all(list).await.len());
     }
     counts.push(app.owner.all("budgets").await.len());
-    for list in ["guardrails", "routes", "aliases", "preferences"] {
+    for list in ["guardrails", "routes", "aliases", "preferences", "service-accounts"] {
         counts.push(app.owner.all(list).await.len());
     }
     counts

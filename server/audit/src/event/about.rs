@@ -88,6 +88,10 @@ impl Event {
             Self::ProjectCreated { project, .. } | Self::ProjectDeleted { project, .. } => {
                 About::of("project", project)
             }
+            Self::ServiceAccountCreated { service_account, .. }
+            | Self::ServiceAccountUpdated { service_account, .. } => {
+                About::of("service_account", service_account)
+            }
             Self::TokenCreated { token, .. }
             | Self::TokenRevoked { token, .. }
             | Self::PersonalTokenCreated { token, .. }

@@ -21,7 +21,7 @@ pub(crate) enum Whose {
 /// A field of a record, by its JSON pointer.
 pub(crate) type Personal = (String, Whose);
 
-/// Whose address it is that a request came from. Machines with a team's token are nobody's.
+/// Whose address it is that a request came from. Machines are nobody's.
 pub(crate) fn address(author: &Author, event: &Event) -> Option<(IpAddr, Whose)> {
     let address = author.address?;
     if let Event::LoginFailed { user, .. } = event {
@@ -29,7 +29,7 @@ pub(crate) fn address(author: &Author, event: &Event) -> Option<(IpAddr, Whose)>
     }
     match author.subject {
         Subject::User(user) => Some((address, Whose::User(user))),
-        Subject::Token { .. } | Subject::System => None,
+        Subject::Token { .. } | Subject::Service { .. } | Subject::System => None,
     }
 }
 

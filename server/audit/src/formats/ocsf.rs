@@ -156,7 +156,9 @@ fn user(told: &Told) -> Value {
     let target = told.text("/target");
     let subject = some(told.text("/detail/subject")).unwrap_or(target);
     match subject.split_once(':') {
-        Some((kind @ ("user" | "token"), id)) => person(kind, id, &told.text("/detail/email")),
+        Some((kind @ ("user" | "token" | "service_account"), id)) => {
+            person(kind, id, &told.text("/detail/email"))
+        }
         _ => person(&told.text("/actor/kind"), &told.text("/actor/id"), &told.actor_name),
     }
 }
@@ -166,6 +168,7 @@ fn person(kind: &str, id: &str, name: &str) -> Value {
         "user" => (1, "User"),
         "system" => (3, "System"),
         "token" => (99, "Token"),
+        "service_account" => (99, "Service account"),
         _ => (0, "Unknown"),
     };
     let mut person = json!({ "type_id": type_id, "type": type_name });

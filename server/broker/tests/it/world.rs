@@ -166,7 +166,8 @@ impl World {
             let plan = self.routing.plan(self.org, model).await.unwrap();
             candidates.push(Candidate { plan, reason: "as the test says".to_owned() });
         }
-        self.broker.call_among(self.request("auto", streamed), Chosen::of(candidates)).await
+        let call = self.broker.call_among(self.request("auto", streamed), Chosen::of(candidates));
+        Box::pin(call).await
     }
 
     /// A call of one model with a question, and with more fields where given.
@@ -184,7 +185,7 @@ impl World {
         let mut request = Self::question((self.org, self.owner), model, question, &[]);
         let (operation, body) = (Operation::CountTokens, request.body.clone());
         request.inbound = Inbound::parse_operation(operation, body, None).unwrap();
-        self.broker.call(request).await
+        Box::pin(self.broker.call(request)).await
     }
 
     /// The same of somebody in another organisation.

@@ -105,7 +105,7 @@ async fn load(db: &Db, org: OrgId) -> Result<Arc<Known>, Problem> {
     let stored = select(&mut tx, org, filter).await.map_err(problem)?;
     let mut known = Known::default();
     for limit in stored {
-        let place = Place::of((limit.team, limit.project), limit.token, limit.user);
+        let place = Place::of((limit.team, limit.project), limit.whose());
         known.0.entry(place).or_default().push(Arc::new(Limit::of(limit)?));
     }
     Ok(Arc::new(known))

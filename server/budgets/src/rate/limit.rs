@@ -40,6 +40,7 @@ impl Rates {
             team: target.team(),
             project: target.project(),
             token: target.token(),
+            account: target.account(),
             user: target.user(),
             only,
             measure: new.measure.as_str(),

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
-    BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ScopePath, TeamId,
-    TokenId, UserId, YearStart,
+    BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ScopePath,
+    ServiceAccountId, TeamId, TokenId, UserId, YearStart,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::applicable::zone;
+use crate::applicable::{Whose, zone};
 use crate::charge::Only;
 
 /// A budget with its scope in words.
@@ -22,6 +22,7 @@ pub(crate) struct Stored {
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
+    pub account: Option<ServiceAccountId>,
     pub user: Option<UserId>,
     pub model: Option<ModelId>,
     pub provider: Option<ProviderId>,
@@ -29,6 +30,9 @@ pub(crate) struct Stored {
     pub only_name: Option<String>,
     /// As it stands in the contract (`team:platform`).
     pub scope: String,
+    /// The slugs of the place that it is, or is at home in.
+    pub team_slug: Option<String>,
+    pub project_slug: Option<String>,
     /// Absent where a personal token's name is not for the organisation's own role to read.
     pub scope_name: Option<String>,
     pub period: Period,
@@ -52,6 +56,7 @@ pub(crate) struct New<'a> {
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
+    pub account: Option<ServiceAccountId>,
     pub user: Option<UserId>,
     pub only: Option<Only>,
     pub period: Period,
@@ -82,6 +87,11 @@ impl Stored {
     /// Whether the limit of a period depends on those before it.
     pub const fn follows(&self) -> bool {
         self.days.is_some() || self.carry_over
+    }
+
+    /// Whose calls it counts, where it does not go by their place.
+    pub fn whose(&self) -> Option<Whose> {
+        Whose::of(self.user, self.account, self.token)
     }
 
     /// The model or provider whose calls alone count.
@@ -118,8 +128,9 @@ pub(crate) async fn insert(
     sqlx::query!(
         "insert into budget (org_id, id, team_id, project_id, token_id, period, time_zone,
              spend_limit, hard, user_id, year_month, year_day, degrade_at, model_id, provider_id,
-             days, carry_over, carry_over_at_most)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             days, carry_over, carry_over_at_most, account_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+             $19)",
         org as _,
         new.id as _,
         new.team as _,
@@ -138,6 +149,7 @@ pub(crate) async fn insert(
         new.days,
         new.carry_over,
         new.carry_over_at_most as _,
+        new.account as _,
     )
     .execute(conn)
     .await?;
@@ -153,28 +165,32 @@ pub(crate) async fn select(
         Stored,
         r#"select b.org_id as "org: OrgId", b.id as "id: BudgetId", b.team_id as "team: TeamId",
                b.project_id as "project: ProjectId", b.token_id as "token: TokenId",
-               b.user_id as "user: UserId", b.model_id as "model: ModelId",
+               b.account_id as "account: ServiceAccountId", b.user_id as "user: UserId",
+               b.model_id as "model: ModelId",
                b.provider_id as "provider: ProviderId",
                coalesce(m.name, b.model_id::text, v.slug, b.provider_id::text) as only_name,
-               coalesce('user:' || b.user_id, 'token:' || b.token_id, 'project:' || p.slug, 'team:' || t.slug, 'org')
-                   as "scope!",
+               coalesce('user:' || b.user_id, 'service_account:' || a.slug, 'token:' || b.token_id,
+                   'project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",
                case when b.user_id is not null then u.name
                     when b.token_id is not null then k.name
-                    else coalesce(p.name, t.name, o.name) end as "scope_name?",
+                    else coalesce(a.name, p.name, t.name, o.name) end as "scope_name?",
+               t.slug as "team_slug?", p.slug as "project_slug?",
                b.period as "period: Period", b.time_zone, b.year_month, b.year_day,
                b.spend_limit as "limit: Money", b.hard, b.degrade_at, b.created_at,
                b.days, b.carry_over, b.carry_over_at_most as "carry_over_at_most: Money"
            from budget b
            join org o on o.id = b.org_id
            left join token k on k.org_id = b.org_id and k.id = b.token_id
+           left join service_account a on a.org_id = b.org_id and a.id = b.account_id
            left join app_user u on u.id = b.user_id
            left join model m on m.org_id = b.org_id and m.id = b.model_id
            left join provider v on v.org_id = b.org_id and v.id = b.provider_id
-           left join team t on t.org_id = b.org_id and t.id = b.team_id
-           left join project p on p.org_id = b.org_id and p.id = b.project_id
+           left join team t on t.org_id = b.org_id and t.id = coalesce(b.team_id, k.team_id, a.team_id)
+           left join project p on p.org_id = b.org_id
+               and p.id = coalesce(b.project_id, k.project_id, a.project_id)
            where b.org_id = $1
-             and ($2::uuid is null or coalesce(b.team_id, k.team_id) = $2)
-             and ($3::uuid is null or coalesce(b.project_id, k.project_id) = $3)
+             and ($2::uuid is null or coalesce(b.team_id, k.team_id, a.team_id) = $2)
+             and ($3::uuid is null or coalesce(b.project_id, k.project_id, a.project_id) = $3)
              and ($4::uuid is null or b.id = $4)
              and ($5::uuid is null or b.id > $5)
            order by b.id

@@ -13,6 +13,7 @@ pub(crate) struct Listed {
     pub model: String,
     pub provider: String,
     pub team: Option<String>,
+    pub account: Option<String>,
     pub token: Option<String>,
     pub streamed: bool,
     pub dialect: String,
@@ -63,7 +64,7 @@ pub(crate) async fn calls(
     sqlx::query_as!(
         Listed,
         r#"select c.id as "id: CallId", c.started_at, c.state, c.model, c.provider,
-               t.slug as "team?", coalesce(k.name, c.token_id::text) as token, c.streamed,
+               t.slug as "team?", a.name as "account?", coalesce(k.name, c.token_id::text) as token, c.streamed,
                c.dialect,
                c.input_tokens + c.cache_read_tokens + c.cache_write_tokens as "input_tokens!",
                c.output_tokens, c.estimated, c.held as "held: Money", c.cost as "cost: Money",
@@ -72,6 +73,7 @@ pub(crate) async fn calls(
            from call c
            left join team t on t.org_id = c.org_id and t.id = c.team_id
            left join token k on k.org_id = c.org_id and k.id = c.token_id
+           left join service_account a on a.org_id = k.org_id and a.id = k.account_id
            where c.org_id = $1
              and ($2::uuid is null or c.team_id = $2)
              and ($3::uuid is null or c.project_id = $3)

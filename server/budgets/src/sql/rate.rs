@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{
-    ModelId, NodeId, OrgId, ProjectId, ProviderId, RateLimitId, ScopePath, TeamId, TokenId, UserId,
+    ModelId, NodeId, OrgId, ProjectId, ProviderId, RateLimitId, ScopePath, ServiceAccountId,
+    TeamId, TokenId, UserId,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::applicable::Whose;
 use crate::charge::Only;
 use crate::rate::{Asking, Key};
 
@@ -20,6 +22,7 @@ pub(crate) struct Stored {
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
+    pub account: Option<ServiceAccountId>,
     pub user: Option<UserId>,
     pub model: Option<ModelId>,
     pub provider: Option<ProviderId>,
@@ -39,6 +42,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Whose calls it counts, where it does not go by their place.
+    pub fn whose(&self) -> Option<Whose> {
+        Whose::of(self.user, self.account, self.token)
+    }
+
     /// The model or provider whose calls alone count.
     pub fn only(&self) -> Option<Only> {
         self.model.map(Only::Model).or(self.provider.map(Only::Provider))
@@ -57,6 +65,7 @@ pub(crate) struct New<'a> {
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
     pub token: Option<TokenId>,
+    pub account: Option<ServiceAccountId>,
     pub user: Option<UserId>,
     pub only: Option<Only>,
     pub measure: &'a str,
@@ -80,8 +89,8 @@ pub(crate) async fn insert(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into rate_limit (org_id, id, team_id, project_id, token_id, user_id, model_id,
-             provider_id, measure, amount, window_seconds)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             provider_id, measure, amount, window_seconds, account_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         org as _,
         new.id as _,
         new.team as _,
@@ -93,6 +102,7 @@ pub(crate) async fn insert(
         new.measure,
         new.amount,
         new.window_seconds,
+        new.account as _,
     )
     .execute(conn)
     .await
@@ -108,14 +118,15 @@ pub(crate) async fn select(
         Stored,
         r#"select r.org_id as "org: OrgId", r.id as "id: RateLimitId", r.team_id as "team: TeamId",
                r.project_id as "project: ProjectId", r.token_id as "token: TokenId",
-               r.user_id as "user: UserId", r.model_id as "model: ModelId",
+               r.account_id as "account: ServiceAccountId", r.user_id as "user: UserId",
+               r.model_id as "model: ModelId",
                r.provider_id as "provider: ProviderId",
                coalesce(m.name, r.model_id::text, v.slug, r.provider_id::text) as only_name,
-               coalesce('user:' || r.user_id, 'token:' || r.token_id, 'project:' || p.slug,
-                   'team:' || t.slug, 'org') as "scope!",
+               coalesce('user:' || r.user_id, 'service_account:' || a.slug, 'token:' || r.token_id,
+                   'project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",
                case when r.user_id is not null then u.name
                     when r.token_id is not null then k.name
-                    else coalesce(p.name, t.name, o.name) end as "scope_name?",
+                    else coalesce(a.name, p.name, t.name, o.name) end as "scope_name?",
                r.measure, r.amount, r.window_seconds, r.refused, r.last_refused_at, r.created_at,
                coalesce((select sum(s.taken) from rate_slot s
                    where s.org_id = r.org_id and s.limit_id = r.id
@@ -124,14 +135,15 @@ pub(crate) async fn select(
            from rate_limit r
            join org o on o.id = r.org_id
            left join token k on k.org_id = r.org_id and k.id = r.token_id
+           left join service_account a on a.org_id = r.org_id and a.id = r.account_id
            left join app_user u on u.id = r.user_id
            left join model m on m.org_id = r.org_id and m.id = r.model_id
            left join provider v on v.org_id = r.org_id and v.id = r.provider_id
            left join team t on t.org_id = r.org_id and t.id = r.team_id
            left join project p on p.org_id = r.org_id and p.id = r.project_id
            where r.org_id = $1
-             and ($2::uuid is null or coalesce(r.team_id, k.team_id) = $2)
-             and ($3::uuid is null or coalesce(r.project_id, k.project_id) = $3)
+             and ($2::uuid is null or coalesce(r.team_id, k.team_id, a.team_id) = $2)
+             and ($3::uuid is null or coalesce(r.project_id, k.project_id, a.project_id) = $3)
              and ($4::uuid is null or r.id = $4)
              and ($5::uuid is null or r.id > $5)
            order by r.id

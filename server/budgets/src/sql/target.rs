@@ -1,6 +1,9 @@
 //! Queries that find what a budget's scope names.
 
-use ralex_kernel::{Email, ModelId, OrgId, ProjectId, ProviderId, TeamId, TokenId, UserId};
+use ralex_kernel::{
+    Email, ModelId, OrgId, ProjectId, ProviderId, ScopePath, ServiceAccountId, TeamId, TokenId,
+    UserId,
+};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -88,12 +91,31 @@ pub(crate) async fn member(
     .await
 }
 
-/// The team and project of a team's token that is not revoked.
+/// A service account by its slug or its id, and its home.
+pub(crate) async fn service_account(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<(ServiceAccountId, ScopePath)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"select id as "id: ServiceAccountId", team_id as "team: TeamId",
+                  project_id as "project: ProjectId"
+           from service_account where org_id = $1 and (slug = $2 or id = $3)"#,
+        org as _,
+        name,
+        name.parse::<Uuid>().ok(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|row| (row.id, home(row.team, row.project))))
+}
+
+/// The home of a token, of a team or a service account, that is not revoked.
 pub(crate) async fn team_token(
     conn: &mut PgConnection,
     org: OrgId,
     token: TokenId,
-) -> Result<Option<(TeamId, Option<ProjectId>)>, sqlx::Error> {
+) -> Result<Option<ScopePath>, sqlx::Error> {
     let found = sqlx::query!(
         r#"select team_id as "team: TeamId", project_id as "project: ProjectId" from token
            where org_id = $1 and id = $2 and revoked_at is null"#,
@@ -102,7 +124,14 @@ pub(crate) async fn team_token(
     )
     .fetch_optional(conn)
     .await?;
-    Ok(found.map(|row| (row.team, row.project)))
+    Ok(found.map(|row| home(row.team, row.project)))
+}
+
+const fn home(team: TeamId, project: Option<ProjectId>) -> ScopePath {
+    match project {
+        Some(project) => ScopePath::Project { team, project },
+        None => ScopePath::Team { team },
+    }
 }
 
 /// Whether a personal token that is not revoked is a member's. Only a system transaction may ask.

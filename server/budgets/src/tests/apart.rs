@@ -74,12 +74,7 @@ async fn a_budget_names_a_model_or_a_provider_that_there_is_and_counts_by_its_id
     let problem = budgets.update(&scope, of_model.id, change).await.unwrap_err();
     assert_eq!(problem.code, Code::InvalidRequest);
 
-    let spender = Spender {
-        at: ralex_kernel::ScopePath::Team { team: world.team },
-        token: None,
-        user: None,
-        run: None,
-    };
+    let spender = Spender::anybody(ralex_kernel::ScopePath::Team { team: world.team });
     let now = chrono::Utc::now();
     let charges = budgets.applicable(world.org, &spender, now).await.unwrap();
     let only: Vec<_> = charges.iter().map(|charge| charge.only).collect();

@@ -33,7 +33,7 @@ fn change(limit: &str) -> UpdateBudget {
 }
 
 fn by(at: ScopePath, token: Option<TokenId>) -> Spender<'static> {
-    Spender { at, token, user: None, run: None }
+    Spender { token, ..Spender::anybody(at) }
 }
 
 fn noon() -> DateTime<Utc> {

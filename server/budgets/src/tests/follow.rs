@@ -11,7 +11,7 @@ use ralex_kernel::{BudgetId, Clock, Code, Money, Period, ScopePath};
 use super::world::{World, pick};
 use crate::{Budgets, Charge, HoldOutcome, Spender, follow};
 
-const ANYBODY: Spender<'_> = Spender { at: ScopePath::Org, token: None, user: None, run: None };
+const ANYBODY: Spender<'_> = Spender::anybody(ScopePath::Org);
 
 fn new(period: Period, limit: i64) -> NewBudget {
     NewBudget {

@@ -8,7 +8,7 @@ use ralex_kernel::{BudgetId, Clock, Code, Money, Period, ScopePath, UserId, Year
 use super::world::{World, at};
 use crate::{Budgets, Charge, HoldOutcome, Spender};
 
-const ANYBODY: Spender<'_> = Spender { at: ScopePath::Org, token: None, user: None, run: None };
+const ANYBODY: Spender<'_> = Spender::anybody(ScopePath::Org);
 
 pub(super) fn new(scope: &str, period: Period, limit: i64) -> NewBudget {
     NewBudget {
@@ -92,7 +92,7 @@ async fn a_persons_budget_counts_their_calls_by_whatever_token_and_nobody_elses(
         (Some(token), None, 0),
         (None, Some(UserId::generate()), 0),
     ] {
-        let by = Spender { at: ScopePath::Team { team: world.team }, token, user, run: None };
+        let by = Spender { token, user, ..Spender::anybody(ScopePath::Team { team: world.team }) };
         let charges = budgets.applicable(world.org, &by, Utc::now()).await.unwrap();
         assert_eq!(charges.len(), expected, "{by:?}");
     }

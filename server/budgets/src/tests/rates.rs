@@ -31,7 +31,7 @@ async fn made(rates: &Rates, world: &World, new: NewRateLimit) -> RateLimit {
 /// What a call in the team needs.
 async fn demands(rates: &Rates, world: &World, input: u64, output: u64) -> Vec<Demand> {
     let at = ScopePath::Team { team: world.team };
-    let spender = Spender { at, token: None, user: None, run: None };
+    let spender = Spender::anybody(at);
     let limits = rates.applicable(world.org, &spender).await.unwrap();
     let demand = |limit: Arc<crate::Limit>| {
         let units = limit.units(1, input, output);

@@ -10,7 +10,7 @@ use super::kinds::new;
 use super::world::World;
 use crate::{Budgets, Charge, HoldOutcome, Spender};
 
-const ANYBODY: Spender<'_> = Spender { at: ScopePath::Org, token: None, user: None, run: None };
+const ANYBODY: Spender<'_> = Spender::anybody(ScopePath::Org);
 
 async fn world(limit: i64) -> (World, Budgets, BudgetId) {
     let world = World::new().await;

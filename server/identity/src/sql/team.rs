@@ -83,6 +83,7 @@ pub async fn rename(
 /// What stands in the way of a team's deletion.
 pub struct InUse {
     pub projects: i64,
+    pub accounts: i64,
     pub tokens: i64,
     pub budgets: i64,
     pub rate_limits: i64,
@@ -92,6 +93,7 @@ pub async fn uses(conn: &mut PgConnection, org: OrgId, id: TeamId) -> Result<InU
     sqlx::query_as!(
         InUse,
         r#"select (select count(*) from project where org_id = $1 and team_id = $2) as "projects!",
+                  (select count(*) from service_account where org_id = $1 and team_id = $2) as "accounts!",
                   (select count(*) from token where org_id = $1 and team_id = $2) as "tokens!",
                   (select count(*) from budget where org_id = $1 and team_id = $2) as "budgets!",
                   (select count(*) from rate_limit where org_id = $1 and team_id = $2) as "rate_limits!""#,
@@ -110,6 +112,7 @@ pub async fn project_uses(
     sqlx::query_as!(
         InUse,
         r#"select 0::bigint as "projects!",
+                  (select count(*) from service_account where org_id = $1 and project_id = $2) as "accounts!",
                   (select count(*) from token where org_id = $1 and project_id = $2) as "tokens!",
                   (select count(*) from budget where org_id = $1 and project_id = $2) as "budgets!",
                   (select count(*) from rate_limit where org_id = $1 and project_id = $2) as "rate_limits!""#,

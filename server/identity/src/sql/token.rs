@@ -1,21 +1,25 @@
 //! Queries on team tokens and personal tokens.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{OrgId, ProjectId, TeamId, TokenId, UserId};
+use ralex_kernel::{OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
 use sqlx::PgConnection;
+
+use crate::token::Whose;
 
 pub struct LiveToken {
     pub id: TokenId,
     pub org: OrgId,
     pub team: TeamId,
     pub project: Option<ProjectId>,
+    pub account: Option<ServiceAccountId>,
     pub models: Option<Vec<String>>,
     pub expires_at: Option<DateTime<Utc>>,
     /// The organisation's policy version at the very moment that the token was read.
     pub version: i64,
 }
 
-/// The team token of a digest where it is alive, noting that it was used (to the minute).
+/// The token of a digest where it is alive, and so is the service account that it may be of; noting
+/// that it was used (to the minute).
 pub async fn find_team_token(
     conn: &mut PgConnection,
     digest: &[u8],
@@ -24,11 +28,16 @@ pub async fn find_team_token(
     let found = sqlx::query_as!(
         LiveToken,
         r#"select id as "id: TokenId", org_id as "org: OrgId", team_id as "team: TeamId",
-                  project_id as "project: ProjectId", models, expires_at,
+                  project_id as "project: ProjectId", account_id as "account: ServiceAccountId",
+                  models, expires_at,
                   coalesce((select v.version from policy_version v where v.org_id = token.org_id), 0)
                       as "version!"
            from token
-           where digest = $1 and revoked_at is null and (expires_at is null or expires_at > $2)"#,
+           where digest = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
+             and not exists (
+                 select from service_account a
+                 where a.org_id = token.org_id and a.id = token.account_id
+                   and a.disabled_at is not null)"#,
         digest,
         now,
     )
@@ -92,6 +101,7 @@ pub struct TokenRow {
     pub last_four: String,
     pub team: String,
     pub project: Option<String>,
+    pub account: Option<String>,
     pub models: Option<Vec<String>>,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -102,25 +112,28 @@ pub struct TokenRow {
 pub async fn list(
     conn: &mut PgConnection,
     org: OrgId,
-    team: Option<TeamId>,
+    only: Whose,
     before: Option<TokenId>,
     limit: i64,
 ) -> Result<Vec<TokenRow>, sqlx::Error> {
     sqlx::query_as!(
         TokenRow,
         r#"select t.id as "id: TokenId", t.name, t.last_four, tm.slug as team,
-                  p.slug as "project?", t.models, t.created_at, t.expires_at, t.revoked_at,
+                  p.slug as "project?", a.slug as "account?", t.models, t.created_at, t.expires_at, t.revoked_at,
                   t.last_used_at
            from token t
            join team tm on tm.org_id = t.org_id and tm.id = t.team_id
            left join project p on p.org_id = t.org_id and p.id = t.project_id
+           left join service_account a on a.org_id = t.org_id and a.id = t.account_id
            where t.org_id = $1 and ($2::uuid is null or t.team_id = $2)
              and ($3::uuid is null or t.id < $3)
+             and ($5::uuid is null or t.account_id = $5)
            order by t.id desc limit $4"#,
         org as _,
-        team as _,
+        only.team as _,
         before as _,
         limit,
+        only.account as _,
     )
     .fetch_all(conn)
     .await
@@ -131,6 +144,7 @@ pub struct NewToken<'a> {
     pub id: TokenId,
     pub team: TeamId,
     pub project: Option<ProjectId>,
+    pub account: Option<ServiceAccountId>,
     pub name: &'a str,
     pub models: Option<&'a [String]>,
     pub digest: &'a [u8],
@@ -141,8 +155,8 @@ pub struct NewToken<'a> {
 
 pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into token (org_id, id, team_id, project_id, name, models, digest, last_four, created_by, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "insert into token (org_id, id, team_id, project_id, name, models, digest, last_four, created_by, expires_at, account_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         new.org as _,
         new.id as _,
         new.team as _,
@@ -153,6 +167,7 @@ pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sq
         new.last_four,
         new.created_by as _,
         new.expires_at,
+        new.account as _,
     )
     .execute(conn)
     .await

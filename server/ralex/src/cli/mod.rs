@@ -11,7 +11,9 @@ mod mail;
 mod rate_limits;
 mod replay;
 mod reports;
+mod service_accounts;
 mod table;
+mod tokens;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -44,6 +46,8 @@ fn command() -> Command {
         .subcommand(rate_limits::command())
         .subcommand(mail::command())
         .subcommand(reports::command())
+        .subcommand(service_accounts::command())
+        .subcommand(tokens::command())
         .subcommand(usage::command())
         .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
 }
@@ -69,6 +73,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),
         Some(("reports", matches)) => reports::run(matches, environment),
+        Some(("service-accounts", matches)) => service_accounts::run(matches, environment),
+        Some(("tokens", matches)) => tokens::run(matches, environment),
         Some(("usage", matches)) => usage::run(matches, environment),
         _ => ExitCode::from(3),
     }

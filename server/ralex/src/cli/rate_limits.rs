@@ -37,7 +37,7 @@ pub fn command() -> Command {
 pub fn create_command() -> Command {
     let measures = Measure::ALL.iter().map(|measure| measure.as_str());
     Command::new("create").about("Limit what calls may take in any window of time").args([
-        flag("scope", "SCOPE", "org, team:SLUG, project:SLUG, token:ID, or user:ID or user:E-MAIL")
+        flag("scope", "SCOPE", "org, team:SLUG, project:SLUG, service_account:SLUG, token:ID, or user:ID or user:E-MAIL")
             .required(true),
         flag("model", "MODEL", "Count only calls of this model").conflicts_with("provider"),
         flag("provider", "PROVIDER", "Count only calls of this provider"),

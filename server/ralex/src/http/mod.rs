@@ -35,6 +35,7 @@ pub mod routes;
 mod routing;
 pub mod secrets;
 pub mod server;
+pub mod service_accounts;
 mod sinks;
 pub mod teams;
 pub mod tokens;

@@ -12,7 +12,7 @@ use ralex_api::routing::Priority;
 use ralex_broker::{About, Answered, Broker, CallRequest, CallStream, Failure, Wishes};
 use ralex_budgets::run_name;
 use ralex_identity::{Identity, SignedIn};
-use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath, Subject};
+use ralex_kernel::{CallId, Code, OrgId, Problem, RequestId, ScopePath};
 use ralex_providers::{Dialect, InPath, Inbound, JsonArray, error_body};
 
 use super::extract::sign_in;
@@ -256,13 +256,13 @@ pub(super) async fn signed_in(request: &HttpRequest) -> Result<SignedIn, Problem
     Ok(signed_in)
 }
 
-/// The organisation, team and project that a call counts against: a team token's own, or for a
+/// The organisation, team and project that a call counts against: a program's home, or for a
 /// person what the headers `x-ralex-org`, `x-ralex-team` and `x-ralex-project` name.
 pub(super) async fn place(
     request: &HttpRequest,
     signed_in: &SignedIn,
 ) -> Result<(OrgId, ScopePath), Problem> {
-    if let Subject::Token { org, scope, .. } = signed_in.caller.subject {
+    if let Some((_, org, scope)) = signed_in.caller.subject.machine() {
         return Ok((org, scope));
     }
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());

@@ -1,8 +1,7 @@
-//! Tokens of teams.
+//! Tokens of teams and service accounts.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
-use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::identity::{NewToken, NewTokenAnswer, Token};
 use ralex_api::page::PageQuery;
@@ -19,6 +18,8 @@ use super::problem::Result;
 pub struct TokensQuery {
     /// Only those of this team, by id or slug.
     team: Option<String>,
+    /// Only those of this service account, by id or slug.
+    service_account: Option<String>,
     cursor: Option<String>,
     limit: Option<u32>,
 }
@@ -31,19 +32,14 @@ pub async fn list_tokens(
     identity: Data<Identity>,
     query: Query<TokensQuery>,
 ) -> Result<HttpResponse> {
-    let TokensQuery { team, cursor, limit } = query.0;
+    let TokensQuery { team, service_account, cursor, limit } = query.0;
     let page = PageQuery { cursor, limit };
-    let (scope, team) = match team {
-        None => (who.allow(Permission::TokenRead).await?, None),
-        Some(reference) => {
-            let at = identity.team_scope(who.org, &reference).await?;
-            (who.allow_at(Permission::TokenRead, at).await?, at.team())
-        }
-    };
-    Ok(HttpResponse::Ok().json(identity.tokens(&scope, team, &page).await?))
+    let only = (team.as_deref(), service_account.as_deref());
+    let tokens = identity.tokens(who.caller(), who.org, only, &page).await?;
+    Ok(HttpResponse::Ok().json(tokens))
 }
 
-/// Create a token for a team; its secret is shown once.
+/// Create a token for a team or a service account; its secret is shown once.
 #[utoipa::path(tag = "tokens", params(("org" = String, Path)), request_body = NewToken, responses((status = 201, body = NewTokenAnswer)))]
 #[post("/tokens")]
 pub async fn create_token(

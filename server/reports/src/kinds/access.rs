@@ -102,6 +102,8 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
         "member.removed",
         "role.bound",
         "role.unbound",
+        "service_account.created",
+        "service_account.updated",
         "token.created",
         "token.revoked",
         "personal_token.created",
@@ -248,7 +250,7 @@ fn roles_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
         let by = given.and_then(|told| told.by.clone());
         let row = vec![
             Cell::text(subject),
-            Cell::text(if binding.subject_kind == "user" { "person" } else { "token" }),
+            Cell::text(if binding.subject_kind == "user" { "person" } else { "program" }),
             Cell::text(&binding.role),
             Cell::text(scope(binding)),
             Cell::text(&binding.effect),
@@ -267,15 +269,21 @@ fn roles_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
 
 fn tokens_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
     let about = "Every token that is in force or ended within the period; never its secret. A team's \
-                 token has the rights of its team or project, a personal one those of its person.";
+                 token and a service account's have the rights of their team or project, a personal \
+                 one those of its person.";
     let mut table = Table::new("tokens", "Tokens", TOKENS, about);
     for token in &read.tokens {
-        let holder = token.project.as_ref().map(|project| format!("{} / {project}", token.team));
+        let place = token.project.as_ref().map(|project| format!("{} / {project}", token.team));
+        let place = place.unwrap_or_else(|| token.team.clone());
+        let (kind, holder) = match &token.account {
+            Some(account) => ("service account", format!("{account}, of {place}")),
+            None => ("team", place),
+        };
         let models = token.models.as_ref().map(|models| models.join(", "));
         let row = vec![
             Cell::text(&token.name),
-            Cell::text("team"),
-            Cell::text(holder.unwrap_or_else(|| token.team.clone())),
+            Cell::text(kind),
+            Cell::text(holder),
             Cell::text(models.unwrap_or_else(|| "all".to_owned())),
             Cell::maybe(token.created_by.clone()),
             Cell::Time(token.created_at),

@@ -122,12 +122,11 @@ type Names = HashMap<String, String>;
 async fn names(work: &Work<'_>) -> Result<Names, Problem> {
     let (org, mut tx) = (work.org(), work.tenant().await?);
     let people = people::people(&mut tx, org).await.map_err(problem)?;
-    let tokens = people::token_names(&mut tx, org).await.map_err(problem)?;
+    let programs = people::program_names(&mut tx, org).await.map_err(problem)?;
     tx.rollback().await.map_err(problem)?;
     let people = people.into_iter().map(|it| (format!("user:{}", it.id), it.email));
-    let tokens = tokens.into_iter().map(|(id, name)| (format!("token:{id}"), name));
     let ralex = ("system".to_owned(), "Ralex".to_owned());
-    Ok(people.chain(tokens).chain([ralex]).collect())
+    Ok(people.chain(programs).chain([ralex]).collect())
 }
 
 /// Keeps the bundle and reads its lines, however it is cut into parts.

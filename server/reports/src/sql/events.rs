@@ -86,12 +86,14 @@ pub(crate) async fn of_actions(
         Told,
         r#"select e.id, l.leaf_index as "index?", e.occurred_at as at,
                   case when e.actor_kind = 'system' then 'Ralex'
-                       else coalesce(u.email, t.name, e.actor_kind || ':' || e.actor_id::text) end as by,
+                       else coalesce(u.email, t.name, s.name, e.actor_kind || ':' || e.actor_id::text) end as by,
                   e.action, e.outcome, e.target, e.leaf
            from audit_event e
            left join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
            left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
            left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
+           left join service_account s on e.actor_kind = 'service_account' and s.org_id = e.org_id
+               and s.id = e.actor_id
            where e.org_id = $1 and e.action = any($2) and e.id >= $3 and e.id < $4
              and e.occurred_at >= $5 and e.occurred_at < $6
            order by e.id limit $7"#,
@@ -129,13 +131,15 @@ pub(crate) async fn of_person(
                where e.org_id = $1 and e.target collate "C" = any($3) and e.target not like 'call:%')
            select e.id, l.leaf_index as "index?", e.occurred_at as at,
                   case when e.actor_kind = 'system' then 'Ralex'
-                       else coalesce(u.email, t.name, e.actor_kind || ':' || e.actor_id::text) end as by,
+                       else coalesce(u.email, t.name, s.name, e.actor_kind || ':' || e.actor_id::text) end as by,
                   e.action, e.outcome, e.target, e.leaf
            from found f
            join audit_event e on e.org_id = $1 and e.id = f.id
            left join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
            left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
            left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
+           left join service_account s on e.actor_kind = 'service_account' and s.org_id = e.org_id
+               and s.id = e.actor_id
            where e.occurred_at >= $6 and e.occurred_at < $7
            order by e.id limit $8"#,
         org as _,
@@ -163,12 +167,14 @@ pub(crate) async fn last_of_targets(
         Told,
         r#"select distinct on (e.target) e.id, l.leaf_index as "index?", e.occurred_at as at,
                   case when e.actor_kind = 'system' then 'Ralex'
-                       else coalesce(u.email, t.name, e.actor_kind || ':' || e.actor_id::text) end as by,
+                       else coalesce(u.email, t.name, s.name, e.actor_kind || ':' || e.actor_id::text) end as by,
                   e.action, e.outcome, e.target, e.leaf
            from audit_event e
            left join audit_leaf l on l.org_id = e.org_id and l.event_id = e.id
            left join app_user u on e.actor_kind = 'user' and u.id = e.actor_id
            left join token t on e.actor_kind = 'token' and t.org_id = e.org_id and t.id = e.actor_id
+           left join service_account s on e.actor_kind = 'service_account' and s.org_id = e.org_id
+               and s.id = e.actor_id
            where e.org_id = $1 and e.action = $2 and e.target collate "C" = any($3)
              and e.target not like 'call:%'
            order by e.target, e.id desc"#,

@@ -102,16 +102,17 @@ pub(crate) async fn bindings(
 ) -> Result<Vec<Binding>> {
     sqlx::query_as!(
         Binding,
-        r#"select b.id, b.subject_kind, b.subject_id, coalesce(u.email, t.name) as subject, b.role,
+        r#"select b.id, b.subject_kind, b.subject_id, coalesce(u.email, t.name, s.name) as subject, b.role,
                   tm.slug as "team?", p.slug as "project?", b.effect, b.not_before, b.expires_at,
                   b.created_at
            from binding b
            left join app_user u on b.subject_kind = 'user' and u.id = b.subject_id
            left join token t on b.subject_kind = 'sa' and t.org_id = b.org_id and t.id = b.subject_id
+           left join service_account s on b.subject_kind = 'sa' and s.org_id = b.org_id and s.id = b.subject_id
            left join team tm on tm.org_id = b.org_id and tm.id = b.team_id
            left join project p on p.org_id = b.org_id and p.id = b.project_id
            where b.org_id = $1 and ($2::uuid is null or b.team_id is null or b.team_id = $2)
-           order by coalesce(u.email_key, t.name, b.subject_id::text) collate "C", b.role, b.id"#,
+           order by coalesce(u.email_key, t.name, s.name, b.subject_id::text) collate "C", b.role, b.id"#,
         org as _,
         team,
     )
@@ -125,6 +126,8 @@ pub(crate) struct TeamToken {
     pub name: String,
     pub team: String,
     pub project: Option<String>,
+    /// The service account that it is of.
+    pub account: Option<String>,
     pub models: Option<Vec<String>>,
     pub created_by: Option<String>,
     pub created_at: DateTime<Utc>,
@@ -142,12 +145,14 @@ pub(crate) async fn team_tokens(
 ) -> Result<Vec<TeamToken>> {
     sqlx::query_as!(
         TeamToken,
-        r#"select t.id, t.name, tm.slug as team, p.slug as "project?", t.models,
-                  u.email as "created_by?", t.created_at, t.expires_at, t.revoked_at,
+        r#"select t.id, t.name, tm.slug as team, p.slug as "project?",
+                  case when a.disabled_at is null then a.name else a.name || ' (disabled)' end as account,
+                  t.models, u.email as "created_by?", t.created_at, t.expires_at, t.revoked_at,
                   t.last_used_at as used_at
            from token t
            join team tm on tm.org_id = t.org_id and tm.id = t.team_id
            left join project p on p.org_id = t.org_id and p.id = t.project_id
+           left join service_account a on a.org_id = t.org_id and a.id = t.account_id
            left join app_user u on u.id = t.created_by
            where t.org_id = $1 and ($2::uuid is null or t.team_id = $2)
              and (t.revoked_at is null or t.revoked_at >= $3)
@@ -160,15 +165,21 @@ pub(crate) async fn team_tokens(
     .await
 }
 
-/// Every team's token, and what it is called.
-pub(crate) async fn token_names(
+/// Every token of a team and every service account, as the log writes it (`token:<id>`), and what it
+/// is called.
+pub(crate) async fn program_names(
     conn: &mut PgConnection,
     org: OrgId,
-) -> Result<Vec<(Uuid, String)>> {
-    let rows = sqlx::query!("select id, name from token where org_id = $1", org as _)
-        .fetch_all(conn)
-        .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+) -> Result<Vec<(String, String)>> {
+    let rows = sqlx::query!(
+        r#"select 'token:' || id as "written!", name as "name!" from token where org_id = $1
+           union all
+           select 'service_account:' || id, name from service_account where org_id = $1"#,
+        org as _
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.written, row.name)).collect())
 }
 
 /// A team by its slug or id.

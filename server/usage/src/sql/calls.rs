@@ -29,7 +29,7 @@ pub(crate) async fn page(
                c.upstream_model, c.asked_model, c.route,
                coalesce(t.slug, c.team_id::text) as team,
                coalesce(p.slug, c.project_id::text) as project, c.user_id::text as "user",
-               c.token_id::text as token, c.tags, c.run, c.task_type, c.purpose, c.dialect, c.streamed,
+               a.slug as "service_account?", c.token_id::text as token, c.tags, c.run, c.task_type, c.purpose, c.dialect, c.streamed,
                c.attempts, c.cached,
                c.input_tokens + c.cache_read_tokens + c.cache_write_tokens as "input_tokens!",
                c.output_tokens, c.cache_read_tokens, c.cache_write_tokens, c.reasoning_tokens,
@@ -38,6 +38,8 @@ pub(crate) async fn page(
            from call c
            left join team t on t.org_id = c.org_id and t.id = c.team_id
            left join project p on p.org_id = c.org_id and p.id = c.project_id
+           left join token k on k.org_id = c.org_id and k.id = c.token_id
+           left join service_account a on a.org_id = k.org_id and a.id = k.account_id
            where c.org_id = $1 and c.started_at >= $2 and c.started_at < $4
              and ($3::uuid is null or (c.started_at, c.id) > ($2, $3))
              and c.state <> 'open' and c.purpose is distinct from 'count'
@@ -46,7 +48,7 @@ pub(crate) async fn page(
              and ($8::uuid is null or c.team_id = $8)
              and ($9::uuid is null or c.project_id = $9)
              and ($10::uuid is null or c.user_id = $10)
-             and ($11::uuid is null or c.token_id = $11)
+             and ($11::uuid[] is null or c.token_id = any($11))
              and ($12::text is null or c.provider = $12)
              and ($13::text is null or c.model = $13)
              and ($14::text is null or coalesce(c.task_type, '') = $14)
@@ -63,7 +65,7 @@ pub(crate) async fn page(
         only.team,
         only.project,
         only.user,
-        only.token,
+        only.tokens.as_deref(),
         only.provider,
         only.model,
         only.task_type,

@@ -62,8 +62,10 @@ pub(crate) async fn hours(
 ) -> Result<Vec<Hour>, sqlx::Error> {
     super::sums::plan(tx).await?;
     let about = super::sums::cursor(tx).await?;
-    let of_ids =
-        matches!(ask.by, GroupBy::Team | GroupBy::Project | GroupBy::User | GroupBy::Token);
+    let of_ids = matches!(
+        ask.by,
+        GroupBy::Team | GroupBy::Project | GroupBy::User | GroupBy::ServiceAccount | GroupBy::Token
+    );
     let (ids, words) = if of_ids { (which.ids(), None) } else { (None, which.words()) };
     sqlx::query_as!(
         Hour,
@@ -84,7 +86,10 @@ pub(crate) async fn hours(
                    when 'task_type' then l.task_type
                    when 'tag' then l.tag
                    else nullif(case $6 when 'team' then l.team_id when 'project' then l.project_id
-                       when 'user' then l.user_id else l.token_id end,
+                       when 'user' then l.user_id
+                       when 'service_account' then (select k.account_id from token k
+                           where k.org_id = $1 and k.id = l.token_id)
+                       else l.token_id end,
                        '00000000-0000-0000-0000-000000000000')::text
                end, '') as "key!",
                l.hour as "at!", least(sum(l.calls), 9223372036854775807)::bigint as "calls!",
@@ -97,6 +102,9 @@ pub(crate) async fn hours(
              and ($9::uuid[] is null or $6 <> 'team' or l.team_id = any ($9))
              and ($9::uuid[] is null or $6 <> 'project' or l.project_id = any ($9))
              and ($9::uuid[] is null or $6 <> 'user' or l.user_id = any ($9))
+             and ($9::uuid[] is null or $6 <> 'service_account' or coalesce(
+                 (select k.account_id from token k where k.org_id = $1 and k.id = l.token_id),
+                 '00000000-0000-0000-0000-000000000000') = any ($9))
              and ($9::uuid[] is null or $6 <> 'token' or l.token_id = any ($9))
              and ($10::text[] is null or $6 <> 'model' or l.model = any ($10))
              and ($10::text[] is null or $6 <> 'provider' or l.provider = any ($10))

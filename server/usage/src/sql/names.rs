@@ -55,6 +55,37 @@ pub(crate) async fn member(
     .await
 }
 
+/// A service account by its slug or its id.
+pub(crate) async fn service_account(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id from service_account where org_id = $1 and (slug = $2 or id = $3)",
+        org as _,
+        name,
+        name.parse::<Uuid>().ok(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// All tokens that a service account ever had.
+pub(crate) async fn tokens_of(
+    conn: &mut PgConnection,
+    org: OrgId,
+    account: Uuid,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select id from token where org_id = $1 and account_id = $2",
+        org as _,
+        account
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// What something is called.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
@@ -116,6 +147,22 @@ pub(crate) async fn people(
         r#"select u.id, null as slug, u.name from app_user u
            join membership m on m.user_id = u.id and m.org_id = $1
            where u.id = any($2)"#,
+        org as _,
+        ids
+    )
+    .fetch_all(conn)
+    .await
+    .map(by_id)
+}
+
+pub(crate) async fn service_accounts(
+    conn: &mut PgConnection,
+    org: OrgId,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Named>, sqlx::Error> {
+    sqlx::query_as!(
+        Row,
+        "select id, slug, name from service_account where org_id = $1 and id = any($2)",
         org as _,
         ids
     )

@@ -56,7 +56,7 @@ pub(crate) async fn page(
              and ($8::uuid is null or c.team_id = $8)
              and ($9::uuid is null or c.project_id = $9)
              and ($10::uuid is null or c.user_id = $10)
-             and ($11::uuid is null or c.token_id = $11)
+             and ($11::uuid[] is null or c.token_id = any($11))
              and ($12::text is null or c.provider = $12)
              and ($13::text is null or c.model = $13)
            order by c.started_at, c.id
@@ -71,7 +71,7 @@ pub(crate) async fn page(
         only.team,
         only.project,
         only.user,
-        only.token,
+        only.tokens.as_deref(),
         only.provider,
         only.model,
     )

@@ -139,6 +139,8 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
                        when 'project' then nullif(l.project_id::text, $9)
                        when 'user' then nullif(l.user_id::text, $9)
                        when 'token' then nullif(l.token_id::text, $9)
+                       when 'service_account' then (select k.account_id::text from token k
+                           where k.org_id = $1 and k.id = l.token_id)
                        when 'day' then width_bucket(l.at, $24::timestamptz[])::text
                        else to_char(l.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')
                    end, '') as key
@@ -165,7 +167,7 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
              and ($13::uuid is null or l.team_id = $13)
              and ($14::uuid is null or l.project_id = $14)
              and ($15::uuid is null or l.user_id = $15)
-             and ($16::uuid is null or l.token_id = $16)
+             and ($16::uuid[] is null or l.token_id = any($16))
              and ($17::text is null or l.provider = $17)
              and ($18::text is null or l.model = $18)
              and ($19::text is null or l.task_type = $19)
@@ -188,7 +190,7 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
         only.team,
         only.project,
         only.user,
-        only.token,
+        only.tokens.as_deref(),
         only.provider,
         only.model,
         only.task_type,

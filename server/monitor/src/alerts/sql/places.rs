@@ -20,14 +20,16 @@ pub(crate) async fn budgets(
         r#"select q.place as "place!", b.period,
                case when b.user_id is not null then u.name
                     when b.token_id is not null then k.name
-                    else coalesce(p.name, t.name, o.name) end as "scope_name?",
+                    else coalesce(c.name, p.name, t.name, o.name) end as "scope_name?",
                coalesce(m.name, b.model_id::text, v.slug, b.provider_id::text) as only,
-               coalesce(b.team_id, k.team_id) as team, coalesce(b.project_id, k.project_id) as project,
+               coalesce(b.team_id, k.team_id, c.team_id) as team,
+               coalesce(b.project_id, k.project_id, c.project_id) as project,
                a.starts_at as "starts_at?", a.ends_at as "ends_at?"
            from unnest($2::uuid[], $3::timestamptz[]) with ordinality as q (budget, at, place)
            join budget b on b.org_id = $1 and b.id = q.budget
            join org o on o.id = b.org_id
            left join token k on k.org_id = b.org_id and k.id = b.token_id
+           left join service_account c on c.org_id = b.org_id and c.id = b.account_id
            left join app_user u on u.id = b.user_id
            left join model m on m.org_id = b.org_id and m.id = b.model_id
            left join provider v on v.org_id = b.org_id and v.id = b.provider_id

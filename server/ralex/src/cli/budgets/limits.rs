@@ -58,7 +58,7 @@ pub fn commands() -> Vec<Command> {
 pub fn create_command() -> Command {
     let periods = Period::ALL.iter().map(|period| period.as_str());
     Command::new("create").about("Limit what a scope may spend in a period").args([
-        flag("scope", "SCOPE", "org, team:SLUG, project:SLUG, token:ID, or user:ID or user:E-MAIL")
+        flag("scope", "SCOPE", "org, team:SLUG, project:SLUG, service_account:SLUG, token:ID, or user:ID or user:E-MAIL")
             .required(true),
         flag("model", "MODEL", "Count only calls of this model").conflicts_with("provider"),
         flag("provider", "PROVIDER", "Count only calls of this provider"),
@@ -186,14 +186,18 @@ pub fn new(matches: &ArgMatches) -> anyhow::Result<NewBudget> {
     })
 }
 
+/// Each below the place that its calls are also counted at.
 fn list(budgets: &[Budget]) -> String {
-    let rows = budgets.iter().map(|it| {
+    let mut tree: Vec<_> = budgets.iter().collect();
+    let place = |it: &Budget| (it.team.clone(), it.project.clone());
+    tree.sort_by_key(|it| (place(it), !is_place(it)));
+    let rows = tree.into_iter().map(|it| {
         let increase = it.increase.as_ref().map(|more| more.amount).unwrap_or_default();
         let more = it.carried.saturating_add(increase);
         let more = more.is_positive().then(|| more.to_string());
         [
             it.id.to_string(),
-            it.scope.clone(),
+            branch(it),
             only(it).unwrap_or_default(),
             period(it),
             if it.hard { "hard" } else { "soft" }.to_owned(),
@@ -207,6 +211,22 @@ fn list(budgets: &[Budget]) -> String {
     let heads =
         ["Id", "Scope", "Only", "Period", "Kind", "Limit", "More", "Spent", "Held", "Refused"];
     table(heads, rows)
+}
+
+/// Whether it is a place's own, and not of a person, a program or a token there.
+fn is_place(budget: &Budget) -> bool {
+    let kind = budget.scope.split_once(':').map_or("org", |(kind, _)| kind);
+    matches!(kind, "org" | "team" | "project")
+}
+
+/// The scope, as deep as it is below the organisation.
+fn branch(budget: &Budget) -> String {
+    let places = [&budget.team, &budget.project];
+    let depth = places.into_iter().flatten().count() + usize::from(!is_place(budget));
+    match depth.checked_sub(1) {
+        Some(above) => format!("{}└ {}", "  ".repeat(above), budget.scope),
+        None => budget.scope.clone(),
+    }
 }
 
 fn runs(runs: &[BudgetRun]) -> String {
