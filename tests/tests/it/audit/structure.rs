@@ -1,0 +1,60 @@
+//! Entries of what an organisation is made of: teams, projects, programs, tokens and people.
+
+use ralex_tests::app::text;
+use serde_json::json;
+
+use super::{Watched, adjustments};
+
+/// Makes, changes and removes one of each.
+pub async fn structure(watched: &mut Watched) {
+    const ORG: &str = "/api/v1/orgs/{org}";
+    let team = json!({ "slug": "blue", "name": "Blue" });
+    let op = format!("POST {ORG}/teams");
+    watched.leaves(&op, "teams", Some(team), &["team.created"]).await;
+    let op = format!("PATCH {ORG}/teams/{{team}}");
+    watched.leaves(&op, "teams/blue", Some(json!({ "name": "B" })), &["team.updated"]).await;
+    let project = json!({ "slug": "web", "name": "Web", "team": "blue" });
+    let op = format!("POST {ORG}/projects");
+    watched.leaves(&op, "projects", Some(project), &["project.created"]).await;
+    let op = format!("DELETE {ORG}/projects/{{project}}");
+    watched.leaves(&op, "projects/web", None, &["project.deleted"]).await;
+    let account = json!({ "slug": "job", "name": "Job", "team": "blue" });
+    let op = format!("POST {ORG}/service-accounts");
+    let made = &["service_account.created"];
+    watched.leaves(&op, "service-accounts", Some(account), made).await;
+    let op = format!("PATCH {ORG}/service-accounts/{{service_account}}");
+    let (off, done) = (json!({ "disabled": true }), &["service_account.updated"]);
+    watched.leaves(&op, "service-accounts/job", Some(off), done).await;
+    let token = json!({ "name": "one", "team": "blue" });
+    let op = format!("POST {ORG}/tokens");
+    let made = watched.leaves(&op, "tokens", Some(token), &["token.created"]).await;
+    let path = format!("tokens/{}", text(&made, "id"));
+    watched
+        .leaves(&format!("DELETE {ORG}/tokens/{{token}}"), &path, None, &["token.revoked"])
+        .await;
+    watched.app.team("red").await;
+    let op = format!("DELETE {ORG}/teams/{{team}}");
+    watched.leaves(&op, "teams/red", None, &["team.deleted"]).await;
+    let member = json!({ "email": "new@example.com", "name": "New", "role": "viewer" });
+    let op = format!("POST {ORG}/members");
+    let actions = ["member.added", "role.bound"];
+    let made = watched.leaves(&op, "members", Some(member), &actions).await;
+    let path = format!("members/{}", text(&made["member"]["user"], "id"));
+    let op = format!("DELETE {ORG}/members/{{user}}");
+    watched.leaves(&op, &path, None, &["member.removed"]).await;
+    let budget = json!({ "scope": "org", "period": "day", "limit": "1", "hard": true });
+    let op = format!("POST {ORG}/budgets");
+    let made = watched.leaves(&op, "budgets", Some(budget), &["budget.created"]).await;
+    let path = format!("budgets/{}", text(&made, "id"));
+    let op = format!("PATCH {ORG}/budgets/{{budget}}");
+    watched.leaves(&op, &path, Some(json!({ "limit": "2" })), &["budget.updated"]).await;
+    let more = format!("{path}/increase");
+    let op = format!("POST {ORG}/budgets/{{budget}}/increase");
+    let given = json!({ "amount": "1", "until": "2999-01-01T00:00:00Z", "reason": "The launch" });
+    watched.leaves(&op, &more, Some(given), &["budget.increased"]).await;
+    let op = format!("DELETE {ORG}/budgets/{{budget}}/increase");
+    watched.leaves(&op, &more, None, &["budget.increase_ended"]).await;
+    adjustments(watched, &path).await;
+    let op = format!("DELETE {ORG}/budgets/{{budget}}");
+    watched.leaves(&op, &path, None, &["budget.deleted"]).await;
+}
