@@ -1,5 +1,7 @@
 //! Roles and permissions, by their names in `policies/access/`.
 
+use chrono::{DateTime, Utc};
+use ralex_kernel::BindingId;
 use serde::{Deserialize, Serialize};
 
 /// A role's name (`owner`, `developer`).
@@ -29,4 +31,77 @@ crate::answer! {
         /// Names of all permissions, inherited ones included.
         pub permissions: Vec<String>,
     }
+}
+
+crate::words! {
+    /// What a binding does.
+    #[derive(Default)]
+    pub enum BindingEffect {
+        #[default]
+        Allow = "allow",
+        /// Takes away what the role allows, whatever else its holder holds.
+        Deny = "deny",
+    }
+}
+
+crate::answer! {
+    /// A role that a person or a program holds at a place and below it, or is denied there.
+    pub struct Binding {
+        pub id: BindingId,
+        /// `user:<id>`, `service_account:<slug>`.
+        pub subject: String,
+        /// The person's e-mail address, or what the program is called.
+        pub subject_name: String,
+        pub role: RoleName,
+        /// `org`, `team:<slug>` or `project:<slug>`.
+        pub scope: String,
+        pub effect: BindingEffect,
+        /// From when on it holds; since it was made when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub not_before: Option<DateTime<Utc>>,
+        /// Until when it holds; until it is taken away when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub expires_at: Option<DateTime<Utc>>,
+        /// The e-mail address of who gave it, or else their id.
+        pub created_by: String,
+        pub created_at: DateTime<Utc>,
+    }
+}
+
+crate::request! {
+    pub struct NewBinding {
+        /// `user:<id or e-mail>` or `service_account:<slug or id>`.
+        pub subject: String,
+        pub role: RoleName,
+        /// `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
+        #[serde(default)]
+        pub scope: Option<String>,
+        #[serde(default)]
+        pub effect: BindingEffect,
+        /// From when on it holds; at once when absent.
+        #[serde(default)]
+        pub not_before: Option<DateTime<Utc>>,
+        /// Until when it holds; until it is taken away when absent.
+        #[serde(default)]
+        pub expires_at: Option<DateTime<Utc>>,
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
+pub struct BindingsQuery {
+    /// Only those of `user:<id or e-mail>` or `service_account:<slug or id>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Only those of this role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// Only those at `team:<slug or id>` or `project:<slug or id>`, or below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
 }

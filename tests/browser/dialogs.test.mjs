@@ -318,6 +318,33 @@ test('a service account gets a token and a budget, and works no more while it is
   await page.getByText('service_account:nightly-report', { exact: true }).waitFor();
 });
 
+test('a role is given for a time, denied and taken away', async () => {
+  await ask('POST', 'members', { email: 'kim@example.com', name: 'Kim', role: 'viewer' });
+  await go('people');
+  await button('Roles of Kim').click();
+  const row = (name) => dialog().getByRole('row', { name });
+  await row(/^viewer/).waitFor();
+  await field('Role').selectOption('billing');
+  await field('Where').selectOption('team:night');
+  await field('Until (UTC)').fill(new Date(Date.now() + DAY).toISOString().slice(0, 16));
+  await inDialog('Give role').click();
+  await row(/^billing\s*team:night/).waitFor();
+  await field('Effect').selectOption('deny');
+  await field('Where').selectOption('org');
+  await field('Until (UTC)').fill('');
+  await inDialog('Deny role').click();
+  await row(/^billing\s*Denied\s*org/).waitFor();
+  await fits('roles');
+  await field('Role').selectOption('auditor');
+  await field('Effect').selectOption('allow');
+  await inDialog('Give role').click();
+  await dialog().getByText('exclude each other', { exact: false }).waitFor();
+  await row(/^billing\s*Denied/).getByRole('button', { name: 'Take billing away' }).click();
+  await row(/^billing\s*Denied/).waitFor({ state: 'detached' });
+  await inDialog('Cancel').click();
+  await closed();
+});
+
 test('the erasure of a person is asked for by somebody who says why, and of nobody who is still here', async () => {
   await go('audit');
   await page.getByText('Kept for', { exact: true }).click();

@@ -1,13 +1,13 @@
 //! Signing in, one's own account, teams, projects, people and tokens.
 
 use ralex_api::Page;
-use ralex_api::access::Role;
+use ralex_api::access::{Binding, NewBinding, Role};
 use ralex_api::identity::{
     LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewPersonalToken, NewProject,
     NewServiceAccount, NewTeam, NewToken, NewTokenAnswer, Project, ServiceAccount, Session, Team,
     Token, UpdateServiceAccount, UpdateTeam,
 };
-use ralex_kernel::{Email, SessionId, TokenId, UserId};
+use ralex_kernel::{BindingId, Email, SessionId, TokenId, UserId};
 use serde_json::json;
 
 use super::client::{self, Reply};
@@ -93,6 +93,20 @@ pub fn remove_member(org: &str, user: UserId) -> Reply<()> {
 
 pub fn roles(org: &str) -> Reply<Page<Role>> {
     client::list(&path(org, &["roles"]))
+}
+
+/// What one person or program holds.
+pub fn bindings(org: &str, subject: &str) -> Reply<Page<Binding>> {
+    let filters = Query::default().with("subject", subject);
+    client::list(&page(&path(org, &["bindings"]), None, ALL, filters))
+}
+
+pub fn create_binding(org: &str, new: NewBinding) -> Reply<Binding> {
+    client::create(&path(org, &["bindings"]), &new)
+}
+
+pub fn delete_binding(org: &str, id: BindingId) -> Reply<()> {
+    client::delete(&path(org, &["bindings", &id.to_string()]))
 }
 
 pub fn service_accounts(org: &str) -> Reply<Page<ServiceAccount>> {

@@ -56,34 +56,40 @@ pub fn AddPerson(props: &Props) -> Html {
 }
 
 #[derive(Properties, PartialEq)]
-struct RoleProps {
-    role: AttrValue,
-    scope: AttrValue,
-    onrole: Callback<String>,
-    onscope: Callback<String>,
+pub struct RoleProps {
+    pub role: AttrValue,
+    pub scope: AttrValue,
+    pub onrole: Callback<String>,
+    pub onscope: Callback<String>,
 }
 
 /// A role, what it allows, and where.
 #[component]
-fn RoleField(props: &RoleProps) -> Html {
+pub fn RoleField(props: &RoleProps) -> Html {
     let org = use_org();
     let (load, _) = use_load(org.slug(), |org| async move {
         let roles = api::identity::roles(&org).await?.items;
         let teams = api::identity::teams(&org, None).await?.items;
-        Ok((roles, teams))
+        Ok((roles, teams, api::identity::projects(&org, None).await?.items))
     });
     let mut roles: Vec<(AttrValue, AttrValue)> = vec![(props.role.clone(), props.role.clone())];
     let mut scopes: Vec<(AttrValue, AttrValue)> =
         vec![("org".into(), "The whole organisation".into())];
     let mut hint = AttrValue::default();
     if let Some(found) = load.ready() {
-        let (known, teams) = &**found;
+        let (known, teams, projects) = &**found;
         roles = known
             .iter()
+            // What programs hold at home by themselves is not given.
+            .filter(|role| role.name.as_str() != "service")
             .map(|role| (role.name.as_str().to_owned().into(), role.title.clone().into()))
             .collect();
         scopes.extend(teams.iter().map(|team| {
             (format!("team:{}", team.slug).into(), format!("Team {}", team.name).into())
+        }));
+        scopes.extend(projects.iter().map(|project| {
+            let title = format!("Project {} of {}", project.name, project.team_slug);
+            (format!("project:{}", project.slug).into(), title.into())
         }));
         hint = known
             .iter()

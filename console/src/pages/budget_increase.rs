@@ -72,6 +72,6 @@ pub fn IncreaseDialog(props: &Props) -> Html {
 }
 
 /// What a field of a day and a time holds.
-fn instant(text: &str) -> Option<DateTime<Utc>> {
+pub fn instant(text: &str) -> Option<DateTime<Utc>> {
     format!("{}:00Z", text.trim()).parse().ok()
 }

@@ -56,6 +56,7 @@ mod report_controls;
 mod report_form;
 mod report_schedules;
 pub mod reports;
+mod roles_of;
 mod route_form;
 mod route_preferences;
 mod route_report;

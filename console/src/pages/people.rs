@@ -4,6 +4,7 @@ use ralex_api::identity::{Member, NewMemberAnswer};
 use yew::prelude::*;
 
 use super::add_person::AddPerson;
+use super::roles_of::RolesDialog;
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::{
@@ -28,6 +29,7 @@ enum Over {
     Add,
     Added(Box<NewMemberAnswer>),
     Remove(Box<Member>),
+    Roles(Box<Member>),
 }
 
 #[component]
@@ -68,6 +70,9 @@ pub fn PeoplePage() -> Html {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <AddPerson ondone={done} {onclose} /> },
                 Over::Added(answer) => first_password(answer, onclose),
+                Over::Roles(member) => html! {
+                    <RolesDialog subject={format!("user:{}", member.user.id)} name={member.user.name.to_string()} onchange={list.again.clone()} {onclose} />
+                },
                 Over::Remove(member) => remove_dialog(&org, member, &removed, onclose),
             } }
         </>
@@ -81,7 +86,7 @@ fn table(pages: &Pages<Member>, more: &Callback<()>, may: bool, set: &Callback<O
     html! {
         <>
             <Table caption="People" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(|member| html! { <Row key={member.user.id.to_string()} member={member.clone()} {may} onremove={set.reform(|member| Over::Remove(Box::new(member)))} /> }) }
+                { for pages.items.iter().map(|member| html! { <Row key={member.user.id.to_string()} member={member.clone()} {may} onroles={set.reform(|member| Over::Roles(Box::new(member)))} onremove={set.reform(|member| Over::Remove(Box::new(member)))} /> }) }
             </Table>
             <More shown={pages.items.len()} noun="member" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
         </>
@@ -92,6 +97,7 @@ fn table(pages: &Pages<Member>, more: &Callback<()>, may: bool, set: &Callback<O
 struct RowProps {
     member: Member,
     may: bool,
+    onroles: Callback<Member>,
     onremove: Callback<Member>,
 }
 
@@ -100,7 +106,7 @@ fn Row(props: &RowProps) -> Html {
     let member = &props.member;
     let session = use_session();
     let own = session.is_some_and(|session| session.me.user.id == member.user.id);
-    let chosen = member.clone();
+    let (chosen, looked_at) = (member.clone(), member.clone());
     html! {
         <tr>
             <td class="strong">{ member.user.name.to_string() }if own { <span class="faint">{ " (you)" }</span> }</td>
@@ -115,6 +121,7 @@ fn Row(props: &RowProps) -> Html {
             </td>
             <td class="wide"><When at={member.joined_at} /></td>
             <td class="number">
+                <IconButton icon={Icon::Shield} label={format!("Roles of {}", member.user.name)} onclick={props.onroles.reform(move |()| looked_at.clone())} />
                 if props.may { <IconButton icon={Icon::Trash} label={format!("Remove {}", member.user.name)} onclick={props.onremove.reform(move |()| chosen.clone())} /> }
             </td>
         </tr>

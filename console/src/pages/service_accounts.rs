@@ -6,6 +6,7 @@ use ralex_api::identity::{
 use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
 
+use super::roles_of::RolesDialog;
 use super::teams::name_and_slug;
 use super::token_form::{HomeFields, TokenForm};
 use super::tokens::created_dialog;
@@ -36,6 +37,7 @@ enum Over {
     Rename(Box<ServiceAccount>),
     Disable(Box<ServiceAccount>),
     Token(Box<ServiceAccount>),
+    Roles(Box<ServiceAccount>),
     Created(String),
 }
 
@@ -101,6 +103,9 @@ pub fn ServiceAccounts() -> Html {
                 Over::Rename(account) => html! { <Rename account={(**account).clone()} ondone={done} onclose={close} /> },
                 Over::Disable(account) => disable_dialog(&org.slug(), account, &done, close),
                 Over::Token(account) => html! { <TokenForm account={Some((**account).clone())} ondone={created} onclose={close} /> },
+                Over::Roles(account) => html! {
+                    <RolesDialog subject={format!("service_account:{}", account.slug)} name={account.name.to_string()} onchange={again} onclose={close} />
+                },
                 Over::Created(secret) => created_dialog(secret, close),
             } }
         </>
@@ -138,6 +143,7 @@ fn row(
             <td><Badge tone={if disabled { Tone::Warn } else { Tone::Good }}>{ if disabled { "Disabled" } else { "Works" } }</Badge></td>
             <td class="number">
                 if give && !disabled { <IconButton icon={Icon::Key} label={format!("Create a token for {name}")} onclick={open(Over::Token)} /> }
+                <IconButton icon={Icon::Shield} label={format!("Roles of {name}")} onclick={open(Over::Roles)} />
                 if update { <IconButton icon={Icon::Edit} label={format!("Rename {name}")} onclick={open(Over::Rename)} /> }
                 if update && disabled { <IconButton icon={Icon::Play} label={format!("Enable {name}")} onclick={enabled} /> }
                 if update && !disabled { <IconButton icon={Icon::Stop} label={format!("Disable {name}")} onclick={open(Over::Disable)} /> }

@@ -47,7 +47,7 @@ pub fn TokensPage() -> Html {
     let accounts = view == "accounts";
     html! {
         <>
-            <Head title="Tokens" lead="Programs call models with a token of a team or of a service account. Its secret is shown once, when it is made." />
+            <Head title="Tokens" lead="Programs call models with a token. Its secret is shown once, when it is made." />
             if org.can("service_account.read") { <div><Segments label="Part" options={views} value={view} onchange={onview} /></div> }
             if accounts { <ServiceAccounts /> } else { <Tokens /> }
         </>

@@ -291,6 +291,10 @@ impl Access {
         }
     }
 
+    pub(crate) const fn db(&self) -> &Db {
+        &self.db
+    }
+
     pub(crate) const fn clock(&self) -> &Clock {
         &self.clock
     }

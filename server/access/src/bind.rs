@@ -6,19 +6,20 @@
 
 use std::collections::HashSet;
 
-use ralex_api::access::RoleName;
+use ralex_api::access::{BindingEffect, RoleName};
 use ralex_audit::Event;
 use ralex_kernel::{BindingId, Code, OrgId, Problem, ScopePath, Subject, UserId};
 use ralex_store::OnConstraint;
 use sqlx::PgConnection;
 
 use crate::access::Access;
+use crate::bindings::{Bearer, Wanted};
 use crate::denial::place;
 use crate::policies::{OWNER, SERVICE};
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
-use crate::{Permission, sql};
+use crate::{Permission, Permissions, sql};
 
 /// A role that a person holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,40 +31,58 @@ pub struct Bound {
 }
 
 impl Access {
-    /// Gives a member a role. The giver must hold all that the role allows at that place, or the
-    /// right to give just this role, which nobody can use for themselves.
+    /// Gives a member or a service account a role, or denies it to them. The giver must hold all
+    /// that the role allows at that place, or the right to give just this role, which nobody can
+    /// use for themselves; who denies must hold the right to deny.
     pub async fn bind(
         &self,
         conn: &mut PgConnection,
         scope: &Scope,
-        user: UserId,
-        role: &RoleName,
-        at: ScopePath,
+        wanted: Wanted,
     ) -> Result<BindingId, Problem> {
-        if !self.node.policies.has_role(role.as_str()) {
-            return Err(Problem::field("role", format!("is not a role: \"{role}\"")));
-        }
-        if role.as_str() == SERVICE {
-            return Err(Problem::field("role", "is what team tokens hold; people cannot"));
-        }
+        let Wanted { bearer, role, at, effect, .. } = &wanted;
+        self.check_role(*bearer, role)?;
+        self.check_times(&wanted)?;
         let current = self.lock(conn, scope.org()).await?;
-        if !current.tree().contains(at) {
+        if !current.tree().contains(*at) {
             return Err(Problem::not_found("team or project"));
         }
-        if !current.is_member(user) {
-            return Err(Problem::not_found("member"));
+        match *bearer {
+            Bearer::User(user) if !current.is_member(user) => {
+                return Err(Problem::not_found("member"));
+            }
+            Bearer::Account(account) => {
+                let known = sql::has_account(&mut *conn, scope.org(), account).await;
+                if !known.map_err(ralex_store::problem)? {
+                    return Err(Problem::not_found("service account"));
+                }
+            }
+            Bearer::User(_) => {}
         }
-        self.may_give(&current, scope, role.as_str(), at, Some(user))?;
+        match effect {
+            BindingEffect::Allow => {
+                self.may_give(&current, scope, role.as_str(), *at, Some(*bearer))?;
+                self.keep_duties_apart(&current, *bearer, role.as_str())?;
+            }
+            BindingEffect::Deny => {
+                self.may(&current, scope, Permission::RoleDeny, *at)?;
+                keep_an_undenied_owner(&current, *bearer, *at)?;
+            }
+        }
         let id = BindingId::generate();
         let by = scope.caller().subject.to_string();
-        let new = sql::NewBinding { id, user, role: role.as_str(), at, by };
-        let taken = Problem::new(Code::AlreadyExists, "The person holds this role there already.");
-        sql::insert(&mut *conn, scope.org(), new).await.or_problem([("binding_exists", taken)])?;
+        let taken = Problem::new(Code::AlreadyExists, "There is this very binding already.");
+        sql::insert(&mut *conn, scope.org(), id, &wanted, &by)
+            .await
+            .or_problem([("binding_exists", taken)])?;
         let event = Event::RoleBound {
             binding: id,
-            subject: Subject::User(user).to_string(),
+            subject: subject(bearer.holder()),
             role: role.to_string(),
-            scope: at,
+            scope: *at,
+            effect: Some(*effect).filter(|effect| *effect == BindingEffect::Deny),
+            not_before: wanted.not_before,
+            expires_at: wanted.expires_at,
         };
         ralex_audit::record(conn, scope.author(), event).await.map_err(ralex_store::problem)?;
         Ok(id)
@@ -83,7 +102,7 @@ impl Access {
     }
 
     /// Takes away all that a person holds, and says how much that was: for the end of a
-    /// membership. Denials go too, since without a membership there is nothing to deny.
+    /// membership. Denials stay: who comes back is not free of them by having left.
     pub async fn unbind_all(
         &self,
         conn: &mut PgConnection,
@@ -91,7 +110,11 @@ impl Access {
         user: UserId,
     ) -> Result<u32, Problem> {
         let current = self.lock(conn, scope.org()).await?;
-        let held = current.rows().bindings.iter().filter(|b| b.holder == Holder::User(user));
+        let held = current
+            .rows()
+            .bindings
+            .iter()
+            .filter(|b| b.holder == Holder::User(user) && b.effect == Effect::Allow);
         let held: Vec<_> = held.collect();
         self.take(conn, scope, &current, &held).await?;
         Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
@@ -129,7 +152,10 @@ impl Access {
     ) -> Result<(), Problem> {
         for binding in bindings {
             let at = binding.scope().unwrap_or(ScopePath::Org);
-            self.may_give(current, scope, &binding.role, at, None)?;
+            match binding.effect {
+                Effect::Allow => self.may_give(current, scope, &binding.role, at, None)?,
+                Effect::Deny => drop(self.may(current, scope, Permission::RoleDeny, at)?),
+            }
         }
         keep_an_owner(current, bindings)?;
         let ids: Vec<_> = bindings.iter().map(|binding| binding.id).collect();
@@ -155,24 +181,13 @@ impl Access {
         scope: &Scope,
         role: &str,
         at: ScopePath,
-        to: Option<UserId>,
+        to: Option<Bearer>,
     ) -> Result<(), Problem> {
-        let subject = match scope.caller().subject {
-            Subject::System => return Ok(()),
-            subject @ (Subject::User(_) | Subject::Token { .. } | Subject::Service { .. }) => {
-                subject
-            }
-        };
-        let own = current.permissions(subject, at, self.clock().now());
-        if !own.contains(Permission::RoleBind) {
-            return Err(Problem::new(
-                Code::Forbidden,
-                format!("You need the permission {} {}.", Permission::RoleBind, place(at)),
-            ));
-        }
+        let Some(own) = self.may(current, scope, Permission::RoleBind, at)? else { return Ok(()) };
+        let giver = holder(scope.caller().subject);
         let missing = self.node.policies.permissions_of(role).without(own);
-        let by_name = to.is_none_or(|user| subject.user() != Some(user))
-            && self.binds_by_name(current, subject, role, at);
+        let by_name = to.is_none_or(|to| Some(to.holder()) != giver)
+            && giver.is_some_and(|giver| self.binds_by_name(current, giver, role, at));
         match missing.iter().next() {
             Some(permission) if !by_name => Err(Problem::new(
                 Code::GrantExceedsOwn,
@@ -186,18 +201,81 @@ impl Access {
         }
     }
 
-    /// Whether a live role of the subject at this place names `role` as one that it may give.
-    fn binds_by_name(
+    /// What the caller holds at a place, this permission among it; nothing where the deployment
+    /// itself asks, which needs none.
+    fn may(
         &self,
         current: &Snapshot,
-        subject: Subject,
-        role: &str,
+        scope: &Scope,
+        permission: Permission,
         at: ScopePath,
-    ) -> bool {
-        let now = self.clock().now();
-        subject.user().is_some_and(|user| {
-            current.roles_at(user, at, now).any(|own| self.node.policies.may_bind(own, role))
+    ) -> Result<Option<Permissions>, Problem> {
+        let subject = scope.caller().subject;
+        if subject == Subject::System {
+            return Ok(None);
+        }
+        let own = current.permissions(subject, at, self.clock().now());
+        if !own.contains(permission) {
+            let detail = format!("You need the permission {permission} {}.", place(at));
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+        Ok(Some(own))
+    }
+
+    fn check_role(&self, bearer: Bearer, role: &RoleName) -> Result<(), Problem> {
+        if !self.node.policies.has_role(role.as_str()) {
+            return Err(Problem::field("role", format!("is not a role: \"{role}\"")));
+        }
+        if role.as_str() == SERVICE {
+            let rule = "is what programs hold at their home by themselves; it cannot be given";
+            return Err(Problem::field("role", rule));
+        }
+        if role.as_str() == OWNER && matches!(bearer, Bearer::Account(_)) {
+            return Err(Problem::field("role", "is for people: a program owns nothing"));
+        }
+        Ok(())
+    }
+
+    fn check_times(&self, wanted: &Wanted) -> Result<(), Problem> {
+        let Some(end) = wanted.expires_at else { return Ok(()) };
+        if end <= self.clock().now() {
+            return Err(Problem::field("expires_at", "is in the past"));
+        }
+        if wanted.not_before.is_some_and(|start| start >= end) {
+            return Err(Problem::field("expires_at", "is not after `not_before`"));
+        }
+        Ok(())
+    }
+
+    /// The rule that who checks does not also do: some roles exclude others, wherever they are held
+    /// in the organisation.
+    fn keep_duties_apart(
+        &self,
+        current: &Snapshot,
+        bearer: Bearer,
+        role: &str,
+    ) -> Result<(), Problem> {
+        let (policies, now) = (&self.node.policies, self.clock().now());
+        let held = current.rows().bindings.iter().find(|held| {
+            held.holder == bearer.holder()
+                && held.effect == Effect::Allow
+                && held.expires_at.is_none_or(|end| now < end)
+                && policies.are_apart(&held.role, role)
+        });
+        held.map_or(Ok(()), |held| {
+            let held = &held.role;
+            let detail = format!(
+                "The roles {held} and {role} exclude each other: who checks does not also do. Take \
+                 the role {held} away first."
+            );
+            Err(Problem::new(Code::Conflict, detail))
         })
+    }
+
+    /// Whether a live role of the giver at this place names `role` as one that it may give.
+    fn binds_by_name(&self, current: &Snapshot, giver: Holder, role: &str, at: ScopePath) -> bool {
+        let now = self.clock().now();
+        current.roles_at(giver, at, now).any(|own| self.node.policies.may_bind(own, role))
     }
 }
 
@@ -214,13 +292,33 @@ fn keep_an_owner(current: &Snapshot, taken: &[&Binding]) -> Result<(), Problem> 
     Err(Problem::new(Code::LastOwner, detail))
 }
 
-/// An owner whose role ends some day, or has not begun, does not count.
+/// Refuses to deny anything to the only owner to whom nothing is denied.
+fn keep_an_undenied_owner(
+    current: &Snapshot,
+    denied: Bearer,
+    at: ScopePath,
+) -> Result<(), Problem> {
+    let mut owners = current.rows().bindings.iter().filter(|b| is_lasting_owner(current, b));
+    let is_owner = owners.clone().any(|owner| owner.holder == denied.holder());
+    if at != ScopePath::Org || !is_owner || owners.any(|owner| owner.holder != denied.holder()) {
+        return Ok(());
+    }
+    let detail = "This is the organisation's last owner. Make someone else an owner first.";
+    Err(Problem::new(Code::LastOwner, detail))
+}
+
+/// An owner whose role ends some day, or has not begun, does not count, nor does one to whom
+/// anything is denied in the whole organisation.
 fn is_lasting_owner(current: &Snapshot, binding: &Binding) -> bool {
     let is_member = match binding.holder {
         Holder::User(user) => current.is_member(user),
         Holder::Machine(_) => false,
     };
+    let denied = |b: &Binding| {
+        b.holder == binding.holder && b.effect == Effect::Deny && b.scope() == Some(ScopePath::Org)
+    };
     is_member
+        && !current.rows().bindings.iter().any(denied)
         && binding.role == OWNER
         && binding.effect == Effect::Allow
         && binding.scope() == Some(ScopePath::Org)
@@ -238,6 +336,12 @@ fn bound(binding: &Binding) -> Option<Bound> {
         }),
         Holder::Machine(_) => None,
     }
+}
+
+/// Whose bindings a subject acts by; the deployment itself needs none.
+fn holder(subject: Subject) -> Option<Holder> {
+    let machine = || subject.machine().map(|(id, ..)| Holder::Machine(id));
+    subject.user().map(Holder::User).or_else(machine)
 }
 
 fn subject(holder: Holder) -> String {

@@ -19,6 +19,7 @@
 
 mod access;
 mod bind;
+mod bindings;
 mod denial;
 #[cfg(test)]
 mod it;
@@ -36,6 +37,7 @@ mod worlds;
 
 pub use access::{Access, Changed, Status};
 pub use bind::Bound;
+pub use bindings::{Bearer, Wanted, Which};
 pub use node::Limits;
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use policies::{OWNER, Policies, Refusal, SERVICE};

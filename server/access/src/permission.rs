@@ -50,6 +50,7 @@ permissions! {
     MemberRemove = "member.remove",
     RoleRead = "role.read",
     RoleBind = "role.bind",
+    RoleDeny = "role.deny",
     ServiceAccountRead = "service_account.read",
     ServiceAccountCreate = "service_account.create",
     ServiceAccountUpdate = "service_account.update",

@@ -65,6 +65,8 @@ pub struct Policies {
     lines: Vec<Line>,
     roles: HashMap<String, Compiled>,
     shown: Vec<Role>,
+    /// Pairs of roles that nobody holds both of, the lesser name first.
+    apart: BTreeSet<(String, String)>,
 }
 
 /// One line of `roles.csv`.
@@ -101,6 +103,9 @@ struct RoleText {
     name: String,
     title: String,
     description: String,
+    /// Roles that nobody holds beside this one.
+    #[serde(default)]
+    excludes: Vec<String>,
 }
 
 /// The text of each file.
@@ -145,8 +150,8 @@ impl Policies {
                 return Err(Refusal::MissingRole(built_in));
             }
         }
-        let shown = describe(files.role_texts, &roles)?;
-        Ok(Self { model: files.model.to_owned(), lines, roles, shown })
+        let (shown, apart) = describe(files.role_texts, &roles)?;
+        Ok(Self { model: files.model.to_owned(), lines, roles, shown, apart })
     }
 
     /// Every role with all that it allows, in the order in which they are shown.
@@ -167,6 +172,11 @@ impl Policies {
     /// Whether `role` may give and take `other` by name.
     pub(crate) fn may_bind(&self, role: &str, other: &str) -> bool {
         self.roles.get(role).is_some_and(|compiled| compiled.binds.contains(other))
+    }
+
+    /// Whether nobody may hold both of these roles.
+    pub(crate) fn are_apart(&self, one: &str, other: &str) -> bool {
+        self.apart.contains(&pair(one, other))
     }
 
     pub(crate) fn model(&self) -> &str {
@@ -293,7 +303,9 @@ fn collect<'a>(
     Ok(())
 }
 
-fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Vec<Role>, Refusal> {
+type Described = (Vec<Role>, BTreeSet<(String, String)>);
+
+fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Described, Refusal> {
     let texts: RoleTexts = toml::from_str(text)
         .map_err(|e| Refusal::Malformed { file: "roles.toml", reason: e.to_string() })?;
     let told: BTreeSet<&str> = texts.role.iter().map(|role| role.name.as_str()).collect();
@@ -305,13 +317,28 @@ fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Vec<Role>, 
         let reason = "a role stands there twice".to_owned();
         return Err(Refusal::Malformed { file: "roles.toml", reason });
     }
+    let mut apart = BTreeSet::new();
+    for role in &texts.role {
+        for other in &role.excludes {
+            if !held.contains(other.as_str()) || *other == role.name {
+                let reason = format!("the role \"{}\" excludes \"{other}\"", role.name);
+                return Err(Refusal::Malformed { file: "roles.toml", reason });
+            }
+            apart.insert(pair(&role.name, other));
+        }
+    }
     let shown = texts.role.into_iter().map(|told| Role {
         permissions: roles.get(&told.name).map_or_else(Vec::new, |c| c.permissions.names()),
         name: RoleName(told.name),
         title: told.title,
         description: told.description,
     });
-    Ok(shown.collect())
+    Ok((shown.collect(), apart))
+}
+
+fn pair(one: &str, other: &str) -> (String, String) {
+    let (lesser, greater) = if one < other { (one, other) } else { (other, one) };
+    (lesser.to_owned(), greater.to_owned())
 }
 
 #[cfg(test)]

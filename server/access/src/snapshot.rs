@@ -199,16 +199,19 @@ impl Snapshot {
         places
     }
 
-    /// The roles that a person holds here by live bindings, denials left out.
+    /// The roles that are held here by live bindings, denials left out.
     pub(crate) fn roles_at(
         &self,
-        user: UserId,
+        holder: Holder,
         at: ScopePath,
         now: DateTime<Utc>,
     ) -> impl Iterator<Item = &str> {
-        let live = self
-            .is_member(user)
-            .then(|| self.grants(Holder::User(user), at))
+        let belongs = match holder {
+            Holder::User(user) => self.is_member(user),
+            Holder::Machine(_) => true,
+        };
+        let live = belongs
+            .then(|| self.grants(holder, at))
             .into_iter()
             .flatten()
             .filter(move |grant| grant.effect == Effect::Allow && grant.is_live(now));

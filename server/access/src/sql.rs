@@ -1,10 +1,12 @@
 //! Every query of this crate. Organisations are named in each, also where row level security
 //! would do.
 
-use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, TeamId, UserId};
+use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
+use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, TeamId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use crate::bindings::{Bearer, Wanted, Which};
 use crate::rows::Rows;
 
 /// An organisation that exists, with the version of its policies.
@@ -67,34 +69,131 @@ pub(crate) async fn bump(conn: &mut PgConnection, org: OrgId) -> Result<i64, sql
     Ok(version)
 }
 
-/// A role to be given.
-pub(crate) struct NewBinding<'a> {
-    pub id: BindingId,
-    pub user: UserId,
-    pub role: &'a str,
-    pub at: ScopePath,
-    pub by: String,
-}
-
+/// Stores a binding.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     org: OrgId,
-    new: NewBinding<'_>,
+    id: BindingId,
+    wanted: &Wanted,
+    by: &str,
 ) -> Result<(), sqlx::Error> {
+    let (kind, subject) = wanted.bearer.columns();
     sqlx::query!(
-        "insert into binding (org_id, id, subject_kind, subject_id, role, team_id, project_id, created_by)
-        values ($1, $2, 'user', $3, $4, $5, $6, $7)",
+        "insert into binding (org_id, id, subject_kind, subject_id, role, team_id, project_id,
+             effect, not_before, expires_at, created_by)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         org as _,
-        new.id as _,
-        new.user as _,
-        new.role,
-        new.at.team() as Option<TeamId>,
-        new.at.project() as Option<ProjectId>,
-        new.by,
+        id as _,
+        kind,
+        subject,
+        wanted.role.as_str(),
+        wanted.at.team() as Option<TeamId>,
+        wanted.at.project() as Option<ProjectId>,
+        wanted.effect.as_str(),
+        wanted.not_before,
+        wanted.expires_at,
+        by,
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+pub(crate) async fn has_account(
+    conn: &mut PgConnection,
+    org: OrgId,
+    account: ServiceAccountId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from service_account where org_id = $1 and id = $2) as "known!""#,
+        org as _,
+        account as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// One binding, with names for its ids.
+pub(crate) async fn binding(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BindingId,
+) -> Result<Option<Shown>, sqlx::Error> {
+    let all = Which { bearer: None, role: None, within: ScopePath::Org };
+    Ok(select(conn, org, &all, (Some(id), None), 1).await?.into_iter().next())
+}
+
+/// Bindings with names for their ids, oldest first, after one.
+pub(crate) async fn bindings(
+    conn: &mut PgConnection,
+    org: OrgId,
+    which: &Which,
+    after: Option<BindingId>,
+    at_most: i64,
+) -> Result<Vec<Shown>, sqlx::Error> {
+    select(conn, org, which, (None, after), at_most).await
+}
+
+async fn select(
+    conn: &mut PgConnection,
+    org: OrgId,
+    which: &Which,
+    (only, after): (Option<BindingId>, Option<BindingId>),
+    at_most: i64,
+) -> Result<Vec<Shown>, sqlx::Error> {
+    let (kind, subject) = which.bearer.map(Bearer::columns).unzip();
+    let rows = sqlx::query!(
+        r#"select b.id as "id: BindingId",
+               case b.subject_kind when 'user' then 'user:' || b.subject_id
+                   else coalesce('service_account:' || a.slug, 'token:' || b.subject_id) end
+                   as "subject!",
+               coalesce(u.email, a.name, b.subject_id::text) as "subject_name!",
+               b.role,
+               coalesce('project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",
+               b.effect, b.not_before, b.expires_at,
+               coalesce(c.email, b.created_by) as "created_by!", b.created_at
+           from binding b
+           left join app_user u on b.subject_kind = 'user' and u.id = b.subject_id
+           left join service_account a on b.subject_kind = 'sa' and a.org_id = b.org_id
+               and a.id = b.subject_id
+           left join app_user c on b.created_by = 'user:' || c.id
+           left join team t on t.org_id = b.org_id and t.id = b.team_id
+           left join project p on p.org_id = b.org_id and p.id = b.project_id
+           where b.org_id = $1
+             and ($2::uuid is null or b.id = $2)
+             and ($3::uuid is null or b.id > $3)
+             and ($4::text is null or b.subject_kind = $4)
+             and ($5::uuid is null or b.subject_id = $5)
+             and ($6::text is null or b.role = $6)
+             and ($7::uuid is null or b.team_id = $7)
+             and ($8::uuid is null or b.project_id = $8)
+           order by b.id limit $9"#,
+        org as _,
+        only as _,
+        after as _,
+        kind,
+        subject,
+        which.role.as_ref().map(RoleName::as_str),
+        which.within.team() as Option<TeamId>,
+        which.within.project() as Option<ProjectId>,
+        at_most,
+    )
+    .fetch_all(conn)
+    .await?;
+    let shown = rows.into_iter().map(|row| Shown {
+        id: row.id,
+        subject: row.subject,
+        subject_name: row.subject_name,
+        role: RoleName(row.role),
+        scope: row.scope,
+        // The table has no third word.
+        effect: BindingEffect::named(&row.effect).unwrap_or(BindingEffect::Deny),
+        not_before: row.not_before,
+        expires_at: row.expires_at,
+        created_by: row.created_by,
+        created_at: row.created_at,
+    });
+    Ok(shown.collect())
 }
 
 pub(crate) async fn delete(

@@ -15,6 +15,8 @@ mod records;
 mod report;
 mod sink;
 
+use chrono::{DateTime, Utc};
+use ralex_api::access::BindingEffect;
 use ralex_api::catalog::ProviderTimeouts;
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Code, Email, FileId, GuardrailId, ModelId, Money, Name, NodeId,
@@ -56,7 +58,19 @@ pub enum Event {
     #[serde(rename = "member.removed")]
     MemberRemoved { user: UserId, bindings: u32 },
     #[serde(rename = "role.bound")]
-    RoleBound { binding: BindingId, subject: String, role: String, scope: ScopePath },
+    RoleBound {
+        binding: BindingId,
+        subject: String,
+        role: String,
+        scope: ScopePath,
+        /// `deny`; nothing where the role is given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        effect: Option<BindingEffect>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        not_before: Option<DateTime<Utc>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expires_at: Option<DateTime<Utc>>,
+    },
     #[serde(rename = "role.unbound")]
     RoleUnbound { binding: BindingId, subject: String, role: String, scope: ScopePath },
 

@@ -6,6 +6,7 @@
 //! HTTP layer.
 
 pub mod arrival;
+pub mod bearer;
 pub mod login;
 pub mod member;
 pub mod mint;

@@ -1,6 +1,6 @@
 //! Members: people in an organisation and the roles they hold there.
 
-use ralex_access::Scope;
+use ralex_access::{Scope, Wanted};
 use ralex_api::identity::{Member, MemberRole, NewMember, NewMemberAnswer, User};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
@@ -47,7 +47,7 @@ impl Identity {
         }
         let event = Event::MemberAdded { user, email: new.email };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        self.access.bind(&mut tx, scope, user, &new.role, at).await?;
+        self.access.bind(&mut tx, scope, Wanted::role(user, new.role, at)).await?;
         self.access.commit(tx, org).await?;
         let member = self.member(scope, user).await?;
         let one_time_password = is_new.then(|| reveal(&fresh));

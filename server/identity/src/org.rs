@@ -1,6 +1,6 @@
 //! Organisations: made by the deployment's operator, with their first owner.
 
-use ralex_access::Access;
+use ralex_access::{Access, Wanted};
 use ralex_api::access::RoleName;
 use ralex_api::identity::{Me, MyOrg, MyScope, Org};
 use ralex_audit::{Author, Event};
@@ -59,7 +59,7 @@ impl Identity {
         ralex_audit::record(&mut tx, &author, added).await.map_err(problem)?;
         let scope = Access::internal(org);
         let role = RoleName("owner".to_owned());
-        self.access.bind(&mut tx, &scope, user, &role, ScopePath::Org).await?;
+        self.access.bind(&mut tx, &scope, Wanted::role(user, role, ScopePath::Org)).await?;
         also(&mut tx, org).await?;
         self.access.commit(tx, org).await?;
         Ok(FirstOwner { org, user, one_time_password: one_time.then_some(secret) })

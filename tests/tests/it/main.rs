@@ -11,6 +11,7 @@ mod audit;
 mod audit_proof;
 mod batches;
 mod beside;
+mod bindings;
 mod budgets;
 mod budgets_apart;
 mod budgets_cli;

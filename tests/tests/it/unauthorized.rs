@@ -55,6 +55,7 @@ impl World {
             ("file", FILE.to_owned()),
             ("batch", BATCH.to_owned()),
             ("response", "resp_of_nobody".to_owned()),
+            ("binding", text(&app.owner.all("bindings").await[0], "id")),
             ("service_account", "nightly".to_owned()),
             ("token", token.id),
             ("budget", budget),
@@ -165,6 +166,9 @@ fn management_body(operation: &str) -> Value {
         }
         "POST /api/v1/orgs/{org}/members" => {
             json!({ "email": "new@example.com", "name": "New", "role": "viewer" })
+        }
+        "POST /api/v1/orgs/{org}/bindings" => {
+            json!({ "subject": "user:owner@example.com", "role": "viewer" })
         }
         "POST /api/v1/orgs/{org}/service-accounts" => {
             json!({ "slug": "job", "name": "Job", "team": "blue" })

@@ -14,7 +14,7 @@ use ralex_kernel::{
 use ralex_store::testing::Database;
 use sqlx::Connection;
 
-use crate::{Access, Limits, Policies, Scope};
+use crate::{Access, Limits, Policies, Scope, Wanted};
 
 /// One node beside a database of its own.
 pub struct Setup {
@@ -118,7 +118,7 @@ impl Setup {
     ) -> Result<ralex_kernel::BindingId, Problem> {
         let mut tx = self.database.db().tenant(self.org).await.unwrap();
         let role = RoleName(role.to_owned());
-        let id = self.access.bind(&mut tx, scope, user, &role, at).await?;
+        let id = self.access.bind(&mut tx, scope, Wanted::role(user, role, at)).await?;
         self.access.commit(tx, self.org).await?;
         Ok(id)
     }

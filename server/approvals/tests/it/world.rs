@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{TimeDelta, Utc};
-use ralex_access::{Access, Permission, Policies, Scope};
+use ralex_access::{Access, Permission, Policies, Scope, Wanted};
 use ralex_api::access::RoleName;
 use ralex_api::approvals::{Approval, ApprovalKind, ApprovalsQuery, Excerpt};
 use ralex_api::guardrails::{Action, Direction, Noted};
@@ -103,7 +103,7 @@ impl World {
         self.access.commit(tx, self.org).await.unwrap();
         let mut tx = self.database.db().tenant(self.org).await.unwrap();
         let role = RoleName(role.to_owned());
-        self.access.bind(&mut tx, &self.scope(), user, &role, at).await.unwrap();
+        self.access.bind(&mut tx, &self.scope(), Wanted::role(user, role, at)).await.unwrap();
         self.access.commit(tx, self.org).await.unwrap();
         person(user)
     }

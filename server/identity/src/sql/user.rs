@@ -163,6 +163,24 @@ pub struct MemberRow {
     pub joined_at: DateTime<Utc>,
 }
 
+/// A member by their id or their e-mail address.
+pub async fn find_member(
+    conn: &mut PgConnection,
+    org: OrgId,
+    name: &str,
+) -> Result<Option<UserId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select m.user_id as "id: UserId" from membership m
+           join app_user u on u.id = m.user_id
+           where m.org_id = $1 and (m.user_id = $2 or u.email_key = $3)"#,
+        org as _,
+        name.parse::<UserId>().ok() as _,
+        name.parse::<Email>().ok().map(|email| email.key()),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 pub async fn members(
     conn: &mut PgConnection,
     org: OrgId,

@@ -11,6 +11,7 @@ mod mail;
 mod rate_limits;
 mod replay;
 mod reports;
+mod roles;
 mod service_accounts;
 mod table;
 mod tokens;
@@ -46,6 +47,7 @@ fn command() -> Command {
         .subcommand(rate_limits::command())
         .subcommand(mail::command())
         .subcommand(reports::command())
+        .subcommand(roles::command())
         .subcommand(service_accounts::command())
         .subcommand(tokens::command())
         .subcommand(usage::command())
@@ -73,6 +75,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),
         Some(("reports", matches)) => reports::run(matches, environment),
+        Some(("roles", matches)) => roles::run(matches, environment),
         Some(("service-accounts", matches)) => service_accounts::run(matches, environment),
         Some(("tokens", matches)) => tokens::run(matches, environment),
         Some(("usage", matches)) => usage::run(matches, environment),

@@ -2,10 +2,10 @@
 
 use super::map::Map;
 use super::{
-    adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, budgets, catalog,
-    files, gemini, guardrails, health, members, model_list, models, operations, rate_limits,
-    reports, resilience, retention, routing, secrets, service_accounts, sinks, teams, tokens,
-    usage,
+    adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
+    catalog, files, gemini, guardrails, health, members, model_list, models, operations,
+    rate_limits, reports, resilience, retention, routing, secrets, service_accounts, sinks, teams,
+    tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -87,6 +87,9 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(members::add_member)
         .service(members::remove_member)
         .service(members::list_roles)
+        .service(bindings::list_bindings)
+        .service(bindings::create_binding)
+        .service(bindings::delete_binding)
         .service(service_accounts::list_service_accounts)
         .service(service_accounts::create_service_account)
         .service(service_accounts::find_service_account)

@@ -40,6 +40,12 @@ pub async fn structure(watched: &mut Watched) {
     let actions = ["member.added", "role.bound"];
     let made = watched.leaves(&op, "members", Some(member), &actions).await;
     let path = format!("members/{}", text(&made["member"]["user"], "id"));
+    let binding = json!({ "subject": "user:new@example.com", "role": "billing" });
+    let op = format!("POST {ORG}/bindings");
+    let bound = watched.leaves(&op, "bindings", Some(binding), &["role.bound"]).await;
+    let bound = format!("bindings/{}", text(&bound, "id"));
+    let op = format!("DELETE {ORG}/bindings/{{binding}}");
+    watched.leaves(&op, &bound, None, &["role.unbound"]).await;
     let op = format!("DELETE {ORG}/members/{{user}}");
     watched.leaves(&op, &path, None, &["member.removed"]).await;
     let budget = json!({ "scope": "org", "period": "day", "limit": "1", "hard": true });

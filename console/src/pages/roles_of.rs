@@ -1,0 +1,169 @@
+//! What one person or program holds, given, denied and taken away.
+
+use ralex_api::access::{Binding, BindingEffect, NewBinding, RoleName};
+use yew::prelude::*;
+
+use super::add_person::RoleField;
+use super::budget_increase::instant;
+use crate::api;
+use crate::components::{
+    Badge, Column, Dialog, Failed, Form, Icon, IconButton, SelectField, Table, TextField, Tone,
+    When, show,
+};
+use crate::hooks::{keep, use_action, use_input, use_load, use_now};
+use crate::session::{Org, use_org};
+
+const COLUMNS: [Column; 5] = [
+    Column::text("Role"),
+    Column::text("Where"),
+    Column::text("Until"),
+    Column::text("By").wide(),
+    Column::text(""),
+];
+
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// `user:<id>` or `service_account:<slug>`.
+    pub subject: AttrValue,
+    pub name: AttrValue,
+    pub onchange: Callback<()>,
+    pub onclose: Callback<()>,
+}
+
+#[component]
+pub fn RolesDialog(props: &Props) -> Html {
+    let org = use_org();
+    let wants = (org.slug(), props.subject.clone());
+    let (load, again) = use_load(wants, |(org, subject)| api::identity::bindings(&org, &subject));
+    let changed = {
+        let (again, onchange) = (again.clone(), props.onchange.clone());
+        Callback::from(move |()| {
+            again.emit(());
+            onchange.emit(());
+        })
+    };
+    let take = use_action(changed.clone());
+    let ontake = {
+        let (take, slug) = (take.clone(), org.slug());
+        Callback::from(move |binding: Binding| {
+            take.run(api::identity::delete_binding(&slug, binding.id));
+        })
+    };
+    let may = org.can("role.bind") || org.can("role.deny");
+    html! {
+        <Dialog title={format!("Roles of {}", props.name)} onclose={props.onclose.clone()}>
+            { show(&load, &again, |page| if page.items.is_empty() {
+                html! { <p class="faint">{ "Nothing is given or denied." }</p> }
+            } else {
+                html! {
+                    <Table caption="Roles" columns={COLUMNS.to_vec()}>
+                        { for page.items.iter().map(|binding| html! { <Row key={binding.id.to_string()} binding={binding.clone()} ontake={ontake.clone()} /> }) }
+                    </Table>
+                }
+            }) }
+            if let Some(problem) = take.problem() { <Failed {problem} /> }
+            if may { <Give subject={props.subject.clone()} {changed} onclose={props.onclose.clone()} /> }
+        </Dialog>
+    }
+}
+
+/// Whether this may be taken away by whoever looks at it; what the server says, it says anyway.
+fn may_take(org: &Org, binding: &Binding) -> bool {
+    org.can(match binding.effect {
+        BindingEffect::Allow => "role.bind",
+        BindingEffect::Deny => "role.deny",
+    })
+}
+
+#[derive(Properties, PartialEq)]
+struct RowProps {
+    binding: Binding,
+    ontake: Callback<Binding>,
+}
+
+#[component]
+fn Row(props: &RowProps) -> Html {
+    let (org, now) = (use_org(), use_now());
+    let binding = &props.binding;
+    let denied = binding.effect == BindingEffect::Deny;
+    let over = binding.expires_at.is_some_and(|end| end <= now);
+    let chosen = binding.clone();
+    html! {
+        <tr class={classes!(over.then_some("gone"))}>
+            <td>
+                <span class="strong">{ binding.role.to_string() }</span>
+                if denied { { " " }<Badge tone={Tone::Warn} title="Takes away what the role allows, whatever else is held">{ "Denied" }</Badge> }
+            </td>
+            <td><code>{ binding.scope.clone() }</code></td>
+            <td>
+                if let Some(start) = binding.not_before.filter(|start| *start > now) { <span class="faint">{ "from " }<When at={start} />{ " " }</span> }
+                if let Some(end) = binding.expires_at { <When at={end} /> } else { <span class="faint">{ "For good" }</span> }
+            </td>
+            <td class="wide">{ binding.created_by.clone() }</td>
+            <td class="number">
+                if may_take(&org, binding) {
+                    <IconButton icon={Icon::Trash} label={format!("Take {} away", binding.role)} onclick={props.ontake.reform(move |()| chosen.clone())} />
+                }
+            </td>
+        </tr>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct GiveProps {
+    subject: AttrValue,
+    changed: Callback<()>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Give(props: &GiveProps) -> Html {
+    let org = use_org();
+    let give = use_action(props.changed.reform(|_: Binding| ()));
+    let role = use_state(|| "viewer".to_owned());
+    let scope = use_state(|| "org".to_owned());
+    let effect = use_state(|| BindingEffect::Allow);
+    let until = use_input("", |text| {
+        let wrong = !text.trim().is_empty() && instant(text).is_none();
+        wrong.then(|| "Enter a day and a time.".to_owned())
+    });
+    let onsubmit = {
+        let (role, scope, effect, until) =
+            (role.clone(), scope.clone(), effect.clone(), until.clone());
+        let (give, slug, subject) = (give.clone(), org.slug(), props.subject.to_string());
+        Callback::from(move |()| {
+            let new = NewBinding {
+                subject: subject.clone(),
+                role: RoleName((*role).clone()),
+                scope: Some((*scope).clone()),
+                effect: *effect,
+                not_before: None,
+                expires_at: instant(&until.text()),
+            };
+            give.run(api::identity::create_binding(&slug, new));
+        })
+    };
+    let (denies, gives) = (org.can("role.deny"), org.can("role.bind"));
+    let words = [(gives, "allow", "Give it"), (denies, "deny", "Deny it")];
+    let effects: Vec<(AttrValue, AttrValue)> = words
+        .into_iter()
+        .filter(|(may, ..)| *may)
+        .map(|(_, word, title)| (word.into(), title.into()))
+        .collect();
+    let oneffect = {
+        let effect = effect.clone();
+        Callback::from(move |word: String| {
+            effect.set(BindingEffect::named(&word).unwrap_or_default());
+        })
+    };
+    html! {
+        <Form inputs={vec![until.clone()]} verb={if *effect == BindingEffect::Deny { "Deny role" } else { "Give role" }}
+            running={give.running()} problem={give.problem()} {onsubmit} oncancel={props.onclose.clone()}>
+            <RoleField role={(*role).clone()} scope={(*scope).clone()} onrole={keep(&role)} onscope={keep(&scope)} />
+            <div class="pair">
+                <SelectField label="Effect" path="effect" options={effects} value={effect.as_str()} onchange={oneffect} />
+                <TextField label="Until (UTC)" path="expires_at" kind="datetime-local" input={until} hint="Until it is taken away when empty." />
+            </div>
+        </Form>
+    }
+}

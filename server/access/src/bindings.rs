@@ -1,0 +1,127 @@
+//! Bindings as they are asked for: made, listed and ended by those who may.
+
+use chrono::{DateTime, Utc};
+use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
+use ralex_api::page::{Page, PageQuery};
+use ralex_kernel::{BindingId, Caller, OrgId, Problem, ScopePath, ServiceAccountId, UserId};
+use ralex_store::problem;
+use uuid::Uuid;
+
+use crate::access::Access;
+use crate::rows::{Binding, Effect, Holder};
+use crate::scope::Scope;
+use crate::{Permission, sql};
+
+/// Who can be bound to a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    User(UserId),
+    Account(ServiceAccountId),
+}
+
+/// A binding as it is wished for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub bearer: Bearer,
+    pub role: RoleName,
+    pub at: ScopePath,
+    pub effect: BindingEffect,
+    /// From when on it holds; at once when absent.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Until when it holds; until it is taken away when absent.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Which bindings are listed.
+#[derive(Clone, Debug)]
+pub struct Which {
+    pub bearer: Option<Bearer>,
+    pub role: Option<RoleName>,
+    /// Those at this place or below it.
+    pub within: ScopePath,
+}
+
+impl Wanted {
+    /// A role for a person, from now on and without an end.
+    pub const fn role(user: UserId, role: RoleName, at: ScopePath) -> Self {
+        let (effect, bearer) = (BindingEffect::Allow, Bearer::User(user));
+        Self { bearer, role, at, effect, not_before: None, expires_at: None }
+    }
+}
+
+impl Bearer {
+    pub(crate) const fn holder(self) -> Holder {
+        match self {
+            Self::User(user) => Holder::User(user),
+            Self::Account(account) => Holder::Machine(account.uuid()),
+        }
+    }
+
+    /// As the table has it.
+    pub(crate) const fn columns(self) -> (&'static str, Uuid) {
+        match self {
+            Self::User(user) => ("user", user.uuid()),
+            Self::Account(account) => ("sa", account.uuid()),
+        }
+    }
+}
+
+impl Access {
+    /// The proof that a role may be given at a place, or denied there.
+    pub async fn allow_binding(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        effect: BindingEffect,
+        at: ScopePath,
+    ) -> Result<Scope, Problem> {
+        let permission = match effect {
+            BindingEffect::Allow => Permission::RoleBind,
+            BindingEffect::Deny => Permission::RoleDeny,
+        };
+        self.allow(caller, org, permission, at).await
+    }
+
+    /// Gives a role to somebody, or denies it to them whatever else they hold.
+    pub async fn create_binding(&self, scope: &Scope, wanted: Wanted) -> Result<Shown, Problem> {
+        let org = scope.org();
+        let mut tx = self.db().tenant(org).await?;
+        let id = self.bind(&mut tx, scope, wanted).await?;
+        let found = sql::binding(&mut tx, org, id).await.map_err(problem)?;
+        self.commit(tx, org).await?;
+        found.ok_or_else(|| Problem::not_found("binding"))
+    }
+
+    /// Bindings, oldest first, those included that have ended or not begun.
+    pub async fn bindings(
+        &self,
+        scope: &Scope,
+        which: &Which,
+        page: &PageQuery,
+    ) -> Result<Page<Shown>, Problem> {
+        let (org, size) = (scope.org(), page.size());
+        let mut tx = self.db().tenant(org).await?;
+        let found = sql::bindings(&mut tx, org, which, page.after()?, size + 1).await;
+        Ok(Page::of(found.map_err(problem)?, size, |binding: &Shown| binding.id.to_string()))
+    }
+
+    /// Takes a role away, or a denial of one.
+    pub async fn delete_binding(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        id: BindingId,
+    ) -> Result<(), Problem> {
+        let snapshot = self.snapshot(org).await?;
+        let found = snapshot.rows().bindings.iter().find(|binding| binding.id == id);
+        let at = found.and_then(Binding::scope).unwrap_or(ScopePath::Org);
+        let effect = match found.map(|binding| binding.effect) {
+            Some(Effect::Deny) => BindingEffect::Deny,
+            Some(Effect::Allow) | None => BindingEffect::Allow,
+        };
+        let scope = self.allow_binding(caller, org, effect, at).await?;
+        let mut tx = self.db().tenant(org).await?;
+        self.unbind(&mut tx, &scope, id).await?;
+        self.commit(tx, org).await
+    }
+}

@@ -1,0 +1,33 @@
+//! Bearers: who a binding is about, found by what it is called.
+
+use ralex_access::Bearer;
+use ralex_kernel::{OrgId, Problem};
+use ralex_store::problem;
+
+use crate::{Identity, sql};
+
+impl Identity {
+    /// Who `user:<id or e-mail>` or `service_account:<slug or id>` is.
+    pub async fn bearer(&self, org: OrgId, text: &str) -> Result<Bearer, Problem> {
+        let unknown = |kind: &str, name: &str| {
+            let rule = format!("names a {kind} that this organisation does not have: {name}");
+            Problem::field("subject", rule)
+        };
+        match text.split_once(':') {
+            Some(("user", name)) => {
+                let mut tx = self.db.tenant(org).await?;
+                let found = sql::user::find_member(&mut tx, org, name).await.map_err(problem)?;
+                found.map(Bearer::User).ok_or_else(|| unknown("member", name))
+            }
+            Some(("service_account", name)) => {
+                let found = self.account(org, name).await?;
+                let found = found.map(|account| Bearer::Account(account.id));
+                found.ok_or_else(|| unknown("service account", name))
+            }
+            _ => {
+                let forms = "is not `user:<id or e-mail>` or `service_account:<slug or id>`";
+                Err(Problem::field("subject", forms))
+            }
+        }
+    }
+}
