@@ -105,3 +105,74 @@ pub struct BindingsQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
+
+crate::words! {
+    /// What decides whether somebody may do something.
+    pub enum ExplainReason {
+        /// A role that is given.
+        Role = "role",
+        /// What programs hold at their home by themselves.
+        Home = "home",
+        /// A denial, which beats every role.
+        Denied = "denied",
+        /// Nothing that is held gives it there.
+        NotHeld = "not_held",
+        /// The person cannot log in, or the program is disabled.
+        Disabled = "disabled",
+    }
+}
+
+crate::answer! {
+    /// Whether somebody may do something at a place now, and why.
+    pub struct Explanation {
+        pub subject: String,
+        pub subject_name: String,
+        pub permission: String,
+        pub scope: String,
+        pub allowed: bool,
+        pub reason: ExplainReason,
+        /// The role that gives it, or the denial that takes it away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub binding: Option<Binding>,
+        /// All roles that would give it.
+        pub roles: Vec<RoleName>,
+    }
+
+    /// Somebody who may do what was asked for, and by what.
+    pub struct Able {
+        /// `user:<id>`, `service_account:<slug>`, or `token:<id>` for a team's own.
+        pub subject: String,
+        pub subject_name: String,
+        pub reason: ExplainReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub role: Option<RoleName>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub binding: Option<BindingId>,
+    }
+}
+
+crate::request! {
+    pub struct ExplainQuestion {
+        /// `user:<id or e-mail>` or `service_account:<slug or id>`.
+        pub subject: String,
+        /// The name of a permission, such as `budget.set`.
+        pub permission: String,
+        /// `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
+        #[serde(default)]
+        pub scope: Option<String>,
+    }
+
+    pub struct WhoCanQuestion {
+        /// The name of a permission, such as `llm.invoke`.
+        pub permission: String,
+        /// `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
+        #[serde(default)]
+        pub scope: Option<String>,
+        /// Those after this one, by its `subject`.
+        #[serde(default)]
+        pub cursor: Option<String>,
+        /// So many at most, 50 when absent.
+        #[serde(default)]
+        pub limit: Option<u32>,
+    }
+}

@@ -21,6 +21,7 @@ mod access;
 mod bind;
 mod bindings;
 mod denial;
+mod explain;
 #[cfg(test)]
 mod it;
 mod node;

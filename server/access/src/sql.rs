@@ -2,11 +2,12 @@
 //! would do.
 
 use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
-use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, TeamId};
+use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, Subject, TeamId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use crate::bindings::{Bearer, Wanted, Which};
+use crate::explain::Somebody;
 use crate::rows::Rows;
 
 /// An organisation that exists, with the version of its policies.
@@ -194,6 +195,60 @@ async fn select(
         created_at: row.created_at,
     });
     Ok(shown.collect())
+}
+
+/// People, service accounts and teams' own tokens, in the order of how they are written; or one of
+/// the former.
+pub(crate) async fn somebodies(
+    conn: &mut PgConnection,
+    org: OrgId,
+    only: Option<Bearer>,
+) -> Result<Vec<Somebody>, sqlx::Error> {
+    let (kind, id) = only.map(Bearer::columns).unzip();
+    let rows = sqlx::query!(
+        r#"select s.kind as "kind!", s.id as "id!", s.written as "written!", s.name as "name!",
+               s.team as "team: TeamId", s.project as "project: ProjectId", s.disabled as "disabled!"
+           from (
+               select 'user' as kind, m.user_id as id, 'user:' || m.user_id as written,
+                   u.email as name, null::uuid as team, null::uuid as project,
+                   u.disabled_at is not null as disabled
+               from membership m join app_user u on u.id = m.user_id
+               where m.org_id = $1
+               union all
+               select 'sa', a.id, 'service_account:' || a.slug, a.name, a.team_id, a.project_id,
+                   a.disabled_at is not null
+               from service_account a where a.org_id = $1
+               union all
+               select 'token', k.id, 'token:' || k.id, k.name, k.team_id, k.project_id, false
+               from token k
+               where k.org_id = $1 and k.account_id is null and k.revoked_at is null
+                 and (k.expires_at is null or k.expires_at > now())) as s
+           where ($2::text is null or s.kind = $2) and ($3::uuid is null or s.id = $3)
+           order by s.written collate "C""#,
+        org as _,
+        kind,
+        id,
+    )
+    .fetch_all(conn)
+    .await?;
+    let subject = |kind: &str, id: uuid::Uuid, home: Option<ScopePath>| match (kind, home) {
+        ("sa", Some(scope)) => Subject::Service { account: id.into(), org, scope },
+        ("token", Some(scope)) => Subject::Token { token: id.into(), org, scope },
+        _ => Subject::User(id.into()),
+    };
+    let found = rows.into_iter().map(|row| {
+        let home = row.team.map(|team| match row.project {
+            Some(project) => ScopePath::Project { team, project },
+            None => ScopePath::Team { team },
+        });
+        Somebody {
+            subject: subject(&row.kind, row.id, home),
+            written: row.written,
+            name: row.name,
+            disabled: row.disabled,
+        }
+    });
+    Ok(found.collect())
 }
 
 pub(crate) async fn delete(

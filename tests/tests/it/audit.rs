@@ -83,6 +83,8 @@ async fn every_write_leaves_its_entry() {
         "POST /api/v1/orgs/{org}/preview",
         "POST /api/v1/orgs/{org}/usage/replay",
         "POST /api/v1/orgs/{org}/guardrails/test",
+        "POST /api/v1/orgs/{org}/access/explain",
+        "POST /api/v1/orgs/{org}/access/who-can",
     ];
     let writes = operations()
         .into_iter()

@@ -183,5 +183,72 @@ async fn roles_are_given_from_a_command_line() {
     assert!(code == 0 && said.contains("deny"), "{said}");
     let (code, said) = ralex(&format!("roles unbind {}", text(&made, "id"))).await;
     assert!(code == 0 && said.contains("no longer"), "{said}");
+    let (_, said) = ralex("roles explain user:ann@example.com llm.invoke").await;
+    assert!(said.contains("may not do llm.invoke") && said.contains("deny"), "{said}");
+    let (_, said) = ralex("roles who-can budget.set").await;
+    assert!(said.contains("owner@example.com") && !said.contains("ann@"), "{said}");
     assert_eq!(ralex("roles show nothing").await.0, 1);
+}
+
+#[tokio::test]
+async fn why_somebody_may_and_who_can_is_told_as_it_is_decided() {
+    let app = App::start().await;
+    let blue = app.token("blue").await;
+    app.team("red").await;
+    let ann = app.member("ann@example.com", "viewer", "org").await;
+    let new = json!({ "slug": "nightly", "name": "Nightly", "team": "blue" });
+    app.owner.post("service-accounts", &new).await.ok();
+    let why = async |subject: &str, permission: &str, scope: &str| -> Value {
+        let asked = json!({ "subject": subject, "permission": permission, "scope": scope });
+        ann.client.post("access/explain", &asked).await.ok()
+    };
+    let not = why("user:ann@example.com", "llm.invoke", "team:blue").await;
+    assert_eq!((&not["allowed"], &not["reason"]), (&json!(false), &json!("not_held")));
+    assert!(not["roles"].as_array().unwrap().contains(&json!("developer")), "{not}");
+    let given = binding("user:ann@example.com", "developer", "team:blue");
+    let given = app.owner.post("bindings", &given).await.ok();
+    let may = why("user:ann@example.com", "llm.invoke", "team:blue").await;
+    assert_eq!((&may["reason"], &may["binding"]["id"]), (&json!("role"), &given["id"]));
+    assert_eq!(
+        why("user:ann@example.com", "llm.invoke", "team:red").await["allowed"],
+        json!(false)
+    );
+    let home = why("service_account:nightly", "llm.invoke", "team:blue").await;
+    assert_eq!((&home["allowed"], &home["reason"]), (&json!(true), &json!("home")));
+
+    let who = async |limit: u32, cursor: Value| -> (Vec<String>, Value) {
+        let mut asked = json!({ "permission": "llm.invoke", "scope": "team:blue", "limit": limit });
+        if cursor.is_string() {
+            asked["cursor"] = cursor;
+        }
+        let page = ann.client.post("access/who-can", &asked).await.ok();
+        let names = page["items"].as_array().unwrap().iter().map(|it| text(it, "subject_name"));
+        (names.collect(), page["next_cursor"].clone())
+    };
+    let (all, _) = who(50, Value::Null).await;
+    assert_eq!(all, ["Nightly", "blue", "owner@example.com", "ann@example.com"]);
+    let (first, cursor) = who(3, Value::Null).await;
+    let (rest, end) = who(3, cursor).await;
+    assert_eq!(([first, rest].concat(), end), (all, Value::Null));
+
+    let mut denial = binding("user:ann@example.com", "developer", "org");
+    denial["effect"] = json!("deny");
+    app.owner.post("bindings", &denial).await.ok();
+    let off = json!({ "disabled": true });
+    app.owner.patch("service-accounts/nightly", &off).await.ok();
+    app.owner.delete(&format!("tokens/{}", blue.id)).await.ok();
+    // What was denied is all that the role allows, seeing roles among it: the owner asks from here on.
+    let asked = json!({ "subject": "user:ann@example.com", "permission": "llm.invoke",
+        "scope": "team:blue" });
+    let denied = app.owner.post("access/explain", &asked).await.ok();
+    assert_eq!(
+        (&denied["reason"], &denied["binding"]["effect"]),
+        (&json!("denied"), &json!("deny"))
+    );
+    let asked = json!({ "permission": "llm.invoke", "scope": "team:blue" });
+    let left = app.owner.post("access/who-can", &asked).await.ok();
+    assert_eq!(left["items"].as_array().unwrap().len(), 1, "{left}");
+    let nonsense = json!({ "subject": "user:ann@example.com", "permission": "fly" });
+    let problem = app.owner.post("access/explain", &nonsense).await.problem();
+    assert_eq!(problem["errors"][0]["path"], "permission");
 }

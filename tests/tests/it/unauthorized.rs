@@ -170,6 +170,10 @@ fn management_body(operation: &str) -> Value {
         "POST /api/v1/orgs/{org}/bindings" => {
             json!({ "subject": "user:owner@example.com", "role": "viewer" })
         }
+        "POST /api/v1/orgs/{org}/access/explain" => {
+            json!({ "subject": "user:owner@example.com", "permission": "budget.set" })
+        }
+        "POST /api/v1/orgs/{org}/access/who-can" => json!({ "permission": "budget.set" }),
         "POST /api/v1/orgs/{org}/service-accounts" => {
             json!({ "slug": "job", "name": "Job", "team": "blue" })
         }

@@ -6,7 +6,10 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ralex_api::Page;
-use ralex_api::access::{Binding, BindingEffect, BindingsQuery, NewBinding, Role, RoleName};
+use ralex_api::access::{
+    Able, Binding, BindingEffect, BindingsQuery, ExplainQuestion, ExplainReason, Explanation,
+    NewBinding, Role, RoleName, WhoCanQuestion,
+};
 use ralex_kernel::BindingId;
 use serde_json::json;
 
@@ -19,6 +22,8 @@ pub fn command() -> Command {
     let role = Arg::new("role").value_name("ROLE").required(true).help("The role's name");
     let subject = Arg::new("subject").value_name("SUBJECT").required(true);
     let subject = subject.help("user:E-MAIL, user:ID or service_account:SLUG");
+    let permission = Arg::new("permission").value_name("PERMISSION").required(true);
+    let permission = permission.help("Its name, budget.set for example");
     let scope = Arg::new("scope").long("scope").value_name("SCOPE");
     let all = [
         Command::new("list").about("List roles and what each is for"),
@@ -33,15 +38,28 @@ pub fn command() -> Command {
             scope.clone().help("Only at team:SLUG or project:SLUG, and below"),
         ]),
         Command::new("bind").about("Give a role to a person or a program, or deny it").args([
-            subject,
+            subject.clone(),
             role,
-            scope.default_value("org").help("org, team:SLUG or project:SLUG, and all below"),
+            scope
+                .clone()
+                .default_value("org")
+                .help("org, team:SLUG or project:SLUG, and all below"),
             Arg::new("deny")
                 .long("deny")
                 .action(ArgAction::SetTrue)
                 .help("Take away what the role allows, whatever else they hold"),
             time("from").help("From when on it holds; at once when absent"),
             time("until").help("Until when it holds; until it is taken away when absent"),
+        ]),
+        Command::new("explain").about("Tell why somebody may do something, or may not").args([
+            subject.clone(),
+            permission.clone(),
+            scope.clone().default_value("org").help("org, team:SLUG or project:SLUG"),
+        ]),
+        Command::new("who-can").about("List everybody who may do something").args([
+            permission,
+            scope.clone().default_value("org").help("org, team:SLUG or project:SLUG"),
+            limit_flag(),
         ]),
         Command::new("unbind").about("Take a role away, or a denial").arg(
             Arg::new("binding")
@@ -92,17 +110,24 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             told(&page, matches, |page| bindings(&page.items))
         }
         "bind" => {
-            let deny = matches.get_flag("deny");
-            let new = NewBinding {
-                subject: text("subject").context("no subject")?,
-                role: RoleName(text("role").context("no role")?),
-                scope: text("scope"),
-                effect: if deny { BindingEffect::Deny } else { BindingEffect::Allow },
-                not_before: matches.get_one::<DateTime<Utc>>("from").copied(),
-                expires_at: matches.get_one::<DateTime<Utc>>("until").copied(),
-            };
-            let made: Binding = api.post(&["bindings"], &new).await?;
+            let made: Binding = api.post(&["bindings"], &new(matches)?).await?;
             told(&made, matches, |made| bindings(std::slice::from_ref(made)))
+        }
+        "explain" => {
+            let asked = ExplainQuestion {
+                subject: text("subject").context("no subject")?,
+                permission: text("permission").context("no permission")?,
+                scope: text("scope"),
+            };
+            let told_so: Explanation = api.post(&["access", "explain"], &asked).await?;
+            told(&told_so, matches, explained)
+        }
+        "who-can" => {
+            let permission = text("permission").context("no permission")?;
+            let limit = matches.get_one::<u32>("limit").copied();
+            let asked = WhoCanQuestion { permission, scope: text("scope"), cursor: None, limit };
+            let page: Page<Able> = api.post(&["access", "who-can"], &asked).await?;
+            told(&page, matches, |page| able(&page.items))
         }
         _ => {
             let id = matches.get_one::<BindingId>("binding").context("no binding")?.to_string();
@@ -111,6 +136,19 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             told(&gone, matches, |_| format!("{id} holds no longer"))
         }
     }
+}
+
+fn new(matches: &ArgMatches) -> anyhow::Result<NewBinding> {
+    let text = |name| matches.get_one::<String>(name).cloned();
+    let deny = matches.get_flag("deny");
+    Ok(NewBinding {
+        subject: text("subject").context("no subject")?,
+        role: RoleName(text("role").context("no role")?),
+        scope: text("scope"),
+        effect: if deny { BindingEffect::Deny } else { BindingEffect::Allow },
+        not_before: matches.get_one::<DateTime<Utc>>("from").copied(),
+        expires_at: matches.get_one::<DateTime<Utc>>("until").copied(),
+    })
 }
 
 fn roles(roles: &[Role]) -> String {
@@ -138,4 +176,35 @@ fn bindings(bindings: &[Binding]) -> String {
         ]
     });
     table(["Id", "Who", "Effect", "Role", "Scope", "From", "Until", "By"], rows)
+}
+
+fn explained(it: &Explanation) -> String {
+    let may = if it.allowed { "may" } else { "may not" };
+    let why = match it.reason {
+        ExplainReason::Role => "by a role that is given",
+        ExplainReason::Home => "as every program may at its home",
+        ExplainReason::Denied => "since it is denied, which beats every role",
+        ExplainReason::NotHeld => "since nothing that is held gives it there",
+        ExplainReason::Disabled => "since it is disabled",
+    };
+    let title = format!("{} {may} do {} at {}, {why}.", it.subject_name, it.permission, it.scope);
+    let mut all = Vec::new();
+    if let Some(binding) = &it.binding {
+        let given = format!("{} at {}, by {}", binding.role, binding.scope, binding.created_by);
+        all.push((binding.effect.as_str(), given));
+        all.extend(binding.expires_at.map(|end| ("until", end.to_rfc3339())));
+        all.push(("binding", binding.id.to_string()));
+    }
+    let roles: Vec<&str> = it.roles.iter().map(RoleName::as_str).collect();
+    all.push(("roles with it", roles.join(", ")));
+    facts(&title, &all)
+}
+
+fn able(able: &[Able]) -> String {
+    let rows = able.iter().map(|it| {
+        let role = it.role.as_ref().map_or_else(|| "at home".to_owned(), RoleName::to_string);
+        let binding = it.binding.map(|id| id.to_string()).unwrap_or_default();
+        [it.subject_name.clone(), it.subject.clone(), role, binding]
+    });
+    table(["Who", "Subject", "By", "Binding"], rows)
 }

@@ -1,13 +1,16 @@
-//! Bindings: who holds which role where, and who is denied one.
+//! Bindings: who holds which role where, who is denied one, and what follows from it.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use ralex_access::{Access, Permission, Wanted, Which};
 use ralex_api::Page;
-use ralex_api::access::{Binding, BindingsQuery, NewBinding, RoleName};
+use ralex_api::access::{
+    Able, Binding, BindingsQuery, ExplainQuestion, Explanation, NewBinding, RoleName,
+    WhoCanQuestion,
+};
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
-use ralex_kernel::{BindingId, ScopePath};
+use ralex_kernel::{BindingId, Problem, ScopePath};
 
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
@@ -70,4 +73,46 @@ pub async fn delete_binding(
 ) -> Result<HttpResponse> {
     access.delete_binding(who.caller(), who.org, path.1).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Explain whether somebody may do something at a place now, and why or why not.
+#[utoipa::path(tag = "members", params(("org" = String, Path)), request_body = ExplainQuestion, responses((status = 200, body = Explanation)))]
+#[post("/access/explain")]
+pub async fn explain_access(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    access: Data<Access>,
+    asked: Body<ExplainQuestion>,
+) -> Result<HttpResponse> {
+    let ExplainQuestion { subject, permission, scope: place } = asked.0;
+    let place = place.unwrap_or_else(|| "org".to_owned());
+    let at = identity.scope_of(who.org, &place).await?;
+    let scope = who.allow_at(Permission::RoleRead, at).await?;
+    let bearer = identity.bearer(who.org, &subject).await?;
+    let told = access.explain(&scope, bearer, named(&permission)?, place).await?;
+    Ok(HttpResponse::Ok().json(told))
+}
+
+/// List everybody who may do something at a place now: people, service accounts and teams' tokens.
+#[utoipa::path(tag = "members", params(("org" = String, Path)), request_body = WhoCanQuestion, responses((status = 200, body = Page<Able>)))]
+#[post("/access/who-can")]
+pub async fn who_can(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    access: Data<Access>,
+    asked: Body<WhoCanQuestion>,
+) -> Result<HttpResponse> {
+    let WhoCanQuestion { permission, scope, cursor, limit } = asked.0;
+    let at = identity.scope_of(who.org, scope.as_deref().unwrap_or("org")).await?;
+    let scope = who.allow_at(Permission::RoleRead, at).await?;
+    let page = PageQuery { cursor, limit };
+    let able = access.who_can(&scope, named(&permission)?, &page).await?;
+    Ok(HttpResponse::Ok().json(able))
+}
+
+fn named(permission: &str) -> std::result::Result<Permission, Problem> {
+    permission.parse().map_err(|_| {
+        let rule = format!("is not a permission: \"{permission}\"; roles name all that there are");
+        Problem::field("permission", rule)
+    })
 }

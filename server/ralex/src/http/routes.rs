@@ -90,6 +90,8 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(bindings::list_bindings)
         .service(bindings::create_binding)
         .service(bindings::delete_binding)
+        .service(bindings::explain_access)
+        .service(bindings::who_can)
         .service(service_accounts::list_service_accounts)
         .service(service_accounts::create_service_account)
         .service(service_accounts::find_service_account)

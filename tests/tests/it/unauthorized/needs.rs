@@ -86,6 +86,8 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/bindings", Read),
     ("POST /api/v1/orgs/{org}/bindings", More),
     ("DELETE /api/v1/orgs/{org}/bindings/{binding}", MoreOn),
+    ("POST /api/v1/orgs/{org}/access/explain", Read),
+    ("POST /api/v1/orgs/{org}/access/who-can", Read),
     ("GET /api/v1/orgs/{org}/service-accounts", More),
     ("POST /api/v1/orgs/{org}/service-accounts", MoreOn),
     ("GET /api/v1/orgs/{org}/service-accounts/{service_account}", MoreOn),
