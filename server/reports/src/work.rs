@@ -1,5 +1,7 @@
 //! Work: one report while it is made, with all that its kind needs.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use ralex_audit::Author;
 use ralex_kernel::{OrgId, Problem, ReportId};
@@ -26,6 +28,10 @@ pub(crate) const EVENT_COLUMNS: &[(&str, &str)] = &[
     ("detail", "Detail"),
     ("event", "Event"),
 ];
+
+/// How often a log without a signed head is looked at, and for how long: the first takes a second.
+const FIRST_HEAD_LOOKS: Duration = Duration::from_millis(100);
+const FIRST_HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Work<'a> {
     pub inner: &'a Inner,
@@ -106,8 +112,22 @@ impl Work<'_> {
         if more { Err(too_large(self.room.most)) } else { Ok(()) }
     }
 
-    /// The newest signed head of the audit log.
+    /// The newest signed head of the audit log, which vouches for the report. That this report was
+    /// asked for is in the log, so a log that has none yet is about to have its first: it is waited
+    /// for, unless nobody signs.
     pub async fn head(&self) -> Result<Option<Head>, Problem> {
+        let mut looks = tokio::time::interval(FIRST_HEAD_LOOKS);
+        let patience = tokio::time::Instant::now() + FIRST_HEAD_WITHIN;
+        loop {
+            let at = looks.tick().await;
+            match self.newest_head().await? {
+                None if at < patience => {}
+                found => return Ok(found),
+            }
+        }
+    }
+
+    async fn newest_head(&self) -> Result<Option<Head>, Problem> {
         let mut tx = self.system().await?;
         let head = events::head(&mut tx, self.org()).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
