@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_audit::Event;
-use ralex_kernel::{BindingId, Code, OrgId, Problem, ScopePath, Subject, UserId};
+use ralex_kernel::{BindingId, Code, OrgId, Problem, ScopePath, ServiceAccountId, Subject, UserId};
 use ralex_store::OnConstraint;
 use sqlx::PgConnection;
 
@@ -86,6 +86,28 @@ impl Access {
         };
         ralex_audit::record(conn, scope.author(), event).await.map_err(ralex_store::problem)?;
         Ok(id)
+    }
+
+    /// Refuses to let anyone act as a service account that holds what they could not give it: whoever
+    /// makes it a token has all that it holds.
+    pub async fn may_act_as(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        account: ServiceAccountId,
+    ) -> Result<(), Problem> {
+        let current = self.lock(conn, scope.org()).await?;
+        let (bearer, now) = (Bearer::Account(account), self.clock().now());
+        let held = current.rows().bindings.iter().filter(|held| {
+            held.holder == bearer.holder()
+                && held.effect == Effect::Allow
+                && held.expires_at.is_none_or(|end| now < end)
+        });
+        for held in held {
+            let at = held.scope().unwrap_or(ScopePath::Org);
+            self.may_give(&current, scope, &held.role, at, Some(bearer))?;
+        }
+        Ok(())
     }
 
     /// Takes a role away, which needs the same rights as giving it. The last owner stays.

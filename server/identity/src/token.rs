@@ -61,6 +61,9 @@ impl Identity {
         let minted = self.mint.mint(TokenKind::Team);
         let (org, id) = (scope.org(), TokenId::generate());
         let mut tx = self.db.tenant(org).await?;
+        if let Some(account) = home.account {
+            self.access.may_act_as(&mut tx, scope, account).await?;
+        }
         let row = sql::NewToken {
             org,
             id,

@@ -147,6 +147,14 @@ async fn a_program_holds_what_it_is_given_beyond_its_home() {
     let owner =
         app.owner.post("bindings", &binding("service_account:terraform", "owner", "org")).await;
     assert_eq!(owner.problem()["errors"][0]["path"], "role");
+    // Whoever makes it a token acts as it, so its home's admins make none that can do more than they.
+    let lead = app.member("lead@example.com", "team_admin", "team:blue").await;
+    let mine = json!({ "name": "mine", "service_account": "terraform" });
+    lead.client.post("tokens", &mine).await.refused(403, "forbidden");
+    let plain = json!({ "slug": "plain", "name": "Plain", "team": "blue" });
+    lead.client.post("service-accounts", &plain).await.ok();
+    let own = json!({ "name": "own", "service_account": "plain" });
+    lead.client.post("tokens", &own).await.ok();
     let next = app.token_of(&json!({ "name": "two", "service_account": "terraform" })).await;
     assert_eq!(next.client.get("budgets").await.status, 200, "by whichever token");
 }
