@@ -1,8 +1,10 @@
 //! Roles and permissions, by their names in `policies/access/`.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::BindingId;
+use ralex_kernel::{BindingId, GroupId, Name, Slug};
 use serde::{Deserialize, Serialize};
+
+use crate::identity::User;
 
 /// A role's name (`owner`, `developer`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,6 +32,84 @@ crate::answer! {
         pub description: String,
         /// Names of all permissions, inherited ones included.
         pub permissions: Vec<String>,
+        /// Whether it comes with the deployment; others are the organisation's own.
+        pub built_in: bool,
+        /// The permissions that it names itself.
+        pub direct: Vec<String>,
+        /// The roles all of which it allows as well.
+        pub includes: Vec<RoleName>,
+    }
+}
+
+crate::answer! {
+    /// A permission, and what it allows.
+    pub struct PermissionInfo {
+        pub name: String,
+        pub description: String,
+    }
+
+    /// People who are given roles together.
+    pub struct Group {
+        pub id: GroupId,
+        pub slug: Slug,
+        pub name: Name,
+        /// How many people are in it.
+        pub members: u32,
+        /// How many roles it is given or denied.
+        pub bindings: u32,
+        /// The e-mail address of who made it, or else their id.
+        pub created_by: String,
+        pub created_at: DateTime<Utc>,
+    }
+
+    pub struct GroupMember {
+        pub user: User,
+        /// The e-mail address of who let them in, or else their id.
+        pub added_by: String,
+        pub added_at: DateTime<Utc>,
+    }
+}
+
+crate::request! {
+    /// A role of the organisation's own.
+    pub struct NewRole {
+        /// Lower-case letters, digits and `_`; it cannot be changed later.
+        pub name: RoleName,
+        pub title: Name,
+        #[serde(default)]
+        pub description: Option<String>,
+        /// Names of the permissions that it gives itself.
+        #[serde(default)]
+        pub permissions: Vec<String>,
+        /// Names of roles all of which it gives as well.
+        #[serde(default)]
+        pub includes: Vec<RoleName>,
+    }
+
+    /// What is absent stays as it is.
+    pub struct UpdateRole {
+        #[serde(default)]
+        pub title: Option<Name>,
+        #[serde(default)]
+        pub description: Option<String>,
+        #[serde(default)]
+        pub permissions: Option<Vec<String>>,
+        #[serde(default)]
+        pub includes: Option<Vec<RoleName>>,
+    }
+
+    pub struct NewGroup {
+        pub slug: Slug,
+        pub name: Name,
+    }
+
+    pub struct UpdateGroup {
+        pub name: Name,
+    }
+
+    pub struct NewGroupMember {
+        /// `user:<id or e-mail>`.
+        pub subject: String,
     }
 }
 
@@ -48,9 +128,9 @@ crate::answer! {
     /// A role that a person or a program holds at a place and below it, or is denied there.
     pub struct Binding {
         pub id: BindingId,
-        /// `user:<id>`, `service_account:<slug>`.
+        /// `user:<id>`, `group:<slug>`, `service_account:<slug>`.
         pub subject: String,
-        /// The person's e-mail address, or what the program is called.
+        /// The person's e-mail address, or what the group or program is called.
         pub subject_name: String,
         pub role: RoleName,
         /// `org`, `team:<slug>` or `project:<slug>`.
@@ -70,7 +150,7 @@ crate::answer! {
 
 crate::request! {
     pub struct NewBinding {
-        /// `user:<id or e-mail>` or `service_account:<slug or id>`.
+        /// `user:<id or e-mail>`, `group:<slug or id>` or `service_account:<slug or id>`.
         pub subject: String,
         pub role: RoleName,
         /// `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
@@ -91,7 +171,7 @@ crate::request! {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::IntoParams))]
 pub struct BindingsQuery {
-    /// Only those of `user:<id or e-mail>` or `service_account:<slug or id>`.
+    /// Only those of `user:<id or e-mail>`, `group:<slug or id>` or `service_account:<slug or id>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Only those of this role.

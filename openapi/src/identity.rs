@@ -115,6 +115,9 @@ crate::answer! {
         pub role: RoleName,
         /// `org`, `team:<slug>` or `project:<slug>`.
         pub scope: String,
+        /// The slug of the group by which they hold it; absent where it is given by name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub group: Option<String>,
     }
 
     /// A new member. The password is shown once, and only where the person was new to Ralex.

@@ -17,6 +17,7 @@ mod dialect;
 mod link;
 mod node;
 mod people;
+mod shell;
 mod stream;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use dialect::{ALL as DIALECTS, Dialect};
 pub use link::Link;
 pub use node::{Node, binary, command, run};
 pub use people::{Person, Token};
+pub use shell::Shell;
 pub use stream::Streaming;
 
 use crate::upstream::Upstream;

@@ -62,7 +62,7 @@ impl Changed for System {
 impl Access {
     /// Keeps this node's memory current, and checks samples of decisions, until `shutdown`.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        let checks = self.recheck.run(&self.node.policies);
+        let checks = self.recheck.run();
         let work = async { tokio::join!(self.poll(), self.listen(), checks) };
         tokio::select! {
             () = shutdown => {}
@@ -197,6 +197,29 @@ impl Access {
         Err(Problem::not_found("organisation"))
     }
 
+    /// Brings this node to a version of the organisation's policies, for who has seen that one and
+    /// wants an answer that is no older. Whoever holds nothing there is not told whether there is it.
+    pub async fn keep_up(&self, caller: &Caller, org: OrgId, wanted: i64) -> Result<(), Problem> {
+        self.belongs(caller, org).await?;
+        let reached = match self.node.refresh(org, wanted).await {
+            Ok(snapshot) => snapshot.map_or(0, |snapshot| snapshot.version()),
+            Err(why) => {
+                warn!(org.id = %org, "the rights in {org} cannot be read: {why}");
+                let detail = "The database does not answer.";
+                let problem = Problem::new(ralex_kernel::Code::Unavailable, detail);
+                return Err(problem.with_retry_after(1));
+            }
+        };
+        if reached >= wanted {
+            return Ok(());
+        }
+        let detail = format!(
+            "The organisation's policies are at version {reached}, and `If-Policy-Version-At-Least` \
+             asks for {wanted}. Send a version that an answer's `Policy-Version` has told."
+        );
+        Err(Problem::new(ralex_kernel::Code::PreconditionFailed, detail))
+    }
+
     /// The decision alone, for what asks on behalf of another.
     pub async fn judge(
         &self,
@@ -230,9 +253,9 @@ impl Access {
         Ok((everywhere.names(), extras))
     }
 
-    /// Every role with all that it allows.
-    pub fn roles(&self) -> Vec<Role> {
-        self.node.policies.roles().to_vec()
+    /// Every role of the organisation with all that it allows.
+    pub async fn roles(&self, org: OrgId) -> Result<Vec<Role>, Problem> {
+        Ok(self.node.snapshot(org).await?.roles().shown())
     }
 
     /// The roles that a person holds in the organisation of `scope`, those that are not alive now
@@ -242,8 +265,8 @@ impl Access {
         scope: &Scope,
         user: UserId,
     ) -> Result<Vec<(RoleName, ScopePath)>, Problem> {
-        let bound = self.bindings_of(scope).await?;
-        Ok(bound.into_iter().filter(|b| b.user == user).map(|b| (b.role, b.at)).collect())
+        let bound = self.bindings_of(scope, &[user]).await?;
+        Ok(bound.into_iter().map(|held| (held.role, held.at)).collect())
     }
 
     /// The rights of one organisation as this node holds them.

@@ -4,11 +4,11 @@
 //! for each other, and then reads the rows anew inside its own transaction. So the rules see what
 //! is, not what this node remembers, and two owners cannot remove each other at once.
 
-use std::collections::HashSet;
-
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_audit::Event;
-use ralex_kernel::{BindingId, Code, OrgId, Problem, ScopePath, ServiceAccountId, Subject, UserId};
+use ralex_kernel::{
+    BindingId, Code, GroupId, OrgId, Problem, ScopePath, ServiceAccountId, Subject, UserId,
+};
 use ralex_store::OnConstraint;
 use sqlx::PgConnection;
 
@@ -19,7 +19,7 @@ use crate::policies::{OWNER, SERVICE};
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
-use crate::{Permission, Permissions, sql};
+use crate::{Permission, Permissions, duties, groups, owners, sql};
 
 /// A role that a person holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Bound {
     pub user: UserId,
     pub role: RoleName,
     pub at: ScopePath,
+    /// The group by which they hold it.
+    pub group: Option<GroupId>,
 }
 
 impl Access {
@@ -41,9 +43,9 @@ impl Access {
         wanted: Wanted,
     ) -> Result<BindingId, Problem> {
         let Wanted { bearer, role, at, effect, .. } = &wanted;
-        self.check_role(*bearer, role)?;
         self.check_times(&wanted)?;
         let current = self.lock(conn, scope.org()).await?;
+        check_role(&current, *bearer, role)?;
         if !current.tree().contains(*at) {
             return Err(Problem::not_found("team or project"));
         }
@@ -57,18 +59,33 @@ impl Access {
                     return Err(Problem::not_found("service account"));
                 }
             }
-            Bearer::User(_) => {}
+            Bearer::Group(group) if !current.has_group(group) => {
+                return Err(Problem::not_found("group"));
+            }
+            Bearer::User(_) | Bearer::Group(_) => {}
         }
         match effect {
             BindingEffect::Allow => {
                 self.may_give(&current, scope, role.as_str(), *at, Some(*bearer))?;
-                self.keep_duties_apart(&current, *bearer, role.as_str())?;
+                let now = self.clock().now();
+                duties::keep_apart(&current, bearer.holder(), role.as_str(), now)?;
             }
             BindingEffect::Deny => {
                 self.may(&current, scope, Permission::RoleDeny, *at)?;
-                keep_an_undenied_owner(&current, *bearer, *at)?;
+                owners::keep_one_undenied(&current, *at, |owner| {
+                    reaches(&current, *bearer, Holder::User(owner))
+                })?;
             }
         }
+        self.insert(conn, scope, wanted).await
+    }
+
+    async fn insert(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        wanted: Wanted,
+    ) -> Result<BindingId, Problem> {
         let id = BindingId::generate();
         let by = scope.caller().subject.to_string();
         let taken = Problem::new(Code::AlreadyExists, "There is this very binding already.");
@@ -77,10 +94,10 @@ impl Access {
             .or_problem([("binding_exists", taken)])?;
         let event = Event::RoleBound {
             binding: id,
-            subject: subject(bearer.holder()),
-            role: role.to_string(),
-            scope: *at,
-            effect: Some(*effect).filter(|effect| *effect == BindingEffect::Deny),
+            subject: subject(wanted.bearer.holder()),
+            role: wanted.role.to_string(),
+            scope: wanted.at,
+            effect: Some(wanted.effect).filter(|effect| *effect == BindingEffect::Deny),
             not_before: wanted.not_before,
             expires_at: wanted.expires_at,
         };
@@ -139,11 +156,51 @@ impl Access {
             .filter(|b| b.holder == Holder::User(user) && b.effect == Effect::Allow);
         let held: Vec<_> = held.collect();
         self.take(conn, scope, &current, &held).await?;
+        self.end_groups(conn, scope, &current, user).await?;
         Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
     }
 
-    /// Every role that a person holds in the organisation and that is alive now.
-    pub async fn bindings_of(&self, scope: &Scope) -> Result<Vec<Bound>, Problem> {
+    /// What the end of a membership takes that came by groups. What a group denies to the person
+    /// becomes their own denial, since the group does not know them any more when they come back.
+    async fn end_groups(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        current: &Snapshot,
+        user: UserId,
+    ) -> Result<(), Problem> {
+        let bearer = Bearer::User(user);
+        let groups = current.groups_of(user).iter();
+        for held in groups.flat_map(|group| groups::held_by(current, *group)) {
+            let at = held.scope().unwrap_or(ScopePath::Org);
+            match held.effect {
+                Effect::Allow => self.may_give(current, scope, &held.role, at, None)?,
+                Effect::Deny => {
+                    let has_it = current.rows().bindings.iter().any(|own| {
+                        own.holder == bearer.holder()
+                            && (own.effect, &own.role) == (held.effect, &held.role)
+                            && own.scope() == held.scope()
+                    });
+                    if !has_it {
+                        let role = RoleName(held.role.clone());
+                        let (not_before, expires_at) = (held.not_before, held.expires_at);
+                        let effect = BindingEffect::Deny;
+                        let wanted = Wanted { bearer, role, at, effect, not_before, expires_at };
+                        self.insert(&mut *conn, scope, wanted).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every role that these people hold in the organisation and that is alive now, by their groups
+    /// too.
+    pub async fn bindings_of(
+        &self,
+        scope: &Scope,
+        people: &[UserId],
+    ) -> Result<Vec<Bound>, Problem> {
         let snapshot = self.snapshot(scope.org()).await?;
         let now = self.clock().now();
         let live = |b: &&Binding| {
@@ -151,11 +208,27 @@ impl Access {
                 && b.not_before.is_none_or(|start| start <= now)
                 && b.expires_at.is_none_or(|end| now < end)
         };
-        Ok(snapshot.rows().bindings.iter().filter(live).filter_map(bound).collect())
+        let bound = |binding: &Binding| {
+            let (group, users) = match binding.holder {
+                Holder::User(user) => (None, vec![user]),
+                Holder::Group(group) => (Some(group), snapshot.people_of(group).to_vec()),
+                Holder::Machine(_) => (None, Vec::new()),
+            };
+            let at = binding.scope().unwrap_or(ScopePath::Org);
+            let (id, role) = (binding.id, RoleName(binding.role.clone()));
+            let asked = users.into_iter().filter(|user| people.contains(user));
+            asked.map(move |user| Bound { id, user, role: role.clone(), at, group }).collect()
+        };
+        let bindings = snapshot.rows().bindings.iter().filter(live);
+        Ok(bindings.flat_map::<Vec<_>, _>(bound).collect())
     }
 
     /// Makes other changes of this organisation's rights wait, and reads how things stand.
-    async fn lock(&self, conn: &mut PgConnection, org: OrgId) -> Result<Snapshot, Problem> {
+    pub(crate) async fn lock(
+        &self,
+        conn: &mut PgConnection,
+        org: OrgId,
+    ) -> Result<Snapshot, Problem> {
         sql::bump(&mut *conn, org).await.map_err(ralex_store::problem)?;
         let rows = sql::load(conn, org).await.map_err(ralex_store::problem)?;
         let rows = rows.ok_or_else(|| Problem::not_found("organisation"))?;
@@ -165,7 +238,7 @@ impl Access {
         })
     }
 
-    async fn take(
+    pub(crate) async fn take(
         &self,
         conn: &mut PgConnection,
         scope: &Scope,
@@ -179,7 +252,7 @@ impl Access {
                 Effect::Deny => drop(self.may(current, scope, Permission::RoleDeny, at)?),
             }
         }
-        keep_an_owner(current, bindings)?;
+        owners::keep_one(current, bindings)?;
         let ids: Vec<_> = bindings.iter().map(|binding| binding.id).collect();
         sql::delete(&mut *conn, scope.org(), &ids).await.map_err(ralex_store::problem)?;
         for binding in bindings {
@@ -197,7 +270,7 @@ impl Access {
     }
 
     /// The rule that keeps anyone from giving, or taking, more than they have.
-    fn may_give(
+    pub(crate) fn may_give(
         &self,
         current: &Snapshot,
         scope: &Scope,
@@ -207,9 +280,11 @@ impl Access {
     ) -> Result<(), Problem> {
         let Some(own) = self.may(current, scope, Permission::RoleBind, at)? else { return Ok(()) };
         let giver = holder(scope.caller().subject);
-        let missing = self.node.policies.permissions_of(role).without(own);
-        let by_name = to.is_none_or(|to| Some(to.holder()) != giver)
-            && giver.is_some_and(|giver| self.binds_by_name(current, giver, role, at));
+        let missing = current.roles().permissions_of(role).without(own);
+        let to_oneself = |giver| to.is_some_and(|to| reaches(current, to, giver));
+        let by_name = giver.is_some_and(|giver| {
+            !to_oneself(giver) && self.binds_by_name(current, giver, role, at)
+        });
         match missing.iter().next() {
             Some(permission) if !by_name => Err(Problem::new(
                 Code::GrantExceedsOwn,
@@ -225,7 +300,7 @@ impl Access {
 
     /// What the caller holds at a place, this permission among it; nothing where the deployment
     /// itself asks, which needs none.
-    fn may(
+    pub(crate) fn may(
         &self,
         current: &Snapshot,
         scope: &Scope,
@@ -244,20 +319,6 @@ impl Access {
         Ok(Some(own))
     }
 
-    fn check_role(&self, bearer: Bearer, role: &RoleName) -> Result<(), Problem> {
-        if !self.node.policies.has_role(role.as_str()) {
-            return Err(Problem::field("role", format!("is not a role: \"{role}\"")));
-        }
-        if role.as_str() == SERVICE {
-            let rule = "is what programs hold at their home by themselves; it cannot be given";
-            return Err(Problem::field("role", rule));
-        }
-        if role.as_str() == OWNER && matches!(bearer, Bearer::Account(_)) {
-            return Err(Problem::field("role", "is for people: a program owns nothing"));
-        }
-        Ok(())
-    }
-
     fn check_times(&self, wanted: &Wanted) -> Result<(), Problem> {
         let Some(end) = wanted.expires_at else { return Ok(()) };
         if end <= self.clock().now() {
@@ -269,94 +330,38 @@ impl Access {
         Ok(())
     }
 
-    /// The rule that who checks does not also do: some roles exclude others, wherever they are held
-    /// in the organisation.
-    fn keep_duties_apart(
-        &self,
-        current: &Snapshot,
-        bearer: Bearer,
-        role: &str,
-    ) -> Result<(), Problem> {
-        let (policies, now) = (&self.node.policies, self.clock().now());
-        let held = current.rows().bindings.iter().find(|held| {
-            held.holder == bearer.holder()
-                && held.effect == Effect::Allow
-                && held.expires_at.is_none_or(|end| now < end)
-                && policies.are_apart(&held.role, role)
-        });
-        held.map_or(Ok(()), |held| {
-            let held = &held.role;
-            let detail = format!(
-                "The roles {held} and {role} exclude each other: who checks does not also do. Take \
-                 the role {held} away first."
-            );
-            Err(Problem::new(Code::Conflict, detail))
-        })
-    }
-
     /// Whether a live role of the giver at this place names `role` as one that it may give.
     fn binds_by_name(&self, current: &Snapshot, giver: Holder, role: &str, at: ScopePath) -> bool {
         let now = self.clock().now();
-        current.roles_at(giver, at, now).any(|own| self.node.policies.may_bind(own, role))
+        current.roles_at(giver, at, now).any(|own| current.roles().may_bind(own, role))
     }
 }
 
-/// Refuses what would leave the organisation without an owner for good who can log in.
-fn keep_an_owner(current: &Snapshot, taken: &[&Binding]) -> Result<(), Problem> {
-    let taken: HashSet<_> = taken.iter().map(|binding| binding.id).collect();
-    let mut owners = current.rows().bindings.iter().filter(|b| is_lasting_owner(current, b));
-    if !owners.clone().any(|owner| taken.contains(&owner.id))
-        || owners.any(|owner| !taken.contains(&owner.id))
-    {
-        return Ok(());
+fn check_role(current: &Snapshot, bearer: Bearer, role: &RoleName) -> Result<(), Problem> {
+    if !current.roles().has(role.as_str()) {
+        return Err(Problem::field("role", format!("is not a role: \"{role}\"")));
     }
-    let detail = "This is the organisation's last owner. Make someone else an owner first.";
-    Err(Problem::new(Code::LastOwner, detail))
-}
-
-/// Refuses to deny anything to the only owner to whom nothing is denied.
-fn keep_an_undenied_owner(
-    current: &Snapshot,
-    denied: Bearer,
-    at: ScopePath,
-) -> Result<(), Problem> {
-    let mut owners = current.rows().bindings.iter().filter(|b| is_lasting_owner(current, b));
-    let is_owner = owners.clone().any(|owner| owner.holder == denied.holder());
-    if at != ScopePath::Org || !is_owner || owners.any(|owner| owner.holder != denied.holder()) {
-        return Ok(());
+    if role.as_str() == SERVICE {
+        let rule = "is what programs hold at their home by themselves; it cannot be given";
+        return Err(Problem::field("role", rule));
     }
-    let detail = "This is the organisation's last owner. Make someone else an owner first.";
-    Err(Problem::new(Code::LastOwner, detail))
+    match bearer {
+        Bearer::Account(_) if role.as_str() == OWNER => {
+            Err(Problem::field("role", "is for people: a program owns nothing"))
+        }
+        // Who owns the organisation must be told by name, and by nobody who only fills groups.
+        Bearer::Group(_) if role.as_str() == OWNER => {
+            Err(Problem::field("role", "is for people by name, not for groups"))
+        }
+        Bearer::User(_) | Bearer::Account(_) | Bearer::Group(_) => Ok(()),
+    }
 }
 
-/// An owner whose role ends some day, or has not begun, does not count, nor does one to whom
-/// anything is denied in the whole organisation.
-fn is_lasting_owner(current: &Snapshot, binding: &Binding) -> bool {
-    let is_member = match binding.holder {
-        Holder::User(user) => current.is_member(user),
-        Holder::Machine(_) => false,
-    };
-    let denied = |b: &Binding| {
-        b.holder == binding.holder && b.effect == Effect::Deny && b.scope() == Some(ScopePath::Org)
-    };
-    is_member
-        && !current.rows().bindings.iter().any(denied)
-        && binding.role == OWNER
-        && binding.effect == Effect::Allow
-        && binding.scope() == Some(ScopePath::Org)
-        && binding.not_before.is_none()
-        && binding.expires_at.is_none()
-}
-
-fn bound(binding: &Binding) -> Option<Bound> {
-    match binding.holder {
-        Holder::User(user) => Some(Bound {
-            id: binding.id,
-            user,
-            role: RoleName(binding.role.clone()),
-            at: binding.scope()?,
-        }),
-        Holder::Machine(_) => None,
+/// Whether what this bearer is given, this holder has.
+fn reaches(current: &Snapshot, bearer: Bearer, holder: Holder) -> bool {
+    match (bearer, holder) {
+        (Bearer::Group(group), Holder::User(user)) => current.groups_of(user).contains(&group),
+        (bearer, holder) => bearer.holder() == holder,
     }
 }
 
@@ -370,5 +375,6 @@ fn subject(holder: Holder) -> String {
     match holder {
         Holder::User(user) => format!("user:{user}"),
         Holder::Machine(id) => format!("sa:{id}"),
+        Holder::Group(group) => format!("group:{group}"),
     }
 }

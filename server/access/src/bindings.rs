@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
 use ralex_api::page::{Page, PageQuery};
-use ralex_kernel::{BindingId, Caller, OrgId, Problem, ScopePath, ServiceAccountId, UserId};
+use ralex_kernel::{
+    BindingId, Caller, GroupId, OrgId, Problem, ScopePath, ServiceAccountId, UserId,
+};
 use ralex_store::problem;
 use uuid::Uuid;
 
@@ -17,6 +19,7 @@ use crate::{Permission, sql};
 pub enum Bearer {
     User(UserId),
     Account(ServiceAccountId),
+    Group(GroupId),
 }
 
 /// A binding as it is wished for.
@@ -54,6 +57,7 @@ impl Bearer {
         match self {
             Self::User(user) => Holder::User(user),
             Self::Account(account) => Holder::Machine(account.uuid()),
+            Self::Group(group) => Holder::Group(group),
         }
     }
 
@@ -62,6 +66,7 @@ impl Bearer {
         match self {
             Self::User(user) => ("user", user.uuid()),
             Self::Account(account) => ("sa", account.uuid()),
+            Self::Group(group) => ("grp", group.uuid()),
         }
     }
 }

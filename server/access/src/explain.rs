@@ -69,9 +69,9 @@ impl Access {
             Some(id) => sql::binding(&mut tx, org, id).await.map_err(problem)?,
             None => None,
         };
-        let policies = &self.node.policies;
-        let gives = |role: &RoleName| policies.permissions_of(role.as_str()).contains(permission);
-        let roles = policies.roles().iter().map(|role| role.name.clone()).filter(gives);
+        let all = snapshot.roles();
+        let gives = |role: &RoleName| all.permissions_of(role.as_str()).contains(permission);
+        let roles = all.shown().into_iter().map(|role| role.name).filter(gives);
         Ok(Explanation {
             subject: who.written,
             subject_name: who.name,

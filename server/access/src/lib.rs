@@ -20,15 +20,20 @@
 mod access;
 mod bind;
 mod bindings;
+mod define;
 mod denial;
+mod duties;
 mod explain;
+mod groups;
 #[cfg(test)]
 mod it;
 mod node;
 mod oracle;
+mod owners;
 mod permission;
 mod policies;
 mod recheck;
+mod roles;
 mod rows;
 mod scope;
 mod snapshot;

@@ -106,7 +106,7 @@ impl From<sqlx::Error> for Unread {
 #[derive(Debug)]
 pub(crate) struct Node {
     db: Db,
-    pub policies: Policies,
+    pub policies: Arc<Policies>,
     pub limits: Limits,
     directory: ArcSwap<Directory>,
     slots: ArcSwap<HashMap<OrgId, Arc<Slot>>>,
@@ -119,7 +119,7 @@ impl Node {
     pub fn new(db: Db, policies: Policies, limits: Limits) -> Self {
         Self {
             db,
-            policies,
+            policies: Arc::new(policies),
             limits,
             directory: ArcSwap::default(),
             slots: ArcSwap::default(),

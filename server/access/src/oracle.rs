@@ -11,10 +11,11 @@ use casbin::function_map::{OperatorFunction, dynamic_to_str};
 use casbin::rhai::Dynamic;
 use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, MgmtApi};
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
-use ralex_kernel::{OrgId, ScopePath, Subject};
+use ralex_kernel::{OrgId, ScopePath, Subject, UserId};
 
 use crate::Permission;
-use crate::policies::{Holding, Policies, SERVICE};
+use crate::policies::{Holding, SERVICE};
+use crate::roles::Roles;
 use crate::rows::{Binding, Effect, Holder, Rows, Tree};
 
 /// Bounds that no moment passes; times are compared as texts of one width.
@@ -35,12 +36,11 @@ impl Oracle {
         org: OrgId,
         rows: &Rows,
         tokens: &[Subject],
-        policies: &Policies,
+        roles: &Roles,
     ) -> Result<Self, casbin::Error> {
-        let bindings =
-            rows.bindings.iter().filter_map(|binding| line(org, rows, binding, policies));
+        let bindings = rows.bindings.iter().filter_map(|binding| line(org, rows, binding, roles));
         let tokens = tokens.iter().filter_map(|token| service_line(org, *token));
-        Self::build(org, rows, bindings.chain(tokens).collect(), policies).await
+        Self::build(org, rows, (bindings.chain(tokens).collect(), None), roles).await
     }
 
     /// With the rows of one subject only: no other row could match, and the work stays small.
@@ -48,27 +48,34 @@ impl Oracle {
         org: OrgId,
         rows: &Rows,
         subject: Subject,
-        policies: &Policies,
+        roles: &Roles,
     ) -> Result<Self, casbin::Error> {
-        let of_subject = |binding: &&Binding| name(binding.holder) == subject.to_string();
+        let groups = rows
+            .groups
+            .iter()
+            .filter(|group| subject.user().is_some_and(|user| group.people.contains(&user)));
+        let groups: Vec<_> = groups.map(|group| Holder::Group(group.id)).collect();
+        let of_subject = |binding: &&Binding| {
+            name(binding.holder) == subject.to_string() || groups.contains(&binding.holder)
+        };
         let bindings = rows.bindings.iter().filter(of_subject);
-        let lines = bindings.filter_map(|binding| line(org, rows, binding, policies));
+        let lines = bindings.filter_map(|binding| line(org, rows, binding, roles));
         let lines = lines.chain(service_line(org, subject)).collect();
-        Self::build(org, rows, lines, policies).await
+        Self::build(org, rows, (lines, subject.user()), roles).await
     }
 
     async fn build(
         org: OrgId,
         rows: &Rows,
-        lines: Vec<Vec<String>>,
-        policies: &Policies,
+        (lines, only): (Vec<Vec<String>>, Option<UserId>),
+        roles: &Roles,
     ) -> Result<Self, casbin::Error> {
-        let model = DefaultModel::from_str(policies.model()).await?;
+        let model = DefaultModel::from_str(roles.model()).await?;
         let mut enforcer = Enforcer::new(model, MemoryAdapter::default()).await?;
         enforcer.add_function("inScope", OperatorFunction::Arg2(in_scope));
         enforcer.add_function("live", OperatorFunction::Arg3(live));
         let domain = org.to_string();
-        let holds = policies.lines().iter().filter_map(|line| {
+        let holds = roles.lines().iter().filter_map(|line| {
             let held = match &line.holds {
                 Holding::Role(role) => format!("role:{role}"),
                 Holding::Permission(permission) => format!("perm:{permission}"),
@@ -78,6 +85,17 @@ impl Oracle {
             Some(vec![format!("role:{}", line.role), held, domain.clone()])
         });
         enforcer.add_named_grouping_policies("g2", holds.collect()).await?;
+        let belong = rows.groups.iter().flat_map(|group| {
+            let people = group
+                .people
+                .iter()
+                .filter(|user| rows.members.contains(*user) && only.is_none_or(|it| it == **user));
+            let line = |user: &UserId| {
+                vec![format!("user:{user}"), format!("grp:{}", group.id), domain.clone()]
+            };
+            people.map(line).collect::<Vec<_>>()
+        });
+        enforcer.add_named_grouping_policies("g", belong.collect()).await?;
         // casbin keeps a policy once, so two bindings that say the same are one line.
         for line in lines {
             enforcer.add_policy(line).await?;
@@ -112,12 +130,12 @@ impl Oracle {
 }
 
 /// What a binding says, if its holder is one of ours and its role exists.
-fn line(org: OrgId, rows: &Rows, binding: &Binding, policies: &Policies) -> Option<Vec<String>> {
+fn line(org: OrgId, rows: &Rows, binding: &Binding, roles: &Roles) -> Option<Vec<String>> {
     let belongs = match binding.holder {
         Holder::User(user) => rows.members.contains(&user),
-        Holder::Machine(_) => true,
+        Holder::Machine(_) | Holder::Group(_) => true,
     };
-    if !belongs || !policies.has_role(&binding.role) {
+    if !belongs || !roles.has(&binding.role) {
         return None;
     }
     let effect = match binding.effect {
@@ -127,7 +145,7 @@ fn line(org: OrgId, rows: &Rows, binding: &Binding, policies: &Policies) -> Opti
     Some(vec![
         name(binding.holder),
         org.to_string(),
-        format!("role:{}", binding.role),
+        format!("role:{}", roles.key(&binding.role)),
         binding.scope()?.path(org),
         effect.to_owned(),
         binding.not_before.map_or_else(|| ALWAYS.to_owned(), moment),
@@ -147,6 +165,7 @@ fn name(holder: Holder) -> String {
     match holder {
         Holder::User(user) => format!("user:{user}"),
         Holder::Machine(id) => format!("sa:{id}"),
+        Holder::Group(group) => format!("grp:{group}"),
     }
 }
 

@@ -48,7 +48,10 @@ permissions! {
     MemberRead = "member.read",
     MemberInvite = "member.invite",
     MemberRemove = "member.remove",
+    GroupRead = "group.read",
+    GroupManage = "group.manage",
     RoleRead = "role.read",
+    RoleDefine = "role.define",
     RoleBind = "role.bind",
     RoleDeny = "role.deny",
     ServiceAccountRead = "service_account.read",
@@ -99,9 +102,9 @@ impl fmt::Display for Permission {
 
 /// A set of permissions, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Permissions(u64);
+pub struct Permissions(u128);
 
-const _: () = assert!(Permission::ALL.len() <= 64, "a set has 64 bits");
+const _: () = assert!(Permission::ALL.len() <= 128, "a set has 128 bits");
 
 impl Permissions {
     pub const NONE: Self = Self(0);

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use ralex_api::access::{Role, RoleName};
+use ralex_api::access::{PermissionInfo, Role, RoleName};
 use serde::Deserialize;
 
 use crate::{Permission, Permissions};
@@ -67,6 +67,9 @@ pub struct Policies {
     shown: Vec<Role>,
     /// Pairs of roles that nobody holds both of, the lesser name first.
     apart: BTreeSet<(String, String)>,
+    /// Roles that say of others that nobody holds them beside.
+    excluding: BTreeSet<String>,
+    permissions: Vec<PermissionInfo>,
 }
 
 /// One line of `roles.csv`.
@@ -74,6 +77,22 @@ pub struct Policies {
 pub(crate) struct Line {
     pub role: String,
     pub holds: Holding,
+}
+
+impl Line {
+    fn permission(&self) -> Option<String> {
+        match &self.holds {
+            Holding::Permission(permission) => Some(permission.to_string()),
+            Holding::Role(_) | Holding::Bind(_) => None,
+        }
+    }
+
+    fn included(&self) -> Option<RoleName> {
+        match &self.holds {
+            Holding::Role(role) => Some(RoleName(role.clone())),
+            Holding::Permission(_) | Holding::Bind(_) => None,
+        }
+    }
 }
 
 /// What a line gives to its role.
@@ -86,9 +105,9 @@ pub(crate) enum Holding {
 }
 
 #[derive(Debug, Default)]
-struct Compiled {
-    permissions: Permissions,
-    binds: BTreeSet<String>,
+pub(crate) struct Compiled {
+    pub permissions: Permissions,
+    pub binds: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -138,7 +157,7 @@ impl Policies {
     }
 
     pub(crate) fn compile(files: &Files<'_>) -> Result<Self, Refusal> {
-        check_permissions(files.permissions)?;
+        let permissions = check_permissions(files.permissions)?;
         // The snapshot is this one model, compiled by hand; another text would only say otherwise.
         if !meaning(files.model).eq(meaning(MODEL)) {
             return Err(Refusal::Model);
@@ -150,13 +169,26 @@ impl Policies {
                 return Err(Refusal::MissingRole(built_in));
             }
         }
-        let (shown, apart) = describe(files.role_texts, &roles)?;
-        Ok(Self { model: files.model.to_owned(), lines, roles, shown, apart })
+        let Described { shown, apart, excluding } = describe(files.role_texts, &roles, &lines)?;
+        Ok(Self {
+            model: files.model.to_owned(),
+            lines,
+            roles,
+            shown,
+            apart,
+            excluding,
+            permissions,
+        })
     }
 
     /// Every role with all that it allows, in the order in which they are shown.
     pub fn roles(&self) -> &[Role] {
         &self.shown
+    }
+
+    /// Every permission with what it allows, in the order in which they are shown.
+    pub(crate) fn permissions_told(&self) -> &[PermissionInfo] {
+        &self.permissions
     }
 
     /// Whether a role of this name exists.
@@ -179,6 +211,11 @@ impl Policies {
         self.apart.contains(&pair(one, other))
     }
 
+    /// Whether the role says of others that nobody holds them beside it.
+    pub(crate) fn excludes_others(&self, role: &str) -> bool {
+        self.excluding.contains(role)
+    }
+
     pub(crate) fn model(&self) -> &str {
         &self.model
     }
@@ -193,15 +230,19 @@ fn meaning(model: &str) -> impl Iterator<Item = &str> {
     model.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn check_permissions(text: &str) -> Result<(), Refusal> {
-    let told: BTreeMap<String, String> = toml::from_str(text)
+fn check_permissions(text: &str) -> Result<Vec<PermissionInfo>, Refusal> {
+    let mut told: BTreeMap<String, String> = toml::from_str(text)
         .map_err(|e| Refusal::Malformed { file: "permissions.toml", reason: e.to_string() })?;
     let known: BTreeSet<&str> = Permission::ALL.iter().map(|p| p.as_str()).collect();
-    let told: BTreeSet<&str> = told.keys().map(String::as_str).collect();
-    match known.symmetric_difference(&told).next() {
-        Some(name) => Err(Refusal::Permissions((*name).to_owned())),
-        None => Ok(()),
+    let named: BTreeSet<&str> = told.keys().map(String::as_str).collect();
+    if let Some(name) = known.symmetric_difference(&named).next() {
+        return Err(Refusal::Permissions((*name).to_owned()));
     }
+    let all = Permission::ALL.iter().map(|permission| PermissionInfo {
+        description: told.remove(permission.as_str()).unwrap_or_default(),
+        name: permission.to_string(),
+    });
+    Ok(all.collect())
 }
 
 fn parse_lines(text: &str) -> Result<Vec<Line>, Refusal> {
@@ -238,7 +279,7 @@ fn parse_line(line: usize, text: &str) -> Result<Line, Refusal> {
 }
 
 /// The same shape that the table demands.
-fn role_name(name: &str) -> Result<String, String> {
+pub(crate) fn role_name(name: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let shaped = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.len() <= 63
@@ -250,7 +291,7 @@ fn role_name(name: &str) -> Result<String, String> {
     }
 }
 
-fn compile_roles(lines: &[Line]) -> Result<HashMap<String, Compiled>, Refusal> {
+pub(crate) fn compile_roles(lines: &[Line]) -> Result<HashMap<String, Compiled>, Refusal> {
     let mut by_role: BTreeMap<&str, Vec<&Holding>> = BTreeMap::new();
     for line in lines {
         by_role.entry(&line.role).or_default().push(&line.holds);
@@ -303,9 +344,18 @@ fn collect<'a>(
     Ok(())
 }
 
-type Described = (Vec<Role>, BTreeSet<(String, String)>);
+/// What is told of the roles.
+struct Described {
+    shown: Vec<Role>,
+    apart: BTreeSet<(String, String)>,
+    excluding: BTreeSet<String>,
+}
 
-fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Described, Refusal> {
+fn describe(
+    text: &str,
+    roles: &HashMap<String, Compiled>,
+    lines: &[Line],
+) -> Result<Described, Refusal> {
     let texts: RoleTexts = toml::from_str(text)
         .map_err(|e| Refusal::Malformed { file: "roles.toml", reason: e.to_string() })?;
     let told: BTreeSet<&str> = texts.role.iter().map(|role| role.name.as_str()).collect();
@@ -317,7 +367,7 @@ fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Described, 
         let reason = "a role stands there twice".to_owned();
         return Err(Refusal::Malformed { file: "roles.toml", reason });
     }
-    let mut apart = BTreeSet::new();
+    let (mut apart, mut excluding) = (BTreeSet::new(), BTreeSet::new());
     for role in &texts.role {
         for other in &role.excludes {
             if !held.contains(other.as_str()) || *other == role.name {
@@ -325,15 +375,23 @@ fn describe(text: &str, roles: &HashMap<String, Compiled>) -> Result<Described, 
                 return Err(Refusal::Malformed { file: "roles.toml", reason });
             }
             apart.insert(pair(&role.name, other));
+            excluding.insert(role.name.clone());
         }
     }
     let shown = texts.role.into_iter().map(|told| Role {
         permissions: roles.get(&told.name).map_or_else(Vec::new, |c| c.permissions.names()),
+        built_in: true,
+        direct: of(lines, &told.name).filter_map(Line::permission).collect(),
+        includes: of(lines, &told.name).filter_map(Line::included).collect(),
         name: RoleName(told.name),
         title: told.title,
         description: told.description,
     });
-    Ok((shown.collect(), apart))
+    Ok(Described { shown: shown.collect(), apart, excluding })
+}
+
+fn of<'a>(lines: &'a [Line], role: &str) -> impl Iterator<Item = &'a Line> {
+    lines.iter().filter(move |line| line.role == role)
 }
 
 fn pair(one: &str, other: &str) -> (String, String) {

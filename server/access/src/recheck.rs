@@ -14,7 +14,6 @@ use tracing::{error, warn};
 
 use crate::Permission;
 use crate::oracle::Oracle;
-use crate::policies::Policies;
 use crate::snapshot::Snapshot;
 
 const QUEUE: usize = 64;
@@ -73,16 +72,16 @@ impl Recheck {
     }
 
     /// Checks samples for as long as it is polled.
-    pub async fn run(&self, policies: &Policies) {
+    pub async fn run(&self) {
         let Some(mut waiting) = self.waiting.lock().take() else { return };
         while let Some(sample) = waiting.recv().await {
-            self.check(policies, &sample).await;
+            self.check(&sample).await;
         }
     }
 
-    pub async fn check(&self, policies: &Policies, sample: &Sample) {
-        let rows = sample.snapshot.rows();
-        let oracle = Oracle::for_subject(sample.snapshot.org(), rows, sample.subject, policies);
+    pub async fn check(&self, sample: &Sample) {
+        let (rows, roles) = (sample.snapshot.rows(), sample.snapshot.roles());
+        let oracle = Oracle::for_subject(sample.snapshot.org(), rows, sample.subject, roles);
         let answer = match oracle.await {
             Ok(oracle) => oracle.allows(sample.subject, sample.permission, sample.at, sample.now),
             Err(error) => Err(error),

@@ -5,9 +5,11 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, ProjectId, ScopePath, TeamId, UserId};
+use ralex_kernel::{BindingId, GroupId, ProjectId, ScopePath, TeamId, UserId};
 use serde::Deserialize;
 use uuid::Uuid;
+
+use crate::roles::OwnRole;
 
 /// Everything that decisions about one organisation rest on.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,7 +21,16 @@ pub(crate) struct Rows {
     pub projects: Vec<Project>,
     /// People who belong here and may log in. What others are bound to does not count.
     pub members: HashSet<UserId>,
+    pub groups: Vec<Group>,
+    pub roles: Vec<OwnRole>,
     pub bindings: Vec<Binding>,
+}
+
+/// People who are given roles together.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Group {
+    pub id: GroupId,
+    pub people: Vec<UserId>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -51,6 +62,8 @@ pub(crate) enum Holder {
     /// A team's token or a service account.
     #[serde(rename = "sa")]
     Machine(Uuid),
+    #[serde(rename = "grp")]
+    Group(GroupId),
 }
 
 /// Exactly two words; any other one makes the organisation's rows unreadable, so that a misspelt

@@ -5,11 +5,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::iter;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, OrgId, ScopePath, Subject, UserId};
+use ralex_kernel::{BindingId, GroupId, OrgId, ScopePath, Subject, UserId};
 
-use crate::policies::{Policies, SERVICE};
+use crate::policies::{Policies, Refusal, SERVICE};
+use crate::roles::Roles;
 use crate::rows::{Effect, Holder, Rows, Tree};
 use crate::scope::Basis;
 use crate::{Permission, Permissions};
@@ -72,6 +75,8 @@ pub struct Snapshot {
     org: OrgId,
     tree: Tree,
     held: HashMap<Holder, HashMap<ScopePath, Vec<Grant>>>,
+    groups_of: HashMap<UserId, Vec<GroupId>>,
+    roles: Roles,
     service: Permissions,
     rows: Rows,
 }
@@ -100,30 +105,43 @@ pub enum BadRow {
     NoTeam(BindingId),
     #[error("binding {0} denies by a role that is not in the policies")]
     UnknownDeny(BindingId),
+    #[error("the organisation's own roles cannot be: {0}")]
+    Roles(#[from] Refusal),
 }
 
 impl Snapshot {
-    pub(crate) fn compile(org: OrgId, rows: Rows, policies: &Policies) -> Result<Self, BadRow> {
+    pub(crate) fn compile(
+        org: OrgId,
+        rows: Rows,
+        policies: &Arc<Policies>,
+    ) -> Result<Self, BadRow> {
         let tree = Tree::of(&rows);
+        let roles = Roles::compile(&rows.roles, policies)?;
         let mut held: HashMap<Holder, HashMap<ScopePath, Vec<Grant>>> = HashMap::new();
         for binding in &rows.bindings {
             let scope = binding.scope().ok_or(BadRow::NoTeam(binding.id))?;
             // A role that was taken out of the policies gives nothing any more. A denial by it
             // would silently open, so that closes instead.
-            if binding.effect == Effect::Deny && !policies.has_role(&binding.role) {
+            if binding.effect == Effect::Deny && !roles.is_whole(&binding.role) {
                 return Err(BadRow::UnknownDeny(binding.id));
             }
             let grant = Grant {
                 effect: binding.effect,
-                permissions: policies.permissions_of(&binding.role),
+                permissions: roles.permissions_of(&binding.role),
                 not_before: binding.not_before.unwrap_or(DateTime::<Utc>::MIN_UTC),
                 expires_at: binding.expires_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
                 binding: binding.id,
             };
             held.entry(binding.holder).or_default().entry(scope).or_default().push(grant);
         }
+        let mut groups_of: HashMap<UserId, Vec<GroupId>> = HashMap::new();
+        for group in &rows.groups {
+            for person in &group.people {
+                groups_of.entry(*person).or_default().push(group.id);
+            }
+        }
         let service = policies.permissions_of(SERVICE);
-        Ok(Self { org, tree, held, service, rows })
+        Ok(Self { org, tree, held, groups_of, roles, service, rows })
     }
 
     /// May `subject` do this there, at that time?
@@ -173,7 +191,7 @@ impl Snapshot {
             Subject::User(_) | Subject::System => return false,
             Subject::Token { org, .. } | Subject::Service { org, .. } => return org == self.org,
         };
-        let scopes = self.held.get(&holder).into_iter().flat_map(HashMap::values);
+        let scopes = self.held_by(holder).flat_map(HashMap::values);
         scopes.flatten().any(|grant| grant.effect == Effect::Allow && grant.is_live(now))
     }
 
@@ -192,7 +210,7 @@ impl Snapshot {
                 (Holder::Machine(id), Some(scope))
             }
         };
-        let bound = self.held.get(&holder).into_iter().flat_map(HashMap::keys).copied();
+        let bound = self.held_by(holder).flat_map(HashMap::keys).copied();
         let mut places: Vec<_> = bound.chain(own).filter(|at| *at != ScopePath::Org).collect();
         places.sort_unstable();
         places.dedup();
@@ -208,7 +226,7 @@ impl Snapshot {
     ) -> impl Iterator<Item = &str> {
         let belongs = match holder {
             Holder::User(user) => self.is_member(user),
-            Holder::Machine(_) => true,
+            Holder::Machine(_) | Holder::Group(_) => true,
         };
         let live = belongs
             .then(|| self.grants(holder, at))
@@ -236,6 +254,25 @@ impl Snapshot {
         self.rows.members.contains(&user)
     }
 
+    /// The groups that a person is in.
+    pub(crate) fn groups_of(&self, user: UserId) -> &[GroupId] {
+        self.groups_of.get(&user).map_or(&[], Vec::as_slice)
+    }
+
+    /// The people of a group.
+    pub(crate) fn people_of(&self, group: GroupId) -> &[UserId] {
+        let found = self.rows.groups.iter().find(|it| it.id == group);
+        found.map_or(&[], |group| &group.people)
+    }
+
+    pub(crate) fn has_group(&self, group: GroupId) -> bool {
+        self.rows.groups.iter().any(|it| it.id == group)
+    }
+
+    pub(crate) const fn roles(&self) -> &Roles {
+        &self.roles
+    }
+
     pub(crate) const fn tree(&self) -> &Tree {
         &self.tree
     }
@@ -245,7 +282,17 @@ impl Snapshot {
     }
 
     fn grants(&self, holder: Holder, at: ScopePath) -> impl Iterator<Item = &Grant> {
-        let own = self.held.get(&holder);
-        at.ancestors().filter_map(move |scope| own?.get(&scope)).flatten()
+        let held = self.held_by(holder);
+        held.flat_map(move |held| at.ancestors().filter_map(|scope| held.get(&scope))).flatten()
+    }
+
+    /// What is given and denied to a holder, and to each group that they are in.
+    fn held_by(&self, holder: Holder) -> impl Iterator<Item = &HashMap<ScopePath, Vec<Grant>>> {
+        let groups = match holder {
+            Holder::User(user) => self.groups_of(user),
+            Holder::Machine(_) | Holder::Group(_) => &[],
+        };
+        let groups = groups.iter().copied().map(Holder::Group);
+        iter::once(holder).chain(groups).filter_map(|holder| self.held.get(&holder))
     }
 }

@@ -19,8 +19,8 @@ use chrono::{DateTime, Utc};
 use ralex_api::access::BindingEffect;
 use ralex_api::catalog::ProviderTimeouts;
 use ralex_kernel::{
-    BindingId, BudgetId, CallId, Code, Email, FileId, GuardrailId, ModelId, Money, Name, NodeId,
-    OrgId, Period, Price, ProjectId, ProviderId, RateLimitId, RouteId, ScopePath, SecretId,
+    BindingId, BudgetId, CallId, Code, Email, FileId, GroupId, GuardrailId, ModelId, Money, Name,
+    NodeId, OrgId, Period, Price, ProjectId, ProviderId, RateLimitId, RouteId, ScopePath, SecretId,
     ServiceAccountId, SessionId, Slug, TeamId, TokenId, UserId, YearStart,
 };
 use serde::Serialize;
@@ -73,6 +73,24 @@ pub enum Event {
     },
     #[serde(rename = "role.unbound")]
     RoleUnbound { binding: BindingId, subject: String, role: String, scope: ScopePath },
+
+    #[serde(rename = "role.created")]
+    RoleCreated { role: String, permissions: Vec<String>, includes: Vec<String> },
+    /// What the role is made of from then on.
+    #[serde(rename = "role.updated")]
+    RoleUpdated { role: String, permissions: Vec<String>, includes: Vec<String> },
+    #[serde(rename = "role.deleted")]
+    RoleDeleted { role: String },
+    #[serde(rename = "group.created")]
+    GroupCreated { group: GroupId, slug: Slug, name: Name },
+    #[serde(rename = "group.updated")]
+    GroupUpdated { group: GroupId, name: Name },
+    #[serde(rename = "group.deleted")]
+    GroupDeleted { group: GroupId, slug: Slug, people: u32 },
+    #[serde(rename = "group.member_added")]
+    GroupMemberAdded { group: GroupId, user: UserId },
+    #[serde(rename = "group.member_removed")]
+    GroupMemberRemoved { group: GroupId, user: UserId },
 
     #[serde(rename = "team.created")]
     TeamCreated { team: TeamId, slug: Slug, name: Name },

@@ -7,7 +7,7 @@ use ralex_store::problem;
 use crate::{Identity, sql};
 
 impl Identity {
-    /// Who `user:<id or e-mail>` or `service_account:<slug or id>` is.
+    /// Who `user:<id or e-mail>`, `group:<slug or id>` or `service_account:<slug or id>` is.
     pub async fn bearer(&self, org: OrgId, text: &str) -> Result<Bearer, Problem> {
         let unknown = |kind: &str, name: &str| {
             let rule = format!("names a {kind} that this organisation does not have: {name}");
@@ -24,8 +24,13 @@ impl Identity {
                 let found = found.map(|account| Bearer::Account(account.id));
                 found.ok_or_else(|| unknown("service account", name))
             }
+            Some(("group", name)) => {
+                let found = self.access.group_of(org, name).await?;
+                found.map(Bearer::Group).ok_or_else(|| unknown("group", name))
+            }
             _ => {
-                let forms = "is not `user:<id or e-mail>` or `service_account:<slug or id>`";
+                let forms = "is not `user:<id or e-mail>`, `group:<slug or id>` or \
+                             `service_account:<slug or id>`";
                 Err(Problem::field("subject", forms))
             }
         }

@@ -98,13 +98,15 @@ impl Identity {
                 slugs.get(&project.uuid()).map(|slug| format!("project:{slug}"))
             }
         };
-        let bound = self.access.bindings_of(scope).await?;
+        let people: Vec<_> = rows.iter().map(|row| row.id).collect();
+        let bound = self.access.bindings_of(scope, &people).await?;
         rows.into_iter()
             .map(|row| {
                 let own = bound.iter().filter(|binding| binding.user == row.id);
                 let roles = own.map(|binding| MemberRole {
                     role: binding.role.clone(),
                     scope: name(binding.at).unwrap_or_else(|| binding.at.to_string()),
+                    group: binding.group.and_then(|group| slugs.get(&group.uuid()).cloned()),
                 });
                 Ok(Member {
                     roles: roles.collect(),

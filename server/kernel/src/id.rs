@@ -75,6 +75,8 @@ ids! {
     TokenId,
     /// A machine with tokens of its own, at home in a team or in one project of it.
     ServiceAccountId,
+    /// People who are given roles together.
+    GroupId,
     /// A console session.
     SessionId,
     ProviderId,

@@ -33,6 +33,8 @@ pub enum Code {
     AlreadyExists,
     /// The thing is in use or in a state that does not allow this.
     Conflict,
+    /// What the request asks to be so before it is carried out is not so.
+    PreconditionFailed,
     /// The last owner of an organisation cannot be removed.
     LastOwner,
     /// One cannot give a right that one does not hold.
@@ -99,6 +101,7 @@ impl Code {
             Self::NotFound | Self::ModelNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::AlreadyExists | Self::Conflict | Self::LastOwner | Self::LimitBelowSpent => 409,
+            Self::PreconditionFailed => 412,
             Self::TooLarge => 413,
             Self::BudgetExhausted => 402,
             Self::UpstreamError | Self::UpstreamUnavailable | Self::UpstreamMalformed => 502,
@@ -122,6 +125,7 @@ impl Code {
             Self::MethodNotAllowed => "Method not allowed",
             Self::AlreadyExists => "Already exists",
             Self::Conflict => "Conflict",
+            Self::PreconditionFailed => "Precondition failed",
             Self::LastOwner => "Last owner",
             Self::GrantExceedsOwn => "Grant exceeds own rights",
             Self::IdempotencyKeyReused => "Idempotency key reused",
@@ -161,6 +165,7 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::AlreadyExists => "already_exists",
             Self::Conflict => "conflict",
+            Self::PreconditionFailed => "precondition_failed",
             Self::LastOwner => "last_owner",
             Self::GrantExceedsOwn => "grant_exceeds_own",
             Self::IdempotencyKeyReused => "idempotency_key_reused",

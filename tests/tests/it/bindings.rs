@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use ralex_tests::app::{App, Person, run, text, until};
+use ralex_tests::app::{App, Person, Shell, text, until};
 use serde_json::{Value, json};
 
 /// Until a person is answered with this status, on a node that learns of changes within a second.
@@ -163,39 +163,27 @@ async fn a_program_holds_what_it_is_given_beyond_its_home() {
 async fn roles_are_given_from_a_command_line() {
     let app = App::start().await;
     app.member("ann@example.com", "viewer", "org").await;
-    let new = json!({ "name": "command line" });
-    let secret = text(&app.owner.post("/api/v1/me/tokens", &new).await.ok(), "token");
-    let url = app.owner.url().to_owned();
-    let ralex = async |line: &str| -> (i32, String) {
-        let (line, url, secret) = (line.to_owned(), url.clone(), secret.clone());
-        let output = tokio::task::spawn_blocking(move || {
-            let words: Vec<&str> = line.split(' ').collect();
-            run(&words, &[("RALEX_URL", &url), ("RALEX_TOKEN", &secret)])
-        });
-        let output = output.await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(said).unwrap().trim().to_owned())
-    };
-    let (code, said) = ralex("roles list").await;
+    let shell = Shell::of(&app).await;
+    let (code, said) = shell.says("roles list").await;
     assert!(code == 0 && said.contains("auditor") && said.contains("Team admin"), "{said}");
-    let (code, said) = ralex("role show billing").await;
+    let (code, said) = shell.says("role show billing").await;
     assert!(code == 0 && said.contains("budget.set"), "{said}");
     let until = (Utc::now() + TimeDelta::hours(4)).format("%Y-%m-%dT%H:%M:%SZ");
     let line = format!("roles bind user:ann@example.com billing --until {until} --json");
-    let (code, said) = ralex(&line).await;
+    let (code, said) = shell.says(&line).await;
     assert_eq!(code, 0, "{said}");
     let made: Value = serde_json::from_str(&said).unwrap();
-    let (_, said) = ralex("roles bindings --of user:ann@example.com").await;
+    let (_, said) = shell.says("roles bindings --of user:ann@example.com").await;
     assert!(said.contains("viewer") && said.contains(&text(&made, "id")), "{said}");
-    let (code, said) = ralex("roles bind user:ann@example.com developer --deny").await;
+    let (code, said) = shell.says("roles bind user:ann@example.com developer --deny").await;
     assert!(code == 0 && said.contains("deny"), "{said}");
-    let (code, said) = ralex(&format!("roles unbind {}", text(&made, "id"))).await;
+    let (code, said) = shell.says(&format!("roles unbind {}", text(&made, "id"))).await;
     assert!(code == 0 && said.contains("no longer"), "{said}");
-    let (_, said) = ralex("roles explain user:ann@example.com llm.invoke").await;
+    let (_, said) = shell.says("roles explain user:ann@example.com llm.invoke").await;
     assert!(said.contains("may not do llm.invoke") && said.contains("deny"), "{said}");
-    let (_, said) = ralex("roles who-can budget.set").await;
+    let (_, said) = shell.says("roles who-can budget.set").await;
     assert!(said.contains("owner@example.com") && !said.contains("ann@"), "{said}");
-    assert_eq!(ralex("roles show nothing").await.0, 1);
+    assert_eq!(shell.says("roles show nothing").await.0, 1);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ralex_tests::app::{Answer, App, Dialect, Token, nanos, run, text, until};
+use ralex_tests::app::{Answer, App, Dialect, Shell, Token, nanos, text, until};
 use ralex_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -141,24 +141,8 @@ async fn a_team_sees_and_makes_its_own_only() {
 async fn it_is_managed_from_a_command_line() {
     let app = App::start().await;
     app.team("blue").await;
-    let new = json!({ "name": "command line" });
-    let secret = text(&app.owner.post("/api/v1/me/tokens", &new).await.ok(), "token");
-    let url = app.owner.url().to_owned();
-    let ralex = async |line: &str| -> (i32, String) {
-        let (line, url, secret) = (line.to_owned(), url.clone(), secret.clone());
-        let output = tokio::task::spawn_blocking(move || {
-            let words: Vec<&str> = line.split(' ').collect();
-            run(&words, &[("RALEX_URL", &url), ("RALEX_TOKEN", &secret)])
-        });
-        let output = output.await.unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(said).unwrap().trim().to_owned())
-    };
-    let done = async |line: &str| {
-        let (code, said) = ralex(line).await;
-        assert_eq!(code, 0, "{line}: {said}");
-        said
-    };
+    let shell = Shell::of(&app).await;
+    let done = async |line: &str| shell.done(line).await;
     let made = done("service-accounts create nightly --team blue --json").await;
     let made: Value = serde_json::from_str(&made).unwrap();
     assert_eq!((&made["slug"], &made["name"]), (&json!("nightly"), &json!("nightly")));
@@ -177,8 +161,8 @@ async fn it_is_managed_from_a_command_line() {
     let id = listed.lines().nth(1).unwrap().split_whitespace().next().unwrap();
     done(&format!("tokens revoke {id}")).await;
     assert!(done("tokens list").await.contains("revoked"));
-    let (code, said) = ralex("tokens create x --service-account nothing").await;
+    let (code, said) = shell.says("tokens create x --service-account nothing").await;
     assert!(code == 1 && said.contains("no service account"), "{said}");
-    assert_eq!(ralex("tokens create x").await.0, 3);
-    assert_eq!(ralex("service-accounts create Not_a_slug --team blue").await.0, 3);
+    assert_eq!(shell.says("tokens create x").await.0, 3);
+    assert_eq!(shell.says("service-accounts create Not_a_slug --team blue").await.0, 3);
 }

@@ -20,6 +20,14 @@ struct World {
     ids: BTreeMap<&'static str, String>,
 }
 
+/// A group and a role that can be named.
+async fn rights(app: &App) {
+    let group = json!({ "slug": "night", "name": "Night shift" });
+    app.owner.post("groups", &group).await.ok();
+    let role = json!({ "name": "keeper", "title": "Keeper", "permissions": ["org.read"] });
+    app.owner.post("roles", &role).await.ok();
+}
+
 impl World {
     async fn new() -> Self {
         let app = App::start().await;
@@ -30,6 +38,7 @@ impl World {
         app.owner.post("projects", &project).await.ok();
         let account = json!({ "slug": "nightly", "name": "Nightly", "team": "blue" });
         app.owner.post("service-accounts", &account).await.ok();
+        rights(&app).await;
         let budget = app.budget("org", "100", true).await;
         let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
         let secrets = app.owner.all("secrets").await;
@@ -57,6 +66,8 @@ impl World {
             ("response", "resp_of_nobody".to_owned()),
             ("binding", text(&app.owner.all("bindings").await[0], "id")),
             ("service_account", "nightly".to_owned()),
+            ("group", "night".to_owned()),
+            ("role", "keeper".to_owned()),
             ("token", token.id),
             ("budget", budget),
             ("adjustment", ADJUSTMENT.to_owned()),
@@ -147,6 +158,29 @@ fn body(operation: &str) -> Value {
         "POST /v1/rerank" => {
             json!({ "model": "scripted", "query": "Hello", "documents": ["a", "b"] })
         }
+        other => rights_body(other),
+    }
+}
+
+/// The same, of who may do what.
+fn rights_body(operation: &str) -> Value {
+    match operation {
+        "POST /api/v1/orgs/{org}/roles" => {
+            json!({ "name": "seer", "title": "Seer", "permissions": ["org.read"] })
+        }
+        "PATCH /api/v1/orgs/{org}/roles/{role}" => json!({ "title": "Renamed" }),
+        "POST /api/v1/orgs/{org}/groups" => json!({ "slug": "day", "name": "Day shift" }),
+        "PATCH /api/v1/orgs/{org}/groups/{group}" => json!({ "name": "Renamed" }),
+        "POST /api/v1/orgs/{org}/groups/{group}/members" => {
+            json!({ "subject": "user:owner@example.com" })
+        }
+        "POST /api/v1/orgs/{org}/bindings" => {
+            json!({ "subject": "user:owner@example.com", "role": "viewer" })
+        }
+        "POST /api/v1/orgs/{org}/access/explain" => {
+            json!({ "subject": "user:owner@example.com", "permission": "budget.set" })
+        }
+        "POST /api/v1/orgs/{org}/access/who-can" => json!({ "permission": "budget.set" }),
         other => management_body(other),
     }
 }
@@ -167,13 +201,6 @@ fn management_body(operation: &str) -> Value {
         "POST /api/v1/orgs/{org}/members" => {
             json!({ "email": "new@example.com", "name": "New", "role": "viewer" })
         }
-        "POST /api/v1/orgs/{org}/bindings" => {
-            json!({ "subject": "user:owner@example.com", "role": "viewer" })
-        }
-        "POST /api/v1/orgs/{org}/access/explain" => {
-            json!({ "subject": "user:owner@example.com", "permission": "budget.set" })
-        }
-        "POST /api/v1/orgs/{org}/access/who-can" => json!({ "permission": "budget.set" }),
         "POST /api/v1/orgs/{org}/service-accounts" => {
             json!({ "slug": "job", "name": "Job", "team": "blue" })
         }

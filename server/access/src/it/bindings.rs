@@ -61,7 +61,8 @@ async fn two_owners_who_remove_each_other_at_once_leave_one() {
     };
     let (one, two) = tokio::join!(remove(setup.owner, other), remove(other, setup.owner));
     assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
-    let bound = setup.access.bindings_of(&Access::internal(setup.org)).await.unwrap();
+    let scope = Access::internal(setup.org);
+    let bound = setup.access.bindings_of(&scope, &[setup.owner, other]).await.unwrap();
     assert_eq!(bound.len(), 1);
 }
 
@@ -69,7 +70,7 @@ async fn two_owners_who_remove_each_other_at_once_leave_one() {
 async fn the_last_owner_stays_even_against_the_deployment() {
     let setup = Setup::new().await;
     let scope = Access::internal(setup.org);
-    let binding = setup.access.bindings_of(&scope).await.unwrap()[0].id;
+    let binding = setup.access.bindings_of(&scope, &[setup.owner]).await.unwrap()[0].id;
     let mut tx = setup.database.db().tenant(setup.org).await.unwrap();
     let refused = setup.access.unbind(&mut tx, &scope, binding).await.unwrap_err();
     assert_eq!(refused.code, Code::LastOwner);

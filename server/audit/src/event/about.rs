@@ -82,6 +82,14 @@ impl Event {
             Self::RoleBound { binding, .. } | Self::RoleUnbound { binding, .. } => {
                 About::of("binding", binding)
             }
+            Self::RoleCreated { role, .. }
+            | Self::RoleUpdated { role, .. }
+            | Self::RoleDeleted { role } => About::of("role", role),
+            Self::GroupCreated { group, .. }
+            | Self::GroupUpdated { group, .. }
+            | Self::GroupDeleted { group, .. }
+            | Self::GroupMemberAdded { group, .. }
+            | Self::GroupMemberRemoved { group, .. } => About::of("group", group),
             Self::TeamCreated { team, .. }
             | Self::TeamUpdated { team, .. }
             | Self::TeamDeleted { team, .. } => About::of("team", team),

@@ -30,8 +30,11 @@ pub async fn list(
                   (select count(*) from project p where p.org_id = t.org_id and p.team_id = t.id) as "projects!",
                   (select count(*) from token k where k.org_id = t.org_id and k.team_id = t.id
                       and k.revoked_at is null) as "tokens!",
-                  (select count(distinct b.subject_id) from binding b
-                      where b.org_id = t.org_id and b.team_id = t.id and b.subject_kind = 'user') as "members!"
+                  (select count(distinct coalesce(m.user_id, b.subject_id)) from binding b
+                      left join group_member m on b.subject_kind = 'grp' and m.org_id = b.org_id
+                          and m.group_id = b.subject_id
+                      where b.org_id = t.org_id and b.team_id = t.id
+                          and (b.subject_kind = 'user' or m.user_id is not null)) as "members!"
            from team t
            where t.org_id = $1 and ($2::uuid is null or t.id = $2) and ($3::uuid is null or t.id > $3)
            order by t.id limit $4"#,
@@ -237,14 +240,15 @@ pub async fn delete_project(
         .map(drop)
 }
 
-/// The slugs of all teams and projects, by their ids.
+/// The slugs of all teams, projects and groups, by their ids.
 pub async fn slugs(
     conn: &mut PgConnection,
     org: OrgId,
 ) -> Result<HashMap<Uuid, String>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"select id as "id!", slug as "slug!" from team where org_id = $1
-           union all select id, slug from project where org_id = $1"#,
+           union all select id, slug from project where org_id = $1
+           union all select id, slug from people_group where org_id = $1"#,
         org as _,
     )
     .fetch_all(conn)

@@ -7,6 +7,7 @@ mod approvals;
 mod audit;
 mod budgets;
 mod config;
+mod groups;
 mod mail;
 mod rate_limits;
 mod replay;
@@ -48,6 +49,7 @@ fn command() -> Command {
         .subcommand(mail::command())
         .subcommand(reports::command())
         .subcommand(roles::command())
+        .subcommand(groups::command())
         .subcommand(service_accounts::command())
         .subcommand(tokens::command())
         .subcommand(usage::command())
@@ -76,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("openapi", _)) => openapi(),
         Some(("reports", matches)) => reports::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),
+        Some(("groups", matches)) => groups::run(matches, environment),
         Some(("service-accounts", matches)) => service_accounts::run(matches, environment),
         Some(("tokens", matches)) => tokens::run(matches, environment),
         Some(("usage", matches)) => usage::run(matches, environment),

@@ -13,6 +13,8 @@ use ralex_api::access::{
 use ralex_kernel::BindingId;
 use serde_json::json;
 
+mod define;
+
 use super::Environment;
 use super::api::{self, Api};
 use super::table::{asked, facts, json_flag, limit_flag, table, told};
@@ -21,10 +23,11 @@ use super::usage::time;
 pub fn command() -> Command {
     let role = Arg::new("role").value_name("ROLE").required(true).help("The role's name");
     let subject = Arg::new("subject").value_name("SUBJECT").required(true);
-    let subject = subject.help("user:E-MAIL, user:ID or service_account:SLUG");
+    let subject = subject.help("user:E-MAIL, user:ID, group:SLUG or service_account:SLUG");
     let permission = Arg::new("permission").value_name("PERMISSION").required(true);
     let permission = permission.help("Its name, budget.set for example");
     let scope = Arg::new("scope").long("scope").value_name("SCOPE");
+    let own = define::commands(&role);
     let all = [
         Command::new("list").about("List roles and what each is for"),
         Command::new("show").about("Show all that a role allows").arg(role.clone()),
@@ -33,7 +36,7 @@ pub fn command() -> Command {
             Arg::new("subject")
                 .long("of")
                 .value_name("SUBJECT")
-                .help("user:… or service_account:…"),
+                .help("user:…, group:… or service_account:…"),
             Arg::new("role").long("role").value_name("ROLE").help("Only of this role"),
             scope.clone().help("Only at team:SLUG or project:SLUG, and below"),
         ]),
@@ -71,9 +74,9 @@ pub fn command() -> Command {
     ];
     Command::new("roles")
         .visible_alias("role")
-        .about("See roles, give them and take them away")
+        .about("See and define roles, give them and take them away")
         .subcommand_required(true)
-        .subcommands(all.map(|command| api::flags(command.arg(json_flag()))))
+        .subcommands(all.into_iter().chain(own).map(|it| api::flags(it.arg(json_flag()))))
 }
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
@@ -94,13 +97,8 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
         }
         "show" => {
             let name = text("role").context("no role")?;
-            let page: Page<Role> = api.get(&["roles"], &()).await?;
-            let found = page.items.into_iter().find(|role| role.name.as_str() == name);
-            let found = found.with_context(|| format!("There is no role {name}."))?;
-            told(&found, matches, |role| {
-                let all = [("is", role.title.clone()), ("for", role.description.clone())];
-                format!("{}\n  {}", facts(&name, &all), role.permissions.join("\n  "))
-            })
+            let found: Role = api.get(&["roles", &name], &()).await?;
+            told(&found, matches, shown)
         }
         "bindings" => {
             let limit = matches.get_one::<u32>("limit").copied();
@@ -129,12 +127,13 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             let page: Page<Able> = api.post(&["access", "who-can"], &asked).await?;
             told(&page, matches, |page| able(&page.items))
         }
-        _ => {
+        "unbind" => {
             let id = matches.get_one::<BindingId>("binding").context("no binding")?.to_string();
             api.delete(&["bindings", &id]).await?;
             let gone = json!({ "id": id, "deleted": true });
             told(&gone, matches, |_| format!("{id} holds no longer"))
         }
+        _ => define::act(api, verb, matches).await,
     }
 }
 
@@ -151,12 +150,25 @@ fn new(matches: &ArgMatches) -> anyhow::Result<NewBinding> {
     })
 }
 
+fn shown(role: &Role) -> String {
+    let included: Vec<&str> = role.includes.iter().map(RoleName::as_str).collect();
+    let of = if role.built_in { "the deployment" } else { "the organisation" };
+    let all = [
+        ("is", role.title.clone()),
+        ("for", role.description.clone()),
+        ("of", of.to_owned()),
+        ("includes", included.join(", ")),
+    ];
+    format!("{}\n  {}", facts(role.name.as_str(), &all), role.permissions.join("\n  "))
+}
+
 fn roles(roles: &[Role]) -> String {
     let rows = roles.iter().map(|it| {
         let allowed = it.permissions.len().to_string();
-        [it.name.to_string(), it.title.clone(), allowed, it.description.clone()]
+        let of = if it.built_in { "deployment" } else { "organisation" };
+        [it.name.to_string(), it.title.clone(), of.to_owned(), allowed, it.description.clone()]
     });
-    table(["Role", "Title", "Allows", "For"], rows)
+    table(["Role", "Title", "Of", "Allows", "For"], rows)
 }
 
 fn bindings(bindings: &[Binding]) -> String {

@@ -16,7 +16,7 @@ use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
 
 /// List who holds which role where, oldest first, those included that have ended or not begun.
-#[utoipa::path(tag = "members", params(("org" = String, Path), BindingsQuery), responses((status = 200, body = Page<Binding>)))]
+#[utoipa::path(tag = "roles", params(("org" = String, Path), BindingsQuery), responses((status = 200, body = Page<Binding>)))]
 #[get("/bindings")]
 pub async fn list_bindings(
     who: OrgCaller,
@@ -40,7 +40,7 @@ pub async fn list_bindings(
 }
 
 /// Give a role to a person or a program, or deny it to them, for a time or for good.
-#[utoipa::path(tag = "members", params(("org" = String, Path)), request_body = NewBinding, responses((status = 201, body = Binding)))]
+#[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = NewBinding, responses((status = 201, body = Binding)))]
 #[post("/bindings")]
 pub async fn create_binding(
     who: OrgCaller,
@@ -64,7 +64,7 @@ pub async fn create_binding(
 }
 
 /// Take a role away, or a denial of one; it stops to hold everywhere within a second.
-#[utoipa::path(tag = "members", params(("org" = String, Path), ("binding" = BindingId, Path)), responses((status = 204)))]
+#[utoipa::path(tag = "roles", params(("org" = String, Path), ("binding" = BindingId, Path)), responses((status = 204)))]
 #[delete("/bindings/{binding}")]
 pub async fn delete_binding(
     who: OrgCaller,
@@ -76,7 +76,7 @@ pub async fn delete_binding(
 }
 
 /// Explain whether somebody may do something at a place now, and why or why not.
-#[utoipa::path(tag = "members", params(("org" = String, Path)), request_body = ExplainQuestion, responses((status = 200, body = Explanation)))]
+#[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = ExplainQuestion, responses((status = 200, body = Explanation)))]
 #[post("/access/explain")]
 pub async fn explain_access(
     who: OrgCaller,
@@ -94,7 +94,7 @@ pub async fn explain_access(
 }
 
 /// List everybody who may do something at a place now: people, service accounts and teams' tokens.
-#[utoipa::path(tag = "members", params(("org" = String, Path)), request_body = WhoCanQuestion, responses((status = 200, body = Page<Able>)))]
+#[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = WhoCanQuestion, responses((status = 200, body = Page<Able>)))]
 #[post("/access/who-can")]
 pub async fn who_can(
     who: OrgCaller,

@@ -1,10 +1,9 @@
-//! Members of an organisation and their roles.
+//! Members of an organisation.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
-use ralex_access::{Access, Permission};
+use ralex_access::Permission;
 use ralex_api::Page;
-use ralex_api::access::Role;
 use ralex_api::identity::{Member, NewMember, NewMemberAnswer};
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
@@ -49,12 +48,4 @@ pub async fn remove_member(
     let scope = who.allow(Permission::MemberRemove).await?;
     identity.remove_member(&scope, path.1).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// List roles and what they allow.
-#[utoipa::path(tag = "members", params(("org" = String, Path)), responses((status = 200, body = Page<Role>)))]
-#[get("/roles")]
-pub async fn list_roles(who: OrgCaller, access: Data<Access>) -> Result<HttpResponse> {
-    who.allow(Permission::RoleRead).await?;
-    Ok(HttpResponse::Ok().json(Page { items: access.roles(), next_cursor: None }))
 }

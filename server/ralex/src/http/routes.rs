@@ -3,9 +3,9 @@
 use super::map::Map;
 use super::{
     adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
-    catalog, files, gemini, guardrails, health, members, model_list, models, operations,
-    rate_limits, reports, resilience, retention, routing, secrets, service_accounts, sinks, teams,
-    tokens, usage,
+    catalog, files, gemini, groups, guardrails, health, members, model_list, models, operations,
+    rate_limits, reports, resilience, retention, roles, routing, secrets, service_accounts, sinks,
+    teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -86,12 +86,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(members::list_members)
         .service(members::add_member)
         .service(members::remove_member)
-        .service(members::list_roles)
-        .service(bindings::list_bindings)
-        .service(bindings::create_binding)
-        .service(bindings::delete_binding)
-        .service(bindings::explain_access)
-        .service(bindings::who_can)
+        .configure(roles_and_groups)
         .service(service_accounts::list_service_accounts)
         .service(service_accounts::create_service_account)
         .service(service_accounts::find_service_account)
@@ -192,6 +187,29 @@ fn gateway(map: &mut Map<'_, '_>) {
         .service(approvals::find_approval)
         .service(approvals::approve)
         .service(approvals::deny);
+}
+
+/// Who may do what.
+fn roles_and_groups(map: &mut Map<'_, '_>) {
+    map.service(roles::list_permissions)
+        .service(roles::list_roles)
+        .service(roles::create_role)
+        .service(roles::find_role)
+        .service(roles::update_role)
+        .service(roles::delete_role)
+        .service(groups::list_groups)
+        .service(groups::create_group)
+        .service(groups::find_group)
+        .service(groups::update_group)
+        .service(groups::delete_group)
+        .service(groups::list_group_members)
+        .service(groups::add_group_member)
+        .service(groups::remove_group_member)
+        .service(bindings::list_bindings)
+        .service(bindings::create_binding)
+        .service(bindings::delete_binding)
+        .service(bindings::explain_access)
+        .service(bindings::who_can);
 }
 
 /// What people should know of, and who is told.

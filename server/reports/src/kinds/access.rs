@@ -14,10 +14,12 @@ use crate::sql::people::{self, Binding, Person, PersonalToken, Seen, TeamToken};
 use crate::work::{EVENT_COLUMNS, Work};
 
 /// Who holds one of these can widen rights, reach keys, or decide about the record of it.
-const PRIVILEGES: [Permission; 12] = [
+const PRIVILEGES: [Permission; 14] = [
     Permission::OrgUpdate,
     Permission::MemberInvite,
     Permission::MemberRemove,
+    Permission::GroupManage,
+    Permission::RoleDefine,
     Permission::RoleBind,
     Permission::TokenCreate,
     Permission::ProviderConfigure,
@@ -102,6 +104,12 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
         "member.removed",
         "role.bound",
         "role.unbound",
+        "role.created",
+        "role.updated",
+        "role.deleted",
+        "group.deleted",
+        "group.member_added",
+        "group.member_removed",
         "service_account.created",
         "service_account.updated",
         "token.created",
@@ -131,7 +139,8 @@ async fn read(work: &Work<'_>) -> Result<Read, Problem> {
     let bindings = people::bindings(&mut tx, org, team).await.map_err(problem)?;
     let mut all = people::people(&mut tx, org).await.map_err(problem)?;
     if team.is_some() {
-        let reach: BTreeSet<Uuid> = bindings.iter().map(|it| it.subject_id).collect();
+        let reach: BTreeSet<Uuid> =
+            bindings.iter().flat_map(|it| it.people.iter().copied()).collect();
         all.retain(|person| reach.contains(&person.id));
     }
     let tokens = people::team_tokens(&mut tx, org, team, work.frame.from).await.map_err(problem)?;
@@ -148,7 +157,7 @@ async fn read(work: &Work<'_>) -> Result<Read, Problem> {
     let is_privileged = |permissions: &[String]| {
         PRIVILEGES.iter().any(|it| permissions.iter().any(|name| name == it.as_str()))
     };
-    let roles = work.inner.access.roles().into_iter();
+    let roles = work.inner.access.roles(org).await?.into_iter();
     let privileged = roles.filter(|role| is_privileged(&role.permissions)).map(|role| role.name.0);
     Ok(Read {
         people: all,
@@ -168,7 +177,7 @@ impl Read {
 
     /// Whether a person holds any right that is privileged.
     fn rules(&self, person: Uuid) -> bool {
-        self.bindings.iter().any(|it| it.subject_id == person && self.is_privileged(it))
+        self.bindings.iter().any(|it| it.people.contains(&person) && self.is_privileged(it))
     }
 
     fn login(&self, person: Uuid) -> Option<&Seen> {
@@ -212,8 +221,8 @@ fn people_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
     let about = "Everybody in the organisation, or with a right that reaches the team.";
     let mut table = Table::new("people", "People", PEOPLE, about);
     for person in &read.people {
-        let roles = read.bindings.iter().filter(|it| it.subject_id == person.id);
-        let roles: Vec<String> = roles.map(|it| format!("{} ({})", it.role, scope(it))).collect();
+        let roles = read.bindings.iter().filter(|it| it.people.contains(&person.id));
+        let roles: Vec<String> = roles.map(role).collect();
         let row = vec![
             Cell::text(&person.email),
             Cell::text(&person.name),
@@ -250,7 +259,7 @@ fn roles_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
         let by = given.and_then(|told| told.by.clone());
         let row = vec![
             Cell::text(subject),
-            Cell::text(if binding.subject_kind == "user" { "person" } else { "program" }),
+            Cell::text(kind(binding)),
             Cell::text(&binding.role),
             Cell::text(scope(binding)),
             Cell::text(&binding.effect),
@@ -312,6 +321,24 @@ fn tokens_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
         table.push(&mut work.room, row)?;
     }
     Ok(table)
+}
+
+fn kind(binding: &Binding) -> &'static str {
+    match binding.subject_kind.as_str() {
+        "user" => "person",
+        "grp" => "group",
+        _ => "program",
+    }
+}
+
+/// A role as a person holds it: where, and by which group.
+fn role(binding: &Binding) -> String {
+    let denied = if binding.effect == "deny" { "not " } else { "" };
+    let by = match (kind(binding), &binding.subject) {
+        ("group", Some(name)) => format!(", by {name}"),
+        _ => String::new(),
+    };
+    format!("{denied}{} ({}{by})", binding.role, scope(binding))
 }
 
 fn scope(binding: &Binding) -> String {

@@ -84,6 +84,8 @@ pub(crate) struct Binding {
     pub subject_kind: String,
     pub subject_id: Uuid,
     pub subject: Option<String>,
+    /// Who has it: the person, or everybody in the group; nobody where it is a program's.
+    pub people: Vec<Uuid>,
     pub role: String,
     pub team: Option<String>,
     pub project: Option<String>,
@@ -102,17 +104,22 @@ pub(crate) async fn bindings(
 ) -> Result<Vec<Binding>> {
     sqlx::query_as!(
         Binding,
-        r#"select b.id, b.subject_kind, b.subject_id, coalesce(u.email, t.name, s.name) as subject, b.role,
+        r#"select b.id, b.subject_kind, b.subject_id, coalesce(u.email, g.name, t.name, s.name) as subject,
+                  case b.subject_kind when 'user' then array[b.subject_id] when 'grp' then
+                      array(select m.user_id from group_member m
+                            where m.org_id = b.org_id and m.group_id = b.subject_id)
+                      else '{}' end as "people!: Vec<Uuid>", b.role,
                   tm.slug as "team?", p.slug as "project?", b.effect, b.not_before, b.expires_at,
                   b.created_at
            from binding b
            left join app_user u on b.subject_kind = 'user' and u.id = b.subject_id
+           left join people_group g on b.subject_kind = 'grp' and g.org_id = b.org_id and g.id = b.subject_id
            left join token t on b.subject_kind = 'sa' and t.org_id = b.org_id and t.id = b.subject_id
            left join service_account s on b.subject_kind = 'sa' and s.org_id = b.org_id and s.id = b.subject_id
            left join team tm on tm.org_id = b.org_id and tm.id = b.team_id
            left join project p on p.org_id = b.org_id and p.id = b.project_id
            where b.org_id = $1 and ($2::uuid is null or b.team_id is null or b.team_id = $2)
-           order by coalesce(u.email_key, t.name, s.name, b.subject_id::text) collate "C", b.role, b.id"#,
+           order by coalesce(u.email_key, g.slug, t.name, s.name, b.subject_id::text) collate "C", b.role, b.id"#,
         org as _,
         team,
     )

@@ -118,8 +118,11 @@ pub(crate) async fn owners(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Ow
     sqlx::query_as!(
         Owner,
         r#"select b.team_id as team, u.email
-           from binding b join app_user u on u.id = b.subject_id
-           where b.org_id = $1 and b.subject_kind = 'user' and b.effect = 'allow'
+           from binding b
+           left join group_member m on b.subject_kind = 'grp' and m.org_id = b.org_id
+               and m.group_id = b.subject_id
+           join app_user u on u.id = coalesce(m.user_id, b.subject_id)
+           where b.org_id = $1 and b.subject_kind in ('user', 'grp') and b.effect = 'allow'
              and b.project_id is null
              and (b.team_id is null and b.role = 'owner'
                   or b.team_id is not null and b.role in ('owner', 'admin', 'team_admin'))

@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::{Watched, adjustments};
 
+const ORG: &str = "/api/v1/orgs/{org}";
+
 /// Makes, changes and removes one of each.
 pub async fn structure(watched: &mut Watched) {
-    const ORG: &str = "/api/v1/orgs/{org}";
     let team = json!({ "slug": "blue", "name": "Blue" });
     let op = format!("POST {ORG}/teams");
     watched.leaves(&op, "teams", Some(team), &["team.created"]).await;
@@ -46,6 +47,7 @@ pub async fn structure(watched: &mut Watched) {
     let bound = format!("bindings/{}", text(&bound, "id"));
     let op = format!("DELETE {ORG}/bindings/{{binding}}");
     watched.leaves(&op, &bound, None, &["role.unbound"]).await;
+    groups_and_roles(watched).await;
     let op = format!("DELETE {ORG}/members/{{user}}");
     watched.leaves(&op, &path, None, &["member.removed"]).await;
     let budget = json!({ "scope": "org", "period": "day", "limit": "1", "hard": true });
@@ -63,4 +65,28 @@ pub async fn structure(watched: &mut Watched) {
     adjustments(watched, &path).await;
     let op = format!("DELETE {ORG}/budgets/{{budget}}");
     watched.leaves(&op, &path, None, &["budget.deleted"]).await;
+}
+
+/// What one who holds roles by a group and by a role of the organisation's own leaves behind.
+async fn groups_and_roles(watched: &mut Watched) {
+    let new = json!({ "name": "keeper", "title": "Keeper", "permissions": ["org.read"] });
+    let op = format!("POST {ORG}/roles");
+    watched.leaves(&op, "roles", Some(new), &["role.created"]).await;
+    let (op, change) = (format!("PATCH {ORG}/roles/{{role}}"), json!({ "title": "Seer" }));
+    watched.leaves(&op, "roles/keeper", Some(change), &["role.updated"]).await;
+    let op = format!("DELETE {ORG}/roles/{{role}}");
+    watched.leaves(&op, "roles/keeper", None, &["role.deleted"]).await;
+    let new = json!({ "slug": "night", "name": "Night" });
+    watched.leaves(&format!("POST {ORG}/groups"), "groups", Some(new), &["group.created"]).await;
+    let (op, change) = (format!("PATCH {ORG}/groups/{{group}}"), json!({ "name": "Day" }));
+    watched.leaves(&op, "groups/night", Some(change), &["group.updated"]).await;
+    let new = json!({ "subject": "user:new@example.com" });
+    let op = format!("POST {ORG}/groups/{{group}}/members");
+    let actions = ["group.member_added"];
+    let made = watched.leaves(&op, "groups/night/members", Some(new), &actions).await;
+    let path = format!("groups/night/members/{}", text(&made["user"], "id"));
+    let op = format!("DELETE {ORG}/groups/{{group}}/members/{{user}}");
+    watched.leaves(&op, &path, None, &["group.member_removed"]).await;
+    let op = format!("DELETE {ORG}/groups/{{group}}");
+    watched.leaves(&op, "groups/night", None, &["group.deleted"]).await;
 }

@@ -45,6 +45,28 @@ impl OrgCaller {
     }
 }
 
+/// The organisation by whose rules a request is answered.
+pub struct PoliciesOf {
+    access: Arc<Access>,
+    org: OrgId,
+}
+
+impl PoliciesOf {
+    /// The version of its policies that this node knows now.
+    pub fn version(&self) -> i64 {
+        self.access.version(self.org)
+    }
+}
+
+/// A client that has seen a version of the policies may ask for an answer that is no older.
+fn wanted_version(request: &HttpRequest) -> Result<Option<i64>, Problem> {
+    const HEADER: &str = "If-Policy-Version-At-Least";
+    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
+    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let number = number.filter(|number: &i64| *number >= 0);
+    number.map(Some).ok_or_else(|| Problem::field(HEADER, "must be a whole number from 0"))
+}
+
 impl FromRequest for Unrestricted {
     type Error = Failed;
     type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
@@ -87,6 +109,11 @@ impl FromRequest for OrgCaller {
             // Whether there is such an organisation shows only to those who hold something in it,
             // which the permission check after this sees to.
             let org = access.org(reference).ok_or_else(|| Problem::not_found("organisation"))?;
+            if let Some(wanted) = wanted_version(&request)? {
+                access.keep_up(&signed_in.caller, org, wanted).await?;
+            }
+            let rules = PoliciesOf { access: Arc::clone(&access), org };
+            request.extensions_mut().insert(rules);
             Ok(Self { signed_in, org, access })
         }
         .boxed_local()

@@ -5,5 +5,7 @@ mod caller;
 mod query;
 
 pub use body::{Body, too_large_or};
-pub use caller::{OrgCaller, Unrestricted, Who, arrival, credential, same_site, sign_in};
+pub use caller::{
+    OrgCaller, PoliciesOf, Unrestricted, Who, arrival, credential, same_site, sign_in,
+};
 pub use query::Query;

@@ -4,14 +4,17 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::{Error, HttpMessage};
 use ralex_kernel::{Code, Problem, RequestId};
 use tracing::{Instrument, debug, error, info_span};
 
+use crate::http::extract::PoliciesOf;
 use crate::http::problem::{Failed, answer};
 
+const POLICY_VERSION: HeaderName = HeaderName::from_static("policy-version");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives a request its id, makes problems of errors, and counts.
@@ -31,12 +34,25 @@ pub async fn per_request(
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
+    if let Some(version) = policy_version(&response)
+        && let Ok(value) = HeaderValue::from_str(&version.to_string())
+    {
+        response.headers_mut().insert(POLICY_VERSION, value);
+    }
     let status = response.status().as_u16();
     let labels = [("method", method), ("route", route), ("status", status.to_string())];
     metrics::counter!("ralex_http_requests_total", &labels).increment(1);
     metrics::histogram!("ralex_http_request_seconds", &labels[..2]).record(begun.elapsed());
     debug!(http.status = status, "answered with {status} after {:?}", begun.elapsed());
     Ok(response)
+}
+
+/// The version that the organisation's policies have reached, for whoever may know of it: a refusal
+/// that does not tell whether there is such an organisation tells no version either.
+fn policy_version<B>(response: &ServiceResponse<B>) -> Option<i64> {
+    let told = response.status().is_success() || response.status() == StatusCode::FORBIDDEN;
+    let extensions = response.request().extensions();
+    extensions.get::<PoliciesOf>().filter(|_| told).map(PoliciesOf::version)
 }
 
 /// Puts the request's id into a problem, and makes problems of the framework's own errors.

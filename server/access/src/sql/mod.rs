@@ -1,6 +1,9 @@
 //! Every query of this crate. Organisations are named in each, also where row level security
 //! would do.
 
+pub(crate) mod group;
+pub(crate) mod role;
+
 use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
 use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, Subject, TeamId};
 use sqlx::PgConnection;
@@ -30,6 +33,14 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
             'members', (select coalesce(json_agg(m.user_id), '[]')
                 from membership m join app_user u on u.id = m.user_id
                 where m.org_id = o.id and u.disabled_at is null),
+            'groups', (select coalesce(json_agg(json_build_object('id', g.id, 'people', (
+                    select coalesce(json_agg(m.user_id), '[]') from group_member m
+                    where m.org_id = g.org_id and m.group_id = g.id))), '[]')
+                from people_group g where g.org_id = o.id),
+            'roles', (select coalesce(json_agg(json_build_object(
+                    'name', name, 'title', title, 'description', description,
+                    'permissions', permissions, 'includes', includes)), '[]')
+                from own_role where org_id = o.id),
             'bindings', (select coalesce(json_agg(json_build_object(
                     'id', id, 'kind', subject_kind, 'subject', subject_id, 'role', role,
                     'team', team_id, 'project', project_id, 'effect', effect,
@@ -146,9 +157,9 @@ async fn select(
     let rows = sqlx::query!(
         r#"select b.id as "id: BindingId",
                case b.subject_kind when 'user' then 'user:' || b.subject_id
-                   else coalesce('service_account:' || a.slug, 'token:' || b.subject_id) end
-                   as "subject!",
-               coalesce(u.email, a.name, b.subject_id::text) as "subject_name!",
+                   else coalesce('group:' || g.slug, 'service_account:' || a.slug,
+                                 'token:' || b.subject_id) end as "subject!",
+               coalesce(u.email, g.name, a.name, b.subject_id::text) as "subject_name!",
                b.role,
                coalesce('project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",
                b.effect, b.not_before, b.expires_at,
@@ -157,6 +168,8 @@ async fn select(
            left join app_user u on b.subject_kind = 'user' and u.id = b.subject_id
            left join service_account a on b.subject_kind = 'sa' and a.org_id = b.org_id
                and a.id = b.subject_id
+           left join people_group g on b.subject_kind = 'grp' and g.org_id = b.org_id
+               and g.id = b.subject_id
            left join app_user c on b.created_by = 'user:' || c.id
            left join team t on t.org_id = b.org_id and t.id = b.team_id
            left join project p on p.org_id = b.org_id and p.id = b.project_id
