@@ -7,6 +7,7 @@
 //! must not have a second name, which the list would take for another field. The error is an own one for the
 //! same reason: that of `serde_json` tells of numbers by a table of ten kilobytes.
 
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 
 use ralex_api::Page;
@@ -18,13 +19,26 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
-/// What does not fit, in words.
+thread_local! {
+    static TOLD: RefCell<String> = const { RefCell::new(String::new()) };
+    static MISSED: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// That something does not fit. What it was waits beside it until it is asked for: every field of every
+/// type hands an error on, and one that holds nothing costs nothing there.
 #[derive(Debug)]
-pub struct Error(String);
+pub struct Error(());
+
+impl Error {
+    fn of(told: String) -> Self {
+        TOLD.set(told);
+        Self(())
+    }
+}
 
 impl Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        TOLD.with_borrow(|told| f.write_str(told))
     }
 }
 
@@ -32,7 +46,7 @@ impl std::error::Error for Error {}
 
 impl serde::de::Error for Error {
     fn custom<T: Display>(told: T) -> Self {
-        Self(told.to_string())
+        Self::of(told.to_string())
     }
 
     fn invalid_type(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
@@ -42,15 +56,16 @@ impl serde::de::Error for Error {
             Unexpected::Str(text) => format!("“{text}”"),
             _of_another_kind => "something else".to_owned(),
         };
-        Self(format!("{found} where {wanted} belongs"))
+        Self::of(format!("{found} where {wanted} belongs"))
     }
 
     fn invalid_value(found: Unexpected<'_>, wanted: &dyn Expected) -> Self {
         Self::invalid_type(found, wanted)
     }
 
-    fn invalid_length(length: usize, wanted: &dyn Expected) -> Self {
-        Self(format!("field {} of {wanted} is missing", length + 1))
+    /// A type can say only how many values it got before there was none.
+    fn invalid_length(_: usize, _: &dyn Expected) -> Self {
+        Self::of(format!("{} is missing", MISSED.get()))
     }
 }
 
@@ -241,6 +256,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Error> {
+        MISSED.set("an item");
         self.0.next().map(|item| seed.deserialize(Json(item))).transpose()
     }
 
@@ -257,7 +273,9 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn next(&mut self) -> Option<&'a Value> {
-        self.names.next().and_then(|name| self.object.get(*name))
+        let name = self.names.next()?;
+        MISSED.set(name);
+        self.object.get(*name)
     }
 }
 
@@ -398,9 +416,10 @@ mod tests {
             ("kinds", json!([{}]), "an object where one of several names belongs"),
             ("kinds", json!([{ "sized": { "width": 300 } }]), "300 where u8 belongs"),
             ("kinds", json!(["huge"]), "unknown variant `huge`, expected one of `plain`"),
-            ("kinds", json!([{ "sized": {} }]), "field 1 of struct variant Kind::Sized"),
+            ("kinds", json!([{ "sized": {} }]), "width is missing"),
             ("note", json!(1), "a number where a text belongs"),
             ("by_name", json!({ "one": [-1, true] }), "a whole number from 0 up belongs"),
+            ("by_name", json!({ "one": [1] }), "an item is missing"),
         ] {
             let mut value = outer();
             value[name] = wrong;
