@@ -231,7 +231,8 @@ crate::answer! {
         pub key: String,
         /// The same in words where there are any.
         pub name: String,
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*sums"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub sums: UsageSums,
         /// What each part of the time cost, as many as the answer's `series` has.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -241,7 +242,8 @@ crate::answer! {
     pub struct UsageRest {
         /// How many rows were left out.
         pub rows: u64,
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*sums"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub sums: UsageSums,
     }
 
@@ -370,7 +372,8 @@ crate::answer! {
     }
     /// One model call with its whole story.
     pub struct CallDetail {
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*call"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub call: Call,
         pub upstream_model: String,
         pub prices: CallPrices,

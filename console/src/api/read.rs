@@ -133,7 +133,7 @@ impl<'a> Json<'a> {
     }
 
     fn fields(self, names: &'static [&'static str]) -> Result<Fields<'a>, Error> {
-        Ok(Fields { names: names.iter(), object: self.object()? })
+        Ok(Fields { names: names.iter(), object: self.object()?, whole: self.0 })
     }
 
     /// A variant is written as its name, or as an object of its name and what it holds.
@@ -269,13 +269,15 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 struct Fields<'a> {
     names: std::slice::Iter<'static, &'static str>,
     object: &'a Map<String, Value>,
+    whole: &'a Value,
 }
 
 impl<'a> Fields<'a> {
     fn next(&mut self) -> Option<&'a Value> {
         let name = self.names.next()?;
         MISSED.set(name);
-        self.object.get(*name)
+        // What the contract marks so has its fields among the others.
+        if name.starts_with('*') { Some(self.whole) } else { self.object.get(*name) }
     }
 }
 
@@ -407,6 +409,24 @@ mod tests {
         let read: Outer = from_value(&value).unwrap();
         assert_eq!(read, serde_json::from_value(value).unwrap());
         assert_eq!(read.kinds[2], Kind::Sized { width: 3 });
+    }
+
+    #[test]
+    fn a_type_within_the_fields_of_another_is_read_from_these() {
+        #[derive(Debug, Deserialize, PartialEq)]
+        struct Around {
+            name: String,
+            #[serde(rename = "*inner")]
+            inner: Inner,
+        }
+
+        let value = json!({ "name": "x", "ratio": 0.5, "change": 2 });
+        let inner = Inner { ratio: 0.5, change: 2 };
+        assert_eq!(from_value::<Around>(&value).unwrap(), Around { name: "x".into(), inner });
+        let error = from_value::<Around>(&json!({ "name": "x", "ratio": 0.5 })).unwrap_err();
+        assert_eq!(error.to_string(), "change is missing");
+        let sums = from_value::<ralex_api::usage::UsageRest>(&json!({ "rows": 1 })).unwrap_err();
+        assert_eq!(sums.to_string(), "calls is missing", "the contract marks its own so");
     }
 
     #[test]

@@ -171,7 +171,8 @@ crate::answer! {
         pub provider_slug: Slug,
         /// What the provider calls it.
         pub upstream_model: String,
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*prices"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub prices: Prices,
         /// Counts the changes of its price, from 1.
         pub price_version: u32,
@@ -179,7 +180,8 @@ crate::answer! {
         pub context_window: u32,
         /// Tokens of output.
         pub max_output: u32,
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*traits"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub traits: ModelTraits,
         /// Labels of data that it may see (`internal`, `pii`), `*` for all. A call whose data has a
         /// label goes only to models that have it too.
@@ -195,11 +197,13 @@ crate::answer! {
     pub struct CatalogModel {
         pub kind: ProviderKind,
         pub name: String,
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*prices"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub prices: Prices,
         pub context_window: u32,
         pub max_output: u32,
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*traits"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub traits: ModelTraits,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub retires_on: Option<NaiveDate>,

@@ -109,7 +109,8 @@ crate::answer! {
     pub struct ModelPrice {
         /// Counts from 1. Calls were made at it from `valid_from` until the next version.
         pub version: u32,
-        #[serde(flatten)]
+        #[cfg_attr(feature = "console", serde(rename = "*prices"))]
+        #[cfg_attr(not(feature = "console"), serde(flatten))]
         pub prices: Prices,
         pub valid_from: DateTime<Utc>,
         /// Who set it, in words: an e-mail address or a token's name.
