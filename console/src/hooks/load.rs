@@ -37,6 +37,19 @@ impl<T> Load<T> {
     }
 }
 
+impl<T: ?Sized> Load<T> {
+    /// What is made of what is there; nothing yet where nothing can be.
+    pub fn and_then<U>(self, make: impl FnOnce(&T) -> Option<U>) -> Load<U> {
+        match self {
+            Self::Pending => Load::Pending,
+            Self::Failed(problem) => Load::Failed(problem),
+            Self::Ready(value) => {
+                make(&value).map_or(Load::Pending, |made| Load::Ready(Rc::new(made)))
+            }
+        }
+    }
+}
+
 impl Load<dyn Any> {
     /// What every answer to one question is.
     fn of<T: 'static>(&self) -> Load<T> {
