@@ -345,6 +345,61 @@ test('a role is given for a time, denied and taken away', async () => {
   await closed();
 });
 
+test('a role is defined, read in the table of all, and held by a group', async () => {
+  await go('people');
+  await button('Roles').click();
+  const cell = (permission, role) => page.getByRole('row', { name: permission }).getByRole('cell').nth(role);
+  await page.getByRole('columnheader', { name: 'Owner' }).waitFor();
+  await button('Define role').click();
+  await field('Name').fill('keeper');
+  await field('Title').fill('Keeper');
+  await field('audit.read').check();
+  await field('Viewer').check();
+  await fits('role-form');
+  await inDialog('Save role').click();
+  await closed();
+  await page.getByRole('columnheader', { name: 'Keeper' }).waitFor();
+  const keeper = await page.getByRole('columnheader').count() - 2;
+  assert.match(await cell('audit.read', keeper).innerText(), /yes/);
+  assert.match(await cell('budget.set', keeper).innerText(), /no/);
+  await fits('roles-matrix');
+  await button('Change Keeper').click();
+  await field('budget.set').check();
+  await inDialog('Save role').click();
+  await closed();
+  await eventually(async () => assert.match(await cell('budget.set', keeper).innerText(), /yes/));
+
+  await button('Groups').click();
+  await button('Create group').click();
+  await field('Name').fill('Night shift');
+  await inDialog('Create group').click();
+  await closed();
+  await button('People of Night shift').click();
+  await dialog().getByText('Nobody is in it.').waitFor();
+  await field('Person').selectOption({ label: 'Kim · kim@example.com' });
+  await inDialog('Let in').click();
+  await dialog().getByRole('row', { name: /^Kim/ }).waitFor();
+  await fits('group-people');
+  await inDialog('Cancel').click();
+  await closed();
+  await button('Roles of Night shift').click();
+  await field('Role').selectOption('keeper');
+  await inDialog('Give role').click();
+  await dialog().getByRole('row', { name: /^keeper/ }).waitFor();
+  await inDialog('Cancel').click();
+  await closed();
+  await page.getByRole('row', { name: /^Night shift.*1\s*1/ }).waitFor();
+  await fits('groups');
+  await page.getByRole('group', { name: 'Part' }).getByRole('button', { name: 'People', exact: true }).click();
+  await page.getByRole('row', { name: /^Kim/ }).getByText('keeper · by night-shift').waitFor();
+  await page.getByRole('group', { name: 'Part' }).getByRole('button', { name: 'Roles', exact: true }).click();
+  await button('Delete Keeper').click();
+  await inDialog('Delete').click();
+  await dialog().getByText('is given or denied once', { exact: false }).waitFor();
+  await inDialog('Cancel').click();
+  await closed();
+});
+
 test('the erasure of a person is asked for by somebody who says why, and of nobody who is still here', async () => {
   await go('audit');
   await page.getByText('Kept for', { exact: true }).click();

@@ -1,7 +1,10 @@
 //! Signing in, one's own account, teams, projects, people and tokens.
 
 use ralex_api::Page;
-use ralex_api::access::{Binding, NewBinding, Role};
+use ralex_api::access::{
+    Binding, Group, GroupMember, NewBinding, NewGroup, NewGroupMember, NewRole, PermissionInfo,
+    Role, UpdateGroup, UpdateRole,
+};
 use ralex_api::identity::{
     LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewPersonalToken, NewProject,
     NewServiceAccount, NewTeam, NewToken, NewTokenAnswer, Project, ServiceAccount, Session, Team,
@@ -83,6 +86,11 @@ pub fn members(org: &str, cursor: Option<String>) -> Reply<Page<Member>> {
     client::list(&page(&path(org, &["members"]), cursor.as_deref(), PAGE, Query::default()))
 }
 
+/// Members to choose from: as many as one answer holds.
+pub fn everybody(org: &str) -> Reply<Page<Member>> {
+    client::list(&page(&path(org, &["members"]), None, ALL, Query::default()))
+}
+
 pub fn add_member(org: &str, new: NewMember) -> Reply<NewMemberAnswer> {
     client::create(&path(org, &["members"]), &new)
 }
@@ -95,7 +103,52 @@ pub fn roles(org: &str) -> Reply<Page<Role>> {
     client::list(&path(org, &["roles"]))
 }
 
-/// What one person or program holds.
+pub fn permissions(org: &str) -> Reply<Page<PermissionInfo>> {
+    client::list(&path(org, &["permissions"]))
+}
+
+pub fn create_role(org: &str, new: NewRole) -> Reply<Role> {
+    client::create(&path(org, &["roles"]), &new)
+}
+
+pub fn update_role(org: &str, role: &str, change: UpdateRole) -> Reply<Role> {
+    client::update(&path(org, &["roles", role]), &change)
+}
+
+pub fn delete_role(org: &str, role: &str) -> Reply<()> {
+    client::delete(&path(org, &["roles", role]))
+}
+
+pub fn groups(org: &str) -> Reply<Page<Group>> {
+    client::list(&page(&path(org, &["groups"]), None, ALL, Query::default()))
+}
+
+pub fn create_group(org: &str, new: NewGroup) -> Reply<Group> {
+    client::create(&path(org, &["groups"]), &new)
+}
+
+pub fn update_group(org: &str, group: &str, change: UpdateGroup) -> Reply<Group> {
+    client::update(&path(org, &["groups", group]), &change)
+}
+
+pub fn delete_group(org: &str, group: &str) -> Reply<()> {
+    client::delete(&path(org, &["groups", group]))
+}
+
+pub fn group_members(org: &str, group: &str) -> Reply<Page<GroupMember>> {
+    client::list(&page(&path(org, &["groups", group, "members"]), None, ALL, Query::default()))
+}
+
+pub fn add_group_member(org: &str, group: &str, user: &str) -> Reply<GroupMember> {
+    let new = NewGroupMember { subject: format!("user:{user}") };
+    client::create(&path(org, &["groups", group, "members"]), &new)
+}
+
+pub fn remove_group_member(org: &str, group: &str, user: UserId) -> Reply<()> {
+    client::delete(&path(org, &["groups", group, "members", &user.to_string()]))
+}
+
+/// What one person, group or program holds.
 pub fn bindings(org: &str, subject: &str) -> Reply<Page<Binding>> {
     let filters = Query::default().with("subject", subject);
     client::list(&page(&path(org, &["bindings"]), None, ALL, filters))

@@ -4,14 +4,17 @@ use ralex_api::identity::{Member, NewMemberAnswer};
 use yew::prelude::*;
 
 use super::add_person::AddPerson;
+use super::groups::Groups;
+use super::roles::Roles;
 use super::roles_of::RolesDialog;
 use crate::api;
 use crate::components::secret::SecretOnce;
+use crate::components::segments::Segments;
 use crate::components::{
     Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table, When,
     show, use_toast,
 };
-use crate::hooks::{Pages, keep, use_pages};
+use crate::hooks::{Pages, keep, use_pages, use_query};
 use crate::session::{Org, use_org, use_session};
 
 const COLUMNS: [Column; 5] = [
@@ -34,6 +37,34 @@ enum Over {
 
 #[component]
 pub fn PeoplePage() -> Html {
+    let org = use_org();
+    let (query, set) = use_query();
+    let view = query.find("view").unwrap_or_default().to_owned();
+    let mut views: Vec<(AttrValue, AttrValue)> = vec![("".into(), "People".into())];
+    let more = [("group.read", "groups", "Groups"), ("role.read", "roles", "Roles")];
+    let seen = more.into_iter().filter(|(permission, ..)| org.can(permission));
+    views.extend(seen.map(|(_, view, title)| (view.into(), title.into())));
+    let onview = {
+        let query = query.clone();
+        Callback::from(move |view: String| set.emit(query.with("view", &view)))
+    };
+    let part = match view.as_str() {
+        "groups" => html! { <Groups /> },
+        "roles" => html! { <Roles /> },
+        _ => html! { <People /> },
+    };
+    html! {
+        <>
+            <Head title="People" lead="Who is in the organisation and what each may do." />
+            if views.len() > 1 { <div><Segments label="Part" options={views} value={view} onchange={onview} /></div> }
+            { part }
+        </>
+    }
+}
+
+/// Everybody, with what they hold.
+#[component]
+fn People() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
@@ -62,9 +93,10 @@ pub fn PeoplePage() -> Html {
     };
     html! {
         <>
-            <Head title="People" lead="Who is in the organisation and what each may do.">
+            <div class="list-head">
+                <span />
                 if org.can("member.invite") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add person" }</Button> }
-            </Head>
+            </div>
             { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("member.remove"), &set)) }
             { match &*over {
                 Over::Nothing => Html::default(),
@@ -115,7 +147,8 @@ fn Row(props: &RowProps) -> Html {
                 <span class="badges">
                     { for member.roles.iter().map(|held| {
                         let place = if held.scope == "org" { String::new() } else { format!(" · {}", held.scope) };
-                        html! { <Badge>{ format!("{}{place}", held.role) }</Badge> }
+                        let by = held.group.iter().map(|group| format!(" · by {group}"));
+                        html! { <Badge>{ format!("{}{place}{}", held.role, by.collect::<String>()) }</Badge> }
                     }) }
                 </span>
             </td>
