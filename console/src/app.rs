@@ -14,6 +14,7 @@ use crate::frame::Frame;
 use crate::hooks::clock::Clock;
 use crate::pages::login::LoginPage;
 use crate::pages::password::FirstPasswordPage;
+use crate::pages::proof::ProofGate;
 use crate::pages::{self, lost};
 use crate::route::{Place, Route};
 use crate::router::{Redirect, Router, use_location};
@@ -63,7 +64,7 @@ fn Gate() -> Html {
         use_effect_with((), move |()| {
             let again = refresh.clone();
             api::client::when_signed_out(Callback::from(move |code| match code {
-                Code::PasswordChangeRequired => again.emit(()),
+                Code::PasswordChangeRequired | Code::SecondFactorRequired => again.emit(()),
                 _signed_out => who.set(Who::Nobody),
             }));
             refresh.emit(());
@@ -81,6 +82,7 @@ fn Gate() -> Html {
         Who::Somebody(me) => html! {
             <ContextProvider<Session> context={Session { me: Rc::clone(me), refresh, sign_out }}>
                 <Page route={Route::of(&location.path)} />
+                <ProofGate />
             </ContextProvider<Session>>
         },
     }
@@ -120,6 +122,11 @@ fn Page(props: &PageProps) -> Html {
         Route::Home | Route::Profile | Route::NotFound => None,
     };
     let content = match (&props.route, &org) {
+        (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(org))
+            if org.needs_factor() =>
+        {
+            pages::factors::factor_needed(&org.name())
+        }
         (Route::Home, Some(org)) => {
             html! { <Redirect to={org.start().of(&org.slug())} /> }
         }

@@ -35,6 +35,11 @@ impl Org {
         self.0.as_ref().map(|org| org.name.to_string()).unwrap_or_default()
     }
 
+    /// True where nothing in it is open before the reader has a second factor.
+    pub fn needs_factor(&self) -> bool {
+        self.0.as_ref().is_some_and(|org| org.second_factor_needed)
+    }
+
     /// True where the permission is held in the organisation or anywhere inside it.
     pub fn can(&self, permission: &str) -> bool {
         let held = |names: &[String]| names.iter().any(|name| name == permission);

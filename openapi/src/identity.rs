@@ -8,6 +8,7 @@ use ralex_kernel::{
 use serde::{Deserialize, Serialize};
 
 use crate::access::RoleName;
+use crate::factors::{Method, SecondFactor};
 
 /// An e-mail address and a password.
 #[derive(Debug, Deserialize)]
@@ -38,6 +39,8 @@ crate::answer! {
         pub user: User,
         /// True until a one-time password is replaced; nothing else works before that.
         pub must_change_password: bool,
+        /// True where a login asks for more than the password.
+        pub second_factor: bool,
         pub orgs: Vec<MyOrg>,
     }
 
@@ -52,6 +55,9 @@ crate::answer! {
         pub id: OrgId,
         pub slug: Slug,
         pub name: Name,
+        /// True where it asks for a second factor and there is none behind this credential:
+        /// nothing in it is open before one is registered.
+        pub second_factor_needed: bool,
         /// Permissions held in the whole organisation, by name (`budget.set`).
         pub permissions: Vec<String>,
         /// Teams and projects in which more permissions are held.
@@ -77,6 +83,9 @@ crate::answer! {
         pub created_at: DateTime<Utc>,
         pub last_used_at: DateTime<Utc>,
         pub expires_at: DateTime<Utc>,
+        /// By what the person behind it proved last who they are, and when.
+        pub methods: Vec<Method>,
+        pub authenticated_at: DateTime<Utc>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub address: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -257,10 +266,16 @@ crate::request! {
     }
 }
 
-/// What `POST /auth/login` answers beside the session cookie.
+/// What a login answers: beside the session's cookie who is signed in, or that a second factor is
+/// asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LoginAnswer {
-    pub user: User,
+    /// Absent until every factor is proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    #[serde(default)]
     pub must_change_password: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<SecondFactor>,
 }

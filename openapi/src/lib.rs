@@ -13,6 +13,7 @@ pub mod batches;
 pub mod budgets;
 pub mod catalog;
 pub mod erasure;
+pub mod factors;
 pub mod forecast;
 pub mod guardrails;
 pub mod health;

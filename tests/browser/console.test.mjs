@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test as nodeTest } from 'node:test';
@@ -40,6 +41,17 @@ const call = (body) => fetch(`${server.url}/v1/chat/completions`, {
   headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
   body: JSON.stringify({ model: 'simulated', messages: [{ role: 'user', content: QUESTION }], ...body }),
 });
+
+/** What an authenticator app shows now (RFC 6238). */
+const totp = (seed) => {
+  const bits = [...seed].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
+  const key = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
+  const step = Buffer.alloc(8);
+  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000)));
+  const hash = createHmac('sha1', key).update(step).digest();
+  const code = (hash.readUInt32BE(hash[19] & 15) & 0x7fff_ffff) % 1_000_000;
+  return String(code).padStart(6, '0');
+};
 
 before(async () => {
   server = await startServer();
@@ -481,6 +493,57 @@ test('no page is wider than a phone', async () => {
   }
   await page.setViewportSize({ width: 1440, height: 900 });
   assert.deepEqual(wide, []);
+});
+
+test('a second factor is set up after a fresh proof, asked for at the next login, and removed', async () => {
+  await page.goto(`${server.url}/profile`);
+  const dialog = page.getByRole('dialog');
+  // A proof gets old in ten minutes; here the server's refusal comes at once, and only once.
+  const old = { title: 'Fresh proof required', status: 403, code: 'step_up_required', detail: 'Prove again who you are.' };
+  await page.route('**/api/v1/auth/totp', (route) => route.fulfill({
+    status: 403, contentType: 'application/problem+json', body: JSON.stringify({ type: 'urn:ralex:problem:step_up_required', ...old }),
+  }), { times: 1 });
+  await button('Set up authenticator app').click();
+  await page.getByRole('heading', { name: 'Confirm that it is you' }).waitFor();
+  await dialog.getByLabel('Password', { exact: true }).fill('not the password');
+  await inDialog('Confirm').click();
+  await dialog.getByText('Is not your password.', { exact: true }).waitFor();
+  await dialog.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await inDialog('Confirm').click();
+  await page.getByRole('img', { name: 'QR code of the secret' }).waitFor();
+  await picture(page, 'authenticator');
+  const seed = (await dialog.locator('pre').first().textContent()).match(/[A-Z2-7]{32}/)[0];
+  await dialog.getByLabel('Code', { exact: true }).fill(totp(seed));
+  await inDialog('Confirm').click();
+  await page.getByRole('heading', { name: 'Recovery codes' }).waitFor();
+  const codes = (await dialog.locator('pre').first().textContent()).match(/[a-z2-9]{4}-[a-z2-9]{4}-[a-z2-9]{4}/g);
+  assert.equal(codes.length, 10);
+  await inDialog('I stored it').click();
+  await page.getByText('10 recovery codes are left.').waitFor();
+
+  await page.getByRole('button', { name: /^Your account/ }).click();
+  await button('Sign out').click();
+  await field('E-mail').fill('owner@localhost');
+  await field('Password').fill(PASSWORD);
+  await button('Sign in').click();
+  await page.getByText('Now the second factor').waitFor();
+  await field('Code').fill('000000');
+  await button('Sign in').click();
+  await page.getByRole('alert').waitFor();
+  await picture(page, 'second-factor');
+  await field('Code').fill(codes[0]);
+  await button('Sign in').click();
+  await page.getByText('9 recovery codes are left.').waitFor();
+
+  await go('people');
+  await page.getByRole('switch', { name: 'Ask everybody for a second factor' }).click();
+  await page.locator('[role="switch"][aria-checked="true"]').waitFor();
+  await page.getByRole('switch', { name: 'Ask everybody for a second factor' }).click();
+  await page.locator('[role="switch"][aria-checked="false"]').waitFor();
+  await page.goto(`${server.url}/profile`);
+  await button('Remove').click();
+  await inDialog('Remove app').click();
+  await button('Set up authenticator app').waitFor();
 });
 
 test('signing out closes everything', async () => {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use js_sys::Uint8Array;
+use js_sys::{Function, Promise, Uint8Array};
 use ralex_api::{Code, Page, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +24,19 @@ pub const BASE: &str = "/api/v1";
 
 thread_local! {
     static SIGNED_OUT: RefCell<Option<Callback<Code>>> = const { RefCell::new(None) };
+    static PROVES: RefCell<Option<Callback<Function>>> = const { RefCell::new(None) };
+}
+
+/// Says who asks the reader for a fresh proof. It calls the function with true once there is one,
+/// and the request that needed it is sent again; with false where the reader would rather not.
+pub fn when_unproven(asked: Callback<Function>) {
+    PROVES.set(Some(asked));
+}
+
+async fn proven() -> bool {
+    let Some(ask) = PROVES.with_borrow(Clone::clone) else { return false };
+    let answer = Promise::new(&mut |resolve, _| ask.emit(resolve));
+    JsFuture::from(answer).await.is_ok_and(|answer| answer.is_truthy())
 }
 
 /// Says whom to tell when the server no longer knows the session, or wants a new password first.
@@ -87,21 +100,39 @@ pub fn delete(path: &str) -> Reply<()> {
     Reply { answer: send("DELETE", path, None), read: |_| Ok(()) }
 }
 
+/// What says that somebody else is in front than this page thinks, or may do less.
+fn tells(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unauthenticated | Code::PasswordChangeRequired | Code::SecondFactorRequired
+    )
+}
+
 fn send(method: &'static str, path: &str, body: Option<Answer<String>>) -> Coming {
     let url = format!("{BASE}{path}");
     Box::pin(async move {
-        let response = fetch(method, &url, body.transpose()?, &[], None).await?;
-        let status = response.status();
-        let text = text_of(&response).await?;
-        if (200..300).contains(&status) {
-            let nothing = text.is_empty();
-            return if nothing { Ok(Value::Null) } else { json::read(&text).map_err(misread) };
+        let body = body.transpose()?;
+        let mut asked = false;
+        loop {
+            let response = fetch(method, &url, body.clone(), &[], None).await?;
+            let status = response.status();
+            let text = text_of(&response).await?;
+            if (200..300).contains(&status) {
+                let nothing = text.is_empty();
+                return if nothing { Ok(Value::Null) } else { json::read(&text).map_err(misread) };
+            }
+            let problem = problem_of(status, &text);
+            if problem.code == Code::StepUpRequired && !asked {
+                asked = true;
+                if proven().await {
+                    continue;
+                }
+            }
+            if tells(problem.code) {
+                SIGNED_OUT.with_borrow(|told| told.as_ref().map(|told| told.emit(problem.code)));
+            }
+            return Err(problem);
         }
-        let problem = problem_of(status, &text);
-        if matches!(problem.code, Code::Unauthenticated | Code::PasswordChangeRequired) {
-            SIGNED_OUT.with_borrow(|told| told.as_ref().map(|told| told.emit(problem.code)));
-        }
-        Err(problem)
     })
 }
 

@@ -5,6 +5,7 @@ use ralex_api::access::{
     Binding, Group, GroupMember, NewBinding, NewGroup, NewGroupMember, NewRole, PermissionInfo,
     Role, UpdateGroup, UpdateRole,
 };
+use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
 use ralex_api::identity::{
     LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewPersonalToken, NewProject,
     NewServiceAccount, NewTeam, NewToken, NewTokenAnswer, Project, ServiceAccount, Session, Team,
@@ -19,6 +20,43 @@ use crate::text::query::Query;
 
 pub fn login(email: &Email, password: &str) -> Reply<LoginAnswer> {
     client::create("/auth/login", &json!({ "email": email, "password": password }))
+}
+
+pub fn complete_login(challenge: &str, code: &str) -> Reply<LoginAnswer> {
+    client::create("/auth/second-factor", &json!({ "challenge": challenge, "code": code }))
+}
+
+/// Proves anew who is behind the session.
+pub fn step_up(password: &str, code: Option<&str>) -> Reply<()> {
+    client::tell("/auth/step-up", Some(&json!({ "password": password, "code": code })))
+}
+
+pub fn factors() -> Reply<Factors> {
+    client::find("/me/factors")
+}
+
+pub fn begin_totp() -> Reply<NewTotp> {
+    client::create("/auth/totp", &json!({}))
+}
+
+pub fn confirm_totp(code: &str) -> Reply<RecoveryCodes> {
+    client::create("/auth/totp/confirm", &json!({ "code": code }))
+}
+
+pub fn remove_totp() -> Reply<()> {
+    client::delete("/auth/totp")
+}
+
+pub fn renew_recovery_codes() -> Reply<RecoveryCodes> {
+    client::create("/auth/recovery-codes", &json!({}))
+}
+
+pub fn security(org: &str) -> Reply<OrgSecurity> {
+    client::find(&path(org, &["security"]))
+}
+
+pub fn require_factor(org: &str, second_factor_required: bool) -> Reply<OrgSecurity> {
+    client::update(&path(org, &["security"]), &UpdateOrgSecurity { second_factor_required })
 }
 
 pub fn logout() -> Reply<()> {

@@ -1,12 +1,13 @@
 //! Signing in.
 
+use ralex_api::identity::LoginAnswer;
 use ralex_kernel::Email;
 use yew::prelude::*;
 
 use crate::api;
-use crate::components::{Form, TextField};
+use crate::components::{Button, Form, Kind, TextField};
 use crate::hooks::input::{needed, parses};
-use crate::hooks::{use_action, use_input, use_title};
+use crate::hooks::{Input, keep, use_action, use_input, use_title};
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -16,9 +17,34 @@ pub struct Props {
 #[component]
 pub fn LoginPage(props: &Props) -> Html {
     use_title("Sign in");
+    // What the second half of a login is asked with.
+    let challenge = use_state(|| None);
+    let done = {
+        let (challenge, done) = (challenge.clone(), props.ondone.clone());
+        Callback::from(move |answer: LoginAnswer| match answer.second_factor {
+            Some(second) => challenge.set(Some(second.challenge)),
+            None => done.emit(()),
+        })
+    };
+    match &*challenge {
+        None => html! { <PasswordStep {done} /> },
+        Some(text) => {
+            let onback = keep(&challenge).reform(|()| None);
+            html! { <CodeStep challenge={text.clone()} {done} {onback} /> }
+        }
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct PasswordProps {
+    done: Callback<LoginAnswer>,
+}
+
+#[component]
+fn PasswordStep(props: &PasswordProps) -> Html {
     let email = use_input("", parses::<Email>);
     let password = use_input("", needed);
-    let login = use_action(props.ondone.reform(|_| ()));
+    let login = use_action(props.done.clone());
     let onsubmit = {
         let (email, password, login) = (email.clone(), password.clone(), login.clone());
         Callback::from(move |()| {
@@ -36,6 +62,42 @@ pub fn LoginPage(props: &Props) -> Html {
         </Form>
     };
     card("Sign in", "The control plane for every model call.", form)
+}
+
+#[derive(Properties, PartialEq)]
+struct CodeProps {
+    challenge: String,
+    done: Callback<LoginAnswer>,
+    onback: Callback<()>,
+}
+
+#[component]
+fn CodeStep(props: &CodeProps) -> Html {
+    let code = use_input("", needed);
+    let login = use_action(props.done.clone());
+    let onsubmit = {
+        let (code, login, challenge) = (code.clone(), login.clone(), props.challenge.clone());
+        Callback::from(move |()| {
+            login.run(api::identity::complete_login(&challenge, &code.text()));
+        })
+    };
+    let form = html! {
+        <>
+            <Form inputs={vec![code.clone()]} verb="Sign in" running={login.running()} problem={login.problem()} {onsubmit}>
+                { code_field(code) }
+            </Form>
+            <p class="gate-foot"><Button kind={Kind::Quiet} onclick={props.onback.clone()}>{ "Start over" }</Button></p>
+        </>
+    };
+    card("Sign in", "Your password is right. Now the second factor.", form)
+}
+
+/// Where a code of a second factor is typed.
+pub fn code_field(input: Input) -> Html {
+    html! {
+        <TextField label="Code" path="code" {input} autocomplete="one-time-code" autofocus=true
+            hint="Six digits of your authenticator app, or a recovery code." />
+    }
 }
 
 /// The one thing on a page before the console opens.

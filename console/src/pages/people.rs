@@ -4,6 +4,7 @@ use ralex_api::identity::{Member, NewMemberAnswer};
 use yew::prelude::*;
 
 use super::add_person::AddPerson;
+use super::factors::FactorPolicy;
 use super::groups::Groups;
 use super::roles::Roles;
 use super::roles_of::RolesDialog;
@@ -98,6 +99,7 @@ fn People() -> Html {
                 if org.can("member.invite") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add person" }</Button> }
             </div>
             { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("member.remove"), &set)) }
+            if org.blocked("security.manage").is_none() { <FactorPolicy /> }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <AddPerson ondone={done} {onclose} /> },

@@ -4,6 +4,7 @@ use ralex_api::identity::{NewPersonalToken, NewTokenAnswer, Session, Token};
 use ralex_kernel::Name;
 use yew::prelude::*;
 
+use super::factors::SecondFactors;
 use super::password::PasswordForm;
 use super::token_form::{LIVES, end_of};
 use super::tokens::{TokenRow, created_dialog};
@@ -36,6 +37,7 @@ pub fn ProfilePage() -> Html {
         <>
             <Head title="Your profile" lead="Your account, where you are signed in, and tokens with your own rights." />
             <section class="panel narrow">{ key_value(&facts) }</section>
+            <SecondFactors />
             <OwnTokens />
             <Sessions />
             <section class="panel narrow">

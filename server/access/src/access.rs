@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ralex_api::access::{Role, RoleName};
-use ralex_kernel::{Caller, Clock, OrgId, Problem, ScopePath, Subject, UserId};
+use ralex_kernel::{Caller, Clock, Code, OrgId, Problem, ScopePath, Subject, UserId};
 use ralex_store::{Db, Feed, Hint, System, Tenant};
 use sqlx::PgConnection;
 use tracing::warn;
@@ -115,8 +115,7 @@ impl Access {
         let node = Arc::new(Node::new(db.clone(), policies, limits));
         node.poll().await.map_err(|why| {
             warn!("policy versions cannot be read: {why}");
-            Problem::new(ralex_kernel::Code::Unavailable, "The database does not answer.")
-                .with_retry_after(1)
+            Problem::new(Code::Unavailable, "The database does not answer.").with_retry_after(1)
         })?;
         Ok(Self { node, db, clock, denials: Denials::default(), recheck })
     }
@@ -148,6 +147,7 @@ impl Access {
         at: ScopePath,
     ) -> Result<Scope, Problem> {
         let snapshot = self.node.snapshot(org).await?;
+        self.admit(&snapshot, caller)?;
         let decision = self.decide(&snapshot, caller.subject, permission, at);
         match decision {
             Decision::Allow { by } => {
@@ -167,6 +167,7 @@ impl Access {
         permission: Permission,
     ) -> Result<Reach, Problem> {
         let snapshot = self.node.snapshot(org).await?;
+        self.admit(&snapshot, caller)?;
         let may = |at| self.decide(&snapshot, caller.subject, permission, at).is_allowed();
         let tree = snapshot.tree();
         let teams: Vec<_> =
@@ -192,6 +193,7 @@ impl Access {
     pub async fn belongs(&self, caller: &Caller, org: OrgId) -> Result<(), Problem> {
         let snapshot = self.node.snapshot(org).await?;
         if snapshot.is_known(caller.subject, self.clock.now()) {
+            self.admit(&snapshot, caller)?;
             return Ok(());
         }
         Err(Problem::not_found("organisation"))
@@ -206,7 +208,7 @@ impl Access {
             Err(why) => {
                 warn!(org.id = %org, "the rights in {org} cannot be read: {why}");
                 let detail = "The database does not answer.";
-                let problem = Problem::new(ralex_kernel::Code::Unavailable, detail);
+                let problem = Problem::new(Code::Unavailable, detail);
                 return Err(problem.with_retry_after(1));
             }
         };
@@ -217,7 +219,7 @@ impl Access {
             "The organisation's policies are at version {reached}, and `If-Policy-Version-At-Least` \
              asks for {wanted}. Send a version that an answer's `Policy-Version` has told."
         );
-        Err(Problem::new(ralex_kernel::Code::PreconditionFailed, detail))
+        Err(Problem::new(Code::PreconditionFailed, detail))
     }
 
     /// The decision alone, for what asks on behalf of another.
@@ -297,7 +299,7 @@ impl Access {
             Ok(_) => Ok(()),
             Err(why) => {
                 warn!(org.id = %org, "the rights in {org} cannot be read: {why}");
-                Err(Problem::new(ralex_kernel::Code::Unavailable, "The database does not answer.")
+                Err(Problem::new(Code::Unavailable, "The database does not answer.")
                     .with_retry_after(1))
             }
         }
@@ -325,6 +327,19 @@ impl Access {
     #[cfg(test)]
     pub(crate) const fn rechecks(&self) -> &Recheck {
         &self.recheck
+    }
+
+    /// Nothing where the organisation takes the caller's credential at all. Who may not know of
+    /// the organisation is not told what it asks for.
+    fn admit(&self, snapshot: &Snapshot, caller: &Caller) -> Result<(), Problem> {
+        let lacks = snapshot.lacks_factor(caller);
+        if !lacks || !snapshot.is_known(caller.subject, self.clock.now()) {
+            return Ok(());
+        }
+        let detail = "This organisation asks everybody for a second factor. Register one in your \
+                      profile (POST /api/v1/auth/totp) in a session; personal tokens work again \
+                      from then on.";
+        Err(Problem::new(Code::SecondFactorRequired, detail))
     }
 
     fn decide(

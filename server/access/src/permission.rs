@@ -38,6 +38,7 @@ macro_rules! permissions {
 permissions! {
     OrgRead = "org.read",
     OrgUpdate = "org.update",
+    SecurityManage = "security.manage",
     TeamRead = "team.read",
     TeamCreate = "team.create",
     TeamUpdate = "team.update",

@@ -16,6 +16,8 @@ use crate::roles::OwnRole;
 pub(crate) struct Rows {
     pub version: i64,
     pub slug: String,
+    /// Whether everybody here is asked for a second factor.
+    pub second_factor: bool,
     pub teams: HashSet<TeamId>,
     /// Each project with its team.
     pub projects: Vec<Project>,

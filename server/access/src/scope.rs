@@ -58,6 +58,7 @@ impl Scope {
         let caller = Caller {
             subject: Subject::System,
             credential: Credential::Internal,
+            second_factor: false,
             request: RequestId::generate(),
             address: None,
         };

@@ -9,7 +9,7 @@ use std::iter;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, GroupId, OrgId, ScopePath, Subject, UserId};
+use ralex_kernel::{BindingId, Caller, GroupId, OrgId, ScopePath, Subject, UserId};
 
 use crate::policies::{Policies, Refusal, SERVICE};
 use crate::roles::Roles;
@@ -240,6 +240,13 @@ impl Snapshot {
 
     pub const fn org(&self) -> OrgId {
         self.org
+    }
+
+    /// Whether the organisation asks for a second factor, and none is behind the caller.
+    pub const fn lacks_factor(&self, caller: &Caller) -> bool {
+        self.rows.second_factor
+            && !caller.second_factor
+            && matches!(caller.subject, Subject::User(_))
     }
 
     pub const fn version(&self) -> i64 {

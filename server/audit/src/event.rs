@@ -8,6 +8,7 @@ mod adjustment;
 mod alert;
 mod approval;
 mod call;
+mod factor;
 mod increase;
 mod log;
 mod personal;
@@ -18,6 +19,7 @@ mod sink;
 use chrono::{DateTime, Utc};
 use ralex_api::access::BindingEffect;
 use ralex_api::catalog::ProviderTimeouts;
+use ralex_api::factors::Method;
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Code, Email, FileId, GroupId, GuardrailId, ModelId, Money, Name,
     NodeId, OrgId, Period, Price, ProjectId, ProviderId, RateLimitId, RouteId, ScopePath, SecretId,
@@ -29,6 +31,7 @@ pub use adjustment::AdjustmentEvent;
 pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
+pub use factor::FactorEvent;
 pub use increase::IncreaseEvent;
 pub use log::{ArchivedAs, DestroyedKey, LogEvent, Pruning, Retained};
 pub(crate) use personal::{Whose, address};
@@ -44,7 +47,7 @@ pub enum Event {
     OrgCreated { org: OrgId, slug: Slug, name: Name },
 
     #[serde(rename = "session.opened")]
-    SessionOpened { session: SessionId },
+    SessionOpened { session: SessionId, methods: Vec<Method> },
     #[serde(rename = "session.ended")]
     SessionEnded { session: SessionId },
     /// A wrong password for a known person; floods are counted, not listed one by one.
@@ -373,7 +376,10 @@ pub enum Event {
     #[serde(rename = "audit.exported")]
     AuditExported { format: &'static str, filtered: bool, tree_size: u64 },
 
-    /// Something that counts on a budget beside its calls; it brings its own name.
+    /// Something about second factors and proofs; it brings its own name.
+    #[serde(untagged)]
+    Factor(FactorEvent),
+    /// Something that counts on a budget beside its calls; likewise.
     #[serde(untagged)]
     Adjustment(AdjustmentEvent),
     /// Something that a budget has beyond its limit for a while; likewise.

@@ -46,7 +46,7 @@ pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs, CallClosed, CallOpened,
-    Candidate, DestroyedKey, Event, Hashed, IncreaseEvent, LogEvent, Outcome, Pruning,
+    Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent, LogEvent, Outcome, Pruning,
     RecordsEvent, ReportEvent, Retained, SinkEvent, Tried,
 };
 pub use export::{Export, Parts};

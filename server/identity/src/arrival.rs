@@ -14,7 +14,13 @@ pub struct Arrival {
 
 impl Arrival {
     pub(crate) fn caller(&self, subject: Subject, credential: Credential) -> Caller {
-        Caller { subject, credential, request: self.request, address: self.address }
+        Caller {
+            subject,
+            credential,
+            second_factor: false,
+            request: self.request,
+            address: self.address,
+        }
     }
 
     /// The part of the address that one owner usually has: all of an IPv4 one, /64 of an IPv6 one.

@@ -1,12 +1,14 @@
 //! Identity: organisations, people, teams, projects, and how callers prove who they are.
 //!
 //! What always holds: passwords are kept as argon2id hashes and tokens as keyed digests, a secret
-//! is shown once, in the answer that makes it, and a person, session or token that was ended stops
+//! is shown once, in the answer that makes it, there is no session before every factor that is
+//! registered was proven, and a person, session or token that was ended stops
 //! working on every node within a second. Uses `access` and `audit`; used by `broker` and the
 //! HTTP layer.
 
 pub mod arrival;
 pub mod bearer;
+pub mod factor;
 pub mod login;
 pub mod member;
 pub mod mint;
@@ -41,6 +43,7 @@ pub struct Identity {
     clock: Clock,
     passwords: Passwords,
     mint: Arc<Mint>,
+    factor_keys: Arc<factor::Keys>,
     remembered: resolve::Remembered,
 }
 
@@ -52,10 +55,21 @@ pub struct SignedIn {
     pub models: Option<Arc<[String]>>,
     /// True while a one-time password waits to be replaced; nothing else may be done before.
     pub must_change_password: bool,
+    pub proof: Freshness,
+}
+
+/// Whether the person behind a credential proved a short while ago who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    Fresh,
+    Old,
+    /// A token tells that somebody has it, and not who.
+    Never,
 }
 
 impl Identity {
-    /// `pepper` keys the digests of tokens; another one would end them all.
+    /// `pepper` keys the digests of tokens, and what second factors are sealed with is derived from
+    /// it; another one would end them all.
     pub fn new(
         db: Db,
         access: Arc<Access>,
@@ -67,6 +81,7 @@ impl Identity {
             access,
             clock,
             passwords: Passwords::new()?,
+            factor_keys: Arc::new(factor::Keys::new(&pepper)?),
             mint: Arc::new(Mint::new(pepper)),
             remembered: resolve::Remembered::new(),
         })

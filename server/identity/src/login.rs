@@ -1,8 +1,9 @@
 //! Login and the change of one's password.
 
+use ralex_api::factors::Method;
 use ralex_api::identity::{ChangePassword, Login, LoginAnswer, User};
 use ralex_audit::{Author, Event};
-use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject};
+use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject, UserId};
 use ralex_store::problem;
 
 use crate::{Arrival, Identity, password, sql, throttle};
@@ -10,12 +11,13 @@ use crate::{Arrival, Identity, password, sql, throttle};
 /// A login that succeeded.
 pub struct LoggedIn {
     pub answer: LoginAnswer,
-    /// What the session's cookie holds.
-    pub cookie: Secret,
+    /// What the session's cookie holds; nothing while a second factor is still to come.
+    pub cookie: Option<Secret>,
 }
 
 impl Identity {
-    /// Checks an e-mail address and a password and opens a session.
+    /// Checks an e-mail address and a password. Opens a session, or where the person registered a
+    /// second factor says what to complete the login with.
     ///
     /// # Errors
     /// `invalid_login` alike for an unknown address and a wrong password, `throttled` after many
@@ -36,11 +38,23 @@ impl Identity {
         };
         let mut tx = self.db.system("open a session").await?;
         throttle::clear(&mut tx, &keys[0]).await?;
-        let cookie = self.open_session(&mut tx, account.id, arrival).await?;
+        if let Some(second_factor) = self.challenge(&mut tx, account.id).await? {
+            tx.commit().await.map_err(problem)?;
+            metrics::counter!("ralex_logins_total", "outcome" => "factor_asked").increment(1);
+            let second_factor = Some(second_factor);
+            let answer = LoginAnswer { user: None, must_change_password: false, second_factor };
+            return Ok(LoggedIn { answer, cookie: None });
+        }
+        let by = [Method::Password];
+        let cookie = self.open_session(&mut tx, account.id, arrival, &by).await?;
         tx.commit().await.map_err(problem)?;
         metrics::counter!("ralex_logins_total", "outcome" => "success").increment(1);
-        let answer = LoginAnswer { user: user(&account)?, must_change_password: account.one_time };
-        Ok(LoggedIn { answer, cookie })
+        let answer = LoginAnswer {
+            user: Some(user(&account)?),
+            must_change_password: account.one_time,
+            second_factor: None,
+        };
+        Ok(LoggedIn { answer, cookie: Some(cookie) })
     }
 
     async fn failed_login(
@@ -76,20 +90,8 @@ impl Identity {
         arrival: &Arrival,
     ) -> Result<(), Problem> {
         let user = crate::person(caller)?;
-        let now = self.clock.now();
-        let mut tx = self.db.system("change a password").await?;
-        let account = sql::user::account(&mut tx, user).await.map_err(problem)?;
-        let account = account.ok_or_else(|| Problem::not_found("account"))?;
-        let key = account.email.to_lowercase();
-        let keys = throttle_keys(&key, arrival);
-        throttle::check(&mut tx, &keys, now).await?;
-        drop(tx);
-        if !self.passwords.verify(&change.current, Some(&account.password_hash)).await? {
-            let mut tx = self.db.system("count a failed password change").await?;
-            throttle::fail(&mut tx, &keys, now).await?;
-            tx.commit().await.map_err(problem)?;
-            return Err(Problem::field("current", "is not your password"));
-        }
+        let account = self.prove_password(user, &change.current, "current", arrival).await?;
+        let (key, now) = (account.email.to_lowercase(), self.clock.now());
         password::check_strength(&change.new, &key)?;
         if change.new.expose() == change.current.expose() {
             return Err(Problem::field("new", "must differ from the current password"));
@@ -102,11 +104,38 @@ impl Identity {
         let mut tx = self.db.system("change a password").await?;
         sql::user::set_password(&mut tx, user, &hash).await.map_err(problem)?;
         let ended = sql::session::revoke_others(&mut tx, user, keep, now).await.map_err(problem)?;
+        // A login that waits began with the password that was.
+        sql::factor::end_challenges(&mut tx, user).await.map_err(problem)?;
         let sessions_ended = u32::try_from(ended).unwrap_or(u32::MAX);
         let event = Event::PasswordChanged { user, sessions_ended };
         self.record_everywhere(&mut tx, caller, user, &event).await?;
         tx.commit().await.map_err(problem)?;
         Ok(())
+    }
+
+    /// Checks the password of somebody who is signed in; `field` is what they sent it as.
+    pub(crate) async fn prove_password(
+        &self,
+        user: UserId,
+        password: &Secret,
+        field: &str,
+        arrival: &Arrival,
+    ) -> Result<sql::user::Account, Problem> {
+        let now = self.clock.now();
+        let mut tx = self.db.system("check one's own password").await?;
+        let account = sql::user::account(&mut tx, user).await.map_err(problem)?;
+        let account = account.ok_or_else(|| Problem::not_found("account"))?;
+        let keys = throttle_keys(&account.email.to_lowercase(), arrival);
+        throttle::check(&mut tx, &keys, now).await?;
+        // Hashing takes its time; no connection waits for it.
+        drop(tx);
+        if !self.passwords.verify(password, Some(&account.password_hash)).await? {
+            let mut tx = self.db.system("count a wrong password").await?;
+            throttle::fail(&mut tx, &keys, now).await?;
+            tx.commit().await.map_err(problem)?;
+            return Err(Problem::field(field, "is not your password"));
+        }
+        Ok(account)
     }
 }
 

@@ -20,16 +20,19 @@ pub enum TokenKind {
     Team,
     /// What a console session's cookie holds.
     Session,
+    /// A login whose second factor is still to come.
+    Challenge,
 }
 
 impl TokenKind {
-    const ALL: [Self; 3] = [Self::Personal, Self::Team, Self::Session];
+    const ALL: [Self; 4] = [Self::Personal, Self::Team, Self::Session, Self::Challenge];
 
     const fn prefix(self) -> &'static str {
         match self {
             Self::Personal => "rlx_pat_",
             Self::Team => "rlx_svc_",
             Self::Session => "rlx_ses_",
+            Self::Challenge => "rlx_2fa_",
         }
     }
 }

@@ -72,10 +72,16 @@ impl Identity {
         let account = sql::user::account(&mut tx, user).await.map_err(problem)?;
         let account = account.ok_or_else(|| Problem::not_found("account"))?;
         let rows = sql::user::orgs_of(&mut tx, user).await.map_err(problem)?;
+        let second_factor = sql::factor::has_factor(&mut tx, user).await.map_err(problem)?;
         drop(tx);
         let mut orgs = Vec::with_capacity(rows.len());
         for row in rows {
-            let (permissions, extras) = self.access.permissions(caller, row.id).await?;
+            let second_factor_needed = self.access.snapshot(row.id).await?.lacks_factor(caller);
+            let (permissions, extras) = if second_factor_needed {
+                (Vec::new(), Vec::new())
+            } else {
+                self.access.permissions(caller, row.id).await?
+            };
             let scopes = extras
                 .into_iter()
                 .map(|(scope, permissions)| MyScope { scope: scope.to_string(), permissions })
@@ -84,11 +90,12 @@ impl Identity {
                 id: row.id,
                 slug: stored(&row.slug)?,
                 name: stored(&row.name)?,
+                second_factor_needed,
                 permissions,
                 scopes,
             });
         }
-        Ok(Me { user: login::user(&account)?, must_change_password, orgs })
+        Ok(Me { user: login::user(&account)?, must_change_password, second_factor, orgs })
     }
 
     /// The organisations that a person belongs to.

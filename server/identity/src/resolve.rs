@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
-use ralex_kernel::{Credential, OrgId, Problem, Subject};
+use ralex_kernel::{Caller, Credential, OrgId, Problem, Subject};
 use ralex_store::problem;
 
 use crate::mint::TokenKind;
 use crate::token::place_of;
-use crate::{Arrival, Identity, SignedIn, sql};
+use crate::{Arrival, Freshness, Identity, SignedIn, sql};
 
 const REMEMBERED: u64 = 100_000;
 /// Team tokens are asked for again this often, which also notes that they are in use.
@@ -29,6 +29,7 @@ struct Entry {
     credential: Credential,
     models: Option<Arc<[String]>>,
     must_change_password: bool,
+    second_factor: bool,
     expires_at: Option<DateTime<Utc>>,
     version: Option<(OrgId, i64)>,
     found: Instant,
@@ -56,7 +57,7 @@ impl Identity {
         let found = match kind {
             TokenKind::Team => self.find_team_token(&digest).await?,
             TokenKind::Personal => self.find_personal_token(&digest).await?,
-            TokenKind::Session => None,
+            TokenKind::Session | TokenKind::Challenge => None,
         };
         let Some(entry) = found.map(Arc::new) else {
             self.remembered.0.invalidate(&digest);
@@ -92,6 +93,7 @@ impl Identity {
             credential: Credential::TeamToken(token.id),
             models: token.models.map(Into::into),
             must_change_password: false,
+            second_factor: false,
             expires_at: token.expires_at,
             version: Some((token.org, token.version)),
             found: Instant::now(),
@@ -109,6 +111,7 @@ impl Identity {
             credential: Credential::PersonalToken(token.id),
             models: None,
             must_change_password: token.one_time,
+            second_factor: token.second_factor,
             expires_at: None,
             version: None,
             found: Instant::now(),
@@ -119,9 +122,13 @@ impl Identity {
 impl Entry {
     fn signed_in(&self, arrival: &Arrival) -> SignedIn {
         SignedIn {
-            caller: arrival.caller(self.subject, self.credential),
+            caller: Caller {
+                second_factor: self.second_factor,
+                ..arrival.caller(self.subject, self.credential)
+            },
             models: self.models.clone(),
             must_change_password: self.must_change_password,
+            proof: Freshness::Never,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Console sessions: opaque, kept as digests, ended by logout, idleness, age or their owner.
 
 use chrono::TimeDelta;
+use ralex_api::factors::Method;
 use ralex_api::identity::Session;
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::{Author, Event};
@@ -14,14 +15,19 @@ use crate::{Arrival, Identity, SignedIn, sql};
 pub const LIFETIME: TimeDelta = TimeDelta::days(7);
 /// And this long after it was last used.
 const IDLE: TimeDelta = TimeDelta::hours(12);
+/// What a browser had on its way when its cookie was replaced is answered for this long, without the
+/// proof that replaced it.
+const GRACE: TimeDelta = TimeDelta::seconds(10);
 
 impl Identity {
-    /// Opens a session and returns the cookie's text.
+    /// Opens a session of somebody who proved by `methods` who they are, and returns the cookie's
+    /// text.
     pub(crate) async fn open_session(
         &self,
         tx: &mut System,
         user: UserId,
         arrival: &Arrival,
+        methods: &[Method],
     ) -> Result<Secret, Problem> {
         let minted = self.mint.mint(TokenKind::Session);
         let now = self.clock.now();
@@ -35,10 +41,12 @@ impl Identity {
             expires_at: now + LIFETIME,
             address: arrival.address.map(|address| address.to_string()),
             user_agent: agent,
+            methods,
         };
         sql::session::insert(tx, new).await.map_err(problem)?;
         let caller = arrival.caller(Subject::User(user), Credential::Session(session));
-        self.record_everywhere(tx, &caller, user, &Event::SessionOpened { session }).await?;
+        let event = Event::SessionOpened { session, methods: methods.to_vec() };
+        self.record_everywhere(tx, &caller, user, &event).await?;
         Ok(minted.text)
     }
 
@@ -53,7 +61,9 @@ impl Identity {
         };
         let now = self.clock.now();
         let mut tx = self.db.system("resolve a session").await?;
-        let found = sql::session::find_live(&mut tx, &digest, now, now - IDLE);
+        let alive =
+            sql::session::Alive { now, used_since: now - IDLE, replaced_since: now - GRACE };
+        let found = sql::session::find_live(&mut tx, &digest, alive);
         let Some(session) = found.await.map_err(problem)? else {
             return Ok(None);
         };
@@ -63,9 +73,13 @@ impl Identity {
         }
         let credential = Credential::Session(session.id);
         Ok(Some(SignedIn {
-            caller: arrival.caller(Subject::User(session.user), credential),
+            caller: Caller {
+                second_factor: session.second_factor,
+                ..arrival.caller(Subject::User(session.user), credential)
+            },
             models: None,
             must_change_password: session.one_time,
+            proof: self.freshness(session.proven_at),
         }))
     }
 
@@ -105,11 +119,14 @@ impl Identity {
         let mut tx = self.db.system("list one's own sessions").await?;
         let (size, now) = (page.size(), self.clock.now());
         let rows = sql::session::list(&mut tx, user, page.after()?, size + 1, now).await;
-        let items = rows.map_err(problem)?.into_iter().map(|row| Session {
+        let rows = rows.map_err(problem)?;
+        let items = rows.into_iter().map(|row| Session {
             id: row.id,
             created_at: row.created_at,
             last_used_at: row.last_used_at,
             expires_at: row.expires_at,
+            methods: methods(&row.methods),
+            authenticated_at: row.authenticated_at,
             address: row.address,
             user_agent: row.user_agent,
             current: caller.credential == Credential::Session(row.id),
@@ -134,6 +151,12 @@ impl Identity {
         }
         Ok(orgs)
     }
+}
+
+/// Methods as the database has them; one that this version does not know is not told.
+fn methods(names: &[String]) -> Vec<Method> {
+    let known = [Method::Password, Method::Totp, Method::RecoveryCode];
+    names.iter().filter_map(|name| known.into_iter().find(|it| it.as_str() == name)).collect()
 }
 
 /// The first `limit` bytes of a text, without cutting a character.

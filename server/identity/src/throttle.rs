@@ -42,6 +42,35 @@ pub async fn check(
     }
 }
 
+/// Counts a try against each key as a failure before it is looked at, and returns the highest
+/// count; a success [`clear`]s them. So tries at the same moment cannot all pass before one counts:
+/// the rows are locked one by one, until the transaction ends.
+///
+/// # Errors
+/// `throttled` while any key is blocked. The transaction must not be committed then, so that tries
+/// that were not looked at prolong nothing.
+pub async fn begin(
+    conn: &mut PgConnection,
+    keys: &[Key],
+    now: DateTime<Utc>,
+) -> Result<i32, Problem> {
+    let mut sorted = keys.to_vec();
+    sorted.sort_unstable();
+    for key in &sorted {
+        sqlx::query!(
+            "insert into throttle (key, failures, last_at) values ($1, 0, $2)
+             on conflict (key) do update set failures = throttle.failures",
+            key.name,
+            now,
+        )
+        .execute(&mut *conn)
+        .await
+        .map_err(ralex_store::problem)?;
+    }
+    check(conn, keys, now).await?;
+    fail(conn, keys, now).await
+}
+
 /// Counts a failure against each key and returns the highest count.
 pub async fn fail(
     conn: &mut PgConnection,

@@ -61,7 +61,7 @@ impl World {
         let login =
             Login { email: email.parse().unwrap(), password: Secret::new(password.to_owned()) };
         match self.identity.login(&login, &arrival()).await {
-            Ok(logged_in) => Ok(logged_in.cookie),
+            Ok(logged_in) => Ok(logged_in.cookie.unwrap()),
             Err(problem) => Err(problem.code),
         }
     }

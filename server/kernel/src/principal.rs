@@ -110,6 +110,9 @@ impl Credential {
 pub struct Caller {
     pub subject: Subject,
     pub credential: Credential,
+    /// Whether more than a password vouches for the person: a session was opened with a second
+    /// factor, the person of a personal token has one. Machines are not asked for any.
+    pub second_factor: bool,
     pub request: RequestId,
     /// Where the request came from, as far as the trusted proxies tell.
     pub address: Option<IpAddr>,

@@ -21,6 +21,10 @@ pub enum Code {
     Throttled,
     /// The one-time password must be changed first.
     PasswordChangeRequired,
+    /// The organisation asks everybody for a second factor, and this credential has none behind it.
+    SecondFactorRequired,
+    /// This asks for a proof of who one is that is not older than some minutes.
+    StepUpRequired,
     /// A browser request from another site.
     CrossSite,
     /// The caller may know that it exists, but not do this.
@@ -94,6 +98,8 @@ impl Code {
             Self::Unauthenticated | Self::InvalidLogin => 401,
             Self::Throttled | Self::RateLimited | Self::UpstreamRateLimited => 429,
             Self::PasswordChangeRequired
+            | Self::SecondFactorRequired
+            | Self::StepUpRequired
             | Self::CrossSite
             | Self::Forbidden
             | Self::GrantExceedsOwn
@@ -119,6 +125,8 @@ impl Code {
             Self::InvalidLogin => "Wrong e-mail or password",
             Self::Throttled => "Too many tries",
             Self::PasswordChangeRequired => "Choose a password first",
+            Self::SecondFactorRequired => "Second factor required",
+            Self::StepUpRequired => "Fresh proof required",
             Self::CrossSite => "Request from another site",
             Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
@@ -159,6 +167,8 @@ impl Code {
             Self::InvalidLogin => "invalid_login",
             Self::Throttled => "throttled",
             Self::PasswordChangeRequired => "password_change_required",
+            Self::SecondFactorRequired => "second_factor_required",
+            Self::StepUpRequired => "step_up_required",
             Self::CrossSite => "cross_site",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",

@@ -26,6 +26,12 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The cookie that it sets, as a browser sends it back; nothing where it sets none.
+    pub fn cookie(&self) -> String {
+        let set = self.header("set-cookie").unwrap_or_default();
+        set.split(';').next().unwrap_or_default().to_owned()
+    }
+
     /// The body as JSON; null where there is none.
     #[track_caller]
     pub fn json(&self) -> Value {

@@ -17,13 +17,14 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     secret: Option<String>,
+    cookie: Option<String>,
 }
 
 impl Client {
     pub fn anonymous(url: &str) -> Self {
         // Kept connections are a server's business with its own clients; tests count requests.
         let http = reqwest::Client::builder().no_proxy().build().unwrap_or_default();
-        Self { http, url: url.to_owned(), secret: None }
+        Self { http, url: url.to_owned(), secret: None, cookie: None }
     }
 
     /// The same connections with another token.
@@ -35,9 +36,19 @@ impl Client {
         Self { secret: None, ..self.clone() }
     }
 
+    /// The same connections within a session, by its cookie.
+    pub fn in_session(&self, cookie: &str) -> Self {
+        Self { secret: None, cookie: Some(cookie.to_owned()), ..self.clone() }
+    }
+
     /// The same credential at another node.
     pub fn at(&self, node: &Node) -> Self {
         Self { url: node.url().to_owned(), ..self.clone() }
+    }
+
+    /// The token that it asks with, for what is no client of ours.
+    pub fn secret(&self) -> String {
+        self.secret.clone().unwrap_or_default()
     }
 
     pub fn url(&self) -> &str {
@@ -57,8 +68,7 @@ impl Client {
         let login = json!({ "email": email, "password": password });
         let answer = self.post("/api/v1/auth/login", &login).await;
         answer.ok();
-        let cookie = answer.header("set-cookie").unwrap_or_default();
-        cookie.split(';').next().unwrap_or_default().to_owned()
+        answer.cookie()
     }
 
     /// A path from the root, or without a slash one within the organisation (`teams`).
@@ -68,7 +78,10 @@ impl Client {
             path if path.starts_with('/') => path.to_owned(),
             path => format!("{ORG}/{path}"),
         };
-        let request = self.http.request(method, format!("{}{path}", self.url));
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
         match &self.secret {
             Some(secret) => request.bearer_auth(secret),
             None => request,

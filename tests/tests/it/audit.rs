@@ -1,6 +1,7 @@
 //! The audit log: nothing changes without an entry, and no entry changes unnoticed.
 
 mod alerts;
+mod factors;
 mod kept;
 mod limits;
 mod search;
@@ -74,6 +75,7 @@ async fn every_write_leaves_its_entry() {
     limits::rate_limits(&mut watched).await;
     kept::retention(&mut watched).await;
     kept::reports(&mut watched).await;
+    factors::factors(&mut watched).await;
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
     let no_entry = [
@@ -244,8 +246,10 @@ async fn account(watched: &mut Watched) {
     let anonymous = watched.app.anonymous();
     let email = ralex_tests::app::EMAIL;
     let op = "POST /api/v1/me/tokens";
-    let new = Some(json!({ "name": "mine" }));
-    let made = watched.leaves(op, "/api/v1/me/tokens", new, &["personal_token.created"]).await;
+    let session = anonymous.in_session(&anonymous.session(email, PASSWORD).await);
+    let new = json!({ "name": "mine" });
+    let ask = session.post("/api/v1/me/tokens", &new);
+    let made = watched.leaves_of(op, &["personal_token.created"], ask).await.ok();
     let path = format!("{ME}/tokens/{}", text(&made, "id"));
     let op = "DELETE /api/v1/me/tokens/{token}";
     watched.leaves(op, &path, None, &["personal_token.revoked"]).await;

@@ -163,7 +163,7 @@ async fn a_program_holds_what_it_is_given_beyond_its_home() {
 async fn roles_are_given_from_a_command_line() {
     let app = App::start().await;
     app.member("ann@example.com", "viewer", "org").await;
-    let shell = Shell::of(&app).await;
+    let shell = Shell::of(&app);
     let (code, said) = shell.says("roles list").await;
     assert!(code == 0 && said.contains("auditor") && said.contains("Team admin"), "{said}");
     let (code, said) = shell.says("role show billing").await;

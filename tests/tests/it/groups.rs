@@ -257,7 +257,7 @@ async fn a_definition_that_cannot_be_is_told_where() {
 async fn the_command_line_knows_groups_and_roles() {
     let app = App::start().await;
     app.member("ann@example.com", "viewer", "org").await;
-    let shell = Shell::of(&app).await;
+    let shell = Shell::of(&app);
     let made = shell.done("roles create keeper --title Keeper --permissions audit.read,token.read --includes viewer").await;
     assert!(made.contains("Keeper") && made.contains("audit.read"), "{made}");
     assert!(shell.done("roles permissions").await.contains("Make tokens"));

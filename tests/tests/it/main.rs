@@ -22,6 +22,7 @@ mod contract;
 mod crash;
 mod drill;
 mod erasure;
+mod factors;
 mod going_on;
 mod groups;
 mod guardrails;

@@ -141,7 +141,7 @@ async fn a_team_sees_and_makes_its_own_only() {
 async fn it_is_managed_from_a_command_line() {
     let app = App::start().await;
     app.team("blue").await;
-    let shell = Shell::of(&app).await;
+    let shell = Shell::of(&app);
     let done = async |line: &str| shell.done(line).await;
     let made = done("service-accounts create nightly --team blue --json").await;
     let made: Value = serde_json::from_str(&made).unwrap();

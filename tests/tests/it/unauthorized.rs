@@ -192,6 +192,10 @@ fn management_body(operation: &str) -> Value {
             json!({ "current": "not-my-password", "new": "another-password" })
         }
         "POST /api/v1/auth/login" => json!({ "email": "x@example.com", "password": "wrong" }),
+        "POST /api/v1/auth/second-factor" => json!({ "challenge": "x", "code": "000000" }),
+        "POST /api/v1/auth/step-up" => json!({ "password": "not-my-password" }),
+        "POST /api/v1/auth/totp/confirm" => json!({ "code": "000000" }),
+        "PATCH /api/v1/orgs/{org}/security" => json!({ "second_factor_required": false }),
         "POST /api/v1/me/tokens" => json!({ "name": "mine" }),
         "POST /api/v1/orgs/{org}/teams" => json!({ "slug": "red", "name": "Red" }),
         "PATCH /api/v1/orgs/{org}/teams/{team}" => json!({ "name": "Renamed" }),

@@ -45,6 +45,7 @@ async fn a_team_token_calls_models_in_its_team_and_does_nothing_else() {
     let caller = Caller {
         subject: Subject::Token { token, org: setup.org, scope },
         credential: Credential::TeamToken(token),
+        second_factor: false,
         request: RequestId::generate(),
         address: None,
     };

@@ -161,6 +161,7 @@ pub fn person(user: UserId) -> Caller {
     Caller {
         subject: Subject::User(user),
         credential: Credential::Session(SessionId::generate()),
+        second_factor: false,
         request: RequestId::generate(),
         address: None,
     }

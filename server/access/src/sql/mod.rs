@@ -27,6 +27,7 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
         r#"select json_build_object(
             'version', coalesce((select version from policy_version where org_id = o.id), 0),
             'slug', o.slug,
+            'second_factor', o.second_factor_required,
             'teams', (select coalesce(json_agg(id), '[]') from team where org_id = o.id),
             'projects', (select coalesce(json_agg(json_build_object('id', id, 'team', team_id)), '[]')
                 from project where org_id = o.id),

@@ -128,6 +128,7 @@ impl World {
         Caller {
             subject: Subject::Token { token, org: self.org, scope: self.at_team() },
             credential: Credential::TeamToken(token),
+            second_factor: false,
             request: RequestId::generate(),
             address: None,
         }
@@ -235,6 +236,7 @@ pub fn person(user: UserId) -> Caller {
     Caller {
         subject: Subject::User(user),
         credential: Credential::Session(SessionId::generate()),
+        second_factor: false,
         request: RequestId::generate(),
         address: None,
     }

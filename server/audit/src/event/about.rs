@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use ralex_kernel::CallId;
 
-use super::{AlertEvent, Event, LogEvent, Outcome, ReportEvent, SinkEvent};
+use super::{AlertEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, SinkEvent};
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
 struct About<'a> {
@@ -72,7 +72,7 @@ impl Event {
     fn about(&self) -> About<'_> {
         match self {
             Self::OrgCreated { org, .. } | Self::CacheCleared { org } => About::of("org", org),
-            Self::SessionOpened { session } | Self::SessionEnded { session } => {
+            Self::SessionOpened { session, .. } | Self::SessionEnded { session } => {
                 About::of("session", session)
             }
             Self::LoginFailed { user, .. } => About::of("user", user).ended(Outcome::Denied),
@@ -164,6 +164,11 @@ impl Event {
             Self::AnswerDeleted { answer, .. } => About::of("answer", answer),
             Self::Approval(event) => {
                 About { call: event.call(), ..About::to(Target::Written(event.target())) }
+            }
+            Self::Factor(event) => {
+                let about = About::to(Target::Written(event.target()));
+                let denied = matches!(event, FactorEvent::Failed { .. });
+                if denied { about.ended(Outcome::Denied) } else { about }
             }
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
             Self::Increase(event) => About::to(Target::Written(event.target())),

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use ralex_kernel::{Email, Subject, UserId};
 
-use super::{AlertEvent, ApprovalEvent, Event, LogEvent, ReportEvent};
+use super::{AlertEvent, ApprovalEvent, Event, FactorEvent, LogEvent, ReportEvent};
 use crate::Author;
 
 /// Whose a field is.
@@ -24,7 +24,8 @@ pub(crate) type Personal = (String, Whose);
 /// Whose address it is that a request came from. Machines are nobody's.
 pub(crate) fn address(author: &Author, event: &Event) -> Option<(IpAddr, Whose)> {
     let address = author.address?;
-    if let Event::LoginFailed { user, .. } = event {
+    if let Event::LoginFailed { user, .. } | Event::Factor(FactorEvent::Failed { user, .. }) = event
+    {
         return Some((address, Whose::User(*user)));
     }
     match author.subject {

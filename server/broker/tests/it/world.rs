@@ -15,7 +15,7 @@ use ralex_broker::{
 };
 use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::{Guards, Packs};
-use ralex_identity::{Identity, SignedIn};
+use ralex_identity::{Freshness, Identity, SignedIn};
 use ralex_kernel::{
     Caller, Clock, Credential, DeploymentId, NodeId, OrgId, Period, RequestId, ScopePath,
     SessionId, Subject, UserId,
@@ -233,11 +233,17 @@ impl World {
         let caller = Caller {
             subject: Subject::User(who.1),
             credential: Credential::Session(SessionId::generate()),
+            second_factor: false,
             request: RequestId::generate(),
             address: None,
         };
         CallRequest {
-            signed_in: SignedIn { caller, models: None, must_change_password: false },
+            signed_in: SignedIn {
+                caller,
+                models: None,
+                must_change_password: false,
+                proof: Freshness::Never,
+            },
             org: who.0,
             at: ScopePath::Org,
             inbound: Inbound::parse(Dialect::OpenaiChat, body.clone()).unwrap(),

@@ -1,5 +1,6 @@
 //! All queries of this crate, one file a subject.
 
+pub mod factor;
 pub mod service;
 pub mod session;
 pub mod team;

@@ -62,6 +62,7 @@ pub struct LivePersonalToken {
     pub id: TokenId,
     pub user: UserId,
     pub one_time: bool,
+    pub second_factor: bool,
 }
 
 /// The personal token of a digest where it and its person are alive.
@@ -73,7 +74,9 @@ pub async fn find_personal_token(
     let found = sqlx::query_as!(
         LivePersonalToken,
         r#"select t.id as "id: TokenId", t.user_id as "user: UserId",
-                  u.password_one_time as one_time
+                  u.password_one_time as one_time,
+                  exists (select from totp f where f.user_id = u.id
+                          and f.confirmed_at is not null) as "second_factor!"
            from personal_token t join app_user u on u.id = t.user_id
            where t.digest = $1 and t.revoked_at is null
              and (t.expires_at is null or t.expires_at > $2) and u.disabled_at is null"#,

@@ -104,6 +104,33 @@ pub async fn org(conn: &mut PgConnection, id: OrgId) -> Result<Option<OrgRow>, s
     .await
 }
 
+/// Whether the organisation asks everybody for a second factor.
+pub async fn second_factor_required(
+    conn: &mut PgConnection,
+    id: OrgId,
+) -> Result<Option<bool>, sqlx::Error> {
+    sqlx::query_scalar!("select second_factor_required from org where id = $1", id as _)
+        .fetch_optional(conn)
+        .await
+}
+
+/// Asks for it or no more; false where that is so already.
+pub async fn require_second_factor(
+    conn: &mut PgConnection,
+    id: OrgId,
+    required: bool,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update org set second_factor_required = $2
+         where id = $1 and second_factor_required is distinct from $2",
+        id as _,
+        required,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 pub async fn any_org(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(r#"select exists (select from org) as "any!""#).fetch_one(conn).await
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::book::Watch;
 
 /// The actions that mean anything, so that no other is fetched.
-pub(crate) const ACTIONS: [&str; 26] = [
+pub(crate) const ACTIONS: [&str; 27] = [
     "approval.approved",
     "approval.asked",
     "approval.denied",
@@ -31,6 +31,7 @@ pub(crate) const ACTIONS: [&str; 26] = [
     "budget.threshold_crossed",
     "budget.updated",
     "call.refused",
+    "login.factor_failed",
     "login.failed",
     "sink.deleted",
     "sink.parked",

@@ -9,6 +9,7 @@ mod budgets;
 mod config;
 mod groups;
 mod mail;
+mod org;
 mod rate_limits;
 mod replay;
 mod reports;
@@ -47,6 +48,7 @@ fn command() -> Command {
         .subcommand(config::command())
         .subcommand(rate_limits::command())
         .subcommand(mail::command())
+        .subcommand(org::command())
         .subcommand(reports::command())
         .subcommand(roles::command())
         .subcommand(groups::command())
@@ -76,6 +78,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("limits", matches)) => rate_limits::run(matches, environment),
         Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),
+        Some(("org", matches)) => org::run(matches, environment),
         Some(("reports", matches)) => reports::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),
         Some(("groups", matches)) => groups::run(matches, environment),

@@ -5,18 +5,20 @@ use actix_web::cookie::{Cookie, SameSite};
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use ralex_api::Page;
+use ralex_api::factors::SecondFactorLogin;
 use ralex_api::identity::{
     ChangePassword, Login, LoginAnswer, Me, NewPersonalToken, NewTokenAnswer, Org, Session, Token,
 };
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
+use ralex_identity::login::LoggedIn;
 use ralex_kernel::{SessionId, TokenId};
 
-use super::extract::{Body, Query, Unrestricted, Who, arrival, same_site};
+use super::extract::{Body, Proven, Query, Unrestricted, Who, arrival, same_site};
 use super::problem::Result;
 use super::server::Edge;
 
-/// Log in with e-mail and password; sets the session's cookie.
+/// Log in with e-mail and password; sets the session's cookie, or asks for a second factor.
 #[utoipa::path(tag = "account", request_body = Login, responses((status = 200, body = LoginAnswer)), security(()))]
 #[post("/auth/login")]
 pub async fn login(
@@ -26,9 +28,20 @@ pub async fn login(
     login: Body<Login>,
 ) -> Result<HttpResponse> {
     same_site(&request, &edge)?;
-    let logged_in = identity.login(&login.0, &arrival(&request, &edge)).await?;
-    let cookie = session_cookie(&edge, logged_in.cookie.expose().to_owned());
-    Ok(HttpResponse::Ok().cookie(cookie).json(logged_in.answer))
+    Ok(logged_in(&edge, identity.login(&login.0, &arrival(&request, &edge)).await?))
+}
+
+/// Complete a login with a second factor; sets the session's cookie.
+#[utoipa::path(tag = "account", request_body = SecondFactorLogin, responses((status = 200, body = LoginAnswer)), security(()))]
+#[post("/auth/second-factor")]
+pub async fn complete_login(
+    request: HttpRequest,
+    identity: Data<Identity>,
+    edge: Data<Edge>,
+    second: Body<SecondFactorLogin>,
+) -> Result<HttpResponse> {
+    same_site(&request, &edge)?;
+    Ok(logged_in(&edge, identity.complete_login(&second.0, &arrival(&request, &edge)).await?))
 }
 
 /// End the session that this request comes with.
@@ -103,11 +116,11 @@ pub async fn list_personal_tokens(
     Ok(HttpResponse::Ok().json(identity.personal_tokens(&who.0.caller, &page.0).await?))
 }
 
-/// Create a token with one's own rights; its secret is shown once.
+/// Create a token with one's own rights; its secret is shown once. Asks for a fresh proof.
 #[utoipa::path(tag = "account", request_body = NewPersonalToken, responses((status = 201, body = NewTokenAnswer)))]
 #[post("/me/tokens")]
 pub async fn create_personal_token(
-    who: Who,
+    who: Proven,
     identity: Data<Identity>,
     new: Body<NewPersonalToken>,
 ) -> Result<HttpResponse> {
@@ -135,7 +148,15 @@ pub async fn list_orgs(who: Who, identity: Data<Identity>) -> Result<HttpRespons
     Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
 }
 
-fn session_cookie(edge: &Edge, text: String) -> Cookie<'static> {
+fn logged_in(edge: &Edge, done: LoggedIn) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    if let Some(cookie) = done.cookie {
+        response.cookie(session_cookie(edge, cookie.expose().to_owned()));
+    }
+    response.json(done.answer)
+}
+
+pub(super) fn session_cookie(edge: &Edge, text: String) -> Cookie<'static> {
     let lifetime = ralex_identity::session::LIFETIME.num_seconds();
     Cookie::build(edge.cookie_name(), text)
         .path("/")

@@ -3,9 +3,9 @@
 use super::map::Map;
 use super::{
     adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
-    catalog, files, gemini, groups, guardrails, health, members, model_list, models, operations,
-    rate_limits, reports, resilience, retention, roles, routing, secrets, service_accounts, sinks,
-    teams, tokens, usage,
+    catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models,
+    operations, rate_limits, reports, resilience, retention, roles, routing, secrets,
+    service_accounts, sinks, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -61,6 +61,7 @@ fn operations(map: &mut Map<'_, '_>) {
 
 fn account(map: &mut Map<'_, '_>) {
     map.service(auth::login)
+        .service(auth::complete_login)
         .service(auth::logout)
         .service(auth::change_password)
         .service(auth::me)
@@ -69,11 +70,19 @@ fn account(map: &mut Map<'_, '_>) {
         .service(auth::list_personal_tokens)
         .service(auth::create_personal_token)
         .service(auth::revoke_personal_token)
-        .service(auth::list_orgs);
+        .service(auth::list_orgs)
+        .service(factors::step_up)
+        .service(factors::list_factors)
+        .service(factors::begin_totp)
+        .service(factors::confirm_totp)
+        .service(factors::remove_totp)
+        .service(factors::renew_recovery_codes);
 }
 
 fn organisation(map: &mut Map<'_, '_>) {
     map.service(teams::find_org)
+        .service(factors::find_security)
+        .service(factors::update_security)
         .service(usage::overview)
         .service(teams::list_teams)
         .service(teams::create_team)

@@ -14,8 +14,9 @@ use crate::sql::people::{self, Binding, Person, PersonalToken, Seen, TeamToken};
 use crate::work::{EVENT_COLUMNS, Work};
 
 /// Who holds one of these can widen rights, reach keys, or decide about the record of it.
-const PRIVILEGES: [Permission; 14] = [
+const PRIVILEGES: [Permission; 15] = [
     Permission::OrgUpdate,
+    Permission::SecurityManage,
     Permission::MemberInvite,
     Permission::MemberRemove,
     Permission::GroupManage,

@@ -172,16 +172,26 @@ pub(crate) async fn remove_account(
     conn: &mut PgConnection,
     user: UserId,
     email_key: &str,
-) -> Result<[(&'static str, u64); 3]> {
+) -> Result<[(&'static str, u64); 4]> {
     let sessions = sqlx::query!("delete from session where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;
     let tokens = sqlx::query!("delete from personal_token where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;
+    sqlx::query!("delete from login_challenge where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
+    let codes = sqlx::query!("delete from recovery_code where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
+    let apps =
+        sqlx::query!("delete from totp where user_id = $1", user as _).execute(&mut *conn).await?;
     let tries = sqlx::query!(
-        "delete from throttle where starts_with(key, 'login:' || $1 || ':')",
-        email_key
+        "delete from throttle where starts_with(key, 'login:' || $1 || ':')
+            or starts_with(key, 'factor:' || $2::uuid::text)",
+        email_key,
+        user as _,
     )
     .execute(&mut *conn)
     .await?;
@@ -198,6 +208,7 @@ pub(crate) async fn remove_account(
     .await?;
     Ok([
         ("sessions", sessions.rows_affected()),
+        ("second factors", apps.rows_affected() + codes.rows_affected()),
         ("personal tokens", tokens.rows_affected()),
         ("counts of failed logins", tries.rows_affected()),
     ])
@@ -262,7 +273,7 @@ pub(crate) async fn readable(
                  select action, occurred_at, leaf from audit_event
                  where org_id = $1 and target collate "C" = 'user:' || $2::uuid::text
                    and target not like 'call:%' and actor_id is distinct from $2
-                   and action in ('member.added', 'login.failed')) as e
+                   and action in ('member.added', 'login.failed', 'login.factor_failed')) as e
            where position('"schema_version":1,'::bytea in e.leaf) > 0
              and (position('"address":null,'::bytea in e.leaf) = 0 or e.action = 'member.added')
            group by e.action order by e.action"#,

@@ -23,6 +23,9 @@ pub struct Who(pub SignedIn);
 /// The same, also while a one-time password waits to be replaced.
 pub struct Unrestricted(pub SignedIn);
 
+/// Somebody who proved who they are a short while ago; only sessions can.
+pub struct Proven(pub SignedIn);
+
 /// Somebody who proved who they are, and the organisation that the path names.
 pub struct OrgCaller {
     pub signed_in: SignedIn,
@@ -89,6 +92,22 @@ impl FromRequest for Who {
                 let detail = "Replace the one-time password first: POST /api/v1/auth/password.";
                 return Err(Problem::new(Code::PasswordChangeRequired, detail).into());
             }
+            Ok(Self(signed_in))
+        }
+        .boxed_local()
+    }
+}
+
+impl FromRequest for Proven {
+    type Error = Failed;
+    type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let who = Who::from_request(request, payload);
+        let request = request.clone();
+        async move {
+            let Who(signed_in) = who.await?;
+            part::<Identity>(&request)?.require_fresh(&signed_in)?;
             Ok(Self(signed_in))
         }
         .boxed_local()

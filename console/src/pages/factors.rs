@@ -1,0 +1,188 @@
+//! Second factors of one's own account: the authenticator app and its recovery codes.
+
+use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes};
+use yew::prelude::*;
+
+use super::login::code_field;
+use crate::api;
+use crate::components::secret::SecretOnce;
+use crate::components::{
+    Button, Code, ConfirmDelete, Dialog, Failed, Form, Head, Icon, Switch, When, show,
+};
+use crate::hooks::input::needed;
+use crate::hooks::{keep, use_action, use_input, use_load};
+use crate::session::{use_org, use_session};
+
+/// What is open over the section.
+#[derive(Clone, PartialEq)]
+enum Over {
+    Nothing,
+    Begun(Box<NewTotp>),
+    Codes(String),
+    Remove,
+}
+
+#[component]
+pub fn SecondFactors() -> Html {
+    let over = use_state(|| Over::Nothing);
+    let (load, again) = use_load((), |()| api::identity::factors());
+    let refresh = use_session().map(|session| session.refresh).unwrap_or_default();
+    let set = keep(&over);
+    let begin = use_action(set.reform(|begun| Over::Begun(Box::new(begun))));
+    let coded = {
+        let (set, again, refresh) = (set.clone(), again.clone(), refresh.clone());
+        Callback::from(move |made: RecoveryCodes| {
+            again.emit(());
+            refresh.emit(());
+            set.emit(Over::Codes(made.codes.join("\n")));
+        })
+    };
+    let renew = use_action(coded.clone());
+    let onclose = set.reform(|()| Over::Nothing);
+    let removed = {
+        let (close, again) = (onclose.clone(), again.clone());
+        Callback::from(move |()| {
+            close.emit(());
+            again.emit(());
+            refresh.emit(());
+        })
+    };
+    let onbegin = {
+        let begin = begin.clone();
+        Callback::from(move |()| begin.run(api::identity::begin_totp()))
+    };
+    let onrenew = {
+        let renew = renew.clone();
+        Callback::from(move |()| renew.run(api::identity::renew_recovery_codes()))
+    };
+    let onremove = set.reform(|()| Over::Remove);
+    let problem = begin.problem().or_else(|| renew.problem());
+    html! {
+        <section class="panel">
+            <header class="panel-head"><h2>{ "Second factor" }</h2></header>
+            if let Some(problem) = problem { <Failed {problem} /> }
+            { show(&load, &again, |factors| registered(factors, &onbegin, &onrenew, &onremove)) }
+            { match &*over {
+                Over::Nothing => Html::default(),
+                Over::Begun(begun) => html! { <Confirm begun={(**begun).clone()} ondone={coded} {onclose} /> },
+                Over::Codes(codes) => codes_dialog(codes, onclose),
+                Over::Remove => remove_dialog(removed, onclose),
+            } }
+        </section>
+    }
+}
+
+/// In the place of every page of an organisation that asks for a second factor.
+pub fn factor_needed(org: &str) -> Html {
+    html! {
+        <>
+            <Head title="One more step" lead={format!("{org} asks everybody for a second factor. Nothing in it is open before you have one.")} />
+            <SecondFactors />
+        </>
+    }
+}
+
+/// Whether everybody is asked for one, for those who decide that.
+#[component]
+pub fn FactorPolicy() -> Html {
+    let org = use_org();
+    let (load, again) = use_load(org.slug(), |org| api::identity::security(&org));
+    let change = use_action(again.reform(|_: OrgSecurity| ()));
+    let onchange = {
+        let (change, slug) = (change.clone(), org.slug());
+        Callback::from(move |required| change.run(api::identity::require_factor(&slug, required)))
+    };
+    html! {
+        <section class="panel">
+            if let Some(problem) = change.problem() { <Failed {problem} /> }
+            { show(&load, &again, |security| html! {
+                <Switch label="Ask everybody for a second factor" on={security.second_factor_required} onchange={onchange.clone()} />
+            }) }
+        </section>
+    }
+}
+
+fn registered(
+    factors: &Factors,
+    onbegin: &Callback<()>,
+    onrenew: &Callback<()>,
+    onremove: &Callback<()>,
+) -> Html {
+    let Some(app) = &factors.totp else {
+        return html! {
+            <>
+                <p class="faint">{ "None. With an authenticator app, a stolen password opens nothing." }</p>
+                <Button icon={Icon::Plus} onclick={onbegin.clone()}>{ "Set up authenticator app" }</Button>
+            </>
+        };
+    };
+    let left = match factors.recovery_codes {
+        1 => "1 recovery code is left.".to_owned(),
+        left => format!("{left} recovery codes are left."),
+    };
+    html! {
+        <ul class="rows">
+            <li>
+                <div>
+                    <strong>{ "Authenticator app" }</strong>
+                    <p class="faint">
+                        { "added " }<When at={app.added_at} />
+                        if let Some(at) = app.last_used_at { { " · last used " }<When {at} /> }
+                    </p>
+                </div>
+                <Button onclick={onremove.clone()}>{ "Remove" }</Button>
+            </li>
+            <li>
+                <div><strong>{ "Recovery codes" }</strong><p class="faint">{ left }</p></div>
+                <Button onclick={onrenew.clone()}>{ "New codes" }</Button>
+            </li>
+        </ul>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct ConfirmProps {
+    begun: NewTotp,
+    ondone: Callback<RecoveryCodes>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Confirm(props: &ConfirmProps) -> Html {
+    let code = use_input("", needed);
+    let confirm = use_action(props.ondone.clone());
+    let onsubmit = {
+        let (code, confirm) = (code.clone(), confirm.clone());
+        Callback::from(move |()| confirm.run(api::identity::confirm_totp(&code.text())))
+    };
+    let qr = &props.begun.qr_code;
+    html! {
+        <Dialog title="Set up authenticator app" onclose={props.onclose.clone()}>
+            <p>{ "Scan this with the app, or type the secret into it. Then enter the code that it shows." }</p>
+            <svg class="qr" viewBox={format!("0 0 {0} {0}", qr.size)} role="img" aria-label="QR code of the secret">
+                <path d={qr.path.clone()} />
+            </svg>
+            <Code text={props.begun.secret.clone()} label="Secret" />
+            <Form inputs={vec![code.clone()]} verb="Confirm" running={confirm.running()} problem={confirm.problem()} {onsubmit} oncancel={props.onclose.clone()}>
+                { code_field(code) }
+            </Form>
+        </Dialog>
+    }
+}
+
+fn codes_dialog(codes: &str, onclose: Callback<()>) -> Html {
+    html! {
+        <SecretOnce title="Recovery codes" label="Codes" secret={codes.to_owned()} {onclose}>
+            <p>{ "Each works once, in the place of a code, on the day that the app is lost. Keep them apart from your password." }</p>
+        </SecretOnce>
+    }
+}
+
+fn remove_dialog(ondone: Callback<()>, onclose: Callback<()>) -> Html {
+    let delete = Callback::from(|()| api::identity::remove_totp());
+    html! {
+        <ConfirmDelete title="Remove the authenticator app?" verb="Remove app" {delete} {ondone} {onclose}>
+            <p>{ "Your password alone opens your account again. The recovery codes go with it." }</p>
+        </ConfirmDelete>
+    }
+}

@@ -1,0 +1,138 @@
+//! Second factors: what a person proves beside the password, and what is asked for when.
+//!
+//! What always holds: a code is accepted once, whoever sends it how often at the same moment; a try
+//! is counted before the code is looked at; and what is kept of secrets is sealed for the person or
+//! a keyed digest.
+
+mod challenge;
+mod keys;
+mod policy;
+mod proof;
+mod recovery;
+mod totp;
+
+use chrono::{DateTime, Utc};
+use ralex_api::factors::{Factors, Method, TotpFactor};
+use ralex_audit::{Author, Event, FactorEvent};
+use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject, UserId};
+use ralex_store::{System, problem};
+
+pub(crate) use keys::Keys;
+
+use crate::sql::factor as sql;
+use crate::{Arrival, Identity, count, throttle};
+
+impl Identity {
+    /// One's own second factors.
+    pub async fn factors(&self, caller: &Caller) -> Result<Factors, Problem> {
+        let user = crate::person(caller)?;
+        let mut tx = self.db.system("show a person their second factors").await?;
+        let app = sql::find_totp(&mut tx, user).await.map_err(problem)?;
+        let totp = app.and_then(|app| {
+            Some(TotpFactor { added_at: app.confirmed_at?, last_used_at: app.last_used_at })
+        });
+        let left = sql::recovery_codes_left(&mut tx, user).await.map_err(problem)?;
+        Ok(Factors { totp, recovery_codes: count(left) })
+    }
+
+    /// Takes a code of an app or a recovery code, if it is one that was not taken before.
+    async fn take_code(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        code: &Secret,
+        arrival: &Arrival,
+    ) -> Result<Option<Method>, Problem> {
+        let text = code.expose().trim();
+        let now = self.clock.now();
+        if totp::is_code(text) {
+            let taken = self.take_totp(tx, user, text, now).await?;
+            return Ok(taken.then_some(Method::Totp));
+        }
+        let digest = self.factor_keys.recovery_digest(user, &recovery::plain(text));
+        if !sql::use_recovery_code(tx, user, &digest, now).await.map_err(problem)? {
+            return Ok(None);
+        }
+        let left = count(sql::recovery_codes_left(tx, user).await.map_err(problem)?);
+        let caller = arrival.caller(Subject::User(user), Credential::Internal);
+        let event = Event::Factor(FactorEvent::CodeUsed { user, left });
+        self.record_everywhere(tx, &caller, user, &event).await?;
+        Ok(Some(Method::RecoveryCode))
+    }
+
+    async fn take_totp(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        code: &str,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Problem> {
+        let app = sql::find_totp(tx, user).await.map_err(problem)?;
+        let Some(app) = app.filter(|app| app.confirmed_at.is_some()) else { return Ok(false) };
+        let secret = self.factor_keys.open(user, &app.secret)?;
+        let Some(step) = totp::step_of(&secret, code, now)? else { return Ok(false) };
+        sql::accept_step(tx, user, step, now).await.map_err(problem)
+    }
+
+    /// Counts a try at a second factor, before it is looked at, and says how many there were.
+    async fn count_try(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        arrival: &Arrival,
+    ) -> Result<i32, Problem> {
+        throttle::begin(tx, &throttle_keys(user, arrival), self.clock.now()).await
+    }
+
+    async fn forget_tries(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        arrival: &Arrival,
+    ) -> Result<(), Problem> {
+        for key in throttle_keys(user, arrival) {
+            throttle::clear(tx, &key).await?;
+        }
+        Ok(())
+    }
+
+    /// Records that what came after a right password was wrong.
+    async fn record_failure(
+        &self,
+        user: UserId,
+        failures: i32,
+        arrival: &Arrival,
+    ) -> Result<(), Problem> {
+        metrics::counter!("ralex_logins_total", "outcome" => "factor_failed").increment(1);
+        let failures = u32::try_from(failures).unwrap_or(0);
+        // A flood is told at 1, 2, 4, 8, … failures, so that it cannot fill the log.
+        if !failures.is_power_of_two() {
+            return Ok(());
+        }
+        let mut tx = self.db.system("record a failed second factor").await?;
+        let event = Event::Factor(FactorEvent::Failed { user, failures });
+        for org in crate::sql::user::orgs_of(&mut tx, user).await.map_err(problem)? {
+            let caller = arrival.caller(Subject::System, Credential::Internal);
+            let author = Author::of(&caller, org.id);
+            ralex_audit::record(&mut tx, &author, event.clone()).await.map_err(problem)?;
+        }
+        tx.commit().await.map_err(problem)
+    }
+}
+
+/// Tries at one person's factor from one network, and from anywhere. Only who knows the password
+/// gets here, so that the second key can slow nobody down for an outsider.
+fn throttle_keys(user: UserId, arrival: &Arrival) -> [throttle::Key; 2] {
+    [
+        throttle::Key { name: format!("factor:{user}:{}", arrival.network()), free_tries: 5 },
+        throttle::Key { name: format!("factor:{user}"), free_tries: 20 },
+    ]
+}
+
+fn wrong_code(path: &str) -> Problem {
+    Problem::field(path, "is wrong, was used before, or is too old; wait for the next one")
+}
+
+fn broken() -> Problem {
+    Problem::new(Code::Internal, "The second factor could not be processed.")
+}
