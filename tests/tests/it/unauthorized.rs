@@ -28,6 +28,16 @@ async fn rights(app: &App) {
     app.owner.post("roles", &role).await.ok();
 }
 
+/// A call that waits for a person, by the approval's id.
+async fn asked(app: &App, client: &Client) -> String {
+    let check = json!({ "kind": "topic", "phrases": ["may I please"] });
+    let ask = json!({ "name": "Asks", "scope": "org", "check": check, "action": "ask",
+        "direction": "in" });
+    app.owner.post("guardrails", &ask).await.ok();
+    let asked = client.call(DIALECTS[0], "scripted", "May I please?").await;
+    asked.header("x-ralex-approval").unwrap().to_owned()
+}
+
 impl World {
     async fn new() -> Self {
         let app = App::start().await;
@@ -43,11 +53,7 @@ impl World {
         let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
         let secrets = app.owner.all("secrets").await;
         let guardrail = app.owner.post("guardrails", &guardrail("Orders")).await.ok();
-        let check = json!({ "kind": "topic", "phrases": ["may I please"] });
-        let ask = json!({ "name": "Asks", "scope": "org", "check": check, "action": "ask",
-            "direction": "in" });
-        app.owner.post("guardrails", &ask).await.ok();
-        let asked = token.client.call(DIALECTS[0], "scripted", "May I please?").await;
+        let asked = asked(&app, &token.client).await;
         app.owner.post("routes", &route("steady")).await.ok();
         let alias = json!({ "name": "other-name", "target": "scripted" });
         app.owner.post("aliases", &alias).await.ok();
@@ -72,7 +78,7 @@ impl World {
             ("budget", budget),
             ("adjustment", ADJUSTMENT.to_owned()),
             ("guardrail", text(&guardrail, "id")),
-            ("approval", asked.header("x-ralex-approval").unwrap().to_owned()),
+            ("approval", asked),
             ("route", "steady".to_owned()),
             ("alias", "other-name".to_owned()),
             ("secret", text(&secrets[0], "id")),
