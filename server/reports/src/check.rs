@@ -102,7 +102,6 @@ impl Check {
     /// Where Ralex does nothing, and somebody else has to.
     const fn absent(self) -> Option<&'static str> {
         match self {
-            Self::Mfa => Some("Not provided: this version asks for a password alone."),
             Self::Sso => Some("Not provided: this version has no single sign-on."),
             Self::Backup => Some(
                 "Not provided: backups and drills are the operator's, with the tools of PostgreSQL.",
@@ -110,9 +109,6 @@ impl Check {
             Self::EmergencyAccess => {
                 Some("Not provided: there is no break-glass access, so none is on record.")
             }
-            Self::Erasure => Some(
-                "Not provided: erasure of a person by destroying a key is not in this version.",
-            ),
             Self::SignedLog
             | Self::Sinks
             | Self::Witness
@@ -123,7 +119,9 @@ impl Check {
             | Self::TokenEnds
             | Self::Guardrails
             | Self::Budgets
-            | Self::Owners => None,
+            | Self::Owners
+            | Self::Mfa
+            | Self::Erasure => None,
         }
     }
 }
@@ -162,6 +160,10 @@ impl Findings {
         all.push(either(glance.hard_budgets > 0, Check::Budgets, detail));
         let detail = format!("{} of {} people are owners.", glance.owners, glance.members);
         all.push(either(glance.owners > 1, Check::Owners, detail));
+        all.push(second_factors(inner, org).await?);
+        let detail = "A person can be erased: their keys are destroyed, on the word of two people, and \
+                      what stays in the log proves it.";
+        all.push(good(Check::Erasure, detail));
         all.extend(Check::ALL.into_iter().filter_map(|check| {
             let detail = check.absent()?.to_owned();
             Some(Finding { check, state: CheckState::NotProvided, detail })
@@ -255,6 +257,20 @@ async fn witness(inner: &Inner, org: OrgId) -> Result<Finding, Problem> {
         }
         None => attention(Check::Witness, "No witness has signed; none is named, or none answers."),
     })
+}
+
+async fn second_factors(inner: &Inner, org: OrgId) -> Result<Finding, Problem> {
+    let mut tx = inner.db.system("count the second factors of an organisation's people").await?;
+    let told = health::second_factors(&mut tx, org).await.map_err(problem)?;
+    tx.rollback().await.map_err(problem)?;
+    let asked = if told.required {
+        "the organisation asks everybody for one, and opens nothing to who has none"
+    } else {
+        "the organisation does not ask for one"
+    };
+    let detail = format!("{} of {} people have a second factor; {asked}.", told.have, told.members);
+    let is_good = told.required || told.have == told.members;
+    Ok(either(is_good, Check::Mfa, detail))
 }
 
 async fn isolation(inner: &Inner, org: OrgId) -> Result<Finding, Problem> {

@@ -140,3 +140,26 @@ pub(crate) async fn glance(conn: &mut PgConnection, org: OrgId) -> Result<Glance
     .fetch_one(conn)
     .await
 }
+
+/// How far second factors go.
+#[derive(Debug)]
+pub(crate) struct SecondFactors {
+    pub required: bool,
+    pub members: i64,
+    pub have: i64,
+}
+
+pub(crate) async fn second_factors(conn: &mut PgConnection, org: OrgId) -> Result<SecondFactors> {
+    sqlx::query_as!(
+        SecondFactors,
+        r#"select o.second_factor_required as required,
+             (select count(*) from membership m where m.org_id = o.id) as "members!",
+             (select count(*) from membership m
+              join totp f on f.user_id = m.user_id and f.confirmed_at is not null
+              where m.org_id = o.id) as "have!"
+           from org o where o.id = $1"#,
+        org as _
+    )
+    .fetch_one(conn)
+    .await
+}
