@@ -4,6 +4,8 @@
 //! for each other, and then reads the rows anew inside its own transaction. So the rules see what
 //! is, not what this node remembers, and two owners cannot remove each other at once.
 
+use std::collections::HashSet;
+
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_audit::Event;
 use ralex_kernel::{
@@ -170,18 +172,19 @@ impl Access {
         user: UserId,
     ) -> Result<(), Problem> {
         let bearer = Bearer::User(user);
+        let own = current.rows().bindings.iter().filter(|own| own.holder == bearer.holder());
+        // Two groups may deny the same, which the person is denied once.
+        let mut denied: HashSet<_> = own
+            .filter(|own| own.effect == Effect::Deny)
+            .map(|own| (own.role.as_str(), own.scope()))
+            .collect();
         let groups = current.groups_of(user).iter();
         for held in groups.flat_map(|group| groups::held_by(current, *group)) {
             let at = held.scope().unwrap_or(ScopePath::Org);
             match held.effect {
                 Effect::Allow => self.may_give(current, scope, &held.role, at, None)?,
                 Effect::Deny => {
-                    let has_it = current.rows().bindings.iter().any(|own| {
-                        own.holder == bearer.holder()
-                            && (own.effect, &own.role) == (held.effect, &held.role)
-                            && own.scope() == held.scope()
-                    });
-                    if !has_it {
+                    if denied.insert((held.role.as_str(), held.scope())) {
                         let role = RoleName(held.role.clone());
                         let (not_before, expires_at) = (held.not_before, held.expires_at);
                         let effect = BindingEffect::Deny;
