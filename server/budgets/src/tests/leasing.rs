@@ -332,7 +332,12 @@ async fn call(race: Arc<Race>, caller: u64) {
         let mut written = None;
         if hold.claim == Claim::Promised && pick(seed + 3, 40) == 0 {
             // Sent, and the node dies before anybody writes that down.
-            *nodes[at].lock().await = Node::new(world).await;
+            let mut place = nodes[at].lock().await;
+            // Another call of the same node may have ended it before this one.
+            if Arc::ptr_eq(&place, &node) {
+                *place = Node::new(world).await;
+            }
+            drop(place);
             node.stop().await;
             node.die().await;
         } else {
