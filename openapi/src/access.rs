@@ -145,6 +145,9 @@ crate::answer! {
         /// The e-mail address of who gave it, or else their id.
         pub created_by: String,
         pub created_at: DateTime<Utc>,
+        /// The provider of single sign-on whose groups give it; each login by it makes it so again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub managed_by: Option<String>,
     }
 }
 

@@ -14,6 +14,8 @@ pub enum Method {
     Totp,
     /// One of the codes for those who lost the app.
     RecoveryCode,
+    /// The word of the organisation's own identity provider.
+    SingleSignOn,
 }
 
 impl Method {
@@ -23,6 +25,7 @@ impl Method {
             Self::Password => "password",
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
+            Self::SingleSignOn => "single_sign_on",
         }
     }
 }

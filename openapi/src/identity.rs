@@ -62,6 +62,10 @@ crate::answer! {
         pub permissions: Vec<String>,
         /// Teams and projects in which more permissions are held.
         pub scopes: Vec<MyScope>,
+        /// Where to sign in, if the organisation takes only who comes in by its single sign-on, and the
+        /// caller did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub sign_on: Option<String>,
     }
 
     /// A team or project in which the caller holds permissions beyond those of the organisation.

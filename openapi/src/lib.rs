@@ -27,6 +27,7 @@ pub mod resilience;
 pub mod retention;
 pub mod routing;
 pub mod sinks;
+pub mod sso;
 pub mod usage;
 pub mod vault;
 

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod bench;
 pub mod drill;
+pub mod idp;
 pub mod rig;
 pub mod torture;
 pub mod upstream;

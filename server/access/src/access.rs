@@ -147,7 +147,7 @@ impl Access {
         at: ScopePath,
     ) -> Result<Scope, Problem> {
         let snapshot = self.node.snapshot(org).await?;
-        self.admit(&snapshot, caller)?;
+        self.admit(&snapshot, caller, Denial { permission, at }).await?;
         let decision = self.decide(&snapshot, caller.subject, permission, at);
         match decision {
             Decision::Allow { by } => {
@@ -167,7 +167,7 @@ impl Access {
         permission: Permission,
     ) -> Result<Reach, Problem> {
         let snapshot = self.node.snapshot(org).await?;
-        self.admit(&snapshot, caller)?;
+        self.admit(&snapshot, caller, Denial { permission, at: ScopePath::Org }).await?;
         let may = |at| self.decide(&snapshot, caller.subject, permission, at).is_allowed();
         let tree = snapshot.tree();
         let teams: Vec<_> =
@@ -193,8 +193,7 @@ impl Access {
     pub async fn belongs(&self, caller: &Caller, org: OrgId) -> Result<(), Problem> {
         let snapshot = self.node.snapshot(org).await?;
         if snapshot.is_known(caller.subject, self.clock.now()) {
-            self.admit(&snapshot, caller)?;
-            return Ok(());
+            return snapshot.unwelcome(caller).map_or(Ok(()), Err);
         }
         Err(Problem::not_found("organisation"))
     }
@@ -242,6 +241,9 @@ impl Access {
         org: OrgId,
     ) -> Result<(Vec<String>, Vec<(ScopePath, Vec<String>)>), Problem> {
         let snapshot = self.node.snapshot(org).await?;
+        if snapshot.unwelcome(caller).is_some() {
+            return Ok((Vec::new(), Vec::new()));
+        }
         let now = self.clock.now();
         let at = |place| snapshot.permissions(caller.subject, place, now);
         let everywhere: Permissions = at(ScopePath::Org);
@@ -329,19 +331,6 @@ impl Access {
         &self.recheck
     }
 
-    /// Nothing where the organisation takes the caller's credential at all. Who may not know of
-    /// the organisation is not told what it asks for.
-    fn admit(&self, snapshot: &Snapshot, caller: &Caller) -> Result<(), Problem> {
-        let lacks = snapshot.lacks_factor(caller);
-        if !lacks || !snapshot.is_known(caller.subject, self.clock.now()) {
-            return Ok(());
-        }
-        let detail = "This organisation asks everybody for a second factor. Register one in your \
-                      profile (POST /api/v1/auth/totp) in a session; personal tokens work again \
-                      from then on.";
-        Err(Problem::new(Code::SecondFactorRequired, detail))
-    }
-
     fn decide(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -362,6 +351,22 @@ impl Access {
         decision
     }
 
+    /// Refuses somebody who came in by a way that does not count here, or by less than is asked for. Who holds nothing here is not
+    /// told so: the question itself will refuse them like anybody else.
+    async fn admit(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Caller,
+        denial: Denial,
+    ) -> Result<(), Problem> {
+        let Some(problem) = snapshot.unwelcome(caller) else { return Ok(()) };
+        if !snapshot.is_known(caller.subject, self.clock.now()) {
+            return Ok(());
+        }
+        self.told(caller, snapshot.org(), denial).await;
+        Err(problem)
+    }
+
     async fn refuse(
         &self,
         snapshot: &Snapshot,
@@ -370,22 +375,15 @@ impl Access {
         reason: Reason,
     ) -> Problem {
         let org = snapshot.org();
-        let known = snapshot.is_known(caller.subject, self.clock.now());
-        let due = self.denials.is_due((caller.subject, org), denial, (self.node.limits.uptime)());
-        let record =
-            || denial::record(self.db.clone(), ralex_audit::Author::of(caller, org), denial);
-        if !known {
+        if !snapshot.is_known(caller.subject, self.clock.now()) {
             // Not waited for, so that the time taken does not tell that the organisation exists.
-            if due {
-                tokio::spawn(record());
+            if self.is_due(caller, org, denial) {
+                let author = ralex_audit::Author::of(caller, org);
+                tokio::spawn(denial::record(self.db.clone(), author, denial));
             }
             return Problem::not_found("organisation");
         }
-        if due {
-            record().await;
-        } else {
-            metrics::counter!("ralex_access_denials_not_listed_total").increment(1);
-        }
+        self.told(caller, org, denial).await;
         match reason {
             Reason::NoSuchPlace => Problem::not_found("team or project"),
             Reason::NotHeld
@@ -394,5 +392,20 @@ impl Access {
             | Reason::OtherOrg
             | Reason::NotASubject => denial::problem(denial),
         }
+    }
+
+    /// Has a refusal recorded, unless many like it were lately.
+    async fn told(&self, caller: &Caller, org: OrgId, denial: Denial) {
+        if self.is_due(caller, org, denial) {
+            let author = ralex_audit::Author::of(caller, org);
+            // Rare, so that its size is not part of every question's.
+            Box::pin(denial::record(self.db.clone(), author, denial)).await;
+        } else {
+            metrics::counter!("ralex_access_denials_not_listed_total").increment(1);
+        }
+    }
+
+    fn is_due(&self, caller: &Caller, org: OrgId, denial: Denial) -> bool {
+        self.denials.is_due((caller.subject, org), denial, (self.node.limits.uptime)())
     }
 }

@@ -91,7 +91,7 @@ impl Access {
         let id = BindingId::generate();
         let by = scope.caller().subject.to_string();
         let taken = Problem::new(Code::AlreadyExists, "There is this very binding already.");
-        sql::insert(&mut *conn, scope.org(), id, &wanted, &by)
+        sql::insert(&mut *conn, scope.org(), id, &wanted, (&by, None))
             .await
             .or_problem([("binding_exists", taken)])?;
         let event = Event::RoleBound {
@@ -340,7 +340,11 @@ impl Access {
     }
 }
 
-fn check_role(current: &Snapshot, bearer: Bearer, role: &RoleName) -> Result<(), Problem> {
+pub(crate) fn check_role(
+    current: &Snapshot,
+    bearer: Bearer,
+    role: &RoleName,
+) -> Result<(), Problem> {
     if !current.roles().has(role.as_str()) {
         return Err(Problem::field("role", format!("is not a role: \"{role}\"")));
     }
@@ -374,7 +378,7 @@ fn holder(subject: Subject) -> Option<Holder> {
     subject.user().map(Holder::User).or_else(machine)
 }
 
-fn subject(holder: Holder) -> String {
+pub(crate) fn subject(holder: Holder) -> String {
     match holder {
         Holder::User(user) => format!("user:{user}"),
         Holder::Machine(id) => format!("sa:{id}"),

@@ -36,6 +36,7 @@ mod recheck;
 mod roles;
 mod rows;
 mod scope;
+mod sign_on;
 mod snapshot;
 mod sql;
 #[cfg(test)]
@@ -48,4 +49,5 @@ pub use node::Limits;
 pub use permission::{Permission, Permissions, UnknownPermission};
 pub use policies::{OWNER, Policies, Refusal, SERVICE};
 pub use scope::{Basis, Reach, Scope};
+pub use sign_on::{Barred, Synced};
 pub use snapshot::{Decision, Reason, Snapshot};

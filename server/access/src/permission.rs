@@ -39,6 +39,7 @@ permissions! {
     OrgRead = "org.read",
     OrgUpdate = "org.update",
     SecurityManage = "security.manage",
+    SsoManage = "sso.manage",
     TeamRead = "team.read",
     TeamCreate = "team.create",
     TeamUpdate = "team.update",

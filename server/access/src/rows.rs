@@ -5,11 +5,12 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, GroupId, ProjectId, ScopePath, TeamId, UserId};
+use ralex_kernel::{BindingId, GroupId, ProjectId, ScopePath, SsoProviderId, TeamId, UserId};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::roles::OwnRole;
+use crate::sign_on::SignOnRule;
 
 /// Everything that decisions about one organisation rest on.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -26,6 +27,9 @@ pub(crate) struct Rows {
     pub groups: Vec<Group>,
     pub roles: Vec<OwnRole>,
     pub bindings: Vec<Binding>,
+    /// Where people come in by one provider only.
+    #[serde(default)]
+    pub sign_on: Option<SignOnRule>,
 }
 
 /// People who are given roles together.
@@ -53,6 +57,9 @@ pub(crate) struct Binding {
     pub effect: Effect,
     pub not_before: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// The provider of single sign-on whose groups give it.
+    #[serde(default)]
+    pub managed_by: Option<SsoProviderId>,
 }
 
 /// Whom a binding is about.

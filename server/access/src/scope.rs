@@ -59,6 +59,7 @@ impl Scope {
             subject: Subject::System,
             credential: Credential::Internal,
             second_factor: false,
+            sign_on: None,
             request: RequestId::generate(),
             address: None,
         };

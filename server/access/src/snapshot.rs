@@ -242,10 +242,12 @@ impl Snapshot {
         self.org
     }
 
-    /// Whether the organisation asks for a second factor, and none is behind the caller.
+    /// Whether the organisation asks for a second factor, and none is behind the caller. Who came in by
+    /// its own provider was asked there for what it asks of everybody.
     pub const fn lacks_factor(&self, caller: &Caller) -> bool {
         self.rows.second_factor
             && !caller.second_factor
+            && caller.sign_on.is_none()
             && matches!(caller.subject, Subject::User(_))
     }
 

@@ -112,6 +112,7 @@ impl World {
             effect: if deny { Effect::Deny } else { Effect::Allow },
             not_before,
             expires_at,
+            managed_by: None,
         }
     }
 

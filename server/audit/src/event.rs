@@ -15,6 +15,7 @@ mod personal;
 mod records;
 mod report;
 mod sink;
+mod sso;
 
 use chrono::{DateTime, Utc};
 use ralex_api::access::BindingEffect;
@@ -38,6 +39,7 @@ pub(crate) use personal::{Whose, address};
 pub use records::RecordsEvent;
 pub use report::{Hashed, ReportEvent};
 pub use sink::SinkEvent;
+pub use sso::SsoEvent;
 
 /// Something that happened, with what is recorded of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -403,6 +405,9 @@ pub enum Event {
     /// Something that happened to a sink; likewise.
     #[serde(untagged)]
     Sink(SinkEvent),
+    /// Something that happened by single sign-on; likewise.
+    #[serde(untagged)]
+    Sso(SsoEvent),
 }
 
 /// How it went, in one word.

@@ -78,7 +78,8 @@ impl Broker {
         let guard = self.guard(&mut request, &scope, (None, true)).await?;
         let pass = guard.as_ref().and_then(|guard| guard.pass);
         let about = (scope.clone(), guard, started);
-        let answered = self.call_guarded(request, about).await;
+        // It is most of a call, and would be part of every future that has a call in it.
+        let answered = Box::pin(self.call_guarded(request, about)).await;
         if let (Some(pass), Err(_)) = (pass, &answered) {
             self.give_back(&scope, pass).await;
         }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ralex_kernel::{Caller, Credential, RequestId, Subject};
+use ralex_kernel::{Caller, Credential, RequestId, SignOn, Subject};
 
 /// A request before anyone is known to be behind it.
 #[derive(Clone, Debug)]
@@ -14,17 +14,28 @@ pub struct Arrival {
 
 impl Arrival {
     pub(crate) fn caller(&self, subject: Subject, credential: Credential) -> Caller {
+        self.signed_on(subject, credential, None)
+    }
+
+    /// The same for who may have come in by an organisation's provider.
+    pub(crate) fn signed_on(
+        &self,
+        subject: Subject,
+        credential: Credential,
+        sign_on: Option<SignOn>,
+    ) -> Caller {
         Caller {
             subject,
             credential,
             second_factor: false,
+            sign_on,
             request: self.request,
             address: self.address,
         }
     }
 
     /// The part of the address that one owner usually has: all of an IPv4 one, /64 of an IPv6 one.
-    pub(crate) fn network(&self) -> String {
+    pub fn network(&self) -> String {
         match self.address {
             None => "unknown".to_owned(),
             Some(IpAddr::V4(address)) => address.to_string(),

@@ -9,6 +9,7 @@
 pub mod arrival;
 pub mod bearer;
 pub mod factor;
+mod join;
 pub mod login;
 pub mod member;
 pub mod mint;
@@ -17,6 +18,7 @@ pub mod password;
 pub mod resolve;
 pub mod service;
 pub mod session;
+mod signed_on;
 mod sql;
 pub mod team;
 mod throttle;
@@ -98,6 +100,18 @@ pub fn person(caller: &Caller) -> Result<UserId, Problem> {
             Err(Problem::new(Code::Forbidden, detail))
         }
     }
+}
+
+/// The person behind a caller who speaks for the whole account. Who came in by the word of one
+/// organisation's provider does not: that organisation could otherwise change what others go by.
+pub(crate) fn holder(caller: &Caller) -> Result<UserId, Problem> {
+    if caller.sign_on.is_some() {
+        let detail = "This session is by the word of an organisation's provider and counts there \
+                      only; your account is more than that. Log in with your password to change what \
+                      it is protected by.";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    person(caller)
 }
 
 /// A name as the database has it, which was checked when it was written.

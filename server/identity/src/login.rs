@@ -31,7 +31,7 @@ impl Identity {
         let account = sql::user::find_account(&mut tx, &key).await.map_err(problem)?;
         // Hashing takes its time; no connection waits for it.
         drop(tx);
-        let hash = account.as_ref().map(|account| account.password_hash.as_str());
+        let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
         let matches = self.passwords.verify(&login.password, hash).await?;
         let Some(account) = account.filter(|_| matches) else {
             return Err(self.failed_login(&key, &keys, arrival).await?);
@@ -129,7 +129,7 @@ impl Identity {
         throttle::check(&mut tx, &keys, now).await?;
         // Hashing takes its time; no connection waits for it.
         drop(tx);
-        if !self.passwords.verify(password, Some(&account.password_hash)).await? {
+        if !self.passwords.verify(password, account.password_hash.as_deref()).await? {
             let mut tx = self.db.system("count a wrong password").await?;
             throttle::fail(&mut tx, &keys, now).await?;
             tx.commit().await.map_err(problem)?;

@@ -36,7 +36,7 @@ impl Identity {
                 Problem::field("name", "is needed, since this person is new to Ralex")
             })?;
             let id = UserId::generate();
-            sql::user::insert(&mut tx, id, &new.email, &name, &hash, true)
+            sql::user::insert(&mut tx, id, &new.email, &name, Some(&hash), true)
                 .await
                 .or_problem([("user_email_taken", added_meanwhile())])?;
             id

@@ -1,13 +1,13 @@
 //! Organisations: made by the deployment's operator, with their first owner.
 
-use ralex_access::{Access, Wanted};
+use ralex_access::{Access, Barred, Wanted};
 use ralex_api::access::RoleName;
 use ralex_api::identity::{Me, MyOrg, MyScope, Org};
 use ralex_audit::{Author, Event};
 use ralex_kernel::{Caller, Code, Email, Name, OrgId, Problem, ScopePath, Secret, Slug, UserId};
 use ralex_store::{OnConstraint, System, problem};
 
-use crate::{Identity, login, password, sql, stored};
+use crate::{Identity, login, password, session, sql, stored};
 
 /// The first owner of a deployment, and how they get in.
 pub struct FirstOwner {
@@ -51,7 +51,7 @@ impl Identity {
             .await
             .map_err(problem)?;
         let owner_name = stored::<Name>("Owner")?;
-        sql::user::insert(&mut tx, user, owner, &owner_name, &hash, one_time)
+        sql::user::insert(&mut tx, user, owner, &owner_name, Some(&hash), one_time)
             .await
             .map_err(problem)?;
         sql::user::insert_member(&mut tx, org, user).await.map_err(problem)?;
@@ -76,6 +76,11 @@ impl Identity {
         drop(tx);
         let mut orgs = Vec::with_capacity(rows.len());
         for row in rows {
+            let sign_on = match self.access.bars(caller, row.id).await? {
+                Some(Barred::Elsewhere) => continue,
+                Some(Barred::NotByProvider) => self.way_in(row.id).await?,
+                None => None,
+            };
             let second_factor_needed = self.access.snapshot(row.id).await?.lacks_factor(caller);
             let (permissions, extras) = if second_factor_needed {
                 (Vec::new(), Vec::new())
@@ -93,9 +98,17 @@ impl Identity {
                 second_factor_needed,
                 permissions,
                 scopes,
+                sign_on,
             });
         }
         Ok(Me { user: login::user(&account)?, must_change_password, second_factor, orgs })
+    }
+
+    /// Where somebody comes in by the provider that an organisation insists on.
+    async fn way_in(&self, org: OrgId) -> Result<Option<String>, Problem> {
+        let mut tx = self.db.system("tell a person how they come in").await?;
+        let names = sql::user::sign_on_of(&mut tx, org).await.map_err(problem)?;
+        Ok(names.map(|(org, provider)| format!("/api/v1/auth/sso/{org}/{provider}/start")))
     }
 
     /// The organisations that a person belongs to.
@@ -103,7 +116,9 @@ impl Identity {
         let user = crate::person(caller)?;
         let mut tx = self.db.system("list a person's organisations").await?;
         let rows = sql::user::orgs_of(&mut tx, user).await.map_err(problem)?;
-        rows.into_iter().map(org).collect()
+        let within = session::within(caller);
+        let rows = rows.into_iter().filter(|row| within.is_none_or(|only| only == row.id));
+        rows.map(org).collect()
     }
 
     pub async fn org(&self, id: OrgId) -> Result<Org, Problem> {

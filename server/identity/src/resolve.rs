@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use moka::sync::Cache;
-use ralex_kernel::{Caller, Credential, OrgId, Problem, Subject};
+use ralex_kernel::{Caller, Credential, OrgId, Problem, SignOn, Subject};
 use ralex_store::problem;
 
 use crate::mint::TokenKind;
@@ -27,6 +27,7 @@ pub(crate) struct Remembered(Cache<Vec<u8>, Arc<Entry>>);
 struct Entry {
     subject: Subject,
     credential: Credential,
+    sign_on: Option<SignOn>,
     models: Option<Arc<[String]>>,
     must_change_password: bool,
     second_factor: bool,
@@ -91,6 +92,7 @@ impl Identity {
         Ok(Some(Entry {
             subject,
             credential: Credential::TeamToken(token.id),
+            sign_on: None,
             models: token.models.map(Into::into),
             must_change_password: false,
             second_factor: false,
@@ -106,11 +108,13 @@ impl Identity {
         let found = sql::token::find_personal_token(&mut tx, digest, now).await.map_err(problem)?;
         let Some(token) = found else { return Ok(None) };
         tx.commit().await.map_err(problem)?;
+        let sign_on = sql::session::sign_on(token.sso_org, token.sso_provider);
         Ok(Some(Entry {
             subject: Subject::User(token.user),
             credential: Credential::PersonalToken(token.id),
+            sign_on,
             models: None,
-            must_change_password: token.one_time,
+            must_change_password: token.one_time && sign_on.is_none(),
             second_factor: token.second_factor,
             expires_at: None,
             version: None,
@@ -124,7 +128,7 @@ impl Entry {
         SignedIn {
             caller: Caller {
                 second_factor: self.second_factor,
-                ..arrival.caller(self.subject, self.credential)
+                ..arrival.signed_on(self.subject, self.credential, self.sign_on)
             },
             models: self.models.clone(),
             must_change_password: self.must_change_password,

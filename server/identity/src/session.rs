@@ -5,7 +5,9 @@ use ralex_api::factors::Method;
 use ralex_api::identity::Session;
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::{Author, Event};
-use ralex_kernel::{Caller, Credential, OrgId, Problem, Secret, SessionId, Subject, UserId};
+use ralex_kernel::{
+    Caller, Credential, OrgId, Problem, Secret, SessionId, SignOn, Subject, UserId,
+};
 use ralex_store::{System, problem};
 
 use crate::mint::TokenKind;
@@ -14,10 +16,19 @@ use crate::{Arrival, Identity, SignedIn, sql};
 /// A session ends this long after it was opened, whatever happens.
 pub const LIFETIME: TimeDelta = TimeDelta::days(7);
 /// And this long after it was last used.
-const IDLE: TimeDelta = TimeDelta::hours(12);
+pub(crate) const IDLE: TimeDelta = TimeDelta::hours(12);
 /// What a browser had on its way when its cookie was replaced is answered for this long, without the
 /// proof that replaced it.
 const GRACE: TimeDelta = TimeDelta::seconds(10);
+
+/// A session that an organisation's provider vouches for.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedOn<'a> {
+    pub by: SignOn,
+    /// What the provider calls its own session, so that it can end both.
+    pub sid: Option<&'a str>,
+    pub lifetime: TimeDelta,
+}
 
 impl Identity {
     /// Opens a session of somebody who proved by `methods` who they are, and returns the cookie's
@@ -29,6 +40,28 @@ impl Identity {
         arrival: &Arrival,
         methods: &[Method],
     ) -> Result<Secret, Problem> {
+        Ok(self.begin_session(tx, user, arrival, (methods, None)).await?.1)
+    }
+
+    /// Opens a session of who came in by an organisation's provider: it counts in that organisation
+    /// only. Returns what it is known by and the cookie's text.
+    pub async fn open_signed_on(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        arrival: &Arrival,
+        how: SignedOn<'_>,
+    ) -> Result<(Caller, Secret), Problem> {
+        self.begin_session(tx, user, arrival, (&[Method::SingleSignOn], Some(how))).await
+    }
+
+    async fn begin_session(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        arrival: &Arrival,
+        (methods, how): (&[Method], Option<SignedOn<'_>>),
+    ) -> Result<(Caller, Secret), Problem> {
         let minted = self.mint.mint(TokenKind::Session);
         let now = self.clock.now();
         let session = SessionId::generate();
@@ -38,16 +71,19 @@ impl Identity {
             user,
             digest: &minted.digest,
             now,
-            expires_at: now + LIFETIME,
+            expires_at: now + how.map_or(LIFETIME, |how| how.lifetime.min(LIFETIME)),
             address: arrival.address.map(|address| address.to_string()),
             user_agent: agent,
             methods,
+            sign_on: how.map(|how| how.by),
+            sid: how.and_then(|how| how.sid),
         };
         sql::session::insert(tx, new).await.map_err(problem)?;
-        let caller = arrival.caller(Subject::User(user), Credential::Session(session));
+        let credential = Credential::Session(session);
+        let caller = arrival.signed_on(Subject::User(user), credential, how.map(|how| how.by));
         let event = Event::SessionOpened { session, methods: methods.to_vec() };
         self.record_everywhere(tx, &caller, user, &event).await?;
-        Ok(minted.text)
+        Ok((caller, minted.text))
     }
 
     /// Who a session's cookie stands for; nothing for one that is unknown or has ended.
@@ -75,10 +111,11 @@ impl Identity {
         Ok(Some(SignedIn {
             caller: Caller {
                 second_factor: session.second_factor,
-                ..arrival.caller(Subject::User(session.user), credential)
+                ..arrival.signed_on(Subject::User(session.user), credential, session.sign_on())
             },
             models: None,
-            must_change_password: session.one_time,
+            // Who came in by another's word was not asked for the password that waits.
+            must_change_password: session.one_time && session.sso_org.is_none(),
             proof: self.freshness(session.proven_at),
         }))
     }
@@ -102,7 +139,8 @@ impl Identity {
     ) -> Result<(), Problem> {
         let mut tx = self.db.system("end a session").await?;
         let now = self.clock.now();
-        if !sql::session::revoke(&mut tx, user, session, now).await.map_err(problem)? {
+        let within = within(caller);
+        if !sql::session::revoke(&mut tx, user, session, now, within).await.map_err(problem)? {
             return Err(Problem::not_found("session"));
         }
         self.record_everywhere(&mut tx, caller, user, &Event::SessionEnded { session }).await?;
@@ -118,9 +156,9 @@ impl Identity {
         let user = crate::person(caller)?;
         let mut tx = self.db.system("list one's own sessions").await?;
         let (size, now) = (page.size(), self.clock.now());
-        let rows = sql::session::list(&mut tx, user, page.after()?, size + 1, now).await;
-        let rows = rows.map_err(problem)?;
-        let items = rows.into_iter().map(|row| Session {
+        let (after, within) = (page.after()?, within(caller));
+        let rows = sql::session::list(&mut tx, user, after, size + 1, now, within).await;
+        let items = rows.map_err(problem)?.into_iter().map(|row| Session {
             id: row.id,
             created_at: row.created_at,
             last_used_at: row.last_used_at,
@@ -143,20 +181,29 @@ impl Identity {
         user: UserId,
         event: &Event,
     ) -> Result<Vec<OrgId>, Problem> {
-        let mut orgs = Vec::new();
-        for org in sql::user::orgs_of(tx, user).await.map_err(problem)? {
+        let mut recorded = Vec::new();
+        let orgs = sql::user::orgs_of(tx, user).await.map_err(problem)?;
+        // Where another organisation's provider counts for nothing, it also does nothing.
+        let own = |org: OrgId| within(caller).is_none_or(|only| only == org);
+        for org in orgs.into_iter().filter(|org| own(org.id)) {
             let author = Author::of(caller, org.id);
             ralex_audit::record(tx, &author, event.clone()).await.map_err(problem)?;
-            orgs.push(org.id);
+            recorded.push(org.id);
         }
-        Ok(orgs)
+        Ok(recorded)
     }
 }
 
 /// Methods as the database has them; one that this version does not know is not told.
 fn methods(names: &[String]) -> Vec<Method> {
-    let known = [Method::Password, Method::Totp, Method::RecoveryCode];
+    let known = [Method::Password, Method::Totp, Method::RecoveryCode, Method::SingleSignOn];
     names.iter().filter_map(|name| known.into_iter().find(|it| it.as_str() == name)).collect()
+}
+
+/// The one organisation that a caller counts in, where its provider vouches for them: of the account
+/// itself they see and end only what belongs there.
+pub(crate) fn within(caller: &Caller) -> Option<OrgId> {
+    caller.sign_on.map(|by| by.org)
 }
 
 /// The first `limit` bytes of a text, without cutting a character.

@@ -11,6 +11,7 @@ use ralex_kernel::{
 use ralex_store::problem;
 
 use crate::mint::TokenKind;
+use crate::session::within;
 use crate::sql::token as sql;
 use crate::{Identity, stored};
 
@@ -205,6 +206,7 @@ impl Identity {
             digest: &minted.digest,
             last_four: &minted.last_four,
             expires_at: new.expires_at,
+            sign_on: caller.sign_on,
         };
         sql::insert_personal(&mut tx, row).await.map_err(problem)?;
         let event = Event::PersonalTokenCreated { token: id, name: new.name };
@@ -221,7 +223,8 @@ impl Identity {
         let user = crate::person(caller)?;
         let mut tx = self.db.system("list one's own tokens").await?;
         let size = page.size();
-        let rows = sql::list_personal(&mut tx, user, page.after()?, size + 1).await;
+        let within = within(caller);
+        let rows = sql::list_personal(&mut tx, user, page.after()?, size + 1, within).await;
         let items = rows.map_err(problem)?.into_iter().map(personal_token);
         Ok(Page::of(items.collect::<Result<_, _>>()?, size, |token: &Token| token.id.to_string()))
     }
@@ -229,9 +232,8 @@ impl Identity {
     pub async fn revoke_personal_token(&self, caller: &Caller, id: TokenId) -> Result<(), Problem> {
         let user = crate::person(caller)?;
         let mut tx = self.db.system("revoke a personal token").await?;
-        let name =
-            sql::revoke_personal(&mut tx, user, id, self.clock.now()).await.map_err(problem)?;
-        let name = name.ok_or_else(|| Problem::not_found("token"))?;
+        let name = sql::revoke_personal(&mut tx, user, id, self.clock.now(), within(caller)).await;
+        let name = name.map_err(problem)?.ok_or_else(|| Problem::not_found("token"))?;
         let event = Event::PersonalTokenRevoked { token: id, name: stored(&name)? };
         let orgs = self.record_everywhere(&mut tx, caller, user, &event).await?;
         // Calls that were made with it and wait or are tried again go by the version.

@@ -120,6 +120,10 @@ ids! {
     ReportScheduleId,
     /// One role given to one subject at one scope.
     BindingId,
+    /// Who vouches for an organisation's people.
+    SsoProviderId,
+    /// Who somebody is to such a provider.
+    SsoLinkId,
     /// One HTTP request.
     RequestId,
     /// One running server process.

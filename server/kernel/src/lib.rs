@@ -20,7 +20,7 @@ pub use id::*;
 pub use money::{Money, Price};
 pub use name::{Email, Name, Slug};
 pub use period::{Period, YearStart};
-pub use principal::{Caller, Credential, Subject};
+pub use principal::{Caller, Credential, SignOn, Subject};
 pub use problem::{Code, FieldError, Problem};
 pub use scope::ScopePath;
 pub use secret::Secret;

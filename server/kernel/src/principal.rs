@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::id::{OrgId, RequestId, ServiceAccountId, SessionId, TokenId, UserId};
+use crate::id::{OrgId, RequestId, ServiceAccountId, SessionId, SsoProviderId, TokenId, UserId};
 use crate::scope::ScopePath;
 
 /// Who acts.
@@ -105,6 +105,14 @@ impl Credential {
     }
 }
 
+/// By whose word a person came in: an organisation's own provider of single sign-on. Whoever runs that
+/// provider can say anything of anybody, so it counts in that organisation and nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SignOn {
+    pub org: OrgId,
+    pub provider: SsoProviderId,
+}
+
 /// An authenticated caller. It opens nothing by itself: `access` turns it into a proof.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -113,6 +121,8 @@ pub struct Caller {
     /// Whether more than a password vouches for the person: a session was opened with a second
     /// factor, the person of a personal token has one. Machines are not asked for any.
     pub second_factor: bool,
+    /// Nothing for who came in by what only they and Ralex know.
+    pub sign_on: Option<SignOn>,
     pub request: RequestId,
     /// Where the request came from, as far as the trusted proxies tell.
     pub address: Option<IpAddr>,

@@ -25,6 +25,9 @@ pub enum Code {
     SecondFactorRequired,
     /// This asks for a proof of who one is that is not older than some minutes.
     StepUpRequired,
+    /// The organisation wants its people to come in by its single sign-on, or the session was opened by
+    /// another organisation's.
+    SignOnRequired,
     /// A browser request from another site.
     CrossSite,
     /// The caller may know that it exists, but not do this.
@@ -100,6 +103,7 @@ impl Code {
             Self::PasswordChangeRequired
             | Self::SecondFactorRequired
             | Self::StepUpRequired
+            | Self::SignOnRequired
             | Self::CrossSite
             | Self::Forbidden
             | Self::GrantExceedsOwn
@@ -127,6 +131,7 @@ impl Code {
             Self::PasswordChangeRequired => "Choose a password first",
             Self::SecondFactorRequired => "Second factor required",
             Self::StepUpRequired => "Fresh proof required",
+            Self::SignOnRequired => "Single sign-on is required",
             Self::CrossSite => "Request from another site",
             Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
@@ -169,6 +174,7 @@ impl Code {
             Self::PasswordChangeRequired => "password_change_required",
             Self::SecondFactorRequired => "second_factor_required",
             Self::StepUpRequired => "step_up_required",
+            Self::SignOnRequired => "sign_on_required",
             Self::CrossSite => "cross_site",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",

@@ -143,6 +143,10 @@ impl Post {
         sigv4::region_of_host(url)
     }
 
+    pub(crate) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
     pub(crate) fn policy(&self) -> &EgressPolicy {
         &self.policy
     }
@@ -174,7 +178,7 @@ pub(crate) fn not_public(host: &str) -> String {
 }
 
 /// The error's text may name addresses: only its kind is told.
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(refused) = cause.downcast_ref::<Refused>() {

@@ -22,6 +22,7 @@ use ralex_reports::{Reports, Sources as ReportSources};
 use ralex_retention::Retention;
 use ralex_routing::{Catalogue, Routing};
 use ralex_sinks::Sinks;
+use ralex_sso::Sso;
 use ralex_store::{BuiltIn, Db};
 use ralex_usage::Usage;
 use ralex_vault::Vault;
@@ -190,6 +191,7 @@ struct Services {
     rates: Rates,
     audit: Audit,
     sinks: Sinks,
+    sso: Sso,
     alerts: Alerts,
     reports: Reports,
     retention: Retention,
@@ -221,6 +223,7 @@ impl Services {
             rates: Data::new(self.rates),
             audit: Data::new(self.audit),
             sinks: Data::new(self.sinks),
+            sso: Data::new(self.sso),
             alerts: Data::new(self.alerts),
             reports: Data::new(self.reports),
             retention: Data::new(self.retention),
@@ -379,6 +382,12 @@ impl Base {
         Ok(Broker::start(db.clone(), parts))
     }
 
+    async fn sso(&self, db: &Db, identity: &Identity) -> anyhow::Result<Sso> {
+        let (access, identity) = (Arc::clone(&self.access), identity.clone());
+        let (post, clock) = (self.post.clone(), self.clock.clone());
+        Ok(Sso::open(db.clone(), access, identity, &self.vault, post, clock).await?)
+    }
+
     async fn alerts(&self, settings: &Settings, db: &Db) -> anyhow::Result<Alerts> {
         let parts = AlertParts {
             budgets: Arc::clone(&self.budgets),
@@ -410,6 +419,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let pepper = base.vault.internal_key("token-digest").await?;
     let (access, clock) = (Arc::clone(&base.access), base.clock.clone());
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper)?;
+    let sso = base.sso(db, &identity).await?;
     let (audit, routing) = (base.audit.clone(), base.routing.clone());
     let archive = settings.audit_archive.clone();
     let retention = Retention::new(db.clone(), Arc::clone(&access), audit, routing, archive)?;
@@ -430,6 +440,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         rates,
         audit: base.audit,
         sinks: base.sinks,
+        sso,
         alerts,
         reports,
         retention,

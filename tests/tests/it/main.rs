@@ -43,6 +43,7 @@ mod runs;
 mod service_accounts;
 mod sinks;
 mod slices;
+mod sso;
 mod unauthorized;
 mod upgrade;
 mod usage;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::operations::{Operation, operations};
 
 mod needs;
+mod sign_on;
 
 use needs::Needs::{self, Call, More, MoreOn, Nothing, Person, Read};
 use needs::OPERATIONS;
@@ -82,6 +83,7 @@ impl World {
             ("route", "steady".to_owned()),
             ("alias", "other-name".to_owned()),
             ("secret", text(&secrets[0], "id")),
+            ("link", NOBODYS.to_owned()),
             ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
             ("user", text(&me["user"], "id")),
             ("session", text(&sessions[0], "id")),
@@ -292,7 +294,7 @@ fn gateway_body(operation: &str) -> Value {
         "PUT /api/v1/orgs/{org}/preferences" => json!({ "rules": { "banned": ["scripted"] } }),
         "PUT /api/v1/orgs/{org}/routing" => json!({ "explore_percent": 5.0 }),
         "POST /api/v1/orgs/{org}/preview" => json!({ "model": "auto", "prompt": "Hello" }),
-        other => panic!("no body is known for {other}"),
+        other => sign_on::body(other),
     }
 }
 

@@ -5,3 +5,4 @@ mod denials;
 mod freshness;
 mod questions;
 mod setup;
+mod sign_on;

@@ -46,6 +46,7 @@ async fn a_team_token_calls_models_in_its_team_and_does_nothing_else() {
         subject: Subject::Token { token, org: setup.org, scope },
         credential: Credential::TeamToken(token),
         second_factor: false,
+        sign_on: None,
         request: RequestId::generate(),
         address: None,
     };

@@ -162,6 +162,7 @@ pub fn person(user: UserId) -> Caller {
         subject: Subject::User(user),
         credential: Credential::Session(SessionId::generate()),
         second_factor: false,
+        sign_on: None,
         request: RequestId::generate(),
         address: None,
     }

@@ -5,7 +5,10 @@ pub(crate) mod group;
 pub(crate) mod role;
 
 use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
-use ralex_kernel::{BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, Subject, TeamId};
+use ralex_kernel::{
+    BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, SsoProviderId, Subject, TeamId,
+    UserId,
+};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -45,8 +48,11 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
             'bindings', (select coalesce(json_agg(json_build_object(
                     'id', id, 'kind', subject_kind, 'subject', subject_id, 'role', role,
                     'team', team_id, 'project', project_id, 'effect', effect,
-                    'not_before', not_before, 'expires_at', expires_at) order by id), '[]')
-                from binding where org_id = o.id)
+                    'not_before', not_before, 'expires_at', expires_at,
+                    'managed_by', managed_by) order by id), '[]')
+                from binding where org_id = o.id),
+            'sign_on', (select json_build_object('provider', provider_id, 'break_glass', break_glass)
+                from sso_enforcement where org_id = o.id)
         ) as "rows!: Json<Rows>"
         from org o where o.id = $1"#,
         org as _,
@@ -88,13 +94,13 @@ pub(crate) async fn insert(
     org: OrgId,
     id: BindingId,
     wanted: &Wanted,
-    by: &str,
+    (by, managed_by): (&str, Option<SsoProviderId>),
 ) -> Result<(), sqlx::Error> {
     let (kind, subject) = wanted.bearer.columns();
     sqlx::query!(
         "insert into binding (org_id, id, subject_kind, subject_id, role, team_id, project_id,
-             effect, not_before, expires_at, created_by)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             effect, not_before, expires_at, created_by, managed_by)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         org as _,
         id as _,
         kind,
@@ -106,10 +112,38 @@ pub(crate) async fn insert(
         wanted.not_before,
         wanted.expires_at,
         by,
+        managed_by as _,
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// What a provider of single sign-on gives a person.
+pub(crate) async fn managed(
+    conn: &mut PgConnection,
+    org: OrgId,
+    provider: SsoProviderId,
+    user: UserId,
+) -> Result<Vec<(RoleName, ScopePath)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select role, team_id as "team: TeamId", project_id as "project: ProjectId" from binding
+           where org_id = $1 and managed_by = $2 and subject_id = $3"#,
+        org as _,
+        provider as _,
+        user as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    let held = rows.into_iter().map(|row| {
+        let at = match (row.team, row.project) {
+            (Some(team), Some(project)) => ScopePath::Project { team, project },
+            (Some(team), None) => ScopePath::Team { team },
+            (None, _) => ScopePath::Org,
+        };
+        (RoleName(row.role), at)
+    });
+    Ok(held.collect())
 }
 
 pub(crate) async fn has_account(
@@ -164,7 +198,8 @@ async fn select(
                b.role,
                coalesce('project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",
                b.effect, b.not_before, b.expires_at,
-               coalesce(c.email, b.created_by) as "created_by!", b.created_at
+               coalesce(c.email, s.name, b.created_by) as "created_by!", b.created_at,
+               s.slug as "managed_by?"
            from binding b
            left join app_user u on b.subject_kind = 'user' and u.id = b.subject_id
            left join service_account a on b.subject_kind = 'sa' and a.org_id = b.org_id
@@ -172,6 +207,7 @@ async fn select(
            left join people_group g on b.subject_kind = 'grp' and g.org_id = b.org_id
                and g.id = b.subject_id
            left join app_user c on b.created_by = 'user:' || c.id
+           left join sso_provider s on s.org_id = b.org_id and s.id = b.managed_by
            left join team t on t.org_id = b.org_id and t.id = b.team_id
            left join project p on p.org_id = b.org_id and p.id = b.project_id
            where b.org_id = $1
@@ -207,6 +243,7 @@ async fn select(
         expires_at: row.expires_at,
         created_by: row.created_by,
         created_at: row.created_at,
+        managed_by: row.managed_by,
     });
     Ok(shown.collect())
 }

@@ -129,6 +129,7 @@ impl World {
             subject: Subject::Token { token, org: self.org, scope: self.at_team() },
             credential: Credential::TeamToken(token),
             second_factor: false,
+            sign_on: None,
             request: RequestId::generate(),
             address: None,
         }
@@ -237,6 +238,7 @@ pub fn person(user: UserId) -> Caller {
         subject: Subject::User(user),
         credential: Credential::Session(SessionId::generate()),
         second_factor: false,
+        sign_on: None,
         request: RequestId::generate(),
         address: None,
     }

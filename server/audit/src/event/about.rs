@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use ralex_kernel::CallId;
 
-use super::{AlertEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, SinkEvent};
+use super::{AlertEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, SinkEvent, SsoEvent};
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
 struct About<'a> {
@@ -188,6 +188,14 @@ impl Event {
                 event,
                 SinkEvent::Parked { .. } | SinkEvent::Tested { delivered: false, .. }
             )),
+            Self::Sso(event) => {
+                let failed = matches!(event, SsoEvent::ProviderTested { passed: false, .. });
+                let about = About::to(Target::Written(event.target())).failed_if(failed);
+                match event {
+                    SsoEvent::LoginRefused { .. } => about.ended(Outcome::Denied),
+                    _ => about,
+                }
+            }
         }
     }
 }

@@ -234,6 +234,7 @@ impl World {
             subject: Subject::User(who.1),
             credential: Credential::Session(SessionId::generate()),
             second_factor: false,
+            sign_on: None,
             request: RequestId::generate(),
             address: None,
         };

@@ -29,6 +29,10 @@ impl Identity {
     pub fn require_fresh(&self, signed_in: &SignedIn) -> Result<(), Problem> {
         let detail = match signed_in.proof {
             Freshness::Fresh => return Ok(()),
+            Freshness::Old if signed_in.caller.sign_on.is_some() => {
+                "Prove again who you are, then repeat this: sign in once more by your organisation's \
+                 provider."
+            }
             Freshness::Old => {
                 "Prove again who you are, then repeat this: POST /api/v1/auth/step-up with your \
                  password and, where one is registered, a code of your second factor."
@@ -65,6 +69,7 @@ impl Identity {
         step_up: &StepUp,
         arrival: &Arrival,
     ) -> Result<Proven, Problem> {
+        crate::holder(caller)?;
         let (user, session) = own_session(caller)?;
         self.prove_password(user, &step_up.password, "password", arrival).await?;
         let mut tx = self.db.system("look for a second factor").await?;

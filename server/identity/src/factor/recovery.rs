@@ -19,7 +19,7 @@ const GROUP: usize = 4;
 impl Identity {
     /// Makes new recovery codes; those from before stop working.
     pub async fn renew_recovery_codes(&self, caller: &Caller) -> Result<RecoveryCodes, Problem> {
-        let user = crate::person(caller)?;
+        let user = crate::holder(caller)?;
         let mut tx = self.db.system("make recovery codes").await?;
         if !sql::has_factor(&mut tx, user).await.map_err(problem)? {
             let detail = "Recovery codes stand in for an authenticator app, and you have none. \

@@ -27,7 +27,7 @@ impl Identity {
     /// # Errors
     /// `conflict` where the person has an app: a second one would have to take its place unseen.
     pub async fn begin_totp(&self, caller: &Caller) -> Result<NewTotp, Problem> {
-        let user = crate::person(caller)?;
+        let user = crate::holder(caller)?;
         let mut tx = self.db.system("set up an authenticator app").await?;
         let account = people::account(&mut tx, user).await.map_err(problem)?;
         let account = account.ok_or_else(|| Problem::not_found("account"))?;
@@ -57,7 +57,7 @@ impl Identity {
         confirm: &ConfirmTotp,
         arrival: &Arrival,
     ) -> Result<RecoveryCodes, Problem> {
-        let user = crate::person(caller)?;
+        let user = crate::holder(caller)?;
         let now = self.clock.now();
         let mut tx = self.db.system("count a try at an authenticator app").await?;
         self.count_try(&mut tx, user, arrival).await?;
@@ -94,7 +94,7 @@ impl Identity {
 
     /// Removes the app and the recovery codes that went with it.
     pub async fn remove_totp(&self, caller: &Caller) -> Result<(), Problem> {
-        let user = crate::person(caller)?;
+        let user = crate::holder(caller)?;
         let mut tx = self.db.system("remove an authenticator app").await?;
         if !sql::delete_totp(&mut tx, user).await.map_err(problem)? {
             return Err(Problem::not_found("authenticator app"));

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ralex_api::factors::Method;
-use ralex_kernel::{SessionId, UserId};
+use ralex_kernel::{OrgId, SessionId, SignOn, SsoProviderId, UserId};
 use sqlx::PgConnection;
 
 pub struct NewSession<'a> {
@@ -14,13 +14,17 @@ pub struct NewSession<'a> {
     pub address: Option<String>,
     pub user_agent: Option<&'a str>,
     pub methods: &'a [Method],
+    pub sign_on: Option<SignOn>,
+    /// What the provider calls its own session.
+    pub sid: Option<&'a str>,
 }
 
 pub async fn insert(conn: &mut PgConnection, new: NewSession<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into session (id, user_id, digest, created_at, last_used_at, authenticated_at,
-                              expires_at, address, user_agent, methods)
-         values ($1, $2, $3, $4, $4, $4, $5, $6, $7, $8)",
+                              expires_at, address, user_agent, methods,
+                              sso_org_id, sso_provider_id, sso_sid)
+         values ($1, $2, $3, $4, $4, $4, $5, $6, $7, $8, $9, $10, $11)",
         new.id as _,
         new.user as _,
         new.digest,
@@ -29,6 +33,9 @@ pub async fn insert(conn: &mut PgConnection, new: NewSession<'_>) -> Result<(), 
         new.address,
         new.user_agent,
         &names(new.methods),
+        new.sign_on.map(|it| it.org) as Option<OrgId>,
+        new.sign_on.map(|it| it.provider) as Option<SsoProviderId>,
+        new.sid,
     )
     .execute(conn)
     .await
@@ -43,6 +50,8 @@ pub struct LiveSession {
     pub second_factor: bool,
     /// Nothing where the cookie is the one before the last proof.
     pub proven_at: Option<DateTime<Utc>>,
+    pub sso_org: Option<OrgId>,
+    pub sso_provider: Option<SsoProviderId>,
 }
 
 /// From when on a session and its cookies have to be.
@@ -52,7 +61,19 @@ pub struct Alive {
     pub replaced_since: DateTime<Utc>,
 }
 
-/// The session of a cookie, where it and its person are alive.
+impl LiveSession {
+    pub fn sign_on(&self) -> Option<SignOn> {
+        sign_on(self.sso_org, self.sso_provider)
+    }
+}
+
+/// The two columns that are both there or both not.
+pub fn sign_on(org: Option<OrgId>, provider: Option<SsoProviderId>) -> Option<SignOn> {
+    Some(SignOn { org: org?, provider: provider? })
+}
+
+/// The session of a cookie, where it and its person are alive, and so is the word of the provider that
+/// opened it.
 pub async fn find_live(
     conn: &mut PgConnection,
     digest: &[u8],
@@ -66,11 +87,17 @@ pub async fn find_live(
                   cardinality(s.methods) > 1 and exists (
                       select from totp f where f.user_id = u.id and f.confirmed_at is not null)
                       as "second_factor!",
-                  case when s.digest = $1 then s.authenticated_at end as proven_at
+                  case when s.digest = $1 then s.authenticated_at end as proven_at,
+                  s.sso_org_id as "sso_org: OrgId", s.sso_provider_id as "sso_provider: SsoProviderId"
            from session s join app_user u on u.id = s.user_id
            where (s.digest = $1 or s.previous_digest = $1 and s.authenticated_at > $4)
              and s.revoked_at is null and s.expires_at > $2
-             and s.last_used_at > $3 and u.disabled_at is null"#,
+             and s.last_used_at > $3 and u.disabled_at is null
+             and (s.sso_org_id is null or exists (
+                 select from sso_provider p
+                 join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
+                 where p.org_id = s.sso_org_id and p.id = s.sso_provider_id and p.enabled
+                   and l.user_id = s.user_id))"#,
         digest,
         alive.now,
         alive.used_since,
@@ -139,12 +166,16 @@ pub async fn revoke(
     user: UserId,
     id: SessionId,
     now: DateTime<Utc>,
+    within: Option<OrgId>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "update session set revoked_at = $3 where user_id = $1 and id = $2 and revoked_at is null",
+        "update session set revoked_at = $3
+         where user_id = $1 and id = $2 and revoked_at is null
+           and ($4::uuid is null or sso_org_id = $4)",
         user as _,
         id as _,
         now,
+        within as _,
     )
     .execute(conn)
     .await?;
@@ -187,6 +218,7 @@ pub async fn list(
     before: Option<SessionId>,
     limit: i64,
     now: DateTime<Utc>,
+    within: Option<OrgId>,
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     sqlx::query_as!(
         SessionRow,
@@ -194,13 +226,59 @@ pub async fn list(
                   methods, address, user_agent
            from session
            where user_id = $1 and revoked_at is null and expires_at > $4
-             and ($2::uuid is null or id < $2)
+             and ($2::uuid is null or id < $2) and ($5::uuid is null or sso_org_id = $5)
            order by id desc limit $3"#,
         user as _,
         before as _,
         limit,
         now,
+        within as _,
     )
     .fetch_all(conn)
+    .await
+}
+
+/// Ends sessions by a provider's word, and says how many.
+pub async fn revoke_signed_on(
+    conn: &mut PgConnection,
+    by: SignOn,
+    user: Option<UserId>,
+    sid: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "update session set revoked_at = $5
+         where sso_org_id = $1 and sso_provider_id = $2 and revoked_at is null
+           and ($3::uuid is null or user_id = $3) and ($4::text is null or sso_sid = $4)",
+        by.org as _,
+        by.provider as _,
+        user as _,
+        sid,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Whether a session is alive that its person opened by themselves.
+pub async fn is_live(
+    conn: &mut PgConnection,
+    (user, id): (UserId, SessionId),
+    now: DateTime<Utc>,
+    idle_since: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from session s join app_user u on u.id = s.user_id
+               where s.id = $1 and s.user_id = $2 and s.revoked_at is null and s.expires_at > $3
+                 and s.last_used_at > $4 and s.sso_org_id is null and u.disabled_at is null
+           ) as "alive!""#,
+        id as _,
+        user as _,
+        now,
+        idle_since,
+    )
+    .fetch_one(conn)
     .await
 }

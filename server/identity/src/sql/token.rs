@@ -1,7 +1,9 @@
 //! Queries on team tokens and personal tokens.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
+use ralex_kernel::{
+    OrgId, ProjectId, ServiceAccountId, SignOn, SsoProviderId, TeamId, TokenId, UserId,
+};
 use sqlx::PgConnection;
 
 use crate::token::Whose;
@@ -63,9 +65,12 @@ pub struct LivePersonalToken {
     pub user: UserId,
     pub one_time: bool,
     pub second_factor: bool,
+    pub sso_org: Option<OrgId>,
+    pub sso_provider: Option<SsoProviderId>,
 }
 
-/// The personal token of a digest where it and its person are alive.
+/// The personal token of a digest where it and its person are alive, and so is the word of the
+/// provider by which they were in when they made it.
 pub async fn find_personal_token(
     conn: &mut PgConnection,
     digest: &[u8],
@@ -76,10 +81,17 @@ pub async fn find_personal_token(
         r#"select t.id as "id: TokenId", t.user_id as "user: UserId",
                   u.password_one_time as one_time,
                   exists (select from totp f where f.user_id = u.id
-                          and f.confirmed_at is not null) as "second_factor!"
+                          and f.confirmed_at is not null) as "second_factor!",
+                  t.sso_org_id as "sso_org: OrgId",
+                  t.sso_provider_id as "sso_provider: SsoProviderId"
            from personal_token t join app_user u on u.id = t.user_id
            where t.digest = $1 and t.revoked_at is null
-             and (t.expires_at is null or t.expires_at > $2) and u.disabled_at is null"#,
+             and (t.expires_at is null or t.expires_at > $2) and u.disabled_at is null
+             and (t.sso_org_id is null or exists (
+                 select from sso_provider p
+                 join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
+                 where p.org_id = t.sso_org_id and p.id = t.sso_provider_id and p.enabled
+                   and l.user_id = t.user_id))"#,
         digest,
         now,
     )
@@ -233,16 +245,19 @@ pub async fn list_personal(
     user: UserId,
     before: Option<TokenId>,
     limit: i64,
+    within: Option<OrgId>,
 ) -> Result<Vec<PersonalTokenRow>, sqlx::Error> {
     sqlx::query_as!(
         PersonalTokenRow,
         r#"select id as "id: TokenId", name, last_four, created_at, expires_at, revoked_at,
                   last_used_at
            from personal_token where user_id = $1 and ($2::uuid is null or id < $2)
+             and ($4::uuid is null or sso_org_id = $4)
            order by id desc limit $3"#,
         user as _,
         before as _,
         limit,
+        within as _,
     )
     .fetch_all(conn)
     .await
@@ -255,6 +270,7 @@ pub struct NewPersonalToken<'a> {
     pub digest: &'a [u8],
     pub last_four: &'a str,
     pub expires_at: Option<DateTime<Utc>>,
+    pub sign_on: Option<SignOn>,
 }
 
 pub async fn insert_personal(
@@ -262,14 +278,17 @@ pub async fn insert_personal(
     new: NewPersonalToken<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into personal_token (id, user_id, name, digest, last_four, expires_at)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into personal_token (id, user_id, name, digest, last_four, expires_at,
+                                     sso_org_id, sso_provider_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         new.id as _,
         new.user as _,
         new.name,
         new.digest,
         new.last_four,
         new.expires_at,
+        new.sign_on.map(|it| it.org) as Option<OrgId>,
+        new.sign_on.map(|it| it.provider) as Option<SsoProviderId>,
     )
     .execute(conn)
     .await
@@ -282,13 +301,16 @@ pub async fn revoke_personal(
     user: UserId,
     id: TokenId,
     now: DateTime<Utc>,
+    within: Option<OrgId>,
 ) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
         "update personal_token set revoked_at = $3
-         where user_id = $1 and id = $2 and revoked_at is null returning name",
+         where user_id = $1 and id = $2 and revoked_at is null
+           and ($4::uuid is null or sso_org_id = $4) returning name",
         user as _,
         id as _,
         now,
+        within as _,
     )
     .fetch_optional(conn)
     .await

@@ -8,7 +8,8 @@ pub struct Account {
     pub id: UserId,
     pub email: String,
     pub name: String,
-    pub password_hash: String,
+    /// Nothing for who comes in by single sign-on only.
+    pub password_hash: Option<String>,
     pub one_time: bool,
 }
 
@@ -42,7 +43,7 @@ pub async fn insert(
     id: UserId,
     email: &Email,
     name: &Name,
-    password_hash: &str,
+    password_hash: Option<&str>,
     one_time: bool,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -58,6 +59,43 @@ pub async fn insert(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Stores a person without a password; false where the address is somebody's.
+pub async fn insert_new(
+    conn: &mut PgConnection,
+    id: UserId,
+    email: &Email,
+    name: &Name,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "insert into app_user (id, email, email_key, name) values ($1, $2, $3, $4)
+         on conflict (email_key) do nothing",
+        id as _,
+        email.as_str(),
+        email.key(),
+        name.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The slugs of an organisation and of the provider that its people have to come in by, if so it is.
+pub async fn sign_on_of(
+    conn: &mut PgConnection,
+    org: OrgId,
+) -> Result<Option<(String, String)>, sqlx::Error> {
+    let found = sqlx::query!(
+        "select o.slug as org, p.slug as provider from sso_enforcement e
+         join sso_provider p on p.org_id = e.org_id and p.id = e.provider_id
+         join org o on o.id = e.org_id
+         where e.org_id = $1",
+        org as _,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|row| (row.org, row.provider)))
 }
 
 pub async fn set_password(

@@ -103,6 +103,14 @@ impl Api {
         self.send(self.request(Method::PATCH, path)?.json(body)).await
     }
 
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        self.send(self.request(Method::PUT, path)?.json(body)).await
+    }
+
     /// Deletes what leaves something behind to tell.
     pub async fn delete_for<T: DeserializeOwned>(&self, path: &[&str]) -> anyhow::Result<T> {
         self.send(self.request(Method::DELETE, path)?).await

@@ -15,6 +15,7 @@ mod replay;
 mod reports;
 mod roles;
 mod service_accounts;
+mod sso;
 mod table;
 mod tokens;
 mod usage;
@@ -53,6 +54,7 @@ fn command() -> Command {
         .subcommand(roles::command())
         .subcommand(groups::command())
         .subcommand(service_accounts::command())
+        .subcommand(sso::command())
         .subcommand(tokens::command())
         .subcommand(usage::command())
         .subcommand(Command::new("openapi").about("Print the OpenAPI document"))
@@ -83,6 +85,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("roles", matches)) => roles::run(matches, environment),
         Some(("groups", matches)) => groups::run(matches, environment),
         Some(("service-accounts", matches)) => service_accounts::run(matches, environment),
+        Some(("sso", matches)) => sso::run(matches, environment),
         Some(("tokens", matches)) => tokens::run(matches, environment),
         Some(("usage", matches)) => usage::run(matches, environment),
         _ => ExitCode::from(3),

@@ -53,7 +53,7 @@ pub async fn logout(
     edge: Data<Edge>,
 ) -> Result<HttpResponse> {
     identity.logout(&who.0.caller).await?;
-    let mut gone = session_cookie(&edge, String::new());
+    let mut gone = session_cookie(&edge, String::new(), 0);
     gone.make_removal();
     Ok(HttpResponse::NoContent().cookie(gone).finish())
 }
@@ -151,18 +151,18 @@ pub async fn list_orgs(who: Who, identity: Data<Identity>) -> Result<HttpRespons
 fn logged_in(edge: &Edge, done: LoggedIn) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     if let Some(cookie) = done.cookie {
-        response.cookie(session_cookie(edge, cookie.expose().to_owned()));
+        let seconds = ralex_identity::session::LIFETIME.num_seconds();
+        response.cookie(session_cookie(edge, cookie.expose().to_owned(), seconds));
     }
     response.json(done.answer)
 }
 
-pub(super) fn session_cookie(edge: &Edge, text: String) -> Cookie<'static> {
-    let lifetime = ralex_identity::session::LIFETIME.num_seconds();
+pub(super) fn session_cookie(edge: &Edge, text: String, seconds: i64) -> Cookie<'static> {
     Cookie::build(edge.cookie_name(), text)
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)
         .secure(edge.is_secure())
-        .max_age(Duration::seconds(lifetime))
+        .max_age(Duration::seconds(seconds))
         .finish()
 }

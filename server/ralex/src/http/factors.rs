@@ -25,7 +25,8 @@ pub async fn step_up(
 ) -> Result<HttpResponse> {
     let arrival = arrival(&request, &edge);
     let proven = identity.step_up(&who.0.caller, &step_up.0, &arrival).await?;
-    let cookie = session_cookie(&edge, proven.cookie.expose().to_owned());
+    let seconds = ralex_identity::session::LIFETIME.num_seconds();
+    let cookie = session_cookie(&edge, proven.cookie.expose().to_owned(), seconds);
     Ok(HttpResponse::Ok().cookie(cookie).json(proven.answer))
 }
 

@@ -41,6 +41,8 @@ pub mod secrets;
 pub mod server;
 pub mod service_accounts;
 mod sinks;
+mod sso;
+mod sso_providers;
 pub mod teams;
 pub mod tokens;
 pub mod usage;

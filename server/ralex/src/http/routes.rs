@@ -5,7 +5,7 @@ use super::{
     adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
     catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models,
     operations, rate_limits, reports, resilience, retention, roles, routing, secrets,
-    service_accounts, sinks, teams, tokens, usage,
+    service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -76,7 +76,34 @@ fn account(map: &mut Map<'_, '_>) {
         .service(factors::begin_totp)
         .service(factors::confirm_totp)
         .service(factors::remove_totp)
-        .service(factors::renew_recovery_codes);
+        .service(factors::renew_recovery_codes)
+        .configure(sign_on);
+}
+
+/// Coming in by an organisation's own provider, and who one is there.
+fn sign_on(map: &mut Map<'_, '_>) {
+    map.service(sso::list_sso_doors)
+        .service(sso::start_sso)
+        .service(sso::finish_sso)
+        .service(sso::end_sso)
+        .service(sso::list_identities)
+        .service(sso::connect_identity)
+        .service(sso::disconnect_identity);
+}
+
+/// Who vouches for the organisation's people.
+fn sign_on_settings(map: &mut Map<'_, '_>) {
+    map.service(sso_providers::list_sso_providers)
+        .service(sso_providers::create_sso_provider)
+        .service(sso_providers::find_sso_provider)
+        .service(sso_providers::update_sso_provider)
+        .service(sso_providers::delete_sso_provider)
+        .service(sso_providers::test_sso_provider)
+        .service(sso_providers::list_sso_links)
+        .service(sso_providers::create_sso_link)
+        .service(sso_providers::delete_sso_link)
+        .service(sso_providers::enforce_sso)
+        .service(sso_providers::relax_sso);
 }
 
 fn organisation(map: &mut Map<'_, '_>) {
@@ -121,6 +148,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(secrets::rotate_secret)
         .service(secrets::update_secret)
         .service(secrets::delete_secret)
+        .configure(sign_on_settings)
         .configure(spending)
         .configure(gateway)
         .configure(alerting)

@@ -5,9 +5,10 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_web::dev::Server;
+use actix_web::http::header::HOST;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, PayloadConfig, get};
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpRequest, HttpServer};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use ralex_access::Access;
@@ -22,6 +23,7 @@ use ralex_reports::Reports;
 use ralex_retention::Retention;
 use ralex_routing::Routing;
 use ralex_sinks::Sinks;
+use ralex_sso::Sso;
 use ralex_store::Db;
 use ralex_usage::Usage;
 use ralex_vault::Vault;
@@ -55,6 +57,20 @@ impl Edge {
         if self.is_secure() { "__Host-ralex_session" } else { "ralex_session" }
     }
 
+    /// The name of what a browser keeps while somebody is at their provider.
+    pub fn sso_cookie_name(&self) -> &'static str {
+        if self.is_secure() { "__Host-ralex_sso" } else { "ralex_sso" }
+    }
+
+    /// Where this server is reached: as it is told, or else as this request says.
+    pub fn base(&self, request: &HttpRequest) -> String {
+        if let Some(url) = &self.public_url {
+            return url.as_str().trim_end_matches('/').to_owned();
+        }
+        let host = request.headers().get(HOST).and_then(|it| it.to_str().ok());
+        format!("http://{}", host.unwrap_or_default())
+    }
+
     pub fn is_public_origin(&self, origin: &str) -> bool {
         let own = self.public_url.as_ref().map(|url| url.origin().ascii_serialization());
         own.as_deref() == Some(origin)
@@ -75,6 +91,7 @@ pub struct Parts {
     pub rates: Data<Rates>,
     pub audit: Data<Audit>,
     pub sinks: Data<Sinks>,
+    pub sso: Data<Sso>,
     pub alerts: Data<Alerts>,
     pub reports: Data<Reports>,
     pub retention: Data<Retention>,
@@ -112,6 +129,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.rates.clone())
             .app_data(parts.audit.clone())
             .app_data(parts.sinks.clone())
+            .app_data(parts.sso.clone())
             .app_data(parts.alerts.clone())
             .app_data(parts.reports.clone())
             .app_data(parts.retention.clone())

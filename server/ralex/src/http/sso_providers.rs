@@ -1,0 +1,181 @@
+//! Providers of single sign-on: who vouches for an organisation's people, and what follows from it.
+
+use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
+use ralex_access::Permission;
+use ralex_api::Page;
+use ralex_api::page::PageQuery;
+use ralex_api::sso::{
+    EnforceSso, NewSsoLink, NewSsoProvider, SsoEnforcement, SsoLink, SsoProvider, SsoProviders,
+    SsoTested, UpdateSsoProvider,
+};
+use ralex_kernel::{Problem, SsoLinkId};
+use ralex_sso::Sso;
+
+use super::extract::{Body, OrgCaller, Query};
+use super::problem::Result;
+use super::server::Edge;
+
+/// List providers of single sign-on, and whether one of them is the only way in.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), responses((status = 200, body = SsoProviders)))]
+#[get("/sso/providers")]
+pub async fn list_sso_providers(
+    request: HttpRequest,
+    who: OrgCaller,
+    sso: Data<Sso>,
+    edge: Data<Edge>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    Ok(HttpResponse::Ok().json(sso.providers(scope.org(), &edge.base(&request)).await?))
+}
+
+/// Add a provider of single sign-on; its secret is sealed and never shown.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), request_body = NewSsoProvider, responses((status = 201, body = SsoProvider)))]
+#[post("/sso/providers")]
+pub async fn create_sso_provider(
+    request: HttpRequest,
+    who: OrgCaller,
+    sso: Data<Sso>,
+    edge: Data<Edge>,
+    new: Body<NewSsoProvider>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    let made = sso.create_provider(&scope, new.0, &edge.base(&request)).await?;
+    Ok(HttpResponse::Created().insert_header((ETAG, tag(&made))).json(made))
+}
+
+/// Show one provider of single sign-on, by id or slug.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path)), responses((status = 200, body = SsoProvider)))]
+#[get("/sso/providers/{provider}")]
+pub async fn find_sso_provider(
+    request: HttpRequest,
+    who: OrgCaller,
+    sso: Data<Sso>,
+    edge: Data<Edge>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    let found = sso.provider(scope.org(), &path.1, &edge.base(&request)).await?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(&found))).json(found))
+}
+
+/// Change a provider of single sign-on; with `If-Match` only the version that was read. Switched off,
+/// all sessions that it opened are over.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path), ("If-Match" = Option<String>, Header)), request_body = UpdateSsoProvider, responses((status = 200, body = SsoProvider)))]
+#[patch("/sso/providers/{provider}")]
+pub async fn update_sso_provider(
+    request: HttpRequest,
+    who: OrgCaller,
+    sso: Data<Sso>,
+    edge: Data<Edge>,
+    path: Path<(String, String)>,
+    change: Body<UpdateSsoProvider>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    let on = (version(&request)?, edge.base(&request));
+    let after = sso.update_provider(&scope, &path.1, change.0, (on.0, &on.1)).await?;
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(&after))).json(after))
+}
+
+/// Delete a provider of single sign-on, with its links, the roles that its groups gave and every
+/// session that it opened.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path)), responses((status = 204)))]
+#[delete("/sso/providers/{provider}")]
+pub async fn delete_sso_provider(
+    who: OrgCaller,
+    sso: Data<Sso>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    sso.delete_provider(&scope, &path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Read what a provider says of itself, and tell whether that is enough.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path)), responses((status = 200, body = SsoTested)))]
+#[post("/sso/providers/{provider}/test")]
+pub async fn test_sso_provider(
+    who: OrgCaller,
+    sso: Data<Sso>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    Ok(HttpResponse::Ok().json(sso.test_provider(&scope, &path.1).await?))
+}
+
+/// List who is linked to a provider, oldest first.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path), PageQuery), responses((status = 200, body = Page<SsoLink>)))]
+#[get("/sso/providers/{provider}/links")]
+pub async fn list_sso_links(
+    who: OrgCaller,
+    sso: Data<Sso>,
+    path: Path<(String, String)>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    Ok(HttpResponse::Ok().json(sso.links(&scope, &path.1, &page.0).await?))
+}
+
+/// Link a member to who they are to a provider. Who does it must be able to give all that they hold.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path)), request_body = NewSsoLink, responses((status = 201, body = SsoLink)))]
+#[post("/sso/providers/{provider}/links")]
+pub async fn create_sso_link(
+    who: OrgCaller,
+    sso: Data<Sso>,
+    path: Path<(String, String)>,
+    new: Body<NewSsoLink>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    Ok(HttpResponse::Created().json(sso.create_link(&scope, &path.1, new.0).await?))
+}
+
+/// End a link, with the sessions and roles that came of it.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("link" = SsoLinkId, Path)), responses((status = 204)))]
+#[delete("/sso/links/{link}")]
+pub async fn delete_sso_link(
+    who: OrgCaller,
+    sso: Data<Sso>,
+    path: Path<(String, SsoLinkId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    sso.delete_link(&scope, path.1).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Make a provider the only way in, but for one owner who is named.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), request_body = EnforceSso, responses((status = 200, body = SsoEnforcement)))]
+#[put("/sso/enforcement")]
+pub async fn enforce_sso(
+    who: OrgCaller,
+    sso: Data<Sso>,
+    wished: Body<EnforceSso>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    Ok(HttpResponse::Ok().json(sso.enforce(&scope, wished.0).await?))
+}
+
+/// Let people come in in any way again.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), responses((status = 204)))]
+#[delete("/sso/enforcement")]
+pub async fn relax_sso(who: OrgCaller, sso: Data<Sso>) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    sso.relax(&scope).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn tag(provider: &SsoProvider) -> String {
+    format!("\"{}\"", provider.version)
+}
+
+/// The version that a change is meant for; any where nothing is said.
+fn version(request: &HttpRequest) -> std::result::Result<Option<u64>, Problem> {
+    let Some(said) = request.headers().get(IF_MATCH) else { return Ok(None) };
+    let said = said.to_str().unwrap_or_default().trim();
+    if said == "*" {
+        return Ok(None);
+    }
+    let version = said.trim_start_matches("W/").trim_matches('"').parse();
+    let rule = "must be the `ETag` of the provider as you read it";
+    version.map(Some).map_err(|_| Problem::field("If-Match", rule))
+}
