@@ -121,7 +121,12 @@ fn Page(props: &PageProps) -> Html {
         Route::Place { place, .. } => Some(*place),
         Route::Home | Route::Profile | Route::NotFound => None,
     };
+    let way_in = org.as_ref().and_then(|org| Some((org.name(), org.way_in()?)));
     let content = match (&props.route, &org) {
+        (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(_)) if way_in.is_some() => {
+            let (name, way_in) = way_in.unwrap_or_default();
+            pages::sso_door::sign_on_needed(&name, &way_in)
+        }
         (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(org))
             if org.needs_factor() =>
         {

@@ -40,6 +40,11 @@ impl Org {
         self.0.as_ref().is_some_and(|org| org.second_factor_needed)
     }
 
+    /// Where to sign in, if the organisation takes only who comes in by its single sign-on.
+    pub fn way_in(&self) -> Option<String> {
+        self.0.as_ref().and_then(|org| org.sign_on.clone())
+    }
+
     /// True where the permission is held in the organisation or anywhere inside it.
     pub fn can(&self, permission: &str) -> bool {
         let held = |names: &[String]| names.iter().any(|name| name == permission);

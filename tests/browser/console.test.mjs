@@ -535,7 +535,7 @@ test('a second factor is set up after a fresh proof, asked for at the next login
   await button('Sign in').click();
   await page.getByText('9 recovery codes are left.').waitFor();
 
-  await go('people');
+  await go('people?view=sign-in');
   await page.getByRole('switch', { name: 'Ask everybody for a second factor' }).click();
   await page.locator('[role="switch"][aria-checked="true"]').waitFor();
   await page.getByRole('switch', { name: 'Ask everybody for a second factor' }).click();

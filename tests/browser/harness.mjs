@@ -7,14 +7,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
 
-/** Starts Ralex as on a first start, and resolves when it says that it is ready. */
-export async function startServer() {
+/** Starts Ralex as on a first start, with settings of its own, and resolves when it says that it is ready. */
+export async function startServer(settings = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'ralex-browser-'));
   // The built-in PostgreSQL runs as another user when the tests run as root.
   chmodSync(folder, 0o755);
   const data = join(folder, 'data');
   const server = spawn(process.env.RALEX_BIN, ['serve'], {
-    env: { ...process.env, RALEX_LISTEN: '127.0.0.1:0', RALEX_DATA_DIR: data },
+    env: { ...process.env, RALEX_LISTEN: '127.0.0.1:0', RALEX_DATA_DIR: data, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   server.stderr.pipe(createWriteStream(join(folder, 'log')));

@@ -8,6 +8,7 @@ use crate::api;
 use crate::components::{Button, Form, Kind, TextField};
 use crate::hooks::input::{needed, parses};
 use crate::hooks::{Input, keep, use_action, use_input, use_title};
+use crate::pages::sso_door::{DoorStep, Refused};
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -26,8 +27,11 @@ pub fn LoginPage(props: &Props) -> Html {
             None => done.emit(()),
         })
     };
+    let by_sign_on = use_state(|| false);
+    let set = keep(&by_sign_on);
     match &*challenge {
-        None => html! { <PasswordStep {done} /> },
+        None if *by_sign_on => html! { <DoorStep onback={set.reform(|()| false)} /> },
+        None => html! { <PasswordStep {done} onsso={set.reform(|()| true)} /> },
         Some(text) => {
             let onback = keep(&challenge).reform(|()| None);
             html! { <CodeStep challenge={text.clone()} {done} {onback} /> }
@@ -38,6 +42,7 @@ pub fn LoginPage(props: &Props) -> Html {
 #[derive(Properties, PartialEq)]
 struct PasswordProps {
     done: Callback<LoginAnswer>,
+    onsso: Callback<()>,
 }
 
 #[component]
@@ -55,11 +60,15 @@ fn PasswordStep(props: &PasswordProps) -> Html {
         })
     };
     let form = html! {
+        <>
+        <Refused />
         <Form inputs={vec![email.clone(), password.clone()]} verb="Sign in" running={login.running()}
             problem={login.problem()} {onsubmit}>
             <TextField label="E-mail" path="email" kind="email" input={email} autocomplete="username" autofocus=true />
             <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" />
         </Form>
+        <p class="gate-foot"><Button kind={Kind::Quiet} onclick={props.onsso.clone()}>{ "Continue with single sign-on" }</Button></p>
+        </>
     };
     card("Sign in", "The control plane for every model call.", form)
 }

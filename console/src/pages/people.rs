@@ -8,6 +8,7 @@ use super::factors::FactorPolicy;
 use super::groups::Groups;
 use super::roles::Roles;
 use super::roles_of::RolesDialog;
+use super::sso::SingleSignOn;
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::segments::Segments;
@@ -42,7 +43,11 @@ pub fn PeoplePage() -> Html {
     let (query, set) = use_query();
     let view = query.find("view").unwrap_or_default().to_owned();
     let mut views: Vec<(AttrValue, AttrValue)> = vec![("".into(), "People".into())];
-    let more = [("group.read", "groups", "Groups"), ("role.read", "roles", "Roles")];
+    let more = [
+        ("group.read", "groups", "Groups"),
+        ("role.read", "roles", "Roles"),
+        ("security.manage", "sign-in", "Sign-in"),
+    ];
     let seen = more.into_iter().filter(|(permission, ..)| org.can(permission));
     views.extend(seen.map(|(_, view, title)| (view.into(), title.into())));
     let onview = {
@@ -52,6 +57,12 @@ pub fn PeoplePage() -> Html {
     let part = match view.as_str() {
         "groups" => html! { <Groups /> },
         "roles" => html! { <Roles /> },
+        "sign-in" => html! {
+            <>
+                if org.blocked("security.manage").is_none() { <FactorPolicy /> }
+                if org.can("sso.manage") { <SingleSignOn /> }
+            </>
+        },
         _ => html! { <People /> },
     };
     html! {
@@ -99,7 +110,6 @@ fn People() -> Html {
                 if org.can("member.invite") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add person" }</Button> }
             </div>
             { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("member.remove"), &set)) }
-            if org.blocked("security.manage").is_none() { <FactorPolicy /> }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <AddPerson ondone={done} {onclose} /> },

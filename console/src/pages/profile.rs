@@ -5,6 +5,7 @@ use ralex_kernel::Name;
 use yew::prelude::*;
 
 use super::factors::SecondFactors;
+use super::identities::Identities;
 use super::password::PasswordForm;
 use super::token_form::{LIVES, end_of};
 use super::tokens::{TokenRow, created_dialog};
@@ -38,6 +39,7 @@ pub fn ProfilePage() -> Html {
             <Head title="Your profile" lead="Your account, where you are signed in, and tokens with your own rights." />
             <section class="panel narrow">{ key_value(&facts) }</section>
             <SecondFactors />
+            <Identities />
             <OwnTokens />
             <Sessions />
             <section class="panel narrow">

@@ -11,7 +11,7 @@ use ralex_sso::{Back, Begun, Connecting, Finished, PATIENCE_MINUTES, Sso, Visit}
 use serde::Deserialize;
 
 use super::auth::session_cookie;
-use super::extract::{Body, Query, Who, arrival, too_large_or};
+use super::extract::{Body, Proven, Query, Who, arrival, too_large_or};
 use super::problem::Result;
 use super::server::Edge;
 
@@ -117,12 +117,13 @@ pub async fn list_identities(who: Who, sso: Data<Sso>) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(sso.own_links(&who.0.caller).await?))
 }
 
-/// Connect one's account to a provider of one's organisation: answers where the browser has to go.
+/// Connect one's account to a provider of one's organisation: answers where the browser has to go. Asks
+/// for a fresh proof.
 #[utoipa::path(tag = "account", request_body = ConnectSso, responses((status = 201, body = SsoBegun)))]
 #[post("/me/identities")]
 pub async fn connect_identity(
     request: HttpRequest,
-    who: Who,
+    who: Proven,
     sso: Data<Sso>,
     edge: Data<Edge>,
     wished: Body<ConnectSso>,
