@@ -102,7 +102,6 @@ impl Check {
     /// Where Ralex does nothing, and somebody else has to.
     const fn absent(self) -> Option<&'static str> {
         match self {
-            Self::Sso => Some("Not provided: this version has no single sign-on."),
             Self::Backup => Some(
                 "Not provided: backups and drills are the operator's, with the tools of PostgreSQL.",
             ),
@@ -121,6 +120,7 @@ impl Check {
             | Self::Budgets
             | Self::Owners
             | Self::Mfa
+            | Self::Sso
             | Self::Erasure => None,
         }
     }
@@ -150,6 +150,7 @@ impl Findings {
         ];
         let mut tx = inner.db.tenant(org).await?;
         let glance = health::glance(&mut tx, org).await.map_err(problem)?;
+        let signs_on = health::sign_on(&mut tx, org).await.map_err(problem)?;
         let kept = health::retention(&mut tx, org).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         let kept = kept.iter().filter_map(|it| u32::try_from(it.days).ok()).min();
@@ -161,6 +162,7 @@ impl Findings {
         let detail = format!("{} of {} people are owners.", glance.owners, glance.members);
         all.push(either(glance.owners > 1, Check::Owners, detail));
         all.push(second_factors(inner, org).await?);
+        all.push(sign_on(&signs_on));
         let detail = "A person can be erased: their keys are destroyed, on the word of two people, and \
                       what stays in the log proves it.";
         all.push(good(Check::Erasure, detail));
@@ -271,6 +273,24 @@ async fn second_factors(inner: &Inner, org: OrgId) -> Result<Finding, Problem> {
     let detail = format!("{} of {} people have a second factor; {asked}.", told.have, told.members);
     let is_good = told.required || told.have == told.members;
     Ok(either(is_good, Check::Mfa, detail))
+}
+
+/// A provider that people may come in by is a convenience; one that they have to is a control.
+fn sign_on(told: &health::SignOn) -> Finding {
+    let detail = match (&told.enforced, &told.break_glass) {
+        (Some(provider), Some(break_glass)) => format!(
+            "Nobody comes in but by {provider}; should it fail, {break_glass} may. It knows {} of {} \
+             people.",
+            told.known, told.members
+        ),
+        _ if told.providers == 0 => "No identity provider is set up.".to_owned(),
+        _ => format!(
+            "Identity providers that are set up: {}; {} of {} people are known to one, and may also come in \
+             by a password.",
+            told.providers, told.known, told.members
+        ),
+    };
+    either(told.enforced.is_some(), Check::Sso, detail)
 }
 
 async fn isolation(inner: &Inner, org: OrgId) -> Result<Finding, Problem> {

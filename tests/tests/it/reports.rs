@@ -248,7 +248,7 @@ async fn coverage_says_what_is_so_and_what_is_not_provided() {
         found.unwrap_or_else(|| panic!("{control}"))["state"].clone()
     };
     assert_eq!(check("A1.2", "Backups and restore drills"), "not_provided");
-    assert_eq!(check("CC6.1", "Single sign-on"), "not_provided");
+    assert_eq!(check("CC6.1", "Single sign-on"), "attention", "no provider is set up");
     assert_eq!(check("CC6.1", "Multi-factor authentication"), "attention", "nobody has any");
     assert_eq!(check("CC6.1", "Wall between organisations"), "good");
     assert_eq!(check("A.8.17", "Clock against the database"), "good");

@@ -1,5 +1,7 @@
 //! `ralex sso`: who vouches for an organisation's people, by a server's API.
 
+mod links;
+
 use std::fs;
 use std::process::ExitCode;
 
@@ -23,6 +25,7 @@ pub fn command() -> Command {
     let enforce = Command::new("enforce").about("Make a provider the only way in, or stop that");
     let glass = Arg::new("break-glass").long("break-glass").value_name("OWNER");
     let off = Arg::new("off").long("off").action(ArgAction::SetTrue);
+    let links = links::commands(&provider);
     let all = [
         Command::new("list").about("List providers, and whether one is the only way in"),
         Command::new("show").about("Show a provider, and what it has to be told").arg(&provider),
@@ -47,7 +50,7 @@ pub fn command() -> Command {
     Command::new("sso")
         .about("See and set who vouches for people, and which roles their groups mean")
         .subcommand_required(true)
-        .subcommands(all.map(|command| api::flags(command.arg(json_flag()))))
+        .subcommands(all.into_iter().chain(links).map(|it| api::flags(it.arg(json_flag()))))
 }
 
 fn flag(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -120,6 +123,9 @@ async fn act(
     }
     if verb == "enforce" {
         return enforce(api, matches).await;
+    }
+    if let Some(done) = links::act(api, verb, matches).await {
+        return done;
     }
     let provider = text("provider").context("no provider")?;
     let path = ["sso", "providers", provider.as_str()];

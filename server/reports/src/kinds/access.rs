@@ -355,8 +355,8 @@ fn notes(work: &Work<'_>) -> Vec<String> {
     let mut notes = vec![
         format!("Privileged is a right whose role holds one of: {}.", names.join(", ")),
         "Logins and uses are of the account, which may belong to several organisations.".to_owned(),
-        "Who has a second factor is counted in the control evidence. Single sign-on is not provided \
-         by this version, so its coverage is not told."
+        "Who has a second factor, and whom an identity provider knows, is counted in the control \
+         evidence."
             .to_owned(),
     ];
     if work.frame.filters.team.is_some() {

@@ -163,3 +163,36 @@ pub(crate) async fn second_factors(conn: &mut PgConnection, org: OrgId) -> Resul
     .fetch_one(conn)
     .await
 }
+
+/// How people come in by identity providers.
+#[derive(Debug)]
+pub(crate) struct SignOn {
+    pub providers: i64,
+    pub members: i64,
+    /// People whom a provider knows.
+    pub known: i64,
+    /// The only way in, where there is one.
+    pub enforced: Option<String>,
+    /// Who may come in otherwise, should that one fail.
+    pub break_glass: Option<String>,
+}
+
+pub(crate) async fn sign_on(conn: &mut PgConnection, org: OrgId) -> Result<SignOn> {
+    sqlx::query_as!(
+        SignOn,
+        r#"select
+             (select count(*) from sso_provider where org_id = $1 and enabled) as "providers!",
+             (select count(*) from membership where org_id = $1) as "members!",
+             (select count(distinct l.user_id) from sso_link l
+              join sso_provider p on p.org_id = l.org_id and p.id = l.provider_id
+              where l.org_id = $1 and p.enabled) as "known!",
+             (select p.name from sso_enforcement e
+              join sso_provider p on p.org_id = e.org_id and p.id = e.provider_id
+              where e.org_id = $1) as enforced,
+             (select u.email from sso_enforcement e join app_user u on u.id = e.break_glass
+              where e.org_id = $1) as break_glass"#,
+        org as _
+    )
+    .fetch_one(conn)
+    .await
+}

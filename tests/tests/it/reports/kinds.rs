@@ -213,7 +213,7 @@ async fn control_health_verifies_the_log_and_the_books_and_counts_failures() {
     let state = |name: &str| checks.iter().find(|it| it["check"] == name).unwrap()["state"].clone();
     assert_eq!(state("Audit log signed"), "good");
     assert_eq!(state("Wall between organisations"), "good");
-    assert_eq!(state("Single sign-on"), "not provided");
+    assert_eq!(state("Single sign-on"), "attention");
     assert_eq!(state("Copies of the audit log"), "attention");
 }
 

@@ -69,6 +69,34 @@ async fn only_the_provider_opens_the_door_but_to_one_owner() {
     assert_eq!(world.last("sso.relaxed").await["outcome"], "success");
 }
 
+/// A provider that people may come in by is a convenience; one that they have to is a control.
+#[tokio::test]
+async fn the_evidence_tells_how_far_it_goes() {
+    let world = World::new().await;
+    let told = async || {
+        let shown = world.app.owner.get("compliance/frameworks").await.ok();
+        let frameworks = shown["items"].as_array().unwrap().clone();
+        let controls = frameworks.iter().flat_map(|it| it["controls"].as_array().unwrap());
+        let mut checks = controls.flat_map(|it| it["checks"].as_array().unwrap());
+        checks.find(|it| it["name"] == "Single sign-on").unwrap().clone()
+    };
+    let mut alice = world.visitor();
+    world.log_in(&mut alice, "corp", &world.idp).await;
+    let may = told().await;
+    assert_eq!(may["state"], "attention", "{may}");
+    assert!(text(&may, "detail").contains("1 of 2 people are known"), "{may}");
+    world.app.owner.post("sso/providers/corp/test", &json!({})).await.ok();
+    let second = world.app.member("glass@example.test", "owner", "org").await;
+    let wished = json!({ "provider": "corp", "break_glass": second.email });
+    world.app.owner.send(Method::PUT, "sso/enforcement", Some(&wished)).await.ok();
+    let mut glass = world.visitor();
+    glass.password(&second.email, &second.password).await;
+    let shown = glass.get("/api/v1/orgs/default/compliance/frameworks").await.ok().to_string();
+    let must =
+        "Nobody comes in but by Corp; should it fail, glass@example.test may. It knows 1 of 3";
+    assert!(shown.contains(must), "{shown}");
+}
+
 #[tokio::test]
 async fn the_owner_who_was_named_stays_one() {
     let world = World::new().await;

@@ -129,9 +129,7 @@ async fn a_provider_is_set_by_who_read_it_last_and_tells_what_is_wrong() {
 #[tokio::test]
 async fn the_command_line_sets_it_as_the_api_does() {
     let world = World::new().await;
-    let session = world.app.owner.clone();
-    let token = session.post("/api/v1/me/tokens", &json!({ "name": "cli" })).await.ok();
-    let token = text(&token, "token");
+    let token = world.app.owner.secret();
     let ralex = |arguments: &[&str], secret: &str| {
         let settings = [
             ("RALEX_URL", world.app.node.url()),
@@ -177,7 +175,16 @@ async fn the_command_line_sets_it_as_the_api_does() {
     assert!(done && shown["session_minutes"] == 30 && shown["mappings"][0]["scope"] == "team:blue");
     let mut alice = world.visitor();
     assert_eq!(world.log_in(&mut alice, "cli", &world.idp).await, "/");
+    let (done, said) = ralex(&["sso", "links", "cli"], "");
+    assert!(done && said.contains("alice@example.test"), "{said}");
     let email = ralex_tests::app::EMAIL;
+    let (done, said) = ralex(&["sso", "link", "cli", email, "owner-there", "--json"], "");
+    let link: Value = serde_json::from_str(&said).unwrap();
+    assert!(done && link["subject"] == "owner-there", "{said}");
+    let (done, said) = ralex(&["sso", "unlink", link["id"].as_str().unwrap()], "");
+    assert!(done, "{said}");
+    let (done, said) = ralex(&["sso", "links", "cli"], "");
+    assert!(done && !said.contains("owner-there"), "{said}");
     let (done, said) = ralex(&["sso", "enforce", "cli", "--break-glass", email], "");
     assert!(done && said.contains(email), "{said}");
     let (done, said) = ralex(&["sso", "list"], "");
