@@ -536,9 +536,9 @@ test('a second factor is set up after a fresh proof, asked for at the next login
   await page.getByText('9 recovery codes are left.').waitFor();
 
   await go('people?view=sign-in');
-  await page.getByRole('switch', { name: 'Ask everybody for a second factor' }).click();
+  await page.getByRole('switch', { name: 'Ask everybody for one' }).click();
   await page.locator('[role="switch"][aria-checked="true"]').waitFor();
-  await page.getByRole('switch', { name: 'Ask everybody for a second factor' }).click();
+  await page.getByRole('switch', { name: 'Ask everybody for one' }).click();
   await page.locator('[role="switch"][aria-checked="false"]').waitFor();
   await page.goto(`${server.url}/profile`);
   await button('Remove').click();

@@ -42,13 +42,14 @@ test('a provider is added, tested and switched on', async () => {
   await field('Who is new gets an account by logging in').check();
   await field('Domains of their addresses').fill('example.test');
   await field('Everybody who comes in holds').selectOption('viewer');
+  await field('Scopes').fill('email profile groups');
   await field('Group').fill('admins');
   await field('Role').selectOption('admin');
   await button('Add mapping').click();
   await dialog().getByText('admins', { exact: true }).waitFor();
   await picture(page, 'sso-form');
   await inDialog('Save provider').click();
-  const callback = await dialog().locator('code').first().innerText();
+  const callback = await dialog().getByText(/\/api\/v1\/auth\/sso\/.*callback/).innerText();
   assert.match(callback, /^http:\/\/127\.0\.0\.1:\d+\/api\/v1\/auth\/sso\//);
   provider.configure(callback.trim());
   await page.keyboard.press('Escape');

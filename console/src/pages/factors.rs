@@ -94,10 +94,14 @@ pub fn FactorPolicy() -> Html {
     };
     html! {
         <section class="panel">
+            <header class="panel-head">
+                <h2>{ "Second factor" }</h2>
+                { show(&load, &again, |security| html! {
+                    <Switch label="Ask everybody for one" on={security.second_factor_required} onchange={onchange.clone()} />
+                }) }
+            </header>
+            <p class="faint">{ "Who has none registers one before anything here is open to them. Coming in by single sign-on counts as one." }</p>
             if let Some(problem) = change.problem() { <Failed {problem} /> }
-            { show(&load, &again, |security| html! {
-                <Switch label="Ask everybody for a second factor" on={security.second_factor_required} onchange={onchange.clone()} />
-            }) }
         </section>
     }
 }

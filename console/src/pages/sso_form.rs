@@ -34,6 +34,13 @@ pub fn SsoForm(props: &Props) -> Html {
     let client = use_input(&text(|it| it.client_id.clone()), needed);
     let secret = use_input("", if old.is_some() { anything } else { needed });
     let domains = use_input(&text(|it| it.domains.join(", ")), anything);
+    let scopes = old.map_or("email profile".to_owned(), |it| it.scopes.join(" "));
+    let scopes = use_input(&scopes, anything);
+    let next = NextMapping {
+        group: use_input("", anything),
+        role: use_state(|| "developer".to_owned()),
+        scope: use_state(|| "org".to_owned()),
+    };
     let claims = old.map(|it| it.claims.clone()).unwrap_or_default();
     let groups = use_input(&claims.groups, needed);
     let create = use_state(|| old.is_some_and(|it| it.create_members));
@@ -49,11 +56,14 @@ pub fn SsoForm(props: &Props) -> Html {
         secret.clone(),
         domains.clone(),
         groups.clone(),
+        scopes.clone(),
     ];
     let onsubmit = {
         let (save, org, inputs) = (save.clone(), org.slug(), all.clone());
         let known = old.map(|it| it.slug.to_string());
-        let (create, role, mappings) = (*create, (*role).clone(), (*mappings).clone());
+        let (create, role, mut mappings) = (*create, (*role).clone(), (*mappings).clone());
+        // What was written and not added is meant all the same.
+        mappings.extend(next.mapping());
         Callback::from(move |()| {
             let body = body(&inputs, &claims, create, &role, &mappings, known.is_none());
             match &known {
@@ -76,8 +86,9 @@ pub fn SsoForm(props: &Props) -> Html {
                 <Check label="Who is new gets an account by logging in" on={*create} onchange={keep(&create)} />
                 <TextField label="Domains of their addresses" path="domains" input={domains} placeholder="acme.com, acme.de" hint="Only verified addresses of these are let in as new." />
                 <DefaultRole role={(*role).clone()} onrole={keep(&role)} />
+                <TextField label="Scopes" path="scopes" input={scopes} hint="Some providers tell groups only when asked for the scope groups." />
                 <TextField label="Claim with the groups" path="claims.groups" input={groups} />
-                <Mappings mappings={(*mappings).clone()} onchange={keep(&mappings)} />
+                <Mappings {next} mappings={(*mappings).clone()} onchange={keep(&mappings)} />
             </Form>
         </Dialog>
     }
@@ -91,13 +102,18 @@ fn body(
     mappings: &[SsoMapping],
     is_new: bool,
 ) -> Value {
-    let [name, slug, issuer, client, secret, domains, groups] = inputs else { return json!({}) };
+    let [name, slug, issuer, client, secret, domains, groups, scopes] = inputs else {
+        return json!({});
+    };
+    let scopes = scopes.text();
+    let scopes: Vec<&str> = scopes.split_whitespace().collect();
     let domains = domains.text();
     let domains = domains.split(',').map(str::trim).filter(|it| !it.is_empty());
     let claims = SsoClaims { groups: groups.text(), ..claims.clone() };
     let mut body = json!({
         "name": name.text(), "client_id": client.text(), "create_members": create,
         "domains": domains.collect::<Vec<_>>(), "claims": claims, "mappings": mappings,
+        "scopes": scopes,
     });
     if let Some(secret) = secret.filled() {
         body["client_secret"] = json!(secret);
@@ -132,8 +148,24 @@ fn DefaultRole(props: &DefaultProps) -> Html {
     }
 }
 
+/// The mapping that is being written.
+#[derive(Clone, PartialEq)]
+struct NextMapping {
+    group: Input,
+    role: UseStateHandle<String>,
+    scope: UseStateHandle<String>,
+}
+
+impl NextMapping {
+    fn mapping(&self) -> Option<SsoMapping> {
+        let (role, scope) = (RoleName((*self.role).clone()), (*self.scope).clone());
+        Some(SsoMapping { group: self.group.filled()?, role, scope })
+    }
+}
+
 #[derive(Properties, PartialEq)]
 struct MappingsProps {
+    next: NextMapping,
     mappings: Vec<SsoMapping>,
     onchange: Callback<Vec<SsoMapping>>,
 }
@@ -141,23 +173,17 @@ struct MappingsProps {
 /// The roles that groups mean, and one more.
 #[component]
 fn Mappings(props: &MappingsProps) -> Html {
-    let group = use_input("", anything);
-    let role = use_state(|| "developer".to_owned());
-    let scope = use_state(|| "org".to_owned());
+    let NextMapping { group, role, scope } = &props.next;
     let onadd = {
-        let (group, role, scope) = (group.clone(), role.clone(), scope.clone());
-        let (mappings, onchange) = (props.mappings.clone(), props.onchange.clone());
-        Callback::from(move |()| {
-            let Some(name) = group.filled() else { return };
-            let (role, scope) = (RoleName((*role).clone()), (*scope).clone());
-            let mut next = mappings.clone();
-            next.push(SsoMapping { group: name, role, scope });
-            group.set("");
-            onchange.emit(next);
+        let (next, mappings) = (props.next.clone(), props.mappings.clone());
+        props.onchange.reform(move |()| {
+            let all = mappings.iter().cloned().chain(next.mapping()).collect();
+            next.group.set("");
+            all
         })
     };
     html! {
-        <fieldset>
+        <fieldset class="form">
             <legend>{ "Roles that groups mean" }</legend>
             <ul class="plain">
                 { for props.mappings.iter().enumerate().map(|(at, mapping)| {
@@ -175,8 +201,8 @@ fn Mappings(props: &MappingsProps) -> Html {
                     }
                 }) }
             </ul>
-            <TextField label="Group" path="mappings" input={group} placeholder="platform-admins" />
-            <RoleField role={(*role).clone()} scope={(*scope).clone()} onrole={keep(&role)} onscope={keep(&scope)} />
+            <TextField label="Group" path="mappings" input={group.clone()} placeholder="platform-admins" />
+            <RoleField role={(**role).clone()} scope={(**scope).clone()} onrole={keep(role)} onscope={keep(scope)} />
             <Button icon={Icon::Plus} onclick={onadd}>{ "Add mapping" }</Button>
         </fieldset>
     }
