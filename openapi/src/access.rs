@@ -60,6 +60,9 @@ crate::answer! {
         /// The e-mail address of who made it, or else their id.
         pub created_by: String,
         pub created_at: DateTime<Utc>,
+        /// Whether the organisation's directory decides who is in it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub managed_by_scim: bool,
     }
 
     pub struct GroupMember {
@@ -202,6 +205,8 @@ crate::words! {
         NotHeld = "not_held",
         /// The person cannot log in, or the program is disabled.
         Disabled = "disabled",
+        /// The person is suspended in the organisation.
+        Suspended = "suspended",
     }
 }
 

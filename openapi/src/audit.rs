@@ -12,8 +12,8 @@ pub struct AuditQuery {
     pub cursor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
-    /// Only what this actor did: `user:<id>`, `token:<id>`, `service_account:<id>`, `system`, or a
-    /// person's e-mail address.
+    /// Only what this actor did: `user:<id>`, `token:<id>`, `service_account:<id>`, `directory:<id>`,
+    /// `system`, or a person's e-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
     /// Only this action (`budget.created`), or all of one subject (`budget.*`).
@@ -115,7 +115,7 @@ crate::answer! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub index: Option<u64>,
         pub occurred_at: DateTime<Utc>,
-        /// `user:<id>`, `token:<id>`, `service_account:<id>` or `system`.
+        /// `user:<id>`, `token:<id>`, `service_account:<id>`, `directory:<id>` or `system`.
         pub actor: String,
         /// The actor in words: an e-mail address or a token's name.
         pub actor_name: String,

@@ -122,6 +122,9 @@ crate::answer! {
         pub user: User,
         pub roles: Vec<MemberRole>,
         pub joined_at: DateTime<Utc>,
+        /// Since when they hold nothing here, until they are let back in.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub suspended_at: Option<DateTime<Utc>>,
     }
 
     pub struct MemberRole {

@@ -26,6 +26,7 @@ pub mod reports;
 pub mod resilience;
 pub mod retention;
 pub mod routing;
+pub mod scim;
 pub mod sinks;
 pub mod sso;
 pub mod usage;

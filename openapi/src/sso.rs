@@ -336,7 +336,9 @@ impl SsoRefusal {
                  password and connect single sign-on in your profile, or ask an administrator to link \
                  it."
             }
-            Self::Disabled => "Your account is disabled.",
+            Self::Disabled => {
+                "Your account is disabled, or suspended in this organisation. Ask an administrator."
+            }
             Self::LinkTaken => {
                 "This identity, or your account, is linked already. Unlink it first."
             }

@@ -389,6 +389,7 @@ impl Access {
             Reason::NotHeld
             | Reason::Denied
             | Reason::NotAMember
+            | Reason::Suspended
             | Reason::OtherOrg
             | Reason::NotASubject => denial::problem(denial),
         }

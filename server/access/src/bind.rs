@@ -52,9 +52,7 @@ impl Access {
             return Err(Problem::not_found("team or project"));
         }
         match *bearer {
-            Bearer::User(user) if !current.is_member(user) => {
-                return Err(Problem::not_found("member"));
-            }
+            Bearer::User(user) => present(&current, user)?,
             Bearer::Account(account) => {
                 let known = sql::has_account(&mut *conn, scope.org(), account).await;
                 if !known.map_err(ralex_store::problem)? {
@@ -64,7 +62,7 @@ impl Access {
             Bearer::Group(group) if !current.has_group(group) => {
                 return Err(Problem::not_found("group"));
             }
-            Bearer::User(_) | Bearer::Group(_) => {}
+            Bearer::Group(_) => {}
         }
         match effect {
             BindingEffect::Allow => {
@@ -338,6 +336,19 @@ impl Access {
         let now = self.clock().now();
         current.roles_at(giver, at, now).any(|own| current.roles().may_bind(own, role))
     }
+}
+
+/// Refuses where somebody is no member, or is suspended: what they are given then would surprise whoever
+/// lets them back in.
+pub(crate) fn present(current: &Snapshot, user: UserId) -> Result<(), Problem> {
+    if current.is_suspended(user) {
+        let detail = "This member is suspended. Let them back in first.";
+        return Err(Problem::new(Code::Conflict, detail));
+    }
+    if !current.is_member(user) {
+        return Err(Problem::not_found("member"));
+    }
+    Ok(())
 }
 
 pub(crate) fn check_role(

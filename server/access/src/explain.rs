@@ -23,6 +23,7 @@ pub(crate) struct Somebody {
     pub written: String,
     pub name: String,
     pub disabled: bool,
+    pub suspended: bool,
 }
 
 impl Somebody {
@@ -34,6 +35,9 @@ impl Somebody {
     ) -> (ExplainReason, Option<BindingId>) {
         if self.disabled {
             return (ExplainReason::Disabled, None);
+        }
+        if self.suspended {
+            return (ExplainReason::Suspended, None);
         }
         match snapshot.judge(self.subject, permission, at, now) {
             Decision::Allow { by: Basis::Binding(id) } => (ExplainReason::Role, Some(id)),

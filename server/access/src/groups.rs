@@ -11,7 +11,9 @@ use ralex_store::{OnConstraint, problem};
 use sqlx::PgConnection;
 
 use crate::access::Access;
+use crate::bind::present;
 use crate::bindings::Bearer;
+use crate::provision::keep_provisioned;
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
@@ -62,10 +64,11 @@ impl Access {
         change: UpdateGroup,
     ) -> Result<Group, Problem> {
         let mut tx = self.db().tenant(scope.org()).await?;
+        keep_provisioned(&self.lock(&mut tx, scope.org()).await?, id)?;
         if sql::rename(&mut tx, scope.org(), id, &change.name).await.map_err(problem)? {
             let event = Event::GroupUpdated { group: id, name: change.name };
             ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-            tx.commit().await.map_err(problem)?;
+            self.commit(tx, scope.org()).await?;
         }
         self.group(scope, id).await
     }
@@ -75,6 +78,7 @@ impl Access {
         let org = scope.org();
         let mut tx = self.db().tenant(org).await?;
         let current = self.lock(&mut tx, org).await?;
+        keep_provisioned(&current, id)?;
         let held: Vec<_> = held_by(&current, id).collect();
         self.take(&mut tx, scope, &current, &held).await?;
         let slug = sql::delete(&mut tx, org, id).await.map_err(problem)?;
@@ -143,9 +147,8 @@ impl Access {
         if !current.has_group(group) {
             return Err(Problem::not_found("group"));
         }
-        if !current.is_member(user) {
-            return Err(Problem::not_found("member"));
-        }
+        keep_provisioned(&current, group)?;
+        present(&current, user)?;
         if current.groups_of(user).contains(&group) {
             return Ok(false);
         }
@@ -182,6 +185,7 @@ impl Access {
         if !current.has_group(group) {
             return Err(Problem::not_found("group"));
         }
+        keep_provisioned(&current, group)?;
         let now = self.clock().now();
         for held in held_by(&current, group).filter(|held| !has_ended(held, now)) {
             let at = held.scope().unwrap_or(ScopePath::Org);
@@ -204,6 +208,6 @@ pub(crate) fn held_by(current: &Snapshot, group: GroupId) -> impl Iterator<Item 
     current.rows().bindings.iter().filter(of_group)
 }
 
-fn has_ended(held: &Binding, now: chrono::DateTime<chrono::Utc>) -> bool {
+pub(crate) fn has_ended(held: &Binding, now: chrono::DateTime<chrono::Utc>) -> bool {
     held.expires_at.is_some_and(|end| end <= now)
 }

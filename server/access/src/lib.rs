@@ -32,6 +32,7 @@ mod oracle;
 mod owners;
 mod permission;
 mod policies;
+mod provision;
 mod recheck;
 mod roles;
 mod rows;
@@ -39,6 +40,7 @@ mod scope;
 mod sign_on;
 mod snapshot;
 mod sql;
+mod suspend;
 #[cfg(test)]
 mod worlds;
 

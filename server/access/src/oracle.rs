@@ -89,7 +89,7 @@ impl Oracle {
             let people = group
                 .people
                 .iter()
-                .filter(|user| rows.members.contains(*user) && only.is_none_or(|it| it == **user));
+                .filter(|user| rows.counts(**user) && only.is_none_or(|it| it == **user));
             let line = |user: &UserId| {
                 vec![format!("user:{user}"), format!("grp:{}", group.id), domain.clone()]
             };
@@ -117,7 +117,7 @@ impl Oracle {
         // A token asks in the domain that it belongs to, a person in the one that is asked.
         let domain = match subject {
             Subject::Token { org, .. } | Subject::Service { org, .. } => org,
-            Subject::User(_) | Subject::System => self.org,
+            Subject::User(_) | Subject::Directory { .. } | Subject::System => self.org,
         };
         self.enforcer.enforce((
             subject.to_string(),
@@ -132,7 +132,7 @@ impl Oracle {
 /// What a binding says, if its holder is one of ours and its role exists.
 fn line(org: OrgId, rows: &Rows, binding: &Binding, roles: &Roles) -> Option<Vec<String>> {
     let belongs = match binding.holder {
-        Holder::User(user) => rows.members.contains(&user),
+        Holder::User(user) => rows.counts(user),
         Holder::Machine(_) | Holder::Group(_) => true,
     };
     if !belongs || !roles.has(&binding.role) {

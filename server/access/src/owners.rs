@@ -45,6 +45,20 @@ pub(crate) fn keep_one_undenied(
     Err(last_owner())
 }
 
+/// Refuses to do without somebody where no owner would be left, or not the one who may come in if single
+/// sign-on fails.
+pub(crate) fn keep_one_without(current: &Snapshot, user: UserId) -> Result<(), Problem> {
+    if break_glass(current) == Some(user) {
+        return Err(named_owner());
+    }
+    let mut owners = lasting(current).map(|(_, owner)| owner);
+    let hit = owners.clone().any(|owner| owner == user);
+    if !hit || owners.any(|owner| owner != user) {
+        return Ok(());
+    }
+    Err(last_owner())
+}
+
 /// Whether somebody is an owner who counts.
 pub(crate) fn is_lasting(current: &Snapshot, user: UserId) -> bool {
     lasting(current).any(|(_, owner)| owner == user)

@@ -40,6 +40,7 @@ permissions! {
     OrgUpdate = "org.update",
     SecurityManage = "security.manage",
     SsoManage = "sso.manage",
+    ScimManage = "scim.manage",
     TeamRead = "team.read",
     TeamCreate = "team.create",
     TeamUpdate = "team.update",

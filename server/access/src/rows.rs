@@ -24,6 +24,9 @@ pub(crate) struct Rows {
     pub projects: Vec<Project>,
     /// People who belong here and may log in. What others are bound to does not count.
     pub members: HashSet<UserId>,
+    /// People who belong here and hold nothing until they are let back in.
+    #[serde(default)]
+    pub suspended: HashSet<UserId>,
     pub groups: Vec<Group>,
     pub roles: Vec<OwnRole>,
     pub bindings: Vec<Binding>,
@@ -32,10 +35,20 @@ pub(crate) struct Rows {
     pub sign_on: Option<SignOnRule>,
 }
 
+impl Rows {
+    /// Whether what somebody is bound to counts.
+    pub fn counts(&self, user: UserId) -> bool {
+        self.members.contains(&user) && !self.suspended.contains(&user)
+    }
+}
+
 /// People who are given roles together.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Group {
     pub id: GroupId,
+    /// Whether a directory decides who is in it.
+    #[serde(default)]
+    pub provisioned: bool,
     pub people: Vec<UserId>,
 }
 

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use sqlx::PgConnection;
 
 use crate::access::Access;
-use crate::bind::{check_role, subject};
+use crate::bind::{check_role, present, subject};
 use crate::bindings::{Bearer, Wanted};
 use crate::groups::held_by;
 use crate::owners;
@@ -85,7 +85,10 @@ impl Snapshot {
     pub(crate) fn bars(&self, caller: &Caller) -> Option<Barred> {
         let user = match caller.subject {
             Subject::User(user) => user,
-            Subject::Token { .. } | Subject::Service { .. } | Subject::System => return None,
+            Subject::Token { .. }
+            | Subject::Service { .. }
+            | Subject::Directory { .. }
+            | Subject::System => return None,
         };
         if caller.sign_on.is_some_and(|by| by.org != self.org()) {
             return Some(Barred::Elsewhere);
@@ -96,9 +99,10 @@ impl Snapshot {
         let breaks_glass = user == rule.break_glass
             && match caller.credential {
                 Credential::Session(_) => true,
-                Credential::PersonalToken(_) | Credential::TeamToken(_) | Credential::Internal => {
-                    false
-                }
+                Credential::PersonalToken(_)
+                | Credential::TeamToken(_)
+                | Credential::ScimToken(_)
+                | Credential::Internal => false,
             };
         (!by_provider && !breaks_glass).then_some(Barred::NotByProvider)
     }
@@ -146,19 +150,39 @@ impl Access {
         user: UserId,
     ) -> Result<(), Problem> {
         let current = self.lock(conn, scope.org()).await?;
-        if !current.is_member(user) {
-            return Err(Problem::not_found("member"));
-        }
+        present(&current, user)?;
+        self.may_be(&current, scope, user)
+    }
+
+    /// The same of all these people, who wait to come in by whatever provider names them first.
+    pub async fn may_vouch_for_all(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        users: &[UserId],
+    ) -> Result<(), Problem> {
+        let current = self.lock(conn, scope.org()).await?;
+        users.iter().try_for_each(|user| self.may_be(&current, scope, *user)).map_err(|why| {
+            let detail = format!(
+                "Somebody whom your directory (SCIM) has told of waits to come in by a provider, and \
+                 who sets one decides who that is. {}",
+                why.detail
+            );
+            Problem::new(why.code, detail)
+        })
+    }
+
+    fn may_be(&self, current: &Snapshot, scope: &Scope, user: UserId) -> Result<(), Problem> {
         let (voucher, now) = (scope.caller().subject.user().map(Bearer::User), self.clock().now());
         let all = current.rows().bindings.iter();
         let own = all.filter(|held| held.holder == Holder::User(user));
-        let by_group = current.groups_of(user).iter().flat_map(|it| held_by(&current, *it));
+        let by_group = current.groups_of(user).iter().flat_map(|it| held_by(current, *it));
         let held = own.chain(by_group).filter(|held| {
             held.effect == Effect::Allow && held.expires_at.is_none_or(|end| now < end)
         });
         for held in held {
             let at = held.scope().unwrap_or(ScopePath::Org);
-            self.may_give(&current, scope, &held.role, at, voucher)?;
+            self.may_give(current, scope, &held.role, at, voucher)?;
         }
         Ok(())
     }
@@ -271,7 +295,7 @@ impl Access {
         Ok(())
     }
 
-    async fn end(
+    pub(crate) async fn end(
         &self,
         conn: &mut PgConnection,
         author: &Author,

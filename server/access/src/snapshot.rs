@@ -39,6 +39,8 @@ pub enum Reason {
     Denied,
     /// The person does not belong to the organisation.
     NotAMember,
+    /// The person is suspended in the organisation.
+    Suspended,
     /// The token is another organisation's.
     OtherOrg,
     /// There is no such team or project.
@@ -53,6 +55,7 @@ impl fmt::Display for Reason {
             Self::NotHeld => "nothing that is held gives it",
             Self::Denied => "a denial says so",
             Self::NotAMember => "the person does not belong to the organisation",
+            Self::Suspended => "the person is suspended in the organisation",
             Self::OtherOrg => "the token belongs to another organisation",
             Self::NoSuchPlace => "there is no such team or project",
             Self::NotASubject => "the deployment itself holds no roles",
@@ -157,15 +160,17 @@ impl Snapshot {
             return deny(Reason::NoSuchPlace);
         }
         let (holder, own) = match subject {
+            Subject::User(user) if self.is_suspended(user) => return deny(Reason::Suspended),
             Subject::User(user) if !self.is_member(user) => return deny(Reason::NotAMember),
             Subject::User(user) => (Holder::User(user), None),
-            Subject::Token { .. } | Subject::Service { .. } | Subject::System => {
-                match subject.machine() {
-                    Some((_, org, _)) if org != self.org => return deny(Reason::OtherOrg),
-                    Some((id, _, scope)) => (Holder::Machine(id), Some(scope)),
-                    None => return deny(Reason::NotASubject),
-                }
-            }
+            Subject::Token { .. }
+            | Subject::Service { .. }
+            | Subject::Directory { .. }
+            | Subject::System => match subject.machine() {
+                Some((_, org, _)) if org != self.org => return deny(Reason::OtherOrg),
+                Some((id, _, scope)) => (Holder::Machine(id), Some(scope)),
+                None => return deny(Reason::NotASubject),
+            },
         };
         let mut allowed = own
             .filter(|scope| at.is_within(*scope) && self.service.contains(permission))
@@ -188,7 +193,7 @@ impl Snapshot {
     pub fn is_known(&self, subject: Subject, now: DateTime<Utc>) -> bool {
         let holder = match subject {
             Subject::User(user) if self.is_member(user) => Holder::User(user),
-            Subject::User(_) | Subject::System => return false,
+            Subject::User(_) | Subject::Directory { .. } | Subject::System => return false,
             Subject::Token { org, .. } | Subject::Service { org, .. } => return org == self.org,
         };
         let scopes = self.held_by(holder).flat_map(HashMap::values);
@@ -205,7 +210,10 @@ impl Snapshot {
     pub(crate) fn places(&self, subject: Subject) -> Vec<ScopePath> {
         let (holder, own) = match subject {
             Subject::User(user) => (Holder::User(user), None),
-            Subject::Token { .. } | Subject::Service { .. } | Subject::System => {
+            Subject::Token { .. }
+            | Subject::Service { .. }
+            | Subject::Directory { .. }
+            | Subject::System => {
                 let Some((id, _, scope)) = subject.machine() else { return Vec::new() };
                 (Holder::Machine(id), Some(scope))
             }
@@ -259,8 +267,14 @@ impl Snapshot {
         &self.rows.slug
     }
 
+    /// Whether somebody belongs here, may log in and is not suspended.
     pub fn is_member(&self, user: UserId) -> bool {
-        self.rows.members.contains(&user)
+        self.rows.counts(user)
+    }
+
+    /// Whether somebody belongs here who holds nothing until they are let back in.
+    pub fn is_suspended(&self, user: UserId) -> bool {
+        self.rows.suspended.contains(&user)
     }
 
     /// The groups that a person is in.

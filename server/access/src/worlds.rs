@@ -62,16 +62,17 @@ impl World {
         }
         // The last person has rows, but is no member.
         let members: HashSet<_> = users.iter().take(3).copied().collect();
+        let suspended = users.iter().copied().filter(|_| random.random_bool(0.1)).collect();
         let groups = (0..3).map(|_| {
             let people = users.iter().copied().filter(|_| random.random_bool(0.4));
-            Group { id: GroupId::generate(), people: people.collect() }
+            Group { id: GroupId::generate(), provisioned: false, people: people.collect() }
         });
         let groups = groups.collect();
         let roles = own_roles(&mut random, policies);
         let teams = teams.into_iter().collect();
         let mut world = Self {
             org,
-            rows: Rows { teams, projects, members, groups, roles, ..Rows::default() },
+            rows: Rows { teams, projects, members, suspended, groups, roles, ..Rows::default() },
             subjects,
             places,
             moments: vec![epoch()],
@@ -244,6 +245,28 @@ fn without_a_binding_people_are_denied_everything() {
             let (subject, permission, at, now) = world.question();
             if matches!(subject, Subject::User(_)) {
                 assert!(!snapshot.judge(subject, permission, at, now).is_allowed());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_suspension_takes_all_that_one_person_has_and_nothing_of_anybody_else() {
+    let policies = Arc::new(Policies::load(None).unwrap());
+    for number in 0..100 {
+        let mut world = World::of(number, &policies);
+        world.rows.suspended.clear();
+        let before = world.snapshot(&policies);
+        let user = *world.rows.members.iter().next().unwrap();
+        world.rows.suspended.insert(user);
+        let after = world.snapshot(&policies);
+        for _ in 0..500 {
+            let (subject, permission, at, now) = world.question();
+            let decision = after.judge(subject, permission, at, now);
+            if subject == Subject::User(user) {
+                assert!(!decision.is_allowed() && !after.is_known(subject, now), "world {number}");
+            } else {
+                assert_eq!(decision, before.judge(subject, permission, at, now), "world {number}");
             }
         }
     }

@@ -246,7 +246,7 @@ impl Stored {
             Subject::User(user) => self.user == Some(user),
             Subject::Token { token, .. } => self.user.is_none() && self.token == Some(token),
             Subject::Service { account, .. } => self.account == Some(account),
-            Subject::System => false,
+            Subject::Directory { .. } | Subject::System => false,
         }
     }
 

@@ -45,6 +45,7 @@ impl Author {
             Subject::User(user) => Some(user.uuid()),
             Subject::Token { token, .. } => Some(token.uuid()),
             Subject::Service { account, .. } => Some(account.uuid()),
+            Subject::Directory { connection, .. } => Some(connection.uuid()),
             Subject::System => None,
         }
     }

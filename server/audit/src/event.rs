@@ -14,6 +14,7 @@ mod log;
 mod personal;
 mod records;
 mod report;
+mod scim;
 mod sink;
 mod sso;
 
@@ -38,6 +39,7 @@ pub use log::{ArchivedAs, DestroyedKey, LogEvent, Pruning, Retained};
 pub(crate) use personal::{Whose, address};
 pub use records::RecordsEvent;
 pub use report::{Hashed, ReportEvent};
+pub use scim::ScimEvent;
 pub use sink::SinkEvent;
 pub use sso::SsoEvent;
 
@@ -62,6 +64,15 @@ pub enum Event {
     MemberAdded { user: UserId, email: Email },
     #[serde(rename = "member.removed")]
     MemberRemoved { user: UserId, bindings: u32 },
+    /// Everything here is closed to a member until they are let back in.
+    #[serde(rename = "member.suspended")]
+    MemberSuspended { user: UserId, sessions_ended: u32, tokens_ended: u32 },
+    #[serde(rename = "member.resumed")]
+    MemberResumed {
+        user: UserId,
+        /// Whether another party keeps them out.
+        still_suspended: bool,
+    },
     #[serde(rename = "role.bound")]
     RoleBound {
         binding: BindingId,
@@ -408,6 +419,9 @@ pub enum Event {
     /// Something that happened by single sign-on; likewise.
     #[serde(untagged)]
     Sso(SsoEvent),
+    /// Something that happened by provisioning; likewise.
+    #[serde(untagged)]
+    Scim(ScimEvent),
 }
 
 /// How it went, in one word.

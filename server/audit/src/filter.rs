@@ -100,6 +100,7 @@ impl Filter {
             Some(("user", id)) => ("user", Some(read_id(id)?)),
             Some(("token", id)) => ("token", Some(read_id(id)?)),
             Some(("service_account", id)) => ("service_account", Some(read_id(id)?)),
+            Some(("directory", id)) => ("directory", Some(read_id(id)?)),
             None | Some(_) => ("user", Some(find_person(conn, actor).await?)),
         };
         (self.actor_kind, self.actor_id) = (Some(kind), id);

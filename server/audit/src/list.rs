@@ -221,6 +221,7 @@ pub(crate) fn actor_name(kind: &str, id: Option<Uuid>, name: Option<String>) -> 
     match (name, kind) {
         (Some(name), _) => name,
         (None, "system") => "Ralex".to_owned(),
+        (None, "directory") => "Directory (SCIM)".to_owned(),
         (None, _) => written_actor(kind, id),
     }
 }

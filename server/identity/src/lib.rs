@@ -15,11 +15,13 @@ pub mod member;
 pub mod mint;
 pub mod org;
 pub mod password;
+mod provision;
 pub mod resolve;
 pub mod service;
 pub mod session;
 mod signed_on;
 mod sql;
+pub mod suspend;
 pub mod team;
 mod throttle;
 pub mod token;
@@ -90,11 +92,26 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// A fresh token, for who keeps its digest.
+    pub fn mint(&self, kind: mint::TokenKind) -> mint::Minted {
+        self.mint.mint(kind)
+    }
+
+    /// The kind and the digest of a well-formed token; nothing for anything else.
+    pub fn recognise(&self, text: &str) -> Option<(mint::TokenKind, Vec<u8>)> {
+        self.mint.recognise(text)
+    }
+}
+
 /// The person behind a caller; a team's token is none.
 pub fn person(caller: &Caller) -> Result<UserId, Problem> {
     match caller.subject {
         Subject::User(user) => Ok(user),
-        Subject::Token { .. } | Subject::Service { .. } | Subject::System => {
+        Subject::Token { .. }
+        | Subject::Service { .. }
+        | Subject::Directory { .. }
+        | Subject::System => {
             let detail =
                 "This is for people, and a program is none. Use a session or a personal token.";
             Err(Problem::new(Code::Forbidden, detail))

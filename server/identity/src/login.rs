@@ -99,7 +99,10 @@ impl Identity {
         let hash = self.passwords.hash(&change.new).await?;
         let keep = match caller.credential {
             Credential::Session(session) => Some(session),
-            Credential::PersonalToken(_) | Credential::TeamToken(_) | Credential::Internal => None,
+            Credential::PersonalToken(_)
+            | Credential::TeamToken(_)
+            | Credential::ScimToken(_)
+            | Credential::Internal => None,
         };
         let mut tx = self.db.system("change a password").await?;
         sql::user::set_password(&mut tx, user, &hash).await.map_err(problem)?;

@@ -112,6 +112,7 @@ impl Identity {
                     roles: roles.collect(),
                     user: User { id: row.id, email: stored(&row.email)?, name: stored(&row.name)? },
                     joined_at: row.joined_at,
+                    suspended_at: row.suspended_at,
                 })
             })
             .collect()

@@ -1,4 +1,4 @@
-//! How a token is made and recognised: `rlx_pat_…` and `rlx_svc_…`.
+//! How a token is made and recognised: `rlx_pat_…`, `rlx_svc_…` and `rlx_scim_…`.
 //!
 //! 30 random base62 characters (178 bits) and six of checksum, so that a scanner can tell a token
 //! from noise and junk is refused without asking the database. Stored is only a keyed digest.
@@ -18,6 +18,8 @@ const CHECK_LENGTH: usize = 6;
 pub enum TokenKind {
     Personal,
     Team,
+    /// What an organisation's directory shows.
+    Provisioning,
     /// What a console session's cookie holds.
     Session,
     /// A login whose second factor is still to come.
@@ -25,12 +27,14 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    const ALL: [Self; 4] = [Self::Personal, Self::Team, Self::Session, Self::Challenge];
+    const ALL: [Self; 5] =
+        [Self::Personal, Self::Team, Self::Provisioning, Self::Session, Self::Challenge];
 
     const fn prefix(self) -> &'static str {
         match self {
             Self::Personal => "rlx_pat_",
             Self::Team => "rlx_svc_",
+            Self::Provisioning => "rlx_scim_",
             Self::Session => "rlx_ses_",
             Self::Challenge => "rlx_2fa_",
         }

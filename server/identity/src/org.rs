@@ -75,7 +75,7 @@ impl Identity {
         let second_factor = sql::factor::has_factor(&mut tx, user).await.map_err(problem)?;
         drop(tx);
         let mut orgs = Vec::with_capacity(rows.len());
-        for row in rows {
+        for row in rows.into_iter().filter(|row| !row.suspended) {
             let sign_on = match self.access.bars(caller, row.id).await? {
                 Some(Barred::Elsewhere) => continue,
                 Some(Barred::NotByProvider) => self.way_in(row.id).await?,
@@ -117,7 +117,9 @@ impl Identity {
         let mut tx = self.db.system("list a person's organisations").await?;
         let rows = sql::user::orgs_of(&mut tx, user).await.map_err(problem)?;
         let within = session::within(caller);
-        let rows = rows.into_iter().filter(|row| within.is_none_or(|only| only == row.id));
+        let open =
+            |row: &sql::user::OrgRow| !row.suspended && within.is_none_or(|only| only == row.id);
+        let rows = rows.into_iter().filter(open);
         rows.map(org).collect()
     }
 

@@ -58,7 +58,8 @@ impl Identity {
         let found = match kind {
             TokenKind::Team => self.find_team_token(&digest).await?,
             TokenKind::Personal => self.find_personal_token(&digest).await?,
-            TokenKind::Session | TokenKind::Challenge => None,
+            // What a directory shows opens nothing but its own endpoint.
+            TokenKind::Provisioning | TokenKind::Session | TokenKind::Challenge => None,
         };
         let Some(entry) = found.map(Arc::new) else {
             self.remembered.0.invalidate(&digest);

@@ -77,6 +77,8 @@ ids! {
     ServiceAccountId,
     /// People who are given roles together.
     GroupId,
+    /// That an organisation's directory says who its people are.
+    ScimConnectionId,
     /// A console session.
     SessionId,
     ProviderId,

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::id::{OrgId, RequestId, ServiceAccountId, SessionId, SsoProviderId, TokenId, UserId};
+use crate::id::{
+    OrgId, RequestId, ScimConnectionId, ServiceAccountId, SessionId, SsoProviderId, TokenId, UserId,
+};
 use crate::scope::ScopePath;
 
 /// Who acts.
@@ -15,17 +17,21 @@ pub enum Subject {
     Token { token: TokenId, org: OrgId, scope: ScopePath },
     /// A service account, through any of its tokens, with the rights of its home.
     Service { account: ServiceAccountId, org: OrgId, scope: ScopePath },
+    /// An organisation's directory, through any of its tokens. It holds no roles: what it may do is what
+    /// provisioning is.
+    Directory { connection: ScimConnectionId, org: OrgId },
     /// The deployment itself: its background jobs, and its operator at the command line.
     System,
 }
 
 impl Subject {
-    /// `user`, `token`, `service_account` or `system`: the audit log's actor kind.
+    /// `user`, `token`, `service_account`, `directory` or `system`: the audit log's actor kind.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::User(_) => "user",
             Self::Token { .. } => "token",
             Self::Service { .. } => "service_account",
+            Self::Directory { .. } => "directory",
             Self::System => "system",
         }
     }
@@ -33,14 +39,16 @@ impl Subject {
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::User(user) => Some(*user),
-            Self::Token { .. } | Self::Service { .. } | Self::System => None,
+            Self::Token { .. } | Self::Service { .. } | Self::Directory { .. } | Self::System => {
+                None
+            }
         }
     }
 
     pub const fn service_account(&self) -> Option<ServiceAccountId> {
         match self {
             Self::Service { account, .. } => Some(*account),
-            Self::User(_) | Self::Token { .. } | Self::System => None,
+            Self::User(_) | Self::Token { .. } | Self::Directory { .. } | Self::System => None,
         }
     }
 
@@ -49,18 +57,19 @@ impl Subject {
         match *self {
             Self::Token { token, org, scope } => Some((token.uuid(), org, scope)),
             Self::Service { account, org, scope } => Some((account.uuid(), org, scope)),
-            Self::User(_) | Self::System => None,
+            Self::User(_) | Self::Directory { .. } | Self::System => None,
         }
     }
 }
 
-/// The name policies use: `user:{id}`, `sa:{id}` or `system`.
+/// The name policies use: `user:{id}`, `sa:{id}`, `directory:{id}` or `system`.
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => write!(f, "user:{user}"),
             Self::Token { token, .. } => write!(f, "sa:{token}"),
             Self::Service { account, .. } => write!(f, "sa:{account}"),
+            Self::Directory { connection, .. } => write!(f, "directory:{connection}"),
             Self::System => f.write_str("system"),
         }
     }
@@ -73,17 +82,20 @@ pub enum Credential {
     PersonalToken(TokenId),
     /// A token of a team, or of a service account.
     TeamToken(TokenId),
+    /// A token of an organisation's directory.
+    ScimToken(TokenId),
     /// Nothing: the process itself.
     Internal,
 }
 
 impl Credential {
-    /// `session`, `personal_token`, `team_token` or `internal`.
+    /// `session`, `personal_token`, `team_token`, `scim_token` or `internal`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Session(_) => "session",
             Self::PersonalToken(_) => "personal_token",
             Self::TeamToken(_) => "team_token",
+            Self::ScimToken(_) => "scim_token",
             Self::Internal => "internal",
         }
     }
@@ -91,7 +103,7 @@ impl Credential {
     pub fn id(&self) -> Option<uuid::Uuid> {
         match self {
             Self::Session(id) => Some(id.uuid()),
-            Self::PersonalToken(id) | Self::TeamToken(id) => Some(id.uuid()),
+            Self::PersonalToken(id) | Self::TeamToken(id) | Self::ScimToken(id) => Some(id.uuid()),
             Self::Internal => None,
         }
     }
@@ -100,7 +112,7 @@ impl Credential {
     pub const fn token(&self) -> Option<TokenId> {
         match self {
             Self::PersonalToken(id) | Self::TeamToken(id) => Some(*id),
-            Self::Session(_) | Self::Internal => None,
+            Self::Session(_) | Self::ScimToken(_) | Self::Internal => None,
         }
     }
 }

@@ -21,6 +21,7 @@ use ralex_providers::{Client, EgressPolicy, Post};
 use ralex_reports::{Reports, Sources as ReportSources};
 use ralex_retention::Retention;
 use ralex_routing::{Catalogue, Routing};
+use ralex_scim::Scim;
 use ralex_sinks::Sinks;
 use ralex_sso::Sso;
 use ralex_store::{BuiltIn, Db};
@@ -192,6 +193,7 @@ struct Services {
     audit: Audit,
     sinks: Sinks,
     sso: Sso,
+    scim: Scim,
     alerts: Alerts,
     reports: Reports,
     retention: Retention,
@@ -224,6 +226,7 @@ impl Services {
             audit: Data::new(self.audit),
             sinks: Data::new(self.sinks),
             sso: Data::new(self.sso),
+            scim: Data::new(self.scim),
             alerts: Data::new(self.alerts),
             reports: Data::new(self.reports),
             retention: Data::new(self.retention),
@@ -382,6 +385,11 @@ impl Base {
         Ok(Broker::start(db.clone(), parts))
     }
 
+    fn scim(&self, db: &Db, identity: &Identity) -> Scim {
+        let (access, identity) = (Arc::clone(&self.access), identity.clone());
+        Scim::new(db.clone(), access, identity, self.clock.clone())
+    }
+
     async fn sso(&self, db: &Db, identity: &Identity) -> anyhow::Result<Sso> {
         let (access, identity) = (Arc::clone(&self.access), identity.clone());
         let (post, clock) = (self.post.clone(), self.clock.clone());
@@ -420,6 +428,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let (access, clock) = (Arc::clone(&base.access), base.clock.clone());
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper)?;
     let sso = base.sso(db, &identity).await?;
+    let scim = base.scim(db, &identity);
     let (audit, routing) = (base.audit.clone(), base.routing.clone());
     let archive = settings.audit_archive.clone();
     let retention = Retention::new(db.clone(), Arc::clone(&access), audit, routing, archive)?;
@@ -441,6 +450,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         audit: base.audit,
         sinks: base.sinks,
         sso,
+        scim,
         alerts,
         reports,
         retention,

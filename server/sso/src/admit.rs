@@ -6,7 +6,7 @@ use ralex_api::sso::SsoRefusal;
 use ralex_audit::{Author, Event, SsoEvent, record};
 use ralex_identity::Arrival;
 use ralex_identity::session::SignedOn;
-use ralex_kernel::{Name, OrgId, SignOn, SsoLinkId, UserId};
+use ralex_kernel::{Email, Name, OrgId, SignOn, SsoLinkId, UserId};
 use ralex_store::{System, problem};
 
 use crate::claims::Person;
@@ -96,10 +96,15 @@ impl Sso {
         stored: &Stored,
         person: &Person,
     ) -> Result<(SsoLinkId, UserId), Stop> {
+        let email = person.email.as_ref().filter(|_| person.verified);
+        let let_in = email.filter(|it| stored.domains.contains(&domain(it)));
+        if let Some(user) = self.awaited(tx, org, let_in).await? {
+            let id = self.first_link(tx, (org, stored), (user, person)).await?;
+            return Ok((id, user));
+        }
         if !stored.create_members {
             return Err(Stop::refused(SsoRefusal::NotAMember, "not_linked"));
         }
-        let email = person.email.as_ref().filter(|_| person.verified);
         let email = email.ok_or(Stop::refused(SsoRefusal::EmailUnverified, "email_unverified"))?;
         if !stored.domains.contains(&domain(email)) {
             return Err(Stop::refused(SsoRefusal::Domain, "domain"));
@@ -109,12 +114,37 @@ impl Sso {
         let name = name.ok_or(Stop::refused(SsoRefusal::Token, "name"))?;
         let user = self.0.identity.join(tx, org, email, &name).await?;
         let user = user.ok_or(Stop::refused(SsoRefusal::AccountExists, "account_exists"))?;
-        let id = self.store_link(tx, (org, stored), (user, &person.subject), "login").await?;
-        let event = SsoEvent::LinkCreated { link: id, provider: stored.id, user, by: "login" };
-        record(tx, &Author::system(org), Event::Sso(event)).await.map_err(problem)?;
+        let id = self.first_link(tx, (org, stored), (user, person)).await?;
         // A membership is part of what nodes hold in memory.
         self.0.access.bump(tx, org).await?;
         Ok((id, user))
+    }
+
+    /// The member whom the organisation's directory made an account for and who has not come yet. That
+    /// the address is theirs is what the same organisation's provider says; and the account is nobody's
+    /// otherwise, so nothing is taken over by it.
+    async fn awaited(
+        &self,
+        tx: &mut System,
+        org: OrgId,
+        email: Option<&Email>,
+    ) -> Result<Option<UserId>, Stop> {
+        match email {
+            Some(email) => Ok(self.0.identity.awaited(tx, org, email).await?),
+            None => Ok(None),
+        }
+    }
+
+    async fn first_link(
+        &self,
+        tx: &mut System,
+        (org, stored): (OrgId, &Stored),
+        (user, person): (UserId, &Person),
+    ) -> Result<SsoLinkId, Stop> {
+        let id = self.store_link(tx, (org, stored), (user, &person.subject), "login").await?;
+        let event = SsoEvent::LinkCreated { link: id, provider: stored.id, user, by: "login" };
+        record(tx, &Author::system(org), Event::Sso(event)).await.map_err(problem)?;
+        Ok(id)
     }
 
     pub(crate) async fn store_link(

@@ -32,6 +32,10 @@ impl Sso {
     ) -> Result<(), Problem> {
         let rows = self.rows(conn, scope, wished).await?;
         let org = scope.org();
+        let awaited = self.0.identity.all_awaited(&mut *conn, org).await?;
+        if !awaited.is_empty() {
+            self.0.access.may_vouch_for_all(&mut *conn, scope, &awaited).await?;
+        }
         sql::clear(&mut *conn, org, provider).await.map_err(problem)?;
         for (position, row) in (0..).zip(&rows) {
             let twice = Problem::field("mappings", "name the same group, role and scope twice");

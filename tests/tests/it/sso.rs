@@ -3,7 +3,7 @@
 mod enforcement;
 mod refusals;
 mod settings;
-mod visitor;
+pub(crate) mod visitor;
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use visitor::Visitor;
 
 /// A deployment, a provider, and what the deployment knows of it.
-struct World {
-    app: App,
-    idp: Idp,
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) idp: Idp,
 }
 
 impl World {
     /// Alice may be new, and is a developer of the team `blue` by her group `eng`.
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = Self { app: App::start().await, idp: Idp::start().unwrap() };
         world.app.team("blue").await;
         world.provide("corp", &world.idp, &json!({})).await;
@@ -28,7 +28,7 @@ impl World {
     }
 
     /// Makes a provider of this name; some of it otherwise than usual.
-    async fn provide(&self, slug: &str, idp: &Idp, changes: &Value) -> Value {
+    pub(crate) async fn provide(&self, slug: &str, idp: &Idp, changes: &Value) -> Value {
         let mut new = json!({
             "slug": slug, "name": "Corp", "issuer": idp.issuer(), "client_id": CLIENT,
             "client_secret": SECRET, "domains": ["example.test"], "create_members": true,
@@ -39,12 +39,12 @@ impl World {
         self.app.owner.post("sso/providers", &new).await.ok()
     }
 
-    fn visitor(&self) -> Visitor {
+    pub(crate) fn visitor(&self) -> Visitor {
         Visitor::of(self.app.node.url())
     }
 
     /// Logs in by a provider, and gives where the browser ends.
-    async fn log_in(&self, visitor: &mut Visitor, slug: &str, idp: &Idp) -> String {
+    pub(crate) async fn log_in(&self, visitor: &mut Visitor, slug: &str, idp: &Idp) -> String {
         let authorize = visitor.start(slug).await;
         let back = idp.log_in(&authorize).unwrap();
         visitor.follow(&back).await
@@ -283,7 +283,7 @@ async fn a_provider_ends_what_it_opened() {
 
 impl World {
     /// Another organisation that a person belongs to as well, as an operator would make it.
-    async fn other_org(&self, person: &Person) -> String {
+    pub(crate) async fn other_org(&self, person: &Person) -> String {
         let user = &person.id;
         let id = uuid::Uuid::now_v7().to_string();
         let binding = uuid::Uuid::now_v7();

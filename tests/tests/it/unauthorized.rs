@@ -179,6 +179,8 @@ fn rights_body(operation: &str) -> Value {
         "PATCH /api/v1/orgs/{org}/roles/{role}" => json!({ "title": "Renamed" }),
         "POST /api/v1/orgs/{org}/groups" => json!({ "slug": "day", "name": "Day shift" }),
         "PATCH /api/v1/orgs/{org}/groups/{group}" => json!({ "name": "Renamed" }),
+        "PUT /api/v1/orgs/{org}/scim" => json!({ "enabled": true }),
+        "POST /api/v1/orgs/{org}/scim/tokens" => json!({ "name": "Corp" }),
         "POST /api/v1/orgs/{org}/groups/{group}/members" => {
             json!({ "subject": "user:owner@example.com" })
         }

@@ -56,7 +56,9 @@ pub(crate) async fn list(
                 where m.org_id = g.org_id and m.group_id = g.id) as "members!",
                (select count(*) from binding b where b.org_id = g.org_id
                 and b.subject_kind = 'grp' and b.subject_id = g.id) as "bindings!",
-               coalesce(c.email, g.created_by) as "created_by!", g.created_at
+               coalesce(c.email, g.created_by) as "created_by!", g.created_at,
+               exists (select from scim_group s
+                where s.org_id = g.org_id and s.group_id = g.id) as "managed_by_scim!"
            from people_group g left join app_user c on g.created_by = 'user:' || c.id
            where g.org_id = $1 and ($2::uuid is null or g.id = $2)
              and ($3::uuid is null or g.id > $3)
@@ -77,6 +79,7 @@ pub(crate) async fn list(
         bindings: count(row.bindings),
         created_by: row.created_by,
         created_at: row.created_at,
+        managed_by_scim: row.managed_by_scim,
     });
     Ok(groups.collect())
 }
@@ -93,6 +96,22 @@ pub(crate) async fn rename(
         org as _,
         id as _,
         name.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Forgets that a directory made a group; false where none did.
+pub(crate) async fn release(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: GroupId,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "delete from scim_group where org_id = $1 and group_id = $2",
+        org as _,
+        id as _,
     )
     .execute(conn)
     .await?;

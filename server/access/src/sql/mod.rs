@@ -36,8 +36,12 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
                 from project where org_id = o.id),
             'members', (select coalesce(json_agg(m.user_id), '[]')
                 from membership m join app_user u on u.id = m.user_id
-                where m.org_id = o.id and u.disabled_at is null),
-            'groups', (select coalesce(json_agg(json_build_object('id', g.id, 'people', (
+                where m.org_id = o.id and u.disabled_at is null and m.suspended_at is null),
+            'suspended', (select coalesce(json_agg(user_id), '[]') from membership
+                where org_id = o.id and suspended_at is not null),
+            'groups', (select coalesce(json_agg(json_build_object('id', g.id,
+                    'provisioned', exists (select from scim_group s
+                        where s.org_id = g.org_id and s.group_id = g.id), 'people', (
                     select coalesce(json_agg(m.user_id), '[]') from group_member m
                     where m.org_id = g.org_id and m.group_id = g.id))), '[]')
                 from people_group g where g.org_id = o.id),
@@ -258,19 +262,20 @@ pub(crate) async fn somebodies(
     let (kind, id) = only.map(Bearer::columns).unzip();
     let rows = sqlx::query!(
         r#"select s.kind as "kind!", s.id as "id!", s.written as "written!", s.name as "name!",
-               s.team as "team: TeamId", s.project as "project: ProjectId", s.disabled as "disabled!"
+               s.team as "team: TeamId", s.project as "project: ProjectId",
+               s.disabled as "disabled!", s.suspended as "suspended!"
            from (
                select 'user' as kind, m.user_id as id, 'user:' || m.user_id as written,
                    u.email as name, null::uuid as team, null::uuid as project,
-                   u.disabled_at is not null as disabled
+                   u.disabled_at is not null as disabled, m.suspended_at is not null as suspended
                from membership m join app_user u on u.id = m.user_id
                where m.org_id = $1
                union all
                select 'sa', a.id, 'service_account:' || a.slug, a.name, a.team_id, a.project_id,
-                   a.disabled_at is not null
+                   a.disabled_at is not null, false
                from service_account a where a.org_id = $1
                union all
-               select 'token', k.id, 'token:' || k.id, k.name, k.team_id, k.project_id, false
+               select 'token', k.id, 'token:' || k.id, k.name, k.team_id, k.project_id, false, false
                from token k
                where k.org_id = $1 and k.account_id is null and k.revoked_at is null
                  and (k.expires_at is null or k.expires_at > now())) as s
@@ -297,6 +302,7 @@ pub(crate) async fn somebodies(
             written: row.written,
             name: row.name,
             disabled: row.disabled,
+            suspended: row.suspended,
         }
     });
     Ok(found.collect())

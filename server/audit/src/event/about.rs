@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use ralex_kernel::CallId;
 
-use super::{AlertEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, SinkEvent, SsoEvent};
+use super::{
+    AlertEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, ScimEvent, SinkEvent, SsoEvent,
+};
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
 struct About<'a> {
@@ -78,7 +80,9 @@ impl Event {
             Self::LoginFailed { user, .. } => About::of("user", user).ended(Outcome::Denied),
             Self::PasswordChanged { user, .. }
             | Self::MemberAdded { user, .. }
-            | Self::MemberRemoved { user, .. } => About::of("user", user),
+            | Self::MemberRemoved { user, .. }
+            | Self::MemberSuspended { user, .. }
+            | Self::MemberResumed { user, .. } => About::of("user", user),
             Self::RoleBound { binding, .. } | Self::RoleUnbound { binding, .. } => {
                 About::of("binding", binding)
             }
@@ -188,6 +192,8 @@ impl Event {
                 event,
                 SinkEvent::Parked { .. } | SinkEvent::Tested { delivered: false, .. }
             )),
+            Self::Scim(event) => About::to(Target::Written(event.target()))
+                .failed_if(matches!(event, ScimEvent::OwnerKept { .. })),
             Self::Sso(event) => {
                 let failed = matches!(event, SsoEvent::ProviderTested { passed: false, .. });
                 let about = About::to(Target::Written(event.target())).failed_if(failed);

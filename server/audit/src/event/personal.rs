@@ -30,7 +30,10 @@ pub(crate) fn address(author: &Author, event: &Event) -> Option<(IpAddr, Whose)>
     }
     match author.subject {
         Subject::User(user) => Some((address, Whose::User(user))),
-        Subject::Token { .. } | Subject::Service { .. } | Subject::System => None,
+        Subject::Token { .. }
+        | Subject::Service { .. }
+        | Subject::Directory { .. }
+        | Subject::System => None,
     }
 }
 

@@ -169,6 +169,7 @@ fn person(kind: &str, id: &str, name: &str) -> Value {
         "system" => (3, "System"),
         "token" => (99, "Token"),
         "service_account" => (99, "Service account"),
+        "directory" => (99, "Directory"),
         _ => (0, "Unknown"),
     };
     let mut person = json!({ "type_id": type_id, "type": type_name });

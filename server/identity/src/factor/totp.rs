@@ -77,7 +77,10 @@ impl Identity {
         self.forget_tries(&mut tx, user, arrival).await?;
         let keep = match caller.credential {
             Credential::Session(session) => Some(session),
-            Credential::PersonalToken(_) | Credential::TeamToken(_) | Credential::Internal => None,
+            Credential::PersonalToken(_)
+            | Credential::TeamToken(_)
+            | Credential::ScimToken(_)
+            | Credential::Internal => None,
         };
         let ended = session::revoke_others(&mut tx, user, keep, now).await.map_err(problem)?;
         if let Some(session) = keep {

@@ -261,6 +261,33 @@ pub async fn revoke_signed_on(
     Ok(done.rows_affected())
 }
 
+/// Ends the sessions and the personal tokens of a person that count in one organisation only.
+pub async fn revoke_confined(
+    conn: &mut PgConnection,
+    (org, user): (OrgId, UserId),
+    now: DateTime<Utc>,
+) -> Result<(u64, u64), sqlx::Error> {
+    let sessions = sqlx::query!(
+        "update session set revoked_at = $3
+         where sso_org_id = $1 and user_id = $2 and revoked_at is null",
+        org as _,
+        user as _,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let tokens = sqlx::query!(
+        "update personal_token set revoked_at = $3
+         where sso_org_id = $1 and user_id = $2 and revoked_at is null",
+        org as _,
+        user as _,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok((sessions.rows_affected(), tokens.rows_affected()))
+}
+
 /// Whether a session is alive that its person opened by themselves.
 pub async fn is_live(
     conn: &mut PgConnection,

@@ -118,12 +118,15 @@ pub struct OrgRow {
     pub slug: String,
     pub name: String,
     pub created_at: DateTime<Utc>,
+    /// Whether the person who is asked about is suspended there.
+    pub suspended: bool,
 }
 
 pub async fn orgs_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<OrgRow>, sqlx::Error> {
     sqlx::query_as!(
         OrgRow,
-        r#"select o.id as "id: OrgId", o.slug, o.name, o.created_at
+        r#"select o.id as "id: OrgId", o.slug, o.name, o.created_at,
+                  m.suspended_at is not null as "suspended!"
            from membership m join org o on o.id = m.org_id
            where m.user_id = $1 order by o.slug"#,
         user as _,
@@ -135,7 +138,8 @@ pub async fn orgs_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<OrgRow
 pub async fn org(conn: &mut PgConnection, id: OrgId) -> Result<Option<OrgRow>, sqlx::Error> {
     sqlx::query_as!(
         OrgRow,
-        r#"select id as "id: OrgId", slug, name, created_at from org where id = $1"#,
+        r#"select id as "id: OrgId", slug, name, created_at, false as "suspended!"
+           from org where id = $1"#,
         id as _,
     )
     .fetch_optional(conn)
@@ -221,11 +225,71 @@ pub async fn delete_member(
     Ok(done.rows_affected() == 1)
 }
 
+/// Suspends a member by one party's word; nothing where there is no such member, otherwise whether they
+/// are suspended by it only now.
+pub async fn suspend(
+    conn: &mut PgConnection,
+    (org, user): (OrgId, UserId),
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update membership set suspended_at = coalesce(suspended_at, $4),
+             suspended_by = array_append(suspended_by, $3)
+         where org_id = $1 and user_id = $2 and not ($3 = any(suspended_by))",
+        org as _,
+        user as _,
+        by,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Takes one party's word back; nothing where it had not said so, otherwise whether another's stands.
+pub async fn resume(
+    conn: &mut PgConnection,
+    (org, user): (OrgId, UserId),
+    by: &str,
+) -> Result<Option<bool>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"update membership set suspended_by = array_remove(suspended_by, $3),
+             suspended_at = case when array_remove(suspended_by, $3) = '{}' then null
+                 else suspended_at end
+         where org_id = $1 and user_id = $2 and $3 = any(suspended_by)
+         returning suspended_at is not null as "still!""#,
+        org as _,
+        user as _,
+        by,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whether the organisation's directory still says who a member is.
+pub async fn is_provisioned(
+    conn: &mut PgConnection,
+    org: OrgId,
+    user: UserId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from scim_user s join scim_connection c on c.org_id = s.org_id and c.enabled
+               where s.org_id = $1 and s.user_id = $2) as "known!""#,
+        org as _,
+        user as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 pub struct MemberRow {
     pub id: UserId,
     pub email: String,
     pub name: String,
     pub joined_at: DateTime<Utc>,
+    pub suspended_at: Option<DateTime<Utc>>,
 }
 
 /// A member by their id or their e-mail address.
@@ -254,7 +318,7 @@ pub async fn members(
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
     sqlx::query_as!(
         MemberRow,
-        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at
            from membership m join app_user u on u.id = m.user_id
            where m.org_id = $1 and ($2::uuid is null or u.id > $2)
            order by u.id limit $3"#,
@@ -273,7 +337,7 @@ pub async fn member(
 ) -> Result<Option<MemberRow>, sqlx::Error> {
     sqlx::query_as!(
         MemberRow,
-        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at
            from membership m join app_user u on u.id = m.user_id
            where m.org_id = $1 and u.id = $2"#,
         org as _,

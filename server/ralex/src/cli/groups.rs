@@ -27,6 +27,9 @@ pub fn command() -> Command {
         Command::new("create").about("Make a group").args([slug, name.clone()]),
         Command::new("rename").about("Rename a group").args([group.clone(), name]),
         Command::new("delete").about("Delete a group with all that it gives").arg(group.clone()),
+        Command::new("release")
+            .about("Let people decide again who is in a group that the directory (SCIM) made")
+            .arg(group.clone()),
         Command::new("members").about("List who is in a group").args([group.clone(), limit_flag()]),
         Command::new("add")
             .about("Let somebody into a group")
@@ -76,6 +79,10 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             api.delete(&["groups", group]).await?;
             let gone = json!({ "group": group, "deleted": true });
             told(&gone, matches, |_| format!("{group} is gone"))
+        }
+        "release" => {
+            let released: Group = api.post(&["groups", group, "release"], &()).await?;
+            told(&released, matches, |released| groups(std::slice::from_ref(released)))
         }
         "members" => {
             let page = PageQuery { cursor: None, limit: limit() };

@@ -9,11 +9,13 @@ mod budgets;
 mod config;
 mod groups;
 mod mail;
+mod members;
 mod org;
 mod rate_limits;
 mod replay;
 mod reports;
 mod roles;
+mod scim;
 mod service_accounts;
 mod sso;
 mod table;
@@ -53,7 +55,9 @@ fn command() -> Command {
         .subcommand(reports::command())
         .subcommand(roles::command())
         .subcommand(groups::command())
+        .subcommand(members::command())
         .subcommand(service_accounts::command())
+        .subcommand(scim::command())
         .subcommand(sso::command())
         .subcommand(tokens::command())
         .subcommand(usage::command())
@@ -84,7 +88,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("reports", matches)) => reports::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),
         Some(("groups", matches)) => groups::run(matches, environment),
+        Some(("members", matches)) => members::run(matches, environment),
         Some(("service-accounts", matches)) => service_accounts::run(matches, environment),
+        Some(("scim", matches)) => scim::run(matches, environment),
         Some(("sso", matches)) => sso::run(matches, environment),
         Some(("tokens", matches)) => tokens::run(matches, environment),
         Some(("usage", matches)) => usage::run(matches, environment),

@@ -198,6 +198,7 @@ fn explained(it: &Explanation) -> String {
         ExplainReason::Denied => "since it is denied, which beats every role",
         ExplainReason::NotHeld => "since nothing that is held gives it there",
         ExplainReason::Disabled => "since it is disabled",
+        ExplainReason::Suspended => "since they are suspended",
     };
     let title = format!("{} {may} do {} at {}, {why}.", it.subject_name, it.permission, it.scope);
     let mut all = Vec::new();

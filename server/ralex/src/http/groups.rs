@@ -117,6 +117,18 @@ pub async fn remove_group_member(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Let people decide again who is in a group that the organisation's directory made.
+#[utoipa::path(tag = "groups", params(("org" = String, Path), ("group" = String, Path)), responses((status = 200, body = Group)))]
+#[post("/groups/{group}/release")]
+pub async fn release_group(
+    who: OrgCaller,
+    access: Data<Access>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let (scope, id) = group(&who, &access, &path.1, Permission::GroupManage).await?;
+    Ok(HttpResponse::Ok().json(access.release_group(&scope, id).await?))
+}
+
 /// A group, with the proof that this may be done to it.
 async fn group(
     who: &OrgCaller,

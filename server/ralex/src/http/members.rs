@@ -37,6 +37,30 @@ pub async fn add_member(
     Ok(HttpResponse::Created().json(identity.add_member(&scope, new.0, at).await?))
 }
 
+/// Suspend a member: nothing here is open to them until they are let back in, within a second.
+#[utoipa::path(tag = "members", params(("org" = String, Path), ("user" = UserId, Path)), responses((status = 200, body = Member)))]
+#[post("/members/{user}/suspend")]
+pub async fn suspend_member(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    path: Path<(String, UserId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::MemberRemove).await?;
+    Ok(HttpResponse::Ok().json(identity.suspend_member(&scope, path.1).await?))
+}
+
+/// Let a suspended member back in, with all that they were given; what was ended stays so.
+#[utoipa::path(tag = "members", params(("org" = String, Path), ("user" = UserId, Path)), responses((status = 200, body = Member)))]
+#[post("/members/{user}/resume")]
+pub async fn resume_member(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    path: Path<(String, UserId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::MemberRemove).await?;
+    Ok(HttpResponse::Ok().json(identity.resume_member(&scope, path.1).await?))
+}
+
 /// Remove a member with everything that the membership gave.
 #[utoipa::path(tag = "members", params(("org" = String, Path), ("user" = UserId, Path)), responses((status = 204)))]
 #[delete("/members/{user}")]

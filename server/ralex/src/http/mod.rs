@@ -37,6 +37,7 @@ mod retention;
 mod roles;
 pub mod routes;
 mod routing;
+mod scim;
 pub mod secrets;
 pub mod server;
 pub mod service_accounts;

@@ -4,7 +4,7 @@ use super::map::Map;
 use super::{
     adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
     catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models,
-    operations, rate_limits, reports, resilience, retention, roles, routing, secrets,
+    operations, rate_limits, reports, resilience, retention, roles, routing, scim, secrets,
     service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
 };
 
@@ -103,7 +103,11 @@ fn sign_on_settings(map: &mut Map<'_, '_>) {
         .service(sso_providers::create_sso_link)
         .service(sso_providers::delete_sso_link)
         .service(sso_providers::enforce_sso)
-        .service(sso_providers::relax_sso);
+        .service(sso_providers::relax_sso)
+        .service(scim::find_scim)
+        .service(scim::set_scim)
+        .service(scim::create_scim_token)
+        .service(scim::revoke_scim_token);
 }
 
 fn organisation(map: &mut Map<'_, '_>) {
@@ -121,6 +125,8 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(teams::delete_project)
         .service(members::list_members)
         .service(members::add_member)
+        .service(members::suspend_member)
+        .service(members::resume_member)
         .service(members::remove_member)
         .configure(roles_and_groups)
         .service(service_accounts::list_service_accounts)
@@ -242,6 +248,7 @@ fn roles_and_groups(map: &mut Map<'_, '_>) {
         .service(groups::list_group_members)
         .service(groups::add_group_member)
         .service(groups::remove_group_member)
+        .service(groups::release_group)
         .service(bindings::list_bindings)
         .service(bindings::create_binding)
         .service(bindings::delete_binding)

@@ -22,6 +22,7 @@ use ralex_monitor::Alerts;
 use ralex_reports::Reports;
 use ralex_retention::Retention;
 use ralex_routing::Routing;
+use ralex_scim::Scim;
 use ralex_sinks::Sinks;
 use ralex_sso::Sso;
 use ralex_store::Db;
@@ -34,7 +35,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use super::map::Map;
 use super::middleware::{aliases, patience, per_request, security_headers};
-use super::{assets, models, openapi, routes};
+use super::{assets, models, openapi, routes, scim};
 use crate::overview::Health;
 
 /// What the edge knows of how it is reached.
@@ -92,6 +93,7 @@ pub struct Parts {
     pub audit: Data<Audit>,
     pub sinks: Data<Sinks>,
     pub sso: Data<Sso>,
+    pub scim: Data<Scim>,
     pub alerts: Data<Alerts>,
     pub reports: Data<Reports>,
     pub retention: Data<Retention>,
@@ -130,6 +132,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.audit.clone())
             .app_data(parts.sinks.clone())
             .app_data(parts.sso.clone())
+            .app_data(parts.scim.clone())
             .app_data(parts.alerts.clone())
             .app_data(parts.reports.clone())
             .app_data(parts.retention.clone())
@@ -138,6 +141,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.health.clone())
             .app_data(parts.recorder.clone())
             .app_data(parts.edge.clone())
+            .configure(scim::protocol)
             .route("/openapi.json", get().to(openapi::kept))
             .route("/v1/responses", get().to(models::no_websocket))
             .service(web::redirect("/docs", "/docs/"))

@@ -42,6 +42,7 @@ const PEOPLE: &[(&str, &str)] = &[
     ("last_login_at", "Last login"),
     ("last_use_at", "Last use"),
     ("disabled_at", "Disabled"),
+    ("suspended_at", "Suspended"),
     ("id", "Id"),
 ];
 const ROLES: &[(&str, &str)] = &[
@@ -228,11 +229,12 @@ fn people_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
             Cell::text(&person.email),
             Cell::text(&person.name),
             Cell::text(roles.join(", ")),
-            Cell::Yes(read.rules(person.id)),
+            Cell::Yes(person.suspended_at.is_none() && read.rules(person.id)),
             Cell::Time(person.joined_at),
             Cell::time(read.login(person.id).and_then(|seen| seen.login_at)),
             Cell::time(read.used_at(person.id)),
             Cell::time(person.disabled_at),
+            Cell::time(person.suspended_at),
             Cell::text(person.id.to_string()),
         ];
         table.push(&mut work.room, row)?;

@@ -133,8 +133,10 @@ pub(crate) async fn glance(conn: &mut PgConnection, org: OrgId) -> Result<Glance
                 and expires_at is null) as "tokens_without_end!",
              (select count(*) from token where org_id = $1 and revoked_at is null) as "tokens!",
              (select count(*) from membership where org_id = $1) as "members!",
-             (select count(*) from binding where org_id = $1 and role = 'owner' and team_id is null
-                and effect = 'allow') as "owners!""#,
+             (select count(*) from binding b where b.org_id = $1 and b.role = 'owner'
+                and b.team_id is null and b.effect = 'allow'
+                and not exists (select from membership m where m.org_id = $1
+                    and m.user_id = b.subject_id and m.suspended_at is not null)) as "owners!""#,
         org as _
     )
     .fetch_one(conn)
@@ -153,10 +155,11 @@ pub(crate) async fn second_factors(conn: &mut PgConnection, org: OrgId) -> Resul
     sqlx::query_as!(
         SecondFactors,
         r#"select o.second_factor_required as required,
-             (select count(*) from membership m where m.org_id = o.id) as "members!",
+             (select count(*) from membership m
+              where m.org_id = o.id and m.suspended_at is null) as "members!",
              (select count(*) from membership m
               join totp f on f.user_id = m.user_id and f.confirmed_at is not null
-              where m.org_id = o.id) as "have!"
+              where m.org_id = o.id and m.suspended_at is null) as "have!"
            from org o where o.id = $1"#,
         org as _
     )

@@ -14,12 +14,13 @@ pub(crate) struct Person {
     pub name: String,
     pub joined_at: DateTime<Utc>,
     pub disabled_at: Option<DateTime<Utc>>,
+    pub suspended_at: Option<DateTime<Utc>>,
 }
 
 pub(crate) async fn people(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Person>> {
     sqlx::query_as!(
         Person,
-        r#"select u.id, u.email, u.name, m.joined_at, u.disabled_at
+        r#"select u.id, u.email, u.name, m.joined_at, u.disabled_at, m.suspended_at
            from membership m join app_user u on u.id = m.user_id
            where m.org_id = $1 order by u.email_key collate "C""#,
         org as _

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 pub struct Linked {
     pub id: SsoLinkId,
     pub user: UserId,
+    /// Whether they cannot log in anywhere, or are suspended here.
     pub disabled: bool,
 }
 
@@ -21,8 +22,9 @@ pub async fn lock(
     sqlx::query_as!(
         Linked,
         r#"select l.id as "id: SsoLinkId", l.user_id as "user: UserId",
-                  u.disabled_at is not null as "disabled!"
+                  u.disabled_at is not null or m.suspended_at is not null as "disabled!"
            from sso_link l join app_user u on u.id = l.user_id
+           join membership m on m.org_id = l.org_id and m.user_id = l.user_id
            where l.org_id = $1 and l.provider_id = $2 and l.issuer = $3 and l.subject = $4
            for update of l"#,
         org as _,

@@ -48,6 +48,8 @@ pub async fn structure(watched: &mut Watched) {
     let op = format!("DELETE {ORG}/bindings/{{binding}}");
     watched.leaves(&op, &bound, None, &["role.unbound"]).await;
     groups_and_roles(watched).await;
+    provisioning(watched).await;
+    suspension(watched, &path).await;
     let op = format!("DELETE {ORG}/members/{{user}}");
     watched.leaves(&op, &path, None, &["member.removed"]).await;
     let budget = json!({ "scope": "org", "period": "day", "limit": "1", "hard": true });
@@ -89,4 +91,30 @@ async fn groups_and_roles(watched: &mut Watched) {
     watched.leaves(&op, &path, None, &["group.member_removed"]).await;
     let op = format!("DELETE {ORG}/groups/{{group}}");
     watched.leaves(&op, "groups/night", None, &["group.deleted"]).await;
+}
+
+/// What closes an organisation to a member, and opens it again.
+async fn suspension(watched: &mut Watched, path: &str) {
+    for (verb, action) in [("suspend", "member.suspended"), ("resume", "member.resumed")] {
+        let op = format!("POST {ORG}/members/{{user}}/{verb}");
+        watched.leaves(&op, &format!("{path}/{verb}"), None, &[action]).await;
+    }
+}
+
+/// How an organisation's directory comes to be heard.
+async fn provisioning(watched: &mut Watched) {
+    let op = format!("PUT {ORG}/scim");
+    watched.leaves(&op, "scim", Some(json!({ "enabled": true })), &["scim.enabled"]).await;
+    let op = format!("POST {ORG}/scim/tokens");
+    let new = json!({ "name": "Corp" });
+    let made = watched.leaves(&op, "scim/tokens", Some(new), &["scim.token_created"]).await;
+    let directory = watched.app.with(&text(&made, "token"));
+    let path = "/scim/v2/default/Groups";
+    let group = directory.post(path, &json!({ "displayName": "Sales" })).await.json();
+    assert_eq!(group["displayName"], "Sales", "{group}");
+    let op = format!("POST {ORG}/groups/{{group}}/release");
+    watched.leaves(&op, "groups/sales/release", None, &["scim.group_released"]).await;
+    let op = format!("DELETE {ORG}/scim/tokens/{{token}}");
+    let path = format!("scim/tokens/{}", text(&made, "id"));
+    watched.leaves(&op, &path, None, &["scim.token_revoked"]).await;
 }

@@ -186,14 +186,17 @@ fn address(request: &HttpRequest, edge: &Edge) -> Option<IpAddr> {
     Some(address)
 }
 
+/// The token of `Authorization: Bearer`.
+pub fn authorization(request: &HttpRequest) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok())?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 fn bearer(request: &HttpRequest) -> Option<&str> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let bearer = header(AUTHORIZATION.as_str()).and_then(|text| {
-        let (scheme, token) = text.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
     let own = ["x-api-key", "api-key", "x-goog-api-key"];
-    bearer.or_else(|| own.into_iter().find_map(header))
+    authorization(request).or_else(|| own.into_iter().find_map(header))
 }
 
 /// The text of whatever credential a request carries, resolved or not.
