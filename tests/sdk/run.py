@@ -1,4 +1,4 @@
-"""Starts the stack once, runs the Python suite and then the Node suite against it."""
+"""Starts the stack once, and runs the suites against it: Python, Node, and clients of SCIM."""
 
 import os
 import pathlib
@@ -6,18 +6,19 @@ import subprocess
 import sys
 import unittest
 
+import scim
 import test_sdk
 from stack import Stack
 
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def python_suite(stack):
-    test_sdk.STACK = stack
-    suite = unittest.defaultTestLoader.loadTestsFromModule(test_sdk)
+def python_suite(stack, module, name):
+    module.STACK = stack
+    suite = unittest.defaultTestLoader.loadTestsFromModule(module)
     done = unittest.TextTestRunner(verbosity=1).run(suite)
     failed = len(done.failures) + len(done.errors)
-    print(f"sdk, python: {done.testsRun - failed} passed, {failed} failed", flush=True)
+    print(f"{name}: {done.testsRun - failed} passed, {failed} failed", flush=True)
     return failed == 0
 
 
@@ -39,7 +40,11 @@ def node_suite(stack):
 
 def main():
     with Stack() as stack:
-        good = [python_suite(stack), node_suite(stack)]
+        good = [
+            python_suite(stack, test_sdk, "sdk, python"),
+            node_suite(stack),
+            python_suite(stack, scim, "scim"),
+        ]
         if not all(good):
             # Raised inside the stack, so that its log is kept.
             raise SystemExit(1)
