@@ -79,6 +79,10 @@ pub fn end_session(id: SessionId) -> Reply<()> {
     client::delete(&format!("/me/sessions/{id}"))
 }
 
+pub fn end_other_sessions() -> Reply<()> {
+    client::delete("/me/sessions")
+}
+
 pub fn own_tokens(cursor: Option<String>) -> Reply<Page<Token>> {
     client::list(&page("/me/tokens", cursor.as_deref(), PAGE, Query::default()))
 }

@@ -162,12 +162,19 @@ fn Sessions() -> Html {
         let again = again.clone();
         use_action(Callback::from(move |()| {
             again.emit(());
-            toast.emit("The session has ended.".into());
+            toast.emit("Ended.".into());
         }))
+    };
+    let others = {
+        let end = end.clone();
+        Callback::from(move |()| end.run(api::identity::end_other_sessions()))
     };
     html! {
         <section class="panel">
-            <header class="panel-head"><h2>{ "Sessions" }</h2></header>
+            <header class="panel-head">
+                <h2>{ "Sessions" }</h2>
+                if load.ready().is_some_and(|page| page.items.len() > 1) { <Button onclick={others}>{ "End all others" }</Button> }
+            </header>
             if let Some(problem) = end.problem() { <crate::components::Failed {problem} /> }
             { show(&load, &again, |page| html! {
                 <ul class="rows">

@@ -10,6 +10,8 @@ pub struct Arrival {
     pub request: RequestId,
     pub address: Option<IpAddr>,
     pub user_agent: Option<String>,
+    /// The marks of earlier logins that the browser keeps.
+    pub device: Option<String>,
 }
 
 impl Arrival {

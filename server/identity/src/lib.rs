@@ -8,6 +8,7 @@
 
 pub mod arrival;
 pub mod bearer;
+pub mod device;
 pub mod factor;
 mod join;
 pub mod login;

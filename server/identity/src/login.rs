@@ -6,6 +6,7 @@ use ralex_audit::{Author, Event};
 use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject, UserId};
 use ralex_store::problem;
 
+use crate::password::Match;
 use crate::{Arrival, Identity, password, sql, throttle};
 
 /// A login that succeeded.
@@ -13,6 +14,8 @@ pub struct LoggedIn {
     pub answer: LoginAnswer,
     /// What the session's cookie holds; nothing while a second factor is still to come.
     pub cookie: Option<Secret>,
+    /// What the browser is to be known by at the next login; nothing where it is.
+    pub device: Option<Secret>,
 }
 
 impl Identity {
@@ -21,10 +24,10 @@ impl Identity {
     ///
     /// # Errors
     /// `invalid_login` alike for an unknown address and a wrong password, `throttled` after many
-    /// failed tries of the account or the address that they come from.
+    /// failed tries of the account or the address that they come from, and while many wait.
     pub async fn login(&self, login: &Login, arrival: &Arrival) -> Result<LoggedIn, Problem> {
         let key = login.email.key();
-        let keys = throttle_keys(&key, arrival);
+        let keys = self.throttle_keys(&key, arrival);
         let now = self.clock.now();
         let mut tx = self.db.system("check a login").await?;
         throttle::check(&mut tx, &keys, now).await?;
@@ -32,10 +35,14 @@ impl Identity {
         // Hashing takes its time; no connection waits for it.
         drop(tx);
         let hash = account.as_ref().and_then(|account| account.password_hash.as_deref());
-        let matches = self.passwords.verify(&login.password, hash).await?;
-        let Some(account) = account.filter(|_| matches) else {
+        let network = arrival.network();
+        let matches = self.passwords.verify(&login.password, hash, &network).await?;
+        let Some(account) = account.filter(|_| matches.is_right()) else {
             return Err(self.failed_login(&key, &keys, arrival).await?);
         };
+        if matches == Match::Outdated {
+            self.hash_again(&account, &login.password).await?;
+        }
         let mut tx = self.db.system("open a session").await?;
         throttle::clear(&mut tx, &keys[0]).await?;
         if let Some(second_factor) = self.challenge(&mut tx, account.id).await? {
@@ -43,7 +50,7 @@ impl Identity {
             metrics::counter!("ralex_logins_total", "outcome" => "factor_asked").increment(1);
             let second_factor = Some(second_factor);
             let answer = LoginAnswer { user: None, must_change_password: false, second_factor };
-            return Ok(LoggedIn { answer, cookie: None });
+            return Ok(LoggedIn { answer, cookie: None, device: None });
         }
         let by = [Method::Password];
         let cookie = self.open_session(&mut tx, account.id, arrival, &by).await?;
@@ -54,7 +61,22 @@ impl Identity {
             must_change_password: account.one_time,
             second_factor: None,
         };
-        Ok(LoggedIn { answer, cookie: Some(cookie) })
+        let device = self.new_device(&key, arrival);
+        Ok(LoggedIn { answer, cookie: Some(cookie), device })
+    }
+
+    /// A password that was hashed as is no longer done is hashed as it is done now, since only a
+    /// login knows it.
+    async fn hash_again(
+        &self,
+        account: &sql::user::Account,
+        password: &Secret,
+    ) -> Result<(), Problem> {
+        let Some(was) = account.password_hash.as_deref() else { return Ok(()) };
+        let hash = self.passwords.hash(password).await?;
+        let mut tx = self.db.system("hash a password as it is done now").await?;
+        sql::user::replace_hash(&mut tx, account.id, was, &hash).await.map_err(problem)?;
+        tx.commit().await.map_err(problem)
     }
 
     async fn failed_login(
@@ -106,7 +128,8 @@ impl Identity {
         };
         let mut tx = self.db.system("change a password").await?;
         sql::user::set_password(&mut tx, user, &hash).await.map_err(problem)?;
-        let ended = sql::session::revoke_others(&mut tx, user, keep, now).await.map_err(problem)?;
+        let ended = sql::session::revoke_others(&mut tx, user, keep, now, None).await;
+        let ended = ended.map_err(problem)?.len();
         // A login that waits began with the password that was.
         sql::factor::end_challenges(&mut tx, user).await.map_err(problem)?;
         let sessions_ended = u32::try_from(ended).unwrap_or(u32::MAX);
@@ -128,17 +151,36 @@ impl Identity {
         let mut tx = self.db.system("check one's own password").await?;
         let account = sql::user::account(&mut tx, user).await.map_err(problem)?;
         let account = account.ok_or_else(|| Problem::not_found("account"))?;
-        let keys = throttle_keys(&account.email.to_lowercase(), arrival);
+        let keys = self.throttle_keys(&account.email.to_lowercase(), arrival);
         throttle::check(&mut tx, &keys, now).await?;
         // Hashing takes its time; no connection waits for it.
         drop(tx);
-        if !self.passwords.verify(password, account.password_hash.as_deref()).await? {
+        let hash = account.password_hash.as_deref();
+        if !self.passwords.verify(password, hash, &arrival.network()).await?.is_right() {
             let mut tx = self.db.system("count a wrong password").await?;
             throttle::fail(&mut tx, &keys, now).await?;
             tx.commit().await.map_err(problem)?;
             return Err(Problem::field(field, "is not your password"));
         }
         Ok(account)
+    }
+
+    /// Tries from a browser that is known for the account count for themselves. Others count
+    /// against the account from their network and against the account from anywhere, the latter
+    /// with short waits: a guess from a thousand networks is slowed, and the owner at a new browser
+    /// waits for seconds at most. All count against the network.
+    fn throttle_keys(&self, email_key: &str, arrival: &Arrival) -> Vec<throttle::Key> {
+        let key = |name: String, free_tries, longest| throttle::Key { name, free_tries, longest };
+        let network = arrival.network();
+        let of_network = key(format!("network:{network}"), 50, throttle::MINUTE);
+        match self.known_device(email_key, arrival) {
+            Some(device) => vec![key(format!("device:{device}"), 5, throttle::MINUTE), of_network],
+            None => vec![
+                key(format!("login:{email_key}:{network}"), 5, throttle::MINUTE),
+                of_network,
+                key(format!("account:{email_key}"), 50, 5),
+            ],
+        }
     }
 }
 
@@ -148,14 +190,4 @@ pub(crate) fn user(account: &sql::user::Account) -> Result<User, Problem> {
         email: crate::stored(&account.email)?,
         name: crate::stored(&account.name)?,
     })
-}
-
-/// Tries against one account from one network, and tries from that network against any account.
-/// So the owner who is elsewhere is never slowed by an outsider.
-fn throttle_keys(email_key: &str, arrival: &Arrival) -> [throttle::Key; 2] {
-    let network = arrival.network();
-    [
-        throttle::Key { name: format!("login:{email_key}:{network}"), free_tries: 5 },
-        throttle::Key { name: format!("network:{network}"), free_tries: 50 },
-    ]
 }

@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const RANDOM_LENGTH: usize = 30;
+/// Characters of a [`random_name`].
+pub(crate) const NAME_LENGTH: usize = 22;
+/// Characters of what [`Mint::vouch`] says.
+pub(crate) const SEAL_LENGTH: usize = 64;
 const CHECK_LENGTH: usize = 6;
 
 /// What a token is of.
@@ -59,11 +63,8 @@ impl Mint {
     }
 
     pub fn mint(&self, kind: TokenKind) -> Minted {
-        let mut random = rand::rng();
         let mut text = kind.prefix().to_owned();
-        for _ in 0..RANDOM_LENGTH {
-            text.push(char::from(ALPHABET[random.random_range(0..ALPHABET.len())]));
-        }
+        text.push_str(&random(RANDOM_LENGTH));
         text.push_str(&checksum(&text));
         let last_four = text[text.len() - 4..].to_owned();
         Minted { digest: self.digest(&text), text: Secret::new(text), last_four }
@@ -80,14 +81,38 @@ impl Mint {
         (checksum(body) == check).then(|| (kind, self.digest(text)))
     }
 
+    /// What only this deployment can say of `text`, in hexadecimal digits. No token is such a text.
+    pub fn vouch(&self, text: &str) -> String {
+        hex::encode(self.digest(text))
+    }
+
+    /// Whether [`Mint::vouch`] said this, compared in constant time.
+    pub fn vouches(&self, text: &str, seal: &str) -> bool {
+        hex::decode(seal).is_ok_and(|bytes| self.mac(text).verify_slice(&bytes).is_ok())
+    }
+
     fn digest(&self, text: &str) -> Vec<u8> {
+        self.mac(text).finalize().into_bytes().to_vec()
+    }
+
+    fn mac(&self, text: &str) -> Hmac<Sha256> {
         // HMAC fills a short key with zeros to a whole block; done here, it cannot fail.
         let mut key = Zeroizing::new([0_u8; 64]);
         key[..32].copy_from_slice(&*self.pepper);
         let mut mac = Hmac::<Sha256>::new(&(*key).into());
         mac.update(text.as_bytes());
-        mac.finalize().into_bytes().to_vec()
+        mac
     }
+}
+
+/// 22 random base62 characters (130 bits).
+pub(crate) fn random_name() -> String {
+    random(NAME_LENGTH)
+}
+
+fn random(length: usize) -> String {
+    let mut random = rand::rng();
+    (0..length).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])).collect()
 }
 
 fn checksum(body: &str) -> String {
@@ -119,6 +144,18 @@ mod tests {
         }
         for junk in ["", "rlx_svc_", "sk-test-123", "rlx_svc_\u{e4}", &"x".repeat(10_000)] {
             assert!(mint.recognise(junk).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_vouched_for_is_so_for_one_text_only() {
+        let mint = Mint::new(Zeroizing::new([7; 32]));
+        let seal = mint.vouch("device:a:ann@example.com");
+        assert_eq!(seal.len(), SEAL_LENGTH);
+        assert!(mint.vouches("device:a:ann@example.com", &seal));
+        assert!(!mint.vouches("device:a:bob@example.com", &seal));
+        for junk in ["", "0", "\u{e4}\u{e4}", &seal[2..], &seal.replace('0', "g"), "+f+f"] {
+            assert!(junk == seal || !mint.vouches("device:a:ann@example.com", junk), "{junk}");
         }
     }
 

@@ -1,9 +1,12 @@
 //! Passwords: argon2id, hashed on a bounded pool so that a flood of logins cannot starve the rest.
 
+mod queue;
+
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use queue::Queue;
 use ralex_api::identity::{PASSWORD_MAX, PASSWORD_MIN};
 use ralex_kernel::{Code, Problem, Secret};
 use rand::RngExt;
@@ -19,11 +22,27 @@ const AT_A_TIME: usize = 2;
 const ONE_TIME_ALPHABET: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 const ONE_TIME_LENGTH: usize = 20;
 
+/// What a password is to a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    Wrong,
+    Right,
+    /// Right, and hashed in another way than passwords are today.
+    Outdated,
+}
+
+impl Match {
+    pub fn is_right(self) -> bool {
+        self != Self::Wrong
+    }
+}
+
 /// Hashes and checks passwords.
 #[derive(Clone)]
 pub struct Passwords {
     argon2: Argon2<'static>,
     places: Arc<Semaphore>,
+    queue: Queue,
     /// A hash of no one's password, so that an unknown account takes as long as a known one.
     decoy: Arc<str>,
 }
@@ -33,7 +52,8 @@ impl Passwords {
         let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| broken())?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let decoy = hash_now(&argon2, "no account has this password")?;
-        Ok(Self { argon2, places: Arc::new(Semaphore::new(AT_A_TIME)), decoy: decoy.into() })
+        let places = Arc::new(Semaphore::new(AT_A_TIME));
+        Ok(Self { argon2, places, queue: Queue::default(), decoy: decoy.into() })
     }
 
     pub async fn hash(&self, password: &Secret) -> Result<String, Problem> {
@@ -42,20 +62,23 @@ impl Passwords {
         self.run(move || hash_now(&argon2, text.expose())).await?
     }
 
-    /// True where `password` is the one behind `hash`; without a hash it takes as long and is false.
-    pub async fn verify(&self, password: &Secret, hash: Option<&str>) -> Result<bool, Problem> {
+    /// What `password` is to `hash`; without a hash it takes as long and is wrong.
+    ///
+    /// # Errors
+    /// `throttled` while many others wait, from this network or from all.
+    pub async fn verify(
+        &self,
+        password: &Secret,
+        hash: Option<&str>,
+        network: &str,
+    ) -> Result<Match, Problem> {
+        let _ticket = self.queue.enter(network)?;
         let text = Secret::new(password.expose().to_owned());
         let known = hash.is_some();
         let hash = hash.unwrap_or(&self.decoy).to_owned();
         let argon2 = self.argon2.clone();
-        let matches = self
-            .run(move || {
-                PasswordHash::new(&hash).is_ok_and(|parsed| {
-                    argon2.verify_password(text.expose().as_bytes(), &parsed).is_ok()
-                })
-            })
-            .await?;
-        Ok(matches && known)
+        let matches = self.run(move || check_now(&argon2, text.expose(), &hash)).await?;
+        Ok(if known { matches } else { Match::Wrong })
     }
 
     async fn run<T: Send + 'static>(
@@ -99,6 +122,18 @@ fn hash_now(argon2: &Argon2<'_>, text: &str) -> Result<String, Problem> {
     Ok(hash.to_string())
 }
 
+fn check_now(argon2: &Argon2<'_>, text: &str, hash: &str) -> Match {
+    let Ok(parsed) = PasswordHash::new(hash) else { return Match::Wrong };
+    if argon2.verify_password(text.as_bytes(), &parsed).is_err() {
+        return Match::Wrong;
+    }
+    let as_today = parsed.algorithm == Algorithm::Argon2id.ident()
+        && parsed.version == Some(Version::V0x13.into())
+        && Params::try_from(&parsed)
+            .is_ok_and(|it| (it.m_cost(), it.t_cost(), it.p_cost()) == (MEMORY_KIB, PASSES, LANES));
+    if as_today { Match::Right } else { Match::Outdated }
+}
+
 fn broken() -> Problem {
     Problem::new(Code::Internal, "The password could not be processed.")
 }
@@ -113,10 +148,29 @@ mod tests {
         let secret = one_time();
         let hash = passwords.hash(&secret).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-        assert!(passwords.verify(&secret, Some(&hash)).await.unwrap());
-        assert!(!passwords.verify(&one_time(), Some(&hash)).await.unwrap());
+        let is = async |text: &Secret, hash: Option<&str>| {
+            passwords.verify(text, hash, "here").await.unwrap()
+        };
+        assert_eq!(is(&secret, Some(&hash)).await, Match::Right);
+        assert_eq!(is(&one_time(), Some(&hash)).await, Match::Wrong);
         let decoy = Secret::new("no account has this password".to_owned());
-        assert!(!passwords.verify(&decoy, None).await.unwrap());
+        assert_eq!(is(&decoy, None).await, Match::Wrong);
+    }
+
+    #[tokio::test]
+    async fn what_was_hashed_in_another_way_is_told() {
+        let passwords = Passwords::new().unwrap();
+        let secret = one_time();
+        let params = Params::new(8 * 1024, 1, 1, None).unwrap();
+        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let older = Argon2::new(Algorithm::Argon2i, Version::V0x13, Params::DEFAULT);
+        for then in [weak, older] {
+            let hash = hash_now(&then, secret.expose()).unwrap();
+            let is = passwords.verify(&secret, Some(&hash), "here").await.unwrap();
+            assert_eq!(is, Match::Outdated, "{hash}");
+            let is = passwords.verify(&one_time(), Some(&hash), "here").await.unwrap();
+            assert_eq!(is, Match::Wrong, "{hash}");
+        }
     }
 
     #[test]

@@ -148,6 +148,24 @@ impl Identity {
         Ok(())
     }
 
+    /// Ends all of a person's own sessions but the one that asks. One that an organisation's
+    /// provider opened ends those of this organisation.
+    pub async fn end_other_sessions(&self, caller: &Caller) -> Result<(), Problem> {
+        let user = crate::person(caller)?;
+        let keep = match caller.credential {
+            Credential::Session(session) => Some(session),
+            Credential::PersonalToken(_) | Credential::TeamToken(_) | Credential::Internal => None,
+        };
+        let mut tx = self.db.system("end a person's other sessions").await?;
+        let (now, within) = (self.clock.now(), within(caller));
+        let ended = sql::session::revoke_others(&mut tx, user, keep, now, within).await;
+        for session in ended.map_err(problem)? {
+            self.record_everywhere(&mut tx, caller, user, &Event::SessionEnded { session }).await?;
+        }
+        tx.commit().await.map_err(problem)?;
+        Ok(())
+    }
+
     pub async fn sessions(
         &self,
         caller: &Caller,

@@ -1,7 +1,7 @@
 //! Throttling of failed tries, shared by all nodes through the database.
 //!
-//! Delays grow with failures and end by themselves; an outsider can slow an account down from
-//! new addresses, never lock it.
+//! Delays grow with failures and end by themselves; an outsider can slow an account down where it
+//! is not known, never lock it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ralex_kernel::{Code, Problem};
@@ -13,10 +13,12 @@ pub struct Key {
     pub name: String,
     /// Failures that cost nothing: people mistype, and offices share a network.
     pub free_tries: i32,
+    /// The longest wait, in seconds.
+    pub longest: i64,
 }
 
-/// The longest wait, in seconds.
-const LONGEST: i64 = 60;
+/// The longest wait of most keys.
+pub const MINUTE: i64 = 60;
 /// After this long without a failure the count starts anew, in minutes.
 const FORGET_AFTER: i64 = 30;
 
@@ -96,7 +98,7 @@ pub async fn fail(
         .await
         .map_err(ralex_store::problem)?;
         highest = highest.max(failures);
-        if let Some(wait) = wait_after(failures, key.free_tries) {
+        if let Some(wait) = wait_after(failures, &key) {
             sqlx::query!(
                 "update throttle set blocked_until = $2 where key = $1",
                 key.name,
@@ -119,9 +121,9 @@ pub async fn clear(conn: &mut PgConnection, key: &Key) -> Result<(), Problem> {
     Ok(())
 }
 
-fn wait_after(failures: i32, free_tries: i32) -> Option<TimeDelta> {
-    let extra = u32::try_from(failures - free_tries).ok()?;
-    let seconds = 1_i64.checked_shl(extra.min(30)).unwrap_or(LONGEST).min(LONGEST);
+fn wait_after(failures: i32, key: &Key) -> Option<TimeDelta> {
+    let extra = u32::try_from(failures - key.free_tries).ok()?;
+    let seconds = 1_i64.checked_shl(extra.min(30)).unwrap_or(key.longest).min(key.longest);
     Some(TimeDelta::seconds(seconds))
 }
 
@@ -130,10 +132,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_grow_to_a_minute_and_no_further() {
-        assert_eq!(wait_after(4, 5), None);
-        assert_eq!(wait_after(5, 5), Some(TimeDelta::seconds(1)));
-        assert_eq!(wait_after(8, 5), Some(TimeDelta::seconds(8)));
-        assert_eq!(wait_after(1_000_000, 5), Some(TimeDelta::seconds(60)));
+    fn waits_grow_to_the_longest_and_no_further() {
+        let wait = |failures, free_tries| {
+            let key = Key { name: "x".to_owned(), free_tries, longest: MINUTE };
+            wait_after(failures, &key)
+        };
+        assert_eq!(wait(4, 5), None);
+        assert_eq!(wait(5, 5), Some(TimeDelta::seconds(1)));
+        assert_eq!(wait(8, 5), Some(TimeDelta::seconds(8)));
+        assert_eq!(wait(1_000_000, 5), Some(TimeDelta::seconds(60)));
     }
 }

@@ -132,6 +132,7 @@ fn from(address: &str) -> Arrival {
         request: RequestId::generate(),
         address: address.parse().ok(),
         user_agent: Some("test".to_owned()),
+        device: None,
     }
 }
 

@@ -99,6 +99,7 @@ fn arrival() -> Arrival {
         request: RequestId::generate(),
         address: "203.0.113.7".parse().ok(),
         user_agent: Some("test".to_owned()),
+        device: None,
     }
 }
 

@@ -26,9 +26,20 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The cookie that it sets, as a browser sends it back; nothing where it sets none.
+    /// Every cookie that it sets, with its attributes.
+    pub fn cookies(&self) -> Vec<&str> {
+        let all = self.headers.get_all("set-cookie").into_iter();
+        all.filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    /// The cookie of the session that it opens, with its attributes.
+    pub fn session(&self) -> Option<&str> {
+        self.cookies().into_iter().find(|it| it.contains("ralex_session="))
+    }
+
+    /// The same as a browser sends it back; nothing where it opens none.
     pub fn cookie(&self) -> String {
-        let set = self.header("set-cookie").unwrap_or_default();
+        let set = self.session().unwrap_or_default();
         set.split(';').next().unwrap_or_default().to_owned()
     }
 

@@ -23,7 +23,10 @@ impl Api {
         let login = json!({ "email": OWNER.0, "password": OWNER.1 });
         let answer =
             api.client.post(format!("{url}/api/v1/auth/login")).json(&login).send().await?;
-        let cookie = answer.headers().get("set-cookie").and_then(|value| value.to_str().ok());
+        let cookie =
+            answer.headers().get_all("set-cookie").into_iter().find_map(|value| {
+                value.to_str().ok().filter(|text| text.contains("ralex_session="))
+            });
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).context("no session")?;
         let request = api.client.post(format!("{url}/api/v1/me/tokens")).header("cookie", cookie);
         let answer = request.json(&json!({ "name": "measuring" })).send().await?;

@@ -266,10 +266,14 @@ async fn account(watched: &mut Watched) {
     let ask = anonymous.post("/api/v1/auth/login", &login);
     let answer = watched.leaves_of("POST /api/v1/auth/login", &["session.opened"], ask).await;
     answer.ok();
-    let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let cookie = answer.cookie();
     let sessions = owner.all("/api/v1/me/sessions").await;
     let path = format!("{ME}/sessions/{}", text(&sessions[0], "id"));
     let op = "DELETE /api/v1/me/sessions/{session}";
+    watched.leaves(op, &path, None, &["session.ended"]).await;
+    owner.delete("/api/v1/me/sessions").await.ok();
+    anonymous.session(email, PASSWORD).await;
+    let (op, path) = ("DELETE /api/v1/me/sessions", format!("{ME}/sessions"));
     watched.leaves(op, &path, None, &["session.ended"]).await;
     let cookie = match anonymous.answered(with_cookie(&anonymous, "/api/v1/me", &cookie)).await {
         answer if answer.status == 200 => cookie,

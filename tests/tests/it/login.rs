@@ -40,7 +40,7 @@ async fn a_login_opens_a_session_that_a_logout_ends() {
         (&said["user"]["email"], &said["must_change_password"]),
         (&json!(EMAIL), &json!(false))
     );
-    let cookie = answer.header("set-cookie").unwrap();
+    let cookie = answer.session().unwrap();
     for attribute in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
@@ -52,7 +52,7 @@ async fn a_login_opens_a_session_that_a_logout_ends() {
     assert_eq!(me["orgs"][0]["slug"], "default");
     let out = with(&anonymous, Method::POST, "/api/v1/auth/logout", cookie, &[], None).await;
     out.ok();
-    assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"), "{out:?}");
+    assert!(out.session().unwrap().contains("Max-Age=0"), "{out:?}");
     let again = with(&anonymous, Method::GET, "/api/v1/me", cookie, &[], None).await;
     again.refused(401, "unauthenticated");
     // A login never takes over the session that it comes with.
@@ -60,14 +60,14 @@ async fn a_login_opens_a_session_that_a_logout_ends() {
     let body = json!({ "email": EMAIL, "password": PASSWORD });
     let answer =
         with(&anonymous, Method::POST, "/api/v1/auth/login", fixed, &[], Some(&body)).await;
-    assert!(!answer.header("set-cookie").unwrap().contains("chosen-by-someone-else"));
+    assert!(!answer.session().unwrap().contains("chosen-by-someone-else"));
 }
 
 #[tokio::test]
 async fn behind_https_the_cookie_is_bound_to_it() {
     let app = App::start().await;
     let plain = login(&app.anonymous(), EMAIL, PASSWORD).await;
-    assert!(!plain.header("set-cookie").unwrap().contains("Secure"));
+    assert!(!plain.session().unwrap().contains("Secure"));
 
     // Such a node says its public address, so it is told where to listen.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -78,7 +78,7 @@ async fn behind_https_the_cookie_is_bound_to_it() {
     assert_eq!(node.url(), "https://ralex.example.com");
     let client = Client::anonymous(&format!("http://{listen}"));
     let answer = login(&client, EMAIL, PASSWORD).await;
-    let cookie = answer.header("set-cookie").unwrap();
+    let cookie = answer.session().unwrap();
     assert!(cookie.starts_with("__Host-") && cookie.contains("Secure"), "{cookie}");
     let team = json!({ "slug": "blue", "name": "Blue" });
     let cookie = cookie.split(';').next().unwrap();
@@ -101,7 +101,7 @@ async fn a_wrong_password_and_an_unknown_address_are_answered_alike() {
         problem
     };
     assert_eq!(said(&wrong), said(&unknown));
-    assert!(wrong.header("set-cookie").is_none());
+    assert!(wrong.session().is_none());
     // The address is not about letters.
     login(&anonymous, &EMAIL.to_uppercase(), PASSWORD).await.ok();
     login(&anonymous, EMAIL, &format!("{PASSWORD} ")).await.refused(401, "invalid_login");
@@ -152,7 +152,7 @@ async fn a_new_member_must_replace_the_one_time_password_first() {
     let once = text(&app.owner.post("members", &new).await.ok(), "one_time_password");
     let answer = login(&anonymous, email, &once).await;
     assert_eq!(answer.ok()["must_change_password"], true);
-    let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let cookie = answer.session().unwrap().split(';').next().unwrap().to_owned();
     let org = "/api/v1/orgs/default";
     for path in
         [&format!("{org}/teams"), "/api/v1/me/tokens", "/api/v1/me/sessions", "/api/v1/orgs"]
@@ -242,6 +242,37 @@ async fn a_person_sees_their_sessions_and_ends_them() {
     let answer = other.client.delete(&format!("{list}/{mine}")).await;
     answer.refused(404, "not_found");
     with(&anonymous, Method::GET, "/api/v1/me", &second, &[], None).await.ok();
+    // All others at once, and nobody else's.
+    let third = anonymous.session(EMAIL, PASSWORD).await;
+    let theirs = anonymous.session(&other.email, &other.password).await;
+    with(&anonymous, Method::DELETE, list, &third, &[], None).await.ok();
+    let gone = with(&anonymous, Method::GET, "/api/v1/me", &second, &[], None).await;
+    gone.refused(401, "unauthenticated");
+    for cookie in [&third, &theirs] {
+        with(&anonymous, Method::GET, "/api/v1/me", cookie, &[], None).await.ok();
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_is_known_is_not_slowed_by_guesses_from_elsewhere() {
+    let app = App::start().await;
+    let anonymous = app.anonymous();
+    let answer = login(&anonymous, EMAIL, PASSWORD).await;
+    let mark = answer.cookies().into_iter().find(|it| it.contains("_device="));
+    let mark = mark.unwrap();
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=31536000"] {
+        assert!(mark.contains(attribute), "{mark}");
+    }
+    let mark = mark.split(';').next().unwrap().to_owned();
+    while login(&anonymous, EMAIL, "a guess").await.status == 401 {}
+    login(&anonymous, EMAIL, PASSWORD).await.refused(429, "throttled");
+    // At any node; and what it was told is not told again.
+    let second = app.second().await;
+    let body = json!({ "email": EMAIL, "password": PASSWORD });
+    let known = anonymous.at(&second);
+    let again = with(&known, Method::POST, "/api/v1/auth/login", &mark, &[], Some(&body)).await;
+    again.ok();
+    assert_eq!(again.cookies().len(), 1, "{again:?}");
 }
 
 #[tokio::test]

@@ -79,7 +79,8 @@ impl Identity {
             must_change_password: account.one_time,
             second_factor: None,
         };
-        Ok(LoggedIn { answer, cookie: Some(cookie) })
+        let device = self.new_device(&account.email.to_lowercase(), arrival);
+        Ok(LoggedIn { answer, cookie: Some(cookie), device })
     }
 }
 

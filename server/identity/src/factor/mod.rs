@@ -124,8 +124,12 @@ impl Identity {
 /// gets here, so that the second key can slow nobody down for an outsider.
 fn throttle_keys(user: UserId, arrival: &Arrival) -> [throttle::Key; 2] {
     [
-        throttle::Key { name: format!("factor:{user}:{}", arrival.network()), free_tries: 5 },
-        throttle::Key { name: format!("factor:{user}"), free_tries: 20 },
+        throttle::Key {
+            name: format!("factor:{user}:{}", arrival.network()),
+            free_tries: 5,
+            longest: throttle::MINUTE,
+        },
+        throttle::Key { name: format!("factor:{user}"), free_tries: 20, longest: throttle::MINUTE },
     ]
 }
 

@@ -82,12 +82,13 @@ impl Identity {
             | Credential::ScimToken(_)
             | Credential::Internal => None,
         };
-        let ended = session::revoke_others(&mut tx, user, keep, now).await.map_err(problem)?;
+        let ended =
+            session::revoke_others(&mut tx, user, keep, now, None).await.map_err(problem)?;
         if let Some(session) = keep {
             session::add_method(&mut tx, session, Method::Totp).await.map_err(problem)?;
         }
         sql::end_challenges(&mut tx, user).await.map_err(problem)?;
-        let sessions_ended = u32::try_from(ended).unwrap_or(u32::MAX);
+        let sessions_ended = u32::try_from(ended.len()).unwrap_or(u32::MAX);
         let event = FactorEvent::Added { user, factor: Method::Totp, sessions_ended };
         self.record_everywhere(&mut tx, caller, user, &Event::Factor(event)).await?;
         let codes = self.replace_codes(&mut tx, caller, user).await?;

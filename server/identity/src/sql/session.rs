@@ -182,23 +182,27 @@ pub async fn revoke(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends all of a person's sessions but one, and says how many.
+/// Ends all of a person's sessions but one, those of one organisation's provider where it is named,
+/// and says which.
 pub async fn revoke_others(
     conn: &mut PgConnection,
     user: UserId,
     keep: Option<SessionId>,
     now: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query!(
-        "update session set revoked_at = $3
-         where user_id = $1 and id is distinct from $2 and revoked_at is null",
+    within: Option<OrgId>,
+) -> Result<Vec<SessionId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"update session set revoked_at = $3
+           where user_id = $1 and id is distinct from $2 and revoked_at is null
+             and expires_at > $3 and ($4::uuid is null or sso_org_id = $4)
+           returning id as "id: SessionId""#,
         user as _,
         keep as _,
         now,
+        within as _,
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
+    .fetch_all(conn)
+    .await
 }
 
 pub struct SessionRow {

@@ -113,6 +113,24 @@ pub async fn set_password(
     .map(drop)
 }
 
+/// Stores the same password hashed in another way, unless it was replaced meanwhile.
+pub async fn replace_hash(
+    conn: &mut PgConnection,
+    id: UserId,
+    was: &str,
+    password_hash: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update app_user set password_hash = $3 where id = $1 and password_hash = $2",
+        id as _,
+        was,
+        password_hash,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 pub struct OrgRow {
     pub id: OrgId,
     pub slug: String,

@@ -91,6 +91,14 @@ pub async fn list_sessions(
     Ok(HttpResponse::Ok().json(identity.sessions(&who.0.caller, &page.0).await?))
 }
 
+/// End all of one's own sessions but the one that asks.
+#[utoipa::path(tag = "account", responses((status = 204)))]
+#[delete("/me/sessions")]
+pub async fn end_other_sessions(who: Who, identity: Data<Identity>) -> Result<HttpResponse> {
+    identity.end_other_sessions(&who.0.caller).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// End one of one's own sessions.
 #[utoipa::path(tag = "account", params(("session" = SessionId, Path)), responses((status = 204)))]
 #[delete("/me/sessions/{session}")]
@@ -154,11 +162,21 @@ fn logged_in(edge: &Edge, done: LoggedIn) -> HttpResponse {
         let seconds = ralex_identity::session::LIFETIME.num_seconds();
         response.cookie(session_cookie(edge, cookie.expose().to_owned(), seconds));
     }
+    if let Some(device) = done.device {
+        let text = device.expose().to_owned();
+        let seconds = Duration::days(ralex_identity::device::DAYS).whole_seconds();
+        response.cookie(strict(edge, edge.device_cookie_name(), text, seconds));
+    }
     response.json(done.answer)
 }
 
 pub(super) fn session_cookie(edge: &Edge, text: String, seconds: i64) -> Cookie<'static> {
-    Cookie::build(edge.cookie_name(), text)
+    strict(edge, edge.cookie_name(), text, seconds)
+}
+
+/// A cookie that only this server sees, and that no other site brings along.
+fn strict(edge: &Edge, name: &'static str, text: String, seconds: i64) -> Cookie<'static> {
+    Cookie::build(name, text)
         .path("/")
         .http_only(true)
         .same_site(SameSite::Strict)

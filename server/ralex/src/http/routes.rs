@@ -66,6 +66,7 @@ fn account(map: &mut Map<'_, '_>) {
         .service(auth::change_password)
         .service(auth::me)
         .service(auth::list_sessions)
+        .service(auth::end_other_sessions)
         .service(auth::end_session)
         .service(auth::list_personal_tokens)
         .service(auth::create_personal_token)

@@ -58,6 +58,11 @@ impl Edge {
         if self.is_secure() { "__Host-ralex_session" } else { "ralex_session" }
     }
 
+    /// The name of what a browser is known by at the next login.
+    pub fn device_cookie_name(&self) -> &'static str {
+        if self.is_secure() { "__Host-ralex_device" } else { "ralex_device" }
+    }
+
     /// The name of what a browser keeps while somebody is at their provider.
     pub fn sso_cookie_name(&self) -> &'static str {
         if self.is_secure() { "__Host-ralex_sso" } else { "ralex_sso" }

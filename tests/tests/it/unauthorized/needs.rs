@@ -71,6 +71,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/me/factors", Person),
     ("GET /api/v1/me", Person),
     ("GET /api/v1/me/sessions", Person),
+    ("DELETE /api/v1/me/sessions", Person),
     ("DELETE /api/v1/me/sessions/{session}", Person),
     ("GET /api/v1/me/tokens", Person),
     ("POST /api/v1/me/tokens", Person),

@@ -168,6 +168,7 @@ pub fn arrival(request: &HttpRequest, edge: &Edge) -> Arrival {
         request: id.unwrap_or_else(RequestId::generate),
         address: address(request, edge),
         user_agent: header(USER_AGENT).map(str::to_owned),
+        device: request.cookie(edge.device_cookie_name()).map(|it| it.value().to_owned()),
     }
 }
 

@@ -1,0 +1,161 @@
+//! Guessed passwords: slowed where the account is not known, and never at its owner's cost.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
+use ralex_access::{Access, Policies};
+use ralex_api::identity::Login;
+use ralex_identity::login::LoggedIn;
+use ralex_identity::{Arrival, Identity};
+use ralex_kernel::{Clock, Code, Problem, RequestId, Secret, UserId};
+use ralex_store::testing::Database;
+use zeroize::Zeroizing;
+
+const PASSWORD: &str = "correct horse battery";
+const EMAIL: &str = "ann@example.com";
+
+struct World {
+    // Dropped last, since the others hold connections to it.
+    identity: Identity,
+    owner: UserId,
+    now: Arc<Mutex<DateTime<Utc>>>,
+    database: Database,
+}
+
+impl World {
+    async fn new() -> Self {
+        ralex_audit::personal::testing::keep();
+        let database = Database::fresh().await;
+        let now = Arc::new(Mutex::new(Utc::now()));
+        let clock = Clock::from_fn({
+            let now = Arc::clone(&now);
+            move || *now.lock()
+        });
+        let policies = Policies::load(None).unwrap();
+        let access = Arc::new(Access::open(database.db(), policies, clock.clone()).await.unwrap());
+        let pepper = Zeroizing::new([7; 32]);
+        let identity = Identity::new(database.db(), access, clock, pepper).unwrap();
+        let password = Secret::new(PASSWORD.to_owned());
+        let (slug, email) = ("acme".parse().unwrap(), EMAIL.parse().unwrap());
+        let first = identity.create_first_org(&slug, &email, Some(&password), async |_, _| Ok(()));
+        let owner = first.await.unwrap().user;
+        Self { identity, owner, now, database }
+    }
+
+    async fn try_from(
+        &self,
+        address: &str,
+        device: Option<&Secret>,
+        password: &str,
+    ) -> Result<LoggedIn, Problem> {
+        let arrival = Arrival {
+            request: RequestId::generate(),
+            address: address.parse().ok(),
+            user_agent: None,
+            device: device.map(|it| it.expose().to_owned()),
+        };
+        let password = Secret::new(password.to_owned());
+        self.identity.login(&Login { email: EMAIL.parse().unwrap(), password }, &arrival).await
+    }
+
+    /// Wrong passwords, each from another network, as fast as they are answered.
+    async fn guess(&self, times: u32) -> u32 {
+        let mut looked_at = 0;
+        for at in 0..times {
+            let address = format!("198.51.{}.{}", at / 250, at % 250);
+            let refused = self.try_from(&address, None, "a guess").await.err().unwrap();
+            looked_at += u32::from(refused.code == Code::InvalidLogin);
+        }
+        looked_at
+    }
+
+    async fn hash(&self) -> String {
+        let mut connection = self.database.owner().await;
+        let id = self.owner.uuid();
+        let found = sqlx::query_scalar!("select password_hash from app_user where id = $1", id);
+        found.fetch_one(&mut connection).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_from_anywhere_slow_strangers_and_no_browser_that_is_known() {
+    let world = World::new().await;
+    let home = "203.0.113.7";
+    let device = world.try_from(home, None, PASSWORD).await.unwrap().device.unwrap();
+    assert!(!device.expose().contains("ann"), "a mark names nobody");
+    let looked_at = world.guess(80).await;
+    assert_eq!(looked_at, 50, "those that are free, and then they wait");
+    let stranger = world.try_from(home, None, PASSWORD).await.err().unwrap();
+    assert_eq!(stranger.code, Code::Throttled, "a new browser waits with them");
+    assert!(stranger.retry_after.is_some_and(|seconds| seconds <= 6), "{stranger:?}");
+    let known = world.try_from("192.0.2.99", Some(&device), PASSWORD).await.unwrap();
+    assert!(known.cookie.is_some() && known.device.is_none(), "wherever it is");
+    // After the short wait anybody's turn comes, a new browser's too.
+    *world.now.lock() += TimeDelta::seconds(6);
+    assert!(world.try_from(home, None, PASSWORD).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_counts_for_its_account_and_its_own_failures() {
+    let world = World::new().await;
+    let device = world.try_from("203.0.113.7", None, PASSWORD).await.unwrap().device.unwrap();
+    for _ in 0..5 {
+        let wrong = world.try_from("203.0.113.7", Some(&device), "wrong").await.err().unwrap();
+        assert_eq!(wrong.code, Code::InvalidLogin);
+    }
+    // Whoever copied the mark has no more tries than anybody else, from any network.
+    let copied = world.try_from("192.0.2.1", Some(&device), PASSWORD).await.err().unwrap();
+    assert_eq!(copied.code, Code::Throttled);
+    assert!(world.try_from("192.0.2.1", None, PASSWORD).await.is_ok());
+    // Nonsense is no mark, and is not handed back.
+    let changed = device.expose().replace(['a', 'b', 'c', 'd', '1', '2'], "0");
+    for junk in [changed.as_str(), "", "-", "a-b.c-d", "\u{e4}-\u{e4}", &"x-".repeat(5_000)] {
+        let junk = Secret::new(junk.to_owned());
+        let fresh = world.try_from("192.0.2.2", Some(&junk), PASSWORD).await.unwrap();
+        let marks = fresh.device.unwrap();
+        assert!(!marks.expose().contains("x-"), "{}", marks.expose().len());
+        assert!(marks.expose().len() < 4 * 100);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_hashes_an_outdated_password_again() {
+    let world = World::new().await;
+    let today = world.hash().await;
+    let params = Params::new(8 * 1024, 1, 1, None).unwrap();
+    let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let old = weak.hash_password(PASSWORD.as_bytes()).unwrap().to_string();
+    let mut connection = world.database.owner().await;
+    let change = sqlx::query!("update app_user set password_hash = $1", old);
+    change.execute(&mut connection).await.unwrap();
+    world.try_from("192.0.2.1", None, "a guess").await.err().unwrap();
+    assert_eq!(world.hash().await, old, "a wrong password changes nothing");
+    world.try_from("192.0.2.1", None, PASSWORD).await.unwrap();
+    let now = world.hash().await;
+    assert_eq!(now.split('$').nth(3), today.split('$').nth(3), "{now}");
+    world.try_from("192.0.2.1", None, PASSWORD).await.unwrap();
+    assert_eq!(world.hash().await, now, "what is as today stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_from_one_network_leaves_the_others_their_turn() {
+    let world = Arc::new(World::new().await);
+    let flood: Vec<_> = (0..100)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.try_from("198.51.100.1", None, "a guess").await })
+        })
+        .collect();
+    let other = world.try_from("203.0.113.7", None, PASSWORD).await;
+    assert!(other.is_ok_and(|it| it.cookie.is_some()));
+    let mut throttled = 0;
+    for one in flood {
+        let refused = one.await.unwrap().err().unwrap();
+        throttled += u32::from(refused.code == Code::Throttled);
+    }
+    assert!(throttled >= 50, "{throttled} of 100");
+}
