@@ -137,6 +137,12 @@ pub fn add_member(org: &str, new: NewMember) -> Reply<NewMemberAnswer> {
     client::create(&path(org, &["members"]), &new)
 }
 
+/// Closes the organisation to a member, or opens it again.
+pub fn suspend_member(org: &str, user: UserId, suspend: bool) -> Reply<Member> {
+    let verb = if suspend { "suspend" } else { "resume" };
+    client::create(&path(org, &["members", &user.to_string(), verb]), &serde_json::json!({}))
+}
+
 pub fn remove_member(org: &str, user: UserId) -> Reply<()> {
     client::delete(&path(org, &["members", &user.to_string()]))
 }
@@ -171,6 +177,11 @@ pub fn create_group(org: &str, new: NewGroup) -> Reply<Group> {
 
 pub fn update_group(org: &str, group: &str, change: UpdateGroup) -> Reply<Group> {
     client::update(&path(org, &["groups", group]), &change)
+}
+
+/// Lets people decide again who is in a group that the directory made.
+pub fn release_group(org: &str, group: &str) -> Reply<Group> {
+    client::create(&path(org, &["groups", group, "release"]), &serde_json::json!({}))
 }
 
 pub fn delete_group(org: &str, group: &str) -> Reply<()> {

@@ -18,6 +18,7 @@ mod read;
 pub mod reports;
 pub mod resilience;
 pub mod routing;
+pub mod scim;
 pub mod sso;
 pub mod usage;
 pub mod vault;

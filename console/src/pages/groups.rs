@@ -8,8 +8,8 @@ use super::roles_of::RolesDialog;
 use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
-    Button, Column, ConfirmDelete, Dialog, Empty, Failed, Form, Icon, IconButton, Kind,
-    SelectField, Table, TextField, When, show, use_toast,
+    Badge, Banner, Button, Column, ConfirmDelete, Dialog, Empty, Failed, Form, Icon, IconButton,
+    Kind, SelectField, Table, TextField, When, show, use_toast,
 };
 use crate::hooks::input::parses;
 use crate::hooks::{keep, use_action, use_input, use_load};
@@ -92,7 +92,7 @@ fn row(group: &Group, may: bool, set: &Callback<Over>) -> Html {
     let name = &group.name;
     html! {
         <tr key={group.id.to_string()}>
-            <td><span class="strong">{ name.to_string() }</span>{ " " }<code class="faint">{ group.slug.to_string() }</code></td>
+            <td><span class="strong">{ name.to_string() }</span>{ " " }<code class="faint">{ group.slug.to_string() }</code>if group.managed_by_scim { { " " }<Badge>{ "Directory" }</Badge> }</td>
             <td class="number">{ grouped(group.members.into()) }</td>
             <td class="number">{ grouped(group.bindings.into()) }</td>
             <td class="wide">{ group.created_by.clone() }</td>
@@ -199,7 +199,19 @@ fn Members(props: &MembersProps) -> Html {
             remove.run(api::identity::remove_group_member(&slug, &group, member.user.id));
         })
     };
-    let may = org.can("group.manage");
+    let release = use_action({
+        let (close, onchange) = (props.onclose.clone(), props.onchange.clone());
+        Callback::from(move |_: Group| {
+            onchange.emit(());
+            close.emit(());
+        })
+    });
+    let onrelease = {
+        let (release, slug, group) = (release.clone(), org.slug(), group.clone());
+        Callback::from(move |()| release.run(api::identity::release_group(&slug, &group)))
+    };
+    let may_change = org.can("group.manage");
+    let may = may_change && !props.group.managed_by_scim;
     html! {
         <Dialog title={format!("People of {}", props.group.name)} onclose={props.onclose.clone()}>
             { show(&load, &again, |page| if page.items.is_empty() {
@@ -215,6 +227,13 @@ fn Members(props: &MembersProps) -> Html {
                 }
             }) }
             if let Some(problem) = remove.problem() { <Failed {problem} /> }
+            if may_change && !may {
+                if let Some(problem) = release.problem() { <Failed {problem} /> }
+                <Banner>
+                    <p>{ "The directory decides who is in this group." }</p>
+                    <Button busy={release.running()} onclick={onrelease}>{ "Let people decide" }</Button>
+                </Banner>
+            }
             if may { <LetIn {group} {changed} onclose={props.onclose.clone()} /> }
         </Dialog>
     }

@@ -69,6 +69,7 @@ mod route_report;
 mod route_settings;
 mod route_try;
 pub mod routes;
+mod scim;
 mod service_accounts;
 mod sso;
 pub mod sso_door;

@@ -1,6 +1,7 @@
 //! People: who is in the organisation, and with which roles.
 
 use ralex_api::identity::{Member, NewMemberAnswer};
+use ralex_kernel::Problem;
 use yew::prelude::*;
 
 use super::add_person::AddPerson;
@@ -8,15 +9,16 @@ use super::factors::FactorPolicy;
 use super::groups::Groups;
 use super::roles::Roles;
 use super::roles_of::RolesDialog;
+use super::scim::Provisioning;
 use super::sso::SingleSignOn;
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::segments::Segments;
 use crate::components::{
-    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table, When,
-    show, use_toast,
+    Badge, Button, Column, Confirm, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More,
+    Table, Tone, When, show, use_toast,
 };
-use crate::hooks::{Pages, keep, use_pages, use_query};
+use crate::hooks::{Pages, keep, use_action, use_pages, use_query};
 use crate::session::{Org, use_org, use_session};
 
 const COLUMNS: [Column; 5] = [
@@ -35,6 +37,7 @@ enum Over {
     Added(Box<NewMemberAnswer>),
     Remove(Box<Member>),
     Roles(Box<Member>),
+    Suspend(Box<Member>),
 }
 
 #[component]
@@ -61,6 +64,7 @@ pub fn PeoplePage() -> Html {
             <>
                 if org.blocked("security.manage").is_none() { <FactorPolicy /> }
                 if org.can("sso.manage") { <SingleSignOn /> }
+                if org.can("scim.manage") { <Provisioning /> }
             </>
         },
         _ => html! { <People /> },
@@ -96,11 +100,27 @@ fn People() -> Html {
         })
     };
     let removed = {
-        let (close, again) = (onclose.clone(), list.again.clone());
+        let (close, again, toast) = (onclose.clone(), list.again.clone(), toast.clone());
         Callback::from(move |name: String| {
             close.emit(());
             again.emit(());
             toast.emit(format!("{name} is removed.").into());
+        })
+    };
+    let switched = {
+        let (close, again, toast) = (onclose.clone(), list.again.clone(), toast);
+        use_action(Callback::from(move |member: Member| {
+            close.emit(());
+            again.emit(());
+            let now = if member.suspended_at.is_some() { "suspended" } else { "back in" };
+            toast.emit(format!("{} is {now}.", member.user.name).into());
+        }))
+    };
+    let onswitch = {
+        let (switched, slug) = (switched.clone(), org.slug());
+        Callback::from(move |member: Member| {
+            let suspend = member.suspended_at.is_none();
+            switched.run(api::identity::suspend_member(&slug, member.user.id, suspend));
         })
     };
     html! {
@@ -117,6 +137,7 @@ fn People() -> Html {
                 Over::Roles(member) => html! {
                     <RolesDialog subject={format!("user:{}", member.user.id)} name={member.user.name.to_string()} onchange={list.again.clone()} {onclose} />
                 },
+                Over::Suspend(member) => suspend_dialog(member, (switched.running(), switched.problem()), &onswitch, onclose),
                 Over::Remove(member) => remove_dialog(&org, member, &removed, onclose),
             } }
         </>
@@ -130,7 +151,7 @@ fn table(pages: &Pages<Member>, more: &Callback<()>, may: bool, set: &Callback<O
     html! {
         <>
             <Table caption="People" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(|member| html! { <Row key={member.user.id.to_string()} member={member.clone()} {may} onroles={set.reform(|member| Over::Roles(Box::new(member)))} onremove={set.reform(|member| Over::Remove(Box::new(member)))} /> }) }
+                { for pages.items.iter().map(|member| html! { <Row key={member.user.id.to_string()} member={member.clone()} {may} onroles={set.reform(|member| Over::Roles(Box::new(member)))} onsuspend={set.reform(|member| Over::Suspend(Box::new(member)))} onremove={set.reform(|member| Over::Remove(Box::new(member)))} /> }) }
             </Table>
             <More shown={pages.items.len()} noun="member" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
         </>
@@ -142,6 +163,7 @@ struct RowProps {
     member: Member,
     may: bool,
     onroles: Callback<Member>,
+    onsuspend: Callback<Member>,
     onremove: Callback<Member>,
 }
 
@@ -150,13 +172,21 @@ fn Row(props: &RowProps) -> Html {
     let member = &props.member;
     let session = use_session();
     let own = session.is_some_and(|session| session.me.user.id == member.user.id);
-    let (chosen, looked_at) = (member.clone(), member.clone());
+    let with = |open: &Callback<Member>| {
+        let member = member.clone();
+        open.reform(move |()| member.clone())
+    };
+    let (icon, verb) = match member.suspended_at {
+        Some(_) => (Icon::Play, "Let back in"),
+        None => (Icon::Stop, "Suspend"),
+    };
     html! {
         <tr>
             <td class="strong">{ member.user.name.to_string() }if own { <span class="faint">{ " (you)" }</span> }</td>
             <td class="wide">{ member.user.email.to_string() }</td>
             <td>
                 <span class="badges">
+                    if member.suspended_at.is_some() { <Badge tone={Tone::Warn}>{ "Suspended" }</Badge> }
                     { for member.roles.iter().map(|held| {
                         let place = if held.scope == "org" { String::new() } else { format!(" · {}", held.scope) };
                         let by = held.group.iter().map(|group| format!(" · by {group}"));
@@ -166,8 +196,11 @@ fn Row(props: &RowProps) -> Html {
             </td>
             <td class="wide"><When at={member.joined_at} /></td>
             <td class="number">
-                <IconButton icon={Icon::Shield} label={format!("Roles of {}", member.user.name)} onclick={props.onroles.reform(move |()| looked_at.clone())} />
-                if props.may { <IconButton icon={Icon::Trash} label={format!("Remove {}", member.user.name)} onclick={props.onremove.reform(move |()| chosen.clone())} /> }
+                <IconButton icon={Icon::Shield} label={format!("Roles of {}", member.user.name)} onclick={with(&props.onroles)} />
+                if props.may {
+                    if !own { <IconButton {icon} label={format!("{verb} {}", member.user.name)} onclick={with(&props.onsuspend)} /> }
+                    <IconButton icon={Icon::Trash} label={format!("Remove {}", member.user.name)} onclick={with(&props.onremove)} />
+                }
             </td>
         </tr>
     }
@@ -180,6 +213,32 @@ fn first_password(answer: &NewMemberAnswer, onclose: Callback<()>) -> Html {
         <SecretOnce title={format!("{} can sign in", user.name)} label="One-time password" {secret} {onclose}>
             <p class="prose">{ format!("Hand it to {} on a safe way. At the first sign-in they choose their own.", user.email) }</p>
         </SecretOnce>
+    }
+}
+
+fn suspend_dialog(
+    member: &Member,
+    (running, problem): (bool, Option<Problem>),
+    onswitch: &Callback<Member>,
+    onclose: Callback<()>,
+) -> Html {
+    let (name, chosen) = (&member.user.name, member.clone());
+    let (title, verb, what) = match member.suspended_at {
+        Some(_) => (
+            format!("Let {name} back in?"),
+            "Let back in",
+            "They have again what they were given here. Sessions and tokens that ended stay so.",
+        ),
+        None => (
+            format!("Suspend {name}?"),
+            "Suspend",
+            "Nothing here is open to them within a second, by session or token. What they were given is kept for when they are back.",
+        ),
+    };
+    html! {
+        <Confirm {title} {verb} {running} {problem} onconfirm={onswitch.reform(move |()| chosen.clone())} {onclose}>
+            <p>{ what }</p>
+        </Confirm>
     }
 }
 

@@ -1,21 +1,18 @@
 //! One's own account: password, sessions and personal tokens.
 
 use ralex_api::identity::{NewPersonalToken, NewTokenAnswer, Session, Token};
-use ralex_kernel::Name;
 use yew::prelude::*;
 
 use super::factors::SecondFactors;
 use super::identities::Identities;
 use super::password::PasswordForm;
-use super::token_form::{LIVES, end_of};
+use super::token_form::NameAndLife;
 use super::tokens::{TokenRow, created_dialog};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, ConfirmDelete, Dialog, Form, Head, Icon, SelectField, Table, TextField,
-    Tone, When, key_value, show, use_toast,
+    Badge, Button, Column, ConfirmDelete, Head, Icon, Table, Tone, When, key_value, show, use_toast,
 };
-use crate::hooks::input::parses;
-use crate::hooks::{keep, use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_load};
 use crate::session::use_session;
 
 #[component]
@@ -121,26 +118,14 @@ struct CreateProps {
 #[component]
 fn CreateOwn(props: &CreateProps) -> Html {
     let create = use_action(props.ondone.clone());
-    let name = use_input("", parses::<Name>);
-    let life = use_state(|| LIVES[0].0.to_owned());
     let onsubmit = {
-        let (name, life, create) = (name.clone(), life.clone(), create.clone());
-        Callback::from(move |()| {
-            if let Some(name) = name.parsed() {
-                let expires_at = end_of(&life);
-                create.run(api::identity::create_own_token(NewPersonalToken { name, expires_at }));
-            }
+        let create = create.clone();
+        Callback::from(move |(name, expires_at)| {
+            create.run(api::identity::create_own_token(NewPersonalToken { name, expires_at }));
         })
     };
-    let onchange = keep(&life);
-    let options = LIVES.map(|(days, title)| (days.into(), title.into())).to_vec();
     html! {
-        <Dialog title="Create personal token" onclose={props.onclose.clone()}>
-            <Form inputs={vec![name.clone()]} verb="Create token" running={create.running()} problem={create.problem()} {onsubmit} oncancel={props.onclose.clone()}>
-                <TextField label="Name" path="name" input={name} placeholder="laptop" autofocus=true hint="What uses it." />
-                <SelectField label="Lifetime" path="expires_at" {options} value={(*life).clone()} {onchange} />
-            </Form>
-        </Dialog>
+        <NameAndLife title="Create personal token" placeholder="laptop" running={create.running()} problem={create.problem()} {onsubmit} onclose={props.onclose.clone()} />
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use ralex_api::catalog::Model;
 use ralex_api::identity::{NewToken, NewTokenAnswer, Project, ServiceAccount, Team};
-use ralex_kernel::Name;
+use ralex_kernel::{Name, Problem};
 use yew::prelude::*;
 
 use crate::api;
@@ -20,6 +20,41 @@ pub const LIVES: [(&str, &str); 4] =
 /// The instant at which a life of so many days ends.
 pub fn end_of(days: &str) -> Option<chrono::DateTime<Utc>> {
     days.parse().ok().map(|days| now() + TimeDelta::days(days))
+}
+
+#[derive(Properties, PartialEq)]
+pub struct NameAndLifeProps {
+    pub title: AttrValue,
+    pub placeholder: AttrValue,
+    pub running: bool,
+    pub problem: Option<Problem>,
+    pub onsubmit: Callback<(Name, Option<chrono::DateTime<Utc>>)>,
+    pub onclose: Callback<()>,
+}
+
+/// A token of which only its name and its end are chosen.
+#[component]
+pub fn NameAndLife(props: &NameAndLifeProps) -> Html {
+    let name = use_input("", parses::<Name>);
+    let life = use_state(|| LIVES[0].0.to_owned());
+    let onsubmit = {
+        let (name, life, onsubmit) = (name.clone(), life.clone(), props.onsubmit.clone());
+        Callback::from(move |()| {
+            if let Some(name) = name.parsed() {
+                onsubmit.emit((name, end_of(&life)));
+            }
+        })
+    };
+    let onchange = keep(&life);
+    let options = LIVES.map(|(days, title)| (days.into(), title.into())).to_vec();
+    html! {
+        <Dialog title={props.title.clone()} onclose={props.onclose.clone()}>
+            <Form inputs={vec![name.clone()]} verb="Create token" running={props.running} problem={props.problem.clone()} {onsubmit} oncancel={props.onclose.clone()}>
+                <TextField label="Name" path="name" input={name} placeholder={props.placeholder.clone()} autofocus=true hint="What uses it." />
+                <SelectField label="Lifetime" path="expires_at" {options} value={(*life).clone()} {onchange} />
+            </Form>
+        </Dialog>
+    }
 }
 
 #[derive(Properties, PartialEq)]

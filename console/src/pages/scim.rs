@@ -1,0 +1,157 @@
+//! Provisioning: the organisation's directory says over SCIM who its people are.
+
+use chrono::{DateTime, Utc};
+use ralex_api::identity::NewTokenAnswer;
+use ralex_api::scim::{NewScimToken, ScimConnection, ScimToken};
+use ralex_kernel::Name;
+use yew::prelude::*;
+
+use super::token_form::NameAndLife;
+use crate::api;
+use crate::components::secret::SecretOnce;
+use crate::components::{
+    Button, Code, Column, ConfirmDelete, Failed, Icon, IconButton, Switch, Table, When, key_value,
+    show,
+};
+use crate::hooks::{keep, use_action, use_load};
+use crate::session::use_org;
+use crate::text::number::counted;
+
+const COLUMNS: [Column; 5] = [
+    Column::text("Token"),
+    Column::text("Created").wide(),
+    Column::text("Last used"),
+    Column::text("Ends"),
+    Column::text(""),
+];
+
+/// What is open over the panel.
+#[derive(Clone, PartialEq)]
+enum Over {
+    Nothing,
+    Create,
+    Created(String),
+    Revoke(Box<ScimToken>),
+}
+
+/// The part of the page on signing in that is about the directory.
+#[component]
+pub fn Provisioning() -> Html {
+    let org = use_org();
+    let over = use_state(|| Over::Nothing);
+    let (load, again) = use_load(org.slug(), |org| api::scim::connection(&org));
+    let set = keep(&over);
+    let onclose = set.reform(|()| Over::Nothing);
+    let switch = use_action(again.reform(|_: ScimConnection| ()));
+    let create = use_action({
+        let (set, again) = (set.clone(), again.clone());
+        Callback::from(move |answer: NewTokenAnswer| {
+            again.emit(());
+            set.emit(Over::Created(answer.token));
+        })
+    });
+    let onswitch = {
+        let (switch, slug) = (switch.clone(), org.slug());
+        Callback::from(move |enabled| switch.run(api::scim::set(&slug, enabled)))
+    };
+    let oncreate = {
+        let (create, slug) = (create.clone(), org.slug());
+        Callback::from(move |(name, expires_at): (Name, Option<DateTime<Utc>>)| {
+            create.run(api::scim::create_token(&slug, NewScimToken { name, expires_at }));
+        })
+    };
+    html! {
+        <section class="panel">
+            <header class="panel-head">
+                <h2>{ "Provisioning (SCIM)" }</h2>
+                if let Some(found) = load.ready() { <Switch label="Listen to the directory" on={found.enabled} onchange={onswitch} /> }
+            </header>
+            if let Some(problem) = switch.problem() { <Failed {problem} /> }
+            { show(&load, &again, |found| if found.enabled {
+                connection(found, &set)
+            } else {
+                html! { <p class="faint">{ "A directory such as Okta or Entra ID can add people, put them in groups, and suspend who leaves." }</p> }
+            }) }
+            { match &*over {
+                Over::Nothing => Html::default(),
+                Over::Create => html! {
+                    <NameAndLife title="Create token for the directory" placeholder="okta" running={create.running()} problem={create.problem()} onsubmit={oncreate} {onclose} />
+                },
+                Over::Created(secret) => html! {
+                    <SecretOnce title="Token created" label="Token" secret={secret.clone()} {onclose}>
+                        <p class="prose">{ "Enter it at the directory, beside the address. Until it ends, the directory decides who is in the groups that it makes." }</p>
+                    </SecretOnce>
+                },
+                Over::Revoke(token) => revoke_dialog(&org.slug(), token, &again, onclose),
+            } }
+        </section>
+    }
+}
+
+fn connection(found: &ScimConnection, set: &Callback<Over>) -> Html {
+    let told = format!(
+        "{} and {}",
+        counted(found.users.into(), "person"),
+        counted(found.groups.into(), "group")
+    );
+    let heard = match found.used_at {
+        Some(at) => html! { <When {at} /> },
+        None => html! { "never" },
+    };
+    let facts: [(AttrValue, Html); 3] = [
+        (
+            "Address".into(),
+            html! { <Code text={found.base_url.clone()} label="Address of the SCIM service" /> },
+        ),
+        ("It tells of".into(), html! { told }),
+        ("Heard last".into(), heard),
+    ];
+    html! {
+        <>
+            { key_value(&facts) }
+            if !found.tokens.is_empty() {
+                <Table caption="Tokens of the directory" columns={COLUMNS.to_vec()}>
+                    { for found.tokens.iter().map(|token| row(token, set)) }
+                </Table>
+            }
+            <p><Button icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create token for the directory" }</Button></p>
+        </>
+    }
+}
+
+fn row(token: &ScimToken, set: &Callback<Over>) -> Html {
+    let chosen = Box::new(token.clone());
+    let at = |at: Option<DateTime<Utc>>, none: &'static str| match at {
+        Some(at) => html! { <When {at} /> },
+        None => html! { none },
+    };
+    html! {
+        <tr key={token.id.to_string()}>
+            <td><span class="strong">{ token.name.to_string() }</span>{ " " }<code class="faint">{ format!("…{}", token.last_four) }</code></td>
+            <td class="wide"><When at={token.created_at} /></td>
+            <td>{ at(token.last_used_at, "never") }</td>
+            <td>{ at(token.expires_at, "never") }</td>
+            <td class="number"><IconButton icon={Icon::Trash} label={format!("Revoke {}", token.name)} onclick={set.reform(move |()| Over::Revoke(chosen.clone()))} /></td>
+        </tr>
+    }
+}
+
+fn revoke_dialog(
+    org: &str,
+    token: &ScimToken,
+    again: &Callback<()>,
+    onclose: Callback<()>,
+) -> Html {
+    let (org, id, title) = (org.to_owned(), token.id, format!("Revoke {}?", token.name));
+    let delete = Callback::from(move |()| api::scim::revoke_token(&org, id));
+    let (again, close) = (again.clone(), onclose.clone());
+    let ondone = Callback::from(move |()| {
+        close.emit(());
+        again.emit(());
+    });
+    html! {
+        <ConfirmDelete {title} verb="Revoke token" {delete} {ondone} {onclose}>
+            <p>{ "The directory is not heard by it any more. What it told stays as it is." }</p>
+        </ConfirmDelete>
+    }
+}
