@@ -154,7 +154,10 @@ impl Identity {
         let user = crate::person(caller)?;
         let keep = match caller.credential {
             Credential::Session(session) => Some(session),
-            Credential::PersonalToken(_) | Credential::TeamToken(_) | Credential::Internal => None,
+            Credential::PersonalToken(_)
+            | Credential::TeamToken(_)
+            | Credential::ScimToken(_)
+            | Credential::Internal => None,
         };
         let mut tx = self.db.system("end a person's other sessions").await?;
         let (now, within) = (self.clock.now(), within(caller));
