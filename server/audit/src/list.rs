@@ -48,6 +48,10 @@ impl Audit {
     /// organisation is signed there is none.
     pub async fn newest_checkpoint(&self, tenant: &mut Tenant) -> Result<Checkpoint, Problem> {
         let org = tenant.org();
+        // An event goes from being written to a place to a signed head. Looked for in this order, one
+        // that moves on meanwhile counts twice rather than not at all.
+        let unplaced = pending(self.db(), Some(org)).await?;
+        let tree = crate::sequencer::stored_tree(tenant, org).await.unwrap_or_default();
         let row = sqlx::query!(
             "select tree_size, root, note, signed_at from audit_checkpoint
              where org_id = $1 order by tree_size desc limit 1",
@@ -57,9 +61,7 @@ impl Audit {
         .await
         .map_err(problem)?;
         let row = row.ok_or_else(|| Problem::not_found("checkpoint"))?;
-        let tree = crate::sequencer::stored_tree(tenant, org).await.unwrap_or_default();
         let tree_size = u64::try_from(row.tree_size).unwrap_or(0);
-        let unplaced = pending(self.db(), Some(org)).await?;
         Ok(Checkpoint {
             tree_size,
             root: base64::Engine::encode(&base64::engine::general_purpose::STANDARD, row.root),
