@@ -537,9 +537,8 @@ test('a second factor is set up after a fresh proof, asked for at the next login
 
   await go('people?view=sign-in');
   await page.getByRole('switch', { name: 'Ask everybody for one' }).click();
-  await page.locator('[role="switch"][aria-checked="true"]').waitFor();
-  await page.getByRole('switch', { name: 'Ask everybody for one' }).click();
-  await page.locator('[role="switch"][aria-checked="false"]').waitFor();
+  await page.getByRole('switch', { name: 'Ask everybody for one', checked: true }).click();
+  await page.getByRole('switch', { name: 'Ask everybody for one', checked: false }).waitFor();
   await page.goto(`${server.url}/profile`);
   await button('Remove').click();
   await inDialog('Remove app').click();

@@ -112,6 +112,46 @@ test('the provider becomes the only way in, but for the owner who is named', asy
   await button('Make it the only way in').waitFor();
 });
 
+test('somebody is suspended, and let back in', async () => {
+  await page.goto(`${server.url}/o/default/people`);
+  await button('Suspend Bob').click();
+  await inDialog('Suspend').click();
+  await closed();
+  await page.getByRole('row', { name: /Bob/ }).getByText('Suspended').waitFor();
+  await picture(page, 'suspended');
+  await button('Let back in Bob').click();
+  await inDialog('Let back in').click();
+  await closed();
+  await button('Suspend Bob').waitFor();
+  assert.equal(await button('Suspend Owner').count(), 0, 'nobody suspends themselves');
+});
+
+test('the directory is listened to by a token that is shown once', async () => {
+  await page.goto(`${server.url}/o/default/people?view=sign-in`);
+  await page.getByRole('switch', { name: 'Listen to the directory' }).click();
+  const address = await page.getByText(/\/scim\/v2\//).innerText();
+  await button('Create token for the directory').click();
+  await field('Name').fill('okta');
+  await inDialog('Create token').click();
+  const token = await dialog().getByText(/^rlx_scim_/).innerText();
+  const headers = { authorization: `Bearer ${token.trim()}`, 'content-type': 'application/scim+json' };
+  const group = { schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'], displayName: 'Night shift' };
+  const made = await fetch(`${address.trim()}/Groups`, { method: 'POST', headers, body: JSON.stringify(group) });
+  assert.equal(made.status, 201, await made.text());
+  await inDialog('I stored it').click();
+  await closed();
+  await page.reload();
+  await page.getByText('0 members and 1 group').waitFor();
+  await picture(page, 'provisioning');
+  await page.goto(`${server.url}/o/default/people?view=groups`);
+  await page.getByRole('row', { name: /Night shift/ }).getByText('Directory', { exact: true }).waitFor();
+  await button('People of Night shift').click();
+  await dialog().getByText('The directory decides').waitFor();
+  await inDialog('Let people decide').click();
+  await closed();
+  await page.getByRole('row', { name: /Night shift/ }).getByText('Directory', { exact: true }).waitFor({ state: 'detached' });
+});
+
 test('no script failed and nothing was blocked', () => {
   assert.deepEqual(browser.troubles, []);
 });

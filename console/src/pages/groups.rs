@@ -297,7 +297,7 @@ fn delete_dialog(
     let title = format!("Delete {name}?");
     let ondone = ondone.reform(move |()| format!("Group {name} is gone.").into());
     let delete = Callback::from(move |()| api::identity::delete_group(&org, &slug));
-    let people = counted(group.members.into(), "person");
+    let people = counted(group.members.into(), "member");
     let roles = counted(group.bindings.into(), "role");
     html! {
         <ConfirmDelete {title} verb="Delete" {delete} {ondone} {onclose}>

@@ -91,7 +91,7 @@ pub fn Provisioning() -> Html {
 fn connection(found: &ScimConnection, set: &Callback<Over>) -> Html {
     let told = format!(
         "{} and {}",
-        counted(found.users.into(), "person"),
+        counted(found.users.into(), "member"),
         counted(found.groups.into(), "group")
     );
     let heard = match found.used_at {
