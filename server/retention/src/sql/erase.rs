@@ -189,6 +189,7 @@ pub(crate) async fn remove_account(
         sqlx::query!("delete from totp where user_id = $1", user as _).execute(&mut *conn).await?;
     let tries = sqlx::query!(
         "delete from throttle where starts_with(key, 'login:' || $1 || ':')
+            or key = 'account:' || $1
             or starts_with(key, 'factor:' || $2::uuid::text)",
         email_key,
         user as _,
