@@ -108,7 +108,11 @@ fn Page(props: &PageProps) -> Html {
     let Some(session) = use_session() else { return Html::default() };
     let named = match &props.route {
         Route::Org { org } | Route::Place { org, .. } => Some(org.as_str()),
-        Route::Home | Route::Profile | Route::NotFound => None,
+        Route::Home
+        | Route::Profile
+        | Route::Authorize
+        | Route::Device
+        | Route::NotFound => None,
     };
     let mut orgs = session.me.orgs.iter();
     let found = match named {
@@ -119,7 +123,11 @@ fn Page(props: &PageProps) -> Html {
     let place = match &props.route {
         Route::Org { .. } => Some(Place::Overview),
         Route::Place { place, .. } => Some(*place),
-        Route::Home | Route::Profile | Route::NotFound => None,
+        Route::Home
+        | Route::Profile
+        | Route::Authorize
+        | Route::Device
+        | Route::NotFound => None,
     };
     let way_in = org.as_ref().and_then(|org| Some((org.name(), org.way_in()?)));
     let content = match (&props.route, &org) {
@@ -137,6 +145,8 @@ fn Page(props: &PageProps) -> Html {
         }
         (Route::Home, None) => lost::no_org(),
         (Route::Profile, _) => html! { <pages::profile::ProfilePage /> },
+        (Route::Authorize, _) => html! { <pages::programs::AuthorizePage /> },
+        (Route::Device, _) => html! { <pages::programs::DevicePage /> },
         (Route::NotFound, _) | (Route::Org { .. } | Route::Place { .. }, None) => {
             html! { <lost::LostPage /> }
         }

@@ -11,6 +11,10 @@ use crate::text::query::encode;
 pub enum Route {
     Home,
     Profile,
+    /// A program on this machine asks for a token.
+    Authorize,
+    /// A program elsewhere does, with a code.
+    Device,
     Org { org: String },
     Place { org: String, place: Place },
     NotFound,
@@ -23,6 +27,8 @@ impl Route {
         match parts[..] {
             [] => Self::Home,
             ["profile"] => Self::Profile,
+            ["authorize"] => Self::Authorize,
+            ["device"] => Self::Device,
             ["o", org] => Self::Org { org: org.to_owned() },
             ["o", org, place] => place
                 .parse()
@@ -35,6 +41,8 @@ impl Route {
         match self {
             Self::Home => "/".to_owned(),
             Self::Profile => "/profile".to_owned(),
+            Self::Authorize => "/authorize".to_owned(),
+            Self::Device => "/device".to_owned(),
             Self::Org { org } => format!("/o/{}", encode(org)),
             Self::Place { org, place } => format!("/o/{}/{place}", encode(org)),
             Self::NotFound => "/404".to_owned(),

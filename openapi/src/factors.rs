@@ -81,6 +81,9 @@ crate::answer! {
         /// Without a second factor nothing in the organisation is open, neither to sessions nor to
         /// personal tokens. Tokens of teams and service accounts go on.
         pub second_factor_required: bool,
+        /// Whether tokens that came of a typed code (RFC 8628) count here.
+        #[serde(default)]
+        pub device_login: bool,
     }
 
     /// That somebody proved anew who they are.
@@ -93,7 +96,10 @@ crate::answer! {
 
 crate::request! {
     pub struct UpdateOrgSecurity {
-        pub second_factor_required: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub second_factor_required: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub device_login: Option<bool>,
     }
 }
 

@@ -18,6 +18,7 @@ pub mod forecast;
 pub mod guardrails;
 pub mod health;
 pub mod identity;
+pub mod oauth;
 pub mod overview;
 pub mod page;
 pub mod rate_limits;

@@ -55,8 +55,8 @@ pub fn security(org: &str) -> Reply<OrgSecurity> {
     client::find(&path(org, &["security"]))
 }
 
-pub fn require_factor(org: &str, second_factor_required: bool) -> Reply<OrgSecurity> {
-    client::update(&path(org, &["security"]), &UpdateOrgSecurity { second_factor_required })
+pub fn set_security(org: &str, change: &UpdateOrgSecurity) -> Reply<OrgSecurity> {
+    client::update(&path(org, &["security"]), change)
 }
 
 pub fn logout() -> Reply<()> {

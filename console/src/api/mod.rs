@@ -13,6 +13,7 @@ pub mod chat;
 pub mod client;
 pub mod guardrails;
 pub mod identity;
+pub mod oauth;
 pub mod rate_limits;
 mod read;
 pub mod reports;

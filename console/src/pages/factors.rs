@@ -1,6 +1,6 @@
 //! Second factors of one's own account: the authenticator app and its recovery codes.
 
-use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes};
+use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
 use yew::prelude::*;
 
 use super::login::code_field;
@@ -90,18 +90,35 @@ pub fn FactorPolicy() -> Html {
     let change = use_action(again.reform(|_: OrgSecurity| ()));
     let onchange = {
         let (change, slug) = (change.clone(), org.slug());
-        Callback::from(move |required| change.run(api::identity::require_factor(&slug, required)))
+        Callback::from(move |asked: UpdateOrgSecurity| {
+            change.run(api::identity::set_security(&slug, &asked));
+        })
     };
+    let onfactor = onchange.reform(|required| UpdateOrgSecurity {
+        second_factor_required: Some(required),
+        device_login: None,
+    });
+    let ondevice = onchange.reform(|allowed| UpdateOrgSecurity {
+        second_factor_required: None,
+        device_login: Some(allowed),
+    });
     html! {
         <section class="panel">
             <header class="panel-head">
                 <h2>{ "Second factor" }</h2>
-                { show(&load, &again, |security| html! {
-                    <Switch label="Ask everybody for one" on={security.second_factor_required} onchange={onchange.clone()} />
-                }) }
+                if let Some(security) = load.ready() { <Switch label="Ask everybody for one" on={security.second_factor_required} onchange={onfactor} /> }
             </header>
             <p class="faint">{ "Who has none registers one before anything here is open to them. Coming in by single sign-on counts as one." }</p>
             if let Some(problem) = change.problem() { <Failed {problem} /> }
+            { show(&load, &again, |security| html! {
+                <>
+                    <header class="panel-head">
+                        <h2>{ "Logins by a typed code" }</h2>
+                        <Switch label="Let them count" on={security.device_login} onchange={ondevice.clone()} />
+                    </header>
+                    <p class="faint">{ "With ralex login --device a program shows a code that its person types in any browser. Whoever sends somebody a code of theirs acts as them if it is typed." }</p>
+                </>
+            }) }
         </section>
     }
 }

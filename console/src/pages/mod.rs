@@ -48,6 +48,7 @@ pub mod playground;
 mod playground_answer;
 mod preference_form;
 pub mod profile;
+pub mod programs;
 pub mod proof;
 mod provider_card;
 mod provider_form;

@@ -19,6 +19,8 @@ pub(crate) struct Rows {
     pub slug: String,
     /// Whether everybody here is asked for a second factor.
     pub second_factor: bool,
+    /// Whether tokens that came of a typed code count here.
+    pub device_login: bool,
     pub teams: HashSet<TeamId>,
     /// Each project with its team.
     pub projects: Vec<Project>,

@@ -60,6 +60,7 @@ impl Scope {
             credential: Credential::Internal,
             second_factor: false,
             sign_on: None,
+            by_device: false,
             request: RequestId::generate(),
             address: None,
         };

@@ -41,6 +41,8 @@ pub enum Barred {
     Elsewhere,
     /// The organisation insists on its own provider.
     NotByProvider,
+    /// The token came of a typed code, which the organisation does not take.
+    ByDevice,
 }
 
 /// What became of the roles that a provider gives somebody.
@@ -54,7 +56,16 @@ pub struct Synced {
 
 impl Barred {
     pub(crate) fn problem(self) -> Problem {
+        let code = match self {
+            Self::Elsewhere | Self::NotByProvider => Code::SignOnRequired,
+            Self::ByDevice => Code::Forbidden,
+        };
         let detail = match self {
+            Self::ByDevice => {
+                "This organisation takes no tokens that came of a typed code. Log in by a browser \
+                 on the same machine (`ralex login`), or ask an administrator to allow them \
+                 (`ralex org security --device-login allowed`)."
+            }
             Self::Elsewhere => {
                 "You came in by the single sign-on of another organisation, which counts there only. \
                  Log in with your password to work in this one."
@@ -64,7 +75,7 @@ impl Barred {
                  that were made in them. Sign in with single sign-on."
             }
         };
-        Problem::new(Code::SignOnRequired, detail)
+        Problem::new(code, detail)
     }
 }
 
@@ -92,6 +103,9 @@ impl Snapshot {
         };
         if caller.sign_on.is_some_and(|by| by.org != self.org()) {
             return Some(Barred::Elsewhere);
+        }
+        if caller.by_device && !self.rows().device_login {
+            return Some(Barred::ByDevice);
         }
         let rule = self.rows().sign_on?;
         let by_provider = caller.sign_on.is_some_and(|by| by.provider == rule.provider);

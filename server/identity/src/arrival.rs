@@ -31,6 +31,7 @@ impl Arrival {
             credential,
             second_factor: false,
             sign_on,
+            by_device: false,
             request: self.request,
             address: self.address,
         }

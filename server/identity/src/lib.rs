@@ -16,6 +16,7 @@ pub mod member;
 pub mod mint;
 pub mod org;
 pub mod password;
+pub mod program;
 mod provision;
 pub mod resolve;
 pub mod service;

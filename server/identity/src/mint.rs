@@ -28,6 +28,10 @@ pub enum TokenKind {
     Session,
     /// A login whose second factor is still to come.
     Challenge,
+    /// What a browser brings to a program.
+    ProgramCode,
+    /// What a program polls with while somebody types its code.
+    DeviceCode,
 }
 
 impl TokenKind {
@@ -41,6 +45,8 @@ impl TokenKind {
             Self::Provisioning => "rlx_scim_",
             Self::Session => "rlx_ses_",
             Self::Challenge => "rlx_2fa_",
+            Self::ProgramCode => "rlx_code_",
+            Self::DeviceCode => "rlx_dev_",
         }
     }
 }
@@ -91,7 +97,7 @@ impl Mint {
         hex::decode(seal).is_ok_and(|bytes| self.mac(text).verify_slice(&bytes).is_ok())
     }
 
-    fn digest(&self, text: &str) -> Vec<u8> {
+    pub(crate) fn digest(&self, text: &str) -> Vec<u8> {
         self.mac(text).finalize().into_bytes().to_vec()
     }
 

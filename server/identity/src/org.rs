@@ -77,7 +77,7 @@ impl Identity {
         let mut orgs = Vec::with_capacity(rows.len());
         for row in rows.into_iter().filter(|row| !row.suspended) {
             let sign_on = match self.access.bars(caller, row.id).await? {
-                Some(Barred::Elsewhere) => continue,
+                Some(Barred::Elsewhere | Barred::ByDevice) => continue,
                 Some(Barred::NotByProvider) => self.way_in(row.id).await?,
                 None => None,
             };

@@ -28,6 +28,7 @@ struct Entry {
     subject: Subject,
     credential: Credential,
     sign_on: Option<SignOn>,
+    by_device: bool,
     models: Option<Arc<[String]>>,
     must_change_password: bool,
     second_factor: bool,
@@ -59,7 +60,11 @@ impl Identity {
             TokenKind::Team => self.find_team_token(&digest).await?,
             TokenKind::Personal => self.find_personal_token(&digest).await?,
             // What a directory shows opens nothing but its own endpoint.
-            TokenKind::Provisioning | TokenKind::Session | TokenKind::Challenge => None,
+            TokenKind::Provisioning
+            | TokenKind::Session
+            | TokenKind::Challenge
+            | TokenKind::ProgramCode
+            | TokenKind::DeviceCode => None,
         };
         let Some(entry) = found.map(Arc::new) else {
             self.remembered.0.invalidate(&digest);
@@ -94,6 +99,7 @@ impl Identity {
             subject,
             credential: Credential::TeamToken(token.id),
             sign_on: None,
+            by_device: false,
             models: token.models.map(Into::into),
             must_change_password: false,
             second_factor: false,
@@ -114,6 +120,7 @@ impl Identity {
             subject: Subject::User(token.user),
             credential: Credential::PersonalToken(token.id),
             sign_on,
+            by_device: token.by_device,
             models: None,
             must_change_password: token.one_time && sign_on.is_none(),
             second_factor: token.second_factor,
@@ -129,6 +136,7 @@ impl Entry {
         SignedIn {
             caller: Caller {
                 second_factor: self.second_factor,
+                by_device: self.by_device,
                 ..arrival.signed_on(self.subject, self.credential, self.sign_on)
             },
             models: self.models.clone(),

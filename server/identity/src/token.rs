@@ -6,9 +6,9 @@ use ralex_api::identity::{NewPersonalToken, NewToken, NewTokenAnswer, Token};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
 use ralex_kernel::{
-    Caller, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId,
+    Caller, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId, UserId,
 };
-use ralex_store::problem;
+use ralex_store::{System, problem};
 
 use crate::mint::TokenKind;
 use crate::session::within;
@@ -196,9 +196,22 @@ impl Identity {
     ) -> Result<NewTokenAnswer, Problem> {
         let user = crate::person(caller)?;
         self.check_expiry(new.expires_at)?;
+        let mut tx = self.db.system("make a personal token").await?;
+        let made = self.make_personal_token(&mut tx, (caller, user), new, false).await?;
+        tx.commit().await.map_err(problem)?;
+        Ok(made)
+    }
+
+    /// The same as a part of something larger; `by_device` where it comes of a typed code.
+    pub(crate) async fn make_personal_token(
+        &self,
+        tx: &mut System,
+        (caller, user): (&Caller, UserId),
+        new: NewPersonalToken,
+        by_device: bool,
+    ) -> Result<NewTokenAnswer, Problem> {
         let minted = self.mint.mint(TokenKind::Personal);
         let id = TokenId::generate();
-        let mut tx = self.db.system("make a personal token").await?;
         let row = sql::NewPersonalToken {
             id,
             user,
@@ -207,11 +220,11 @@ impl Identity {
             last_four: &minted.last_four,
             expires_at: new.expires_at,
             sign_on: caller.sign_on,
+            by_device,
         };
-        sql::insert_personal(&mut tx, row).await.map_err(problem)?;
+        sql::insert_personal(tx, row).await.map_err(problem)?;
         let event = Event::PersonalTokenCreated { token: id, name: new.name };
-        self.record_everywhere(&mut tx, caller, user, &event).await?;
-        tx.commit().await.map_err(problem)?;
+        self.record_everywhere(tx, caller, user, &event).await?;
         Ok(NewTokenAnswer { id, token: minted.text.expose().to_owned() })
     }
 

@@ -135,6 +135,9 @@ pub struct Caller {
     pub second_factor: bool,
     /// Nothing for who came in by what only they and Ralex know.
     pub sign_on: Option<SignOn>,
+    /// Whether the credential is a token that came of a typed code, which somebody may have been
+    /// talked into typing.
+    pub by_device: bool,
     pub request: RequestId,
     /// Where the request came from, as far as the trusted proxies tell.
     pub address: Option<IpAddr>,

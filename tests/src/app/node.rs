@@ -45,6 +45,8 @@ pub fn command(arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
+    // Nobody's own logins are used either.
+    command.env_remove("HOME").env_remove("XDG_CONFIG_HOME");
     command.envs(settings.iter().copied());
     command
 }

@@ -81,6 +81,9 @@ async fn every_write_leaves_its_entry() {
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
     let no_entry = [
+        // The token that comes of it leaves one.
+        "POST /api/v1/auth/programs",
+        "POST /api/v1/auth/device",
         "POST /api/v1/orgs/{org}/audit/verify",
         // It does where something goes, which tests of retention see.
         "POST /api/v1/orgs/{org}/audit/retention/prune",

@@ -32,6 +32,7 @@ mod kept_answers;
 mod login;
 mod operations;
 mod policy_version;
+mod programs;
 mod rate_limits;
 mod records;
 mod replay;

@@ -47,6 +47,7 @@ async fn a_team_token_calls_models_in_its_team_and_does_nothing_else() {
         credential: Credential::TeamToken(token),
         second_factor: false,
         sign_on: None,
+        by_device: false,
         request: RequestId::generate(),
         address: None,
     };

@@ -163,6 +163,7 @@ pub fn person(user: UserId) -> Caller {
         credential: Credential::Session(SessionId::generate()),
         second_factor: false,
         sign_on: None,
+        by_device: false,
         request: RequestId::generate(),
         address: None,
     }

@@ -31,6 +31,7 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
             'version', coalesce((select version from policy_version where org_id = o.id), 0),
             'slug', o.slug,
             'second_factor', o.second_factor_required,
+            'device_login', o.device_login,
             'teams', (select coalesce(json_agg(id), '[]') from team where org_id = o.id),
             'projects', (select coalesce(json_agg(json_build_object('id', id, 'team', team_id)), '[]')
                 from project where org_id = o.id),

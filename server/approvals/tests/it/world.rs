@@ -130,6 +130,7 @@ impl World {
             credential: Credential::TeamToken(token),
             second_factor: false,
             sign_on: None,
+            by_device: false,
             request: RequestId::generate(),
             address: None,
         }
@@ -239,6 +240,7 @@ pub fn person(user: UserId) -> Caller {
         credential: Credential::Session(SessionId::generate()),
         second_factor: false,
         sign_on: None,
+        by_device: false,
         request: RequestId::generate(),
         address: None,
     }

@@ -24,7 +24,7 @@ pub enum FactorEvent {
     CodeUsed { user: UserId, left: u32 },
     /// What the organisation asks of everybody who signs in.
     #[serde(rename = "org.security_changed")]
-    Asked { org: OrgId, second_factor_required: bool },
+    Asked { org: OrgId, second_factor_required: bool, device_login: bool },
     /// The person behind a session proved anew who they are.
     #[serde(rename = "session.proven")]
     Proven { session: SessionId, methods: Vec<Method> },

@@ -235,6 +235,7 @@ impl World {
             credential: Credential::Session(SessionId::generate()),
             second_factor: false,
             sign_on: None,
+            by_device: false,
             request: RequestId::generate(),
             address: None,
         };

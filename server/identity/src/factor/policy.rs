@@ -13,12 +13,11 @@ impl Identity {
     pub async fn org_security(&self, scope: &Scope) -> Result<OrgSecurity, Problem> {
         let org = scope.org();
         let mut tx = self.db.tenant(org).await?;
-        let asked = sql::second_factor_required(&mut tx, org).await.map_err(problem)?;
-        let second_factor_required = asked.ok_or_else(|| Problem::not_found("organisation"))?;
-        Ok(OrgSecurity { second_factor_required })
+        let found = sql::security(&mut tx, org).await.map_err(problem)?;
+        found.ok_or_else(|| Problem::not_found("organisation"))
     }
 
-    /// Changes what is asked; on every node within a second.
+    /// Changes what is asked; what is not named stays. On every node within a second.
     ///
     /// # Errors
     /// `conflict` where whoever asks others for a second factor has none, since they would shut
@@ -29,21 +28,23 @@ impl Identity {
         change: &UpdateOrgSecurity,
     ) -> Result<OrgSecurity, Problem> {
         let org = scope.org();
-        let second_factor_required = change.second_factor_required;
-        if second_factor_required && !scope.caller().second_factor {
+        if change.second_factor_required == Some(true) && !scope.caller().second_factor {
             let detail = "You would shut yourself out, since you have no second factor. Register \
                           one first: POST /api/v1/auth/totp.";
             return Err(Problem::new(Code::Conflict, detail));
         }
         let mut tx = self.db.tenant(org).await?;
-        let changed = sql::require_second_factor(&mut tx, org, second_factor_required).await;
-        if changed.map_err(problem)? {
-            let event = FactorEvent::Asked { org, second_factor_required };
+        let changed = sql::set_security(&mut tx, org, change).await.map_err(problem)?;
+        if let Some(after) = changed {
+            let OrgSecurity { second_factor_required, device_login } = after;
+            let event = FactorEvent::Asked { org, second_factor_required, device_login };
             ralex_audit::record(&mut tx, scope.author(), Event::Factor(event))
                 .await
                 .map_err(problem)?;
             self.access.commit(tx, org).await?;
+            return Ok(after);
         }
-        Ok(OrgSecurity { second_factor_required })
+        drop(tx);
+        self.org_security(scope).await
     }
 }

@@ -67,6 +67,7 @@ pub struct LivePersonalToken {
     pub second_factor: bool,
     pub sso_org: Option<OrgId>,
     pub sso_provider: Option<SsoProviderId>,
+    pub by_device: bool,
 }
 
 /// The personal token of a digest where it and its person are alive, and so is the word of the
@@ -83,7 +84,7 @@ pub async fn find_personal_token(
                   exists (select from totp f where f.user_id = u.id
                           and f.confirmed_at is not null) as "second_factor!",
                   t.sso_org_id as "sso_org: OrgId",
-                  t.sso_provider_id as "sso_provider: SsoProviderId"
+                  t.sso_provider_id as "sso_provider: SsoProviderId", t.by_device
            from personal_token t join app_user u on u.id = t.user_id
            where t.digest = $1 and t.revoked_at is null
              and (t.expires_at is null or t.expires_at > $2) and u.disabled_at is null
@@ -271,6 +272,7 @@ pub struct NewPersonalToken<'a> {
     pub last_four: &'a str,
     pub expires_at: Option<DateTime<Utc>>,
     pub sign_on: Option<SignOn>,
+    pub by_device: bool,
 }
 
 pub async fn insert_personal(
@@ -279,8 +281,8 @@ pub async fn insert_personal(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into personal_token (id, user_id, name, digest, last_four, expires_at,
-                                     sso_org_id, sso_provider_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                     sso_org_id, sso_provider_id, by_device)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         new.id as _,
         new.user as _,
         new.name,
@@ -289,6 +291,7 @@ pub async fn insert_personal(
         new.expires_at,
         new.sign_on.map(|it| it.org) as Option<OrgId>,
         new.sign_on.map(|it| it.provider) as Option<SsoProviderId>,
+        new.by_device,
     )
     .execute(conn)
     .await

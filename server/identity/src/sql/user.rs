@@ -1,6 +1,7 @@
 //! Queries on people and organisations, which cross tenants.
 
 use chrono::{DateTime, Utc};
+use ralex_api::factors::{OrgSecurity, UpdateOrgSecurity};
 use ralex_kernel::{Email, Name, OrgId, Slug, UserId};
 use sqlx::PgConnection;
 
@@ -164,31 +165,39 @@ pub async fn org(conn: &mut PgConnection, id: OrgId) -> Result<Option<OrgRow>, s
     .await
 }
 
-/// Whether the organisation asks everybody for a second factor.
-pub async fn second_factor_required(
+/// What the organisation asks of everybody.
+pub async fn security(
     conn: &mut PgConnection,
     id: OrgId,
-) -> Result<Option<bool>, sqlx::Error> {
-    sqlx::query_scalar!("select second_factor_required from org where id = $1", id as _)
-        .fetch_optional(conn)
-        .await
+) -> Result<Option<OrgSecurity>, sqlx::Error> {
+    sqlx::query_as!(
+        OrgSecurity,
+        "select second_factor_required, device_login from org where id = $1",
+        id as _
+    )
+    .fetch_optional(conn)
+    .await
 }
 
-/// Asks for it or no more; false where that is so already.
-pub async fn require_second_factor(
+/// Changes it where something is named that is not so yet, and says how it is then.
+pub async fn set_security(
     conn: &mut PgConnection,
     id: OrgId,
-    required: bool,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        "update org set second_factor_required = $2
-         where id = $1 and second_factor_required is distinct from $2",
+    change: &UpdateOrgSecurity,
+) -> Result<Option<OrgSecurity>, sqlx::Error> {
+    sqlx::query_as!(
+        OrgSecurity,
+        "update org set second_factor_required = coalesce($2, second_factor_required),
+             device_login = coalesce($3, device_login)
+         where id = $1 and (second_factor_required <> coalesce($2, second_factor_required)
+                            or device_login <> coalesce($3, device_login))
+         returning second_factor_required, device_login",
         id as _,
-        required,
+        change.second_factor_required,
+        change.device_login,
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_optional(conn)
+    .await
 }
 
 pub async fn any_org(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {

@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::Environment;
+use super::credentials::Credentials;
 
-const USUAL_URL: &str = "http://127.0.0.1:8080";
+pub const USUAL_URL: &str = "http://127.0.0.1:8080";
 /// What the first start of a server calls its organisation.
 const USUAL_ORG: &str = "default";
 /// Longer than any answer that a server holds back.
@@ -49,25 +50,29 @@ impl Api {
             let flag = matches.get_one::<String>(flag).cloned();
             flag.or_else(|| environment.get(variable).cloned()).unwrap_or_else(|| usual.to_owned())
         };
-        let url = told("url", "RALEX_URL", USUAL_URL);
+        let kept = Credentials::read(environment)?;
+        let url = told("url", "RALEX_URL", kept.newest().unwrap_or(USUAL_URL));
         let mut org: Url = url.parse().with_context(|| format!("{url} is no address"))?;
+        let stored = kept.token(&org);
         org.path_segments_mut()
             .map_err(|()| anyhow!("{url} is no address of a server"))?
             .pop_if_empty()
             .extend(["api", "v1", "orgs", &told("org", "RALEX_ORG", USUAL_ORG)]);
         let token = match matches.get_one::<String>("token-file") {
             Some(file) => fs::read_to_string(file).with_context(|| format!("{file}: no token"))?,
-            None => environment.get("RALEX_TOKEN").cloned().context(
-                "No token. Put one into RALEX_TOKEN, or name a file with --token-file; your \
-                 profile in the console makes one with your rights.",
+            None => environment.get("RALEX_TOKEN").cloned().or(stored).context(
+                "No token. Log in with `ralex login`, put a token into RALEX_TOKEN, or name a file \
+                 with --token-file.",
             )?,
         };
-        let http = reqwest::Client::builder()
-            .timeout(PATIENCE)
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("ralex/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let http = client()?;
         Ok(Self { http, org, token: Secret::new(token.trim().to_owned()) })
+    }
+
+    /// The same server, at an address that is no organisation's.
+    pub async fn get_beside<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let url = self.org.join(path)?;
+        self.send(self.http.get(url).bearer_auth(self.token.expose())).await
     }
 
     pub async fn get<T: DeserializeOwned>(
@@ -160,6 +165,15 @@ impl Api {
         })?;
         Ok((server, answer))
     }
+}
+
+/// A client of servers that goes where it is told and nowhere else.
+pub fn client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .timeout(PATIENCE)
+        .redirect(redirect::Policy::none())
+        .user_agent(concat!("ralex/", env!("CARGO_PKG_VERSION")))
+        .build()?)
 }
 
 async fn refused(server: &str, answer: reqwest::Response) -> anyhow::Error {

@@ -7,7 +7,9 @@ mod approvals;
 mod audit;
 mod budgets;
 mod config;
+mod credentials;
 mod groups;
+mod login;
 mod mail;
 mod members;
 mod org;
@@ -50,6 +52,7 @@ fn command() -> Command {
         .subcommand(budgets::command())
         .subcommand(config::command())
         .subcommand(rate_limits::command())
+        .subcommands(login::commands())
         .subcommand(mail::command())
         .subcommand(org::command())
         .subcommand(reports::command())
@@ -81,6 +84,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("audit", matches)) => audit::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),
+        Some((verb @ ("login" | "logout" | "whoami"), matches)) => {
+            login::run(verb, matches, environment)
+        }
         Some(("limits", matches)) => rate_limits::run(matches, environment),
         Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),

@@ -11,15 +11,21 @@ use super::table::{asked, facts, json_flag, told};
 
 const REQUIRED: &str = "required";
 const OPTIONAL: &str = "optional";
+const ALLOWED: &str = "allowed";
+const REFUSED: &str = "refused";
 
 pub fn command() -> Command {
     let factor = Arg::new("second-factor")
         .long("second-factor")
         .value_parser([REQUIRED, OPTIONAL])
-        .help("Whether everybody needs a second factor; without this, it is only shown");
+        .help("Whether everybody needs a second factor; what is not named is only shown");
+    let device = Arg::new("device-login")
+        .long("device-login")
+        .value_parser([ALLOWED, REFUSED])
+        .help("Whether tokens count that came of a code which somebody typed");
     let security = Command::new("security")
         .about("Show or change what everybody who signs in is asked for")
-        .args([factor, json_flag()]);
+        .args([factor, device, json_flag()]);
     Command::new("org")
         .about("See and change settings of the organisation")
         .subcommand_required(true)
@@ -36,15 +42,21 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
 }
 
 async fn security(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let wanted = matches.get_one::<String>("second-factor").map(|word| word == REQUIRED);
-    let found: OrgSecurity = match wanted {
-        Some(second_factor_required) => {
-            api.patch(&["security"], &UpdateOrgSecurity { second_factor_required }).await?
+    let is = |flag: &str, word: &str| matches.get_one::<String>(flag).map(|said| said == word);
+    let change = UpdateOrgSecurity {
+        second_factor_required: is("second-factor", REQUIRED),
+        device_login: is("device-login", ALLOWED),
+    };
+    let found: OrgSecurity = match change {
+        UpdateOrgSecurity { second_factor_required: None, device_login: None } => {
+            api.get(&["security"], &()).await?
         }
-        None => api.get(&["security"], &()).await?,
+        change => api.patch(&["security"], &change).await?,
     };
     told(&found, matches, |found| {
-        let word = if found.second_factor_required { REQUIRED } else { OPTIONAL };
-        facts("security", &[("second factor", word.to_owned())])
+        let factor = if found.second_factor_required { REQUIRED } else { OPTIONAL };
+        let device = if found.device_login { ALLOWED } else { REFUSED };
+        let facts_of = [("second factor", factor.to_owned()), ("device login", device.to_owned())];
+        facts("security", &facts_of)
     })
 }

@@ -27,6 +27,7 @@ pub mod members;
 pub mod middleware;
 pub mod model_list;
 pub mod models;
+mod oauth;
 pub mod openapi;
 pub mod operations;
 pub mod problem;

@@ -4,7 +4,7 @@ use super::map::Map;
 use super::{
     adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
     catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models,
-    operations, rate_limits, reports, resilience, retention, roles, routing, scim, secrets,
+    oauth, operations, rate_limits, reports, resilience, retention, roles, routing, scim, secrets,
     service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
 };
 
@@ -19,6 +19,7 @@ pub fn all(map: &mut Map<'_, '_>) {
         .service(gemini::generate)
         .service(gemini::stream)
         .configure(operations)
+        .configure(programs)
         .service(model_list::list)
         .service(model_list::list_gemini)
         .service(model_list::find)
@@ -28,6 +29,15 @@ pub fn all(map: &mut Map<'_, '_>) {
 
 fn control_plane(map: &mut Map<'_, '_>) {
     map.configure(account).scope("/orgs/{org}", organisation);
+}
+
+/// What programs ask that want a person's token.
+fn programs(map: &mut Map<'_, '_>) {
+    map.service(oauth::authorization_server)
+        .service(oauth::authorize)
+        .service(oauth::token)
+        .service(oauth::begin_device)
+        .service(oauth::revoke);
 }
 
 fn operations(map: &mut Map<'_, '_>) {
@@ -78,6 +88,9 @@ fn account(map: &mut Map<'_, '_>) {
         .service(factors::confirm_totp)
         .service(factors::remove_totp)
         .service(factors::renew_recovery_codes)
+        .service(oauth::answer_program)
+        .service(oauth::find_device)
+        .service(oauth::answer_device)
         .configure(sign_on);
 }
 

@@ -1,0 +1,18 @@
+//! Programs that ask the person in front for a token.
+
+use ralex_api::oauth::{AnswerDevice, AnswerProgram, DeviceLogin, ProgramAnswered};
+
+use super::client::{self, Reply};
+use crate::text::query::Query;
+
+pub fn answer(said: &AnswerProgram) -> Reply<ProgramAnswered> {
+    client::create("/auth/programs", said)
+}
+
+pub fn device(code: &str) -> Reply<DeviceLogin> {
+    client::find(&format!("/auth/device{}", Query::default().with("code", code)))
+}
+
+pub fn answer_device(user_code: String, approve: bool) -> Reply<()> {
+    client::create("/auth/device", &AnswerDevice { user_code, approve })
+}
