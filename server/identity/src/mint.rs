@@ -35,8 +35,15 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    const ALL: [Self; 5] =
-        [Self::Personal, Self::Team, Self::Provisioning, Self::Session, Self::Challenge];
+    const ALL: [Self; 7] = [
+        Self::Personal,
+        Self::Team,
+        Self::Provisioning,
+        Self::Session,
+        Self::Challenge,
+        Self::ProgramCode,
+        Self::DeviceCode,
+    ];
 
     const fn prefix(self) -> &'static str {
         match self {

@@ -20,7 +20,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // Settings are read here, once; nothing below asks the environment.
+    // Beside what is ours it matters where somebody's files are, and who they are.
+    let is_asked = |name: &str| {
+        name.starts_with("RALEX_") || ["HOME", "XDG_CONFIG_HOME", "USER"].contains(&name)
+    };
     let environment: BTreeMap<String, String> =
-        std::env::vars().filter(|(name, _)| name.starts_with("RALEX_")).collect();
+        std::env::vars().filter(|(name, _)| is_asked(name)).collect();
     cli::run(std::env::args_os(), &environment)
 }

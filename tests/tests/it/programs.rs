@@ -1,9 +1,9 @@
 //! Programs that a person lets act for them: `ralex login`, by a browser and by a typed code.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -173,7 +173,7 @@ async fn a_typed_code_counts_only_where_an_organisation_says_so() {
         async || token(&anonymous, &[("grant_type", BY_DEVICE), ("device_code", &device)]).await;
     refused(&poll().await, "authorization_pending");
     refused(&poll().await, "slow_down");
-    let path = format!("/api/v1/auth/device?code={}", typed.to_lowercase().replace('-', " "));
+    let path = format!("/api/v1/auth/device/{}", typed.to_lowercase().replace('-', "%20"));
     let shown = person.get(&path).await.ok();
     assert_eq!(shown["name"], "build-7", "{shown}");
     let answer = json!({ "user_code": typed, "approve": true });
@@ -224,7 +224,7 @@ async fn codes_are_not_guessed_and_no_flood_of_them_is_begun() {
     refused(&poll, "expired_token");
     let mut tries = 0;
     let throttled = loop {
-        let answer = person.get("/api/v1/auth/device?code=BCDF-GHJK").await;
+        let answer = person.get("/api/v1/auth/device/BCDF-GHJK").await;
         if answer.status != 404 {
             break answer;
         }
@@ -239,6 +239,8 @@ async fn codes_are_not_guessed_and_no_flood_of_them_is_begun() {
         form(&anonymous, "/oauth/device_authorization", &[("client_id", "ralex-cli")]).await;
     flood.refused(429, "throttled");
 }
+
+type Said = Lines<BufReader<ChildStderr>>;
 
 /// A command line with a home of its own.
 struct Home(TempDir);
@@ -257,14 +259,14 @@ impl Home {
         [("HOME", home), ("USER", "ann"), ("PATH", ""), ("RALEX_URL", app.owner.url())]
     }
 
-    /// One that has begun, and the address that it shows.
-    fn begins(&self, app: &App, line: &str) -> (Child, String) {
+    /// One that has begun, what else it says on its way, and the address that it shows.
+    fn begins(&self, app: &App, line: &str) -> (Child, Said, String) {
         let words: Vec<&str> = line.split(' ').collect();
         let mut child = command(&words, &self.settings(app));
         let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let shown = lines.map_while(Result::ok).find(|it| it.starts_with("http"));
-        (child, shown.unwrap())
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let shown = lines.by_ref().map_while(Result::ok).find(|it| it.starts_with("http"));
+        (child, lines, shown.unwrap())
     }
 }
 
@@ -274,7 +276,7 @@ async fn the_command_line_logs_in_by_a_browser_and_out_again() {
     let (person, home) = (session(&app).await, Home(tempfile::tempdir().unwrap()));
     let (code, said) = home.ralex(&app, "whoami");
     assert!(code == 1 && said.contains("ralex login"), "{said}");
-    let (mut child, page) = home.begins(&app, "login");
+    let (mut child, said, page) = home.begins(&app, "login");
     let field = |name: &str| json!(value(&page, name).unwrap());
     let answer = json!({
         "client_id": field("client_id"), "redirect_uri": field("redirect_uri"),
@@ -290,7 +292,7 @@ async fn the_command_line_logs_in_by_a_browser_and_out_again() {
     let back = reqwest::get(text(&answered, "redirect")).await.unwrap();
     assert!(back.text().await.unwrap().contains("You are logged in"));
     let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
-    assert!(ended.success());
+    assert!(ended.success(), "{:?}", said.collect::<Vec<_>>());
     let file = home.0.path().join(".config/ralex/credentials.toml");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let (code, said) = home.ralex(&app, "whoami");
@@ -305,6 +307,10 @@ async fn the_command_line_logs_in_by_a_browser_and_out_again() {
     let secret = open.split('"').find(|it| it.starts_with("rlx_pat_")).unwrap().to_owned();
     let (code, said) = home.ralex(&app, "logout");
     assert!(code == 0 && !fs::read_to_string(&file).unwrap().contains("rlx_"), "{said}");
-    app.with(&secret).get("/api/v1/me").await.refused(401, "unauthenticated");
+    let program = app.with(&secret);
+    until("the token has ended", Duration::from_secs(1), async || {
+        (program.get("/api/v1/me").await.status == 401).then_some(())
+    })
+    .await;
     assert_eq!(home.ralex(&app, "logout").0, 1);
 }

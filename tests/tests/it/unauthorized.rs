@@ -87,6 +87,7 @@ impl World {
             ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
             ("user", text(&me["user"], "id")),
             ("session", text(&sessions[0], "id")),
+            ("user_code", "BCDF-GHJK".to_owned()),
             ("event", text(&app.owner.all("audit").await[0], "id")),
             ("level", "0".to_owned()),
             ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),

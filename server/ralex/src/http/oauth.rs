@@ -3,7 +3,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
-use actix_web::web::{self, Bytes, Data};
+use actix_web::web::{self, Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use ralex_api::oauth::{
     AnswerDevice, AnswerProgram, CLIENT_ID, DeviceAuthorization, DeviceLogin, OAuthError,
@@ -61,12 +61,6 @@ pub struct AuthorizeQuery {
     client_id: String,
     /// An address of the machine itself.
     redirect_uri: String,
-}
-
-#[derive(Deserialize, utoipa::IntoParams)]
-pub struct DeviceQuery {
-    /// As the program shows it.
-    code: String,
 }
 
 /// Tell programs what is understood here (RFC 8414).
@@ -214,17 +208,17 @@ pub async fn answer_program(
 }
 
 /// Show the program that waits for a typed code.
-#[utoipa::path(tag = "account", params(DeviceQuery), responses((status = 200, body = DeviceLogin)))]
-#[get("/auth/device")]
+#[utoipa::path(tag = "account", params(("user_code" = String, Path)), responses((status = 200, body = DeviceLogin)))]
+#[get("/auth/device/{user_code}")]
 pub async fn find_device(
     request: HttpRequest,
     who: Who,
     identity: Data<Identity>,
     edge: Data<Edge>,
-    query: Query<DeviceQuery>,
+    user_code: Path<String>,
 ) -> Result<HttpResponse> {
     let arrival = arrival(&request, &edge);
-    let found = identity.find_device(&who.0.caller, &query.0.code, &arrival).await?;
+    let found = identity.find_device(&who.0.caller, &user_code, &arrival).await?;
     Ok(HttpResponse::Ok().json(found))
 }
 

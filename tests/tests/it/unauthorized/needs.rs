@@ -82,7 +82,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("POST /oauth/device_authorization", Nothing),
     ("POST /oauth/revoke", Nothing),
     ("POST /api/v1/auth/programs", Person),
-    ("GET /api/v1/auth/device", Person),
+    ("GET /api/v1/auth/device/{user_code}", Person),
     ("POST /api/v1/auth/device", Person),
     ("GET /api/v1/auth/sso", Nothing),
     ("GET /api/v1/auth/sso/{org}/{provider}/start", Nothing),
