@@ -17,7 +17,7 @@ use crate::pages::password::FirstPasswordPage;
 use crate::pages::proof::ProofGate;
 use crate::pages::{self, lost};
 use crate::route::{Place, Route};
-use crate::router::{Redirect, Router, use_location};
+use crate::router::{Redirect, Router, use_location, use_way_back};
 use crate::session::{Org, Session, use_session};
 
 #[component]
@@ -108,11 +108,7 @@ fn Page(props: &PageProps) -> Html {
     let Some(session) = use_session() else { return Html::default() };
     let named = match &props.route {
         Route::Org { org } | Route::Place { org, .. } => Some(org.as_str()),
-        Route::Home
-        | Route::Profile
-        | Route::Authorize
-        | Route::Device
-        | Route::NotFound => None,
+        Route::Home | Route::Profile | Route::Authorize | Route::Device | Route::NotFound => None,
     };
     let mut orgs = session.me.orgs.iter();
     let found = match named {
@@ -123,13 +119,10 @@ fn Page(props: &PageProps) -> Html {
     let place = match &props.route {
         Route::Org { .. } => Some(Place::Overview),
         Route::Place { place, .. } => Some(*place),
-        Route::Home
-        | Route::Profile
-        | Route::Authorize
-        | Route::Device
-        | Route::NotFound => None,
+        Route::Home | Route::Profile | Route::Authorize | Route::Device | Route::NotFound => None,
     };
     let way_in = org.as_ref().and_then(|org| Some((org.name(), org.way_in()?)));
+    use_way_back(way_in.is_some());
     let content = match (&props.route, &org) {
         (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(_)) if way_in.is_some() => {
             let (name, way_in) = way_in.unwrap_or_default();

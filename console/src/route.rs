@@ -15,8 +15,13 @@ pub enum Route {
     Authorize,
     /// A program elsewhere does, with a code.
     Device,
-    Org { org: String },
-    Place { org: String, place: Place },
+    Org {
+        org: String,
+    },
+    Place {
+        org: String,
+        place: Place,
+    },
     NotFound,
 }
 

@@ -4,7 +4,7 @@
 
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Event, History, window};
+use web_sys::{Event, History, Storage, window};
 use yew::html::ChildrenProps;
 use yew::prelude::*;
 
@@ -13,6 +13,9 @@ use crate::text::query::Query;
 
 /// What the browser tells when the reader goes back or forth; told for our own steps too.
 const MOVED: &str = "popstate";
+
+/// Where a tab keeps the address to come back to.
+const WAY_BACK: &str = "ralex.way_back";
 
 /// An address of the console.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -120,9 +123,34 @@ pub struct RedirectProps {
     pub to: Route,
 }
 
-/// Leads on at once.
+/// Leads on at once: to where the reader was before they left for a provider, else to the route.
 #[component]
 pub fn Redirect(props: &RedirectProps) -> Html {
-    use_effect_with(props.to.clone(), |to| correct(&to.path()));
+    use_effect_with(props.to.clone(), |to| {
+        let was = kept().and_then(|store| {
+            let was = store.get_item(WAY_BACK).ok().flatten();
+            // What cannot be forgotten leads there once more, which is no harm.
+            let _ = store.remove_item(WAY_BACK);
+            was
+        });
+        correct(&was.unwrap_or_else(|| to.path()));
+    });
     Html::default()
+}
+
+/// Keeps the address in view while the reader may leave for a provider, who sends them to the front
+/// page when they come back.
+#[hook]
+pub fn use_way_back(leaving: bool) {
+    let location = use_location();
+    use_effect_with((location, leaving), |(location, leaving)| {
+        if let Some(store) = kept().filter(|_| *leaving && location.path != "/") {
+            // Without it they stay on the front page.
+            let _ = store.set_item(WAY_BACK, &format!("{}{}", location.path, location.query));
+        }
+    });
+}
+
+fn kept() -> Option<Storage> {
+    window()?.session_storage().ok().flatten()
 }

@@ -65,10 +65,10 @@ test('a provider is added, tested and switched on', async () => {
 });
 
 /** Somebody who has never been here, in a browser of their own. */
-async function visitor(name) {
+async function visitor(name, path = '/') {
   provider.expect(name);
   const other = await browser.open();
-  await other.goto(server.url);
+  await other.goto(`${server.url}${path}`);
   await other.getByRole('button', { name: 'Continue with single sign-on', exact: true }).click();
   await other.getByLabel('Organisation or e-mail', { exact: true }).fill(`${name}@example.test`);
   await other.getByRole('button', { name: 'Continue', exact: true }).click();
@@ -89,6 +89,13 @@ test('who is new comes in with the roles that their groups mean', async () => {
   await page.goto(`${server.url}/o/default/people`);
   await page.getByRole('row', { name: /Alice/ }).getByText('admin').waitFor();
   await page.getByRole('row', { name: /Bob/ }).getByText('viewer').waitFor();
+});
+
+test('who was on the way to a page comes back to it', async () => {
+  const bob = await visitor('bob', '/device?code=BCDF-GHJK');
+  await bob.getByRole('heading', { name: 'Log a program in' }).waitFor();
+  assert.equal(await bob.getByLabel('Code', { exact: true }).inputValue(), 'BCDF-GHJK');
+  await bob.context().close();
 });
 
 test('an address that the provider does not confirm lets nobody in', async () => {

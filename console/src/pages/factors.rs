@@ -114,7 +114,7 @@ pub fn FactorPolicy() -> Html {
                 <>
                     <header class="panel-head">
                         <h2>{ "Logins by a typed code" }</h2>
-                        <Switch label="Let them count" on={security.device_login} onchange={ondevice.clone()} />
+                        <Switch label="Let typed codes count" on={security.device_login} onchange={ondevice.clone()} />
                     </header>
                     <p class="faint">{ "With ralex login --device a program shows a code that its person types in any browser. Whoever sends somebody a code of theirs acts as them if it is typed." }</p>
                 </>

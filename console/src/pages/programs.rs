@@ -13,7 +13,8 @@ use crate::hooks::{keep, use_action, use_input, use_query};
 use crate::session::use_session;
 
 /// What saying yes means, for both ways.
-const MEANS: &str = "It may do what you may, for 90 days, until you revoke its token in your profile.";
+const MEANS: &str =
+    "It may do what you may, for 90 days, until you revoke its token in your profile.";
 
 /// A program on this machine waits for the browser to come back.
 #[component]

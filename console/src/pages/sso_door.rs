@@ -8,6 +8,7 @@ use crate::components::{Banner, Button, Form, Kind, TextField, Tone};
 use crate::hooks::input::needed;
 use crate::hooks::{use_action, use_input, use_query};
 use crate::pages::login::card;
+use crate::router::use_way_back;
 
 /// Why somebody who came back from a provider was not let in.
 #[component]
@@ -27,6 +28,7 @@ pub struct Props {
 /// Asks where somebody belongs, and shows the ways in there.
 #[component]
 pub fn DoorStep(props: &Props) -> Html {
+    use_way_back(true);
     let found = use_state(|| None::<SsoDoors>);
     let at = use_input("", needed);
     let look = use_action({

@@ -144,6 +144,11 @@ pub enum Event {
     PersonalTokenCreated { token: TokenId, name: Name },
     #[serde(rename = "personal_token.revoked")]
     PersonalTokenRevoked { token: TokenId, name: Name },
+    /// A person said yes to a program that wants a token of theirs; what it gets is recorded once it asks.
+    #[serde(rename = "program.approved")]
+    ProgramApproved { user: UserId, name: String, by: &'static str },
+    #[serde(rename = "program.denied")]
+    ProgramDenied { user: UserId, name: String, by: &'static str },
 
     #[serde(rename = "provider.created")]
     ProviderCreated {

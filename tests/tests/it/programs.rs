@@ -44,7 +44,7 @@ async fn session(app: &App) -> Client {
     anonymous.in_session(&anonymous.session(EMAIL, PASSWORD).await)
 }
 
-fn asked(approve: bool) -> Value {
+pub fn asked(approve: bool) -> Value {
     json!({
         "client_id": "ralex-cli", "redirect_uri": DONE, "state": "kept", "name": "ann@laptop",
         "code_challenge": URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER)),
@@ -150,9 +150,14 @@ async fn who_says_yes_proves_who_they_are_and_no_code_leaves_the_machine() {
     refused(&other.await, "invalid_client");
 }
 
-async fn begin(client: &Client) -> (String, String) {
+/// What a program elsewhere is told to show.
+pub async fn begun(client: &Client) -> Value {
     let asked = [("client_id", "ralex-cli"), ("name", "build-7")];
-    let begun = form(client, "/oauth/device_authorization", &asked).await.ok();
+    form(client, "/oauth/device_authorization", &asked).await.ok()
+}
+
+async fn begin(client: &Client) -> (String, String) {
+    let begun = begun(client).await;
     assert_eq!((&begun["expires_in"], &begun["interval"]), (&json!(600), &json!(5)));
     let code = text(&begun, "user_code");
     assert!(text(&begun, "verification_uri_complete").ends_with(&format!("/device?code={code}")));
@@ -290,7 +295,7 @@ async fn the_command_line_logs_in_by_a_browser_and_out_again() {
     let stray = reqwest::get(format!("{port}?code=stolen&state=other")).await.unwrap();
     assert_eq!(stray.status(), 404);
     let back = reqwest::get(text(&answered, "redirect")).await.unwrap();
-    assert!(back.text().await.unwrap().contains("You are logged in"));
+    assert!(back.text().await.unwrap().contains("You said yes"));
     let ended = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
     assert!(ended.success(), "{:?}", said.collect::<Vec<_>>());
     let file = home.0.path().join(".config/ralex/credentials.toml");

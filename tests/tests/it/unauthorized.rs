@@ -62,43 +62,31 @@ impl World {
         let limit = app.owner.post("rate-limits", &limit).await.ok();
         let me = app.owner.get("/api/v1/me").await.ok();
         let sessions = app.owner.all("/api/v1/me/sessions").await;
-        let ids = BTreeMap::from([
+        let made = BTreeMap::from([
             ("org", "default".to_owned()),
             ("team", "blue".to_owned()),
             ("project", "web".to_owned()),
             ("provider", "scripted".to_owned()),
             ("model", "scripted".to_owned()),
-            ("file", FILE.to_owned()),
-            ("batch", BATCH.to_owned()),
-            ("response", "resp_of_nobody".to_owned()),
             ("binding", text(&app.owner.all("bindings").await[0], "id")),
             ("service_account", "nightly".to_owned()),
             ("group", "night".to_owned()),
             ("role", "keeper".to_owned()),
             ("token", token.id),
             ("budget", budget),
-            ("adjustment", ADJUSTMENT.to_owned()),
             ("guardrail", text(&guardrail, "id")),
             ("approval", asked),
             ("route", "steady".to_owned()),
             ("alias", "other-name".to_owned()),
             ("secret", text(&secrets[0], "id")),
-            ("link", NOBODYS.to_owned()),
             ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
             ("user", text(&me["user"], "id")),
             ("session", text(&sessions[0], "id")),
-            ("user_code", "BCDF-GHJK".to_owned()),
             ("event", text(&app.owner.all("audit").await[0], "id")),
-            ("level", "0".to_owned()),
-            ("sink", "00000000-0000-7000-8000-000000000000".to_owned()),
-            ("alert", "00000000-0000-7000-8000-000000000000".to_owned()),
-            ("rule", "00000000-0000-7000-8000-000000000000".to_owned()),
             ("limit", text(&limit, "id")),
-            ("report", NOBODYS.to_owned()),
-            ("schedule", NOBODYS.to_owned()),
-            ("index", "000.p/1".to_owned()),
-            ("request", "00000000-0000-7000-8000-000000000000".to_owned()),
         ]);
+        let nowhere = NOWHERE.map(|(name, id)| (name, id.to_owned()));
+        let ids = made.into_iter().chain(nowhere).collect();
         Self { app, ids }
     }
 
@@ -128,9 +116,25 @@ fn route(name: &str) -> Value {
 
 /// Well-formed names of things that nobody has.
 const FILE: &str = "file-00000000000070008000000000000000";
-const ADJUSTMENT: &str = "00000000-0000-7000-8000-000000000000";
 const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
 const BATCH: &str = "batch_00000000000070008000000000000000";
+/// Ids of what there is none of.
+const NOWHERE: [(&str, &str); 14] = [
+    ("file", FILE),
+    ("batch", BATCH),
+    ("response", "resp_of_nobody"),
+    ("adjustment", NOBODYS),
+    ("link", NOBODYS),
+    ("user_code", "BCDF-GHJK"),
+    ("level", "0"),
+    ("sink", NOBODYS),
+    ("alert", NOBODYS),
+    ("rule", NOBODYS),
+    ("report", NOBODYS),
+    ("schedule", NOBODYS),
+    ("index", "000.p/1"),
+    ("request", NOBODYS),
+];
 
 fn batch() -> Value {
     let endpoint = "/v1/chat/completions";

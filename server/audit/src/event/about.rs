@@ -77,8 +77,11 @@ impl Event {
             Self::SessionOpened { session, .. } | Self::SessionEnded { session } => {
                 About::of("session", session)
             }
-            Self::LoginFailed { user, .. } => About::of("user", user).ended(Outcome::Denied),
+            Self::LoginFailed { user, .. } | Self::ProgramDenied { user, .. } => {
+                About::of("user", user).ended(Outcome::Denied)
+            }
             Self::PasswordChanged { user, .. }
+            | Self::ProgramApproved { user, .. }
             | Self::MemberAdded { user, .. }
             | Self::MemberRemoved { user, .. }
             | Self::MemberSuspended { user, .. }

@@ -43,6 +43,9 @@ impl Event {
         if let Self::MemberAdded { user, .. } = self {
             return vec![("/email".to_owned(), Whose::User(*user))];
         }
+        if let Self::ProgramApproved { user, .. } | Self::ProgramDenied { user, .. } = self {
+            return vec![("/name".to_owned(), Whose::User(*user))];
+        }
         if let Self::PersonalTokenCreated { .. } | Self::PersonalTokenRevoked { .. } = self {
             let user = author.subject.user();
             return user.map(|user| ("/name".to_owned(), Whose::User(user))).into_iter().collect();

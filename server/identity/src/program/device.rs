@@ -10,7 +10,7 @@ use ralex_kernel::{Caller, Code, Problem, UserId};
 use ralex_store::{System, problem};
 use rand::RngExt;
 
-use super::{Refused, name_of};
+use super::{Refused, Way, name_of};
 use crate::mint::TokenKind;
 use crate::sql::program as sql;
 use crate::{Arrival, Identity, throttle};
@@ -105,6 +105,8 @@ impl Identity {
         let (mut tx, waiting) = self.typed(user, &said.user_code, arrival).await?;
         let by = said.approve.then_some((user, caller.sign_on));
         sql::answer(&mut tx, waiting.id, by).await.map_err(problem)?;
+        self.record_answer(&mut tx, (caller, user), &waiting.name, Way::Typed, said.approve)
+            .await?;
         tx.commit().await.map_err(problem)
     }
 

@@ -11,7 +11,7 @@ use ralex_store::problem;
 use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
-use super::{Refused, name_of};
+use super::{Refused, Way, name_of};
 use crate::mint::TokenKind;
 use crate::sql::program as sql;
 use crate::{Arrival, Identity};
@@ -86,13 +86,17 @@ impl Identity {
             return Err(Problem::field("state", "may have 500 characters at most"));
         }
         let (redirect, state) = (Redirect::parse(&said.redirect_uri)?, said.state.as_deref());
+        let name = name_of(said.name.as_deref());
+        let mut tx = self.db.system("keep what somebody says to a program").await?;
+        self.record_answer(&mut tx, (caller, user), &name, Way::Browser, said.approve).await?;
         if !said.approve {
+            tx.commit().await.map_err(problem)?;
             let redirect = redirect.with("error", "access_denied", state, issuer);
             return Ok(ProgramAnswered { redirect });
         }
         let code = self.mint.mint(TokenKind::ProgramCode);
         let now = self.clock.now();
-        let (network, name) = (arrival.network(), name_of(said.name.as_deref()));
+        let network = arrival.network();
         let new = sql::NewLogin {
             name: &name,
             digest: &code.digest,
@@ -105,7 +109,6 @@ impl Identity {
             now,
             expires_at: now + CODE_AGE,
         };
-        let mut tx = self.db.system("keep a code for a program").await?;
         sql::insert(&mut tx, new).await.map_err(problem)?;
         tx.commit().await.map_err(problem)?;
         let redirect = redirect.with("code", code.text.expose(), state, issuer);

@@ -11,7 +11,8 @@ mod loopback;
 use chrono::TimeDelta;
 use ralex_api::identity::NewPersonalToken;
 use ralex_api::oauth::{OAuthError, TokenGranted};
-use ralex_kernel::{Caller, Credential, Name, Problem, Secret, Subject, TokenId};
+use ralex_audit::Event;
+use ralex_kernel::{Caller, Credential, Name, Problem, Secret, Subject, TokenId, UserId};
 use ralex_store::{System, problem};
 
 use crate::sql::program as sql;
@@ -40,6 +41,13 @@ pub enum Refused {
     Failed(Problem),
 }
 
+/// How a program's question came before the person.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Browser,
+    Typed,
+}
+
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self::Failed(problem)
@@ -62,6 +70,29 @@ impl Refused {
 }
 
 impl Identity {
+    /// Tells every organisation of a person what they said to a program, which may end as a token
+    /// that counts there.
+    async fn record_answer(
+        &self,
+        tx: &mut System,
+        (caller, user): (&Caller, UserId),
+        name: &str,
+        way: Way,
+        approved: bool,
+    ) -> Result<(), Problem> {
+        let name = name.to_owned();
+        let by = match way {
+            Way::Browser => "browser",
+            Way::Typed => "typed_code",
+        };
+        let event = if approved {
+            Event::ProgramApproved { user, name, by }
+        } else {
+            Event::ProgramDenied { user, name, by }
+        };
+        self.record_everywhere(tx, caller, user, &event).await.map(drop)
+    }
+
     /// Spends a code for a token of the person who said yes.
     async fn grant(
         &self,

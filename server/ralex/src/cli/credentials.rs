@@ -54,15 +54,12 @@ impl Credentials {
     /// Keeps a token, or forgets the one that there is.
     pub fn set(&mut self, server: &Url, token: Option<String>) -> anyhow::Result<()> {
         let key = key(server);
-        match token {
-            Some(token) => {
-                self.file.tokens.insert(key.clone(), token);
-                self.file.newest = Some(key);
-            }
-            None => {
-                self.file.tokens.remove(&key);
-                self.file.newest = self.file.newest.take().filter(|newest| *newest != key);
-            }
+        if let Some(token) = token {
+            self.file.tokens.insert(key.clone(), token);
+            self.file.newest = Some(key);
+        } else {
+            self.file.tokens.remove(&key);
+            self.file.newest = self.file.newest.take().filter(|newest| *newest != key);
         }
         let Some(path) = &self.path else {
             bail!("There is no place to keep a token: neither XDG_CONFIG_HOME nor HOME is set.")

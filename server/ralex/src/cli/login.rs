@@ -66,7 +66,12 @@ pub fn run(verb: &str, matches: &ArgMatches, environment: &Environment) -> ExitC
         } else {
             browser::log_in(&server, &name).await?
         };
+        let former = kept.token(&server);
         kept.set(&server, Some(granted.access_token))?;
+        if let Some(former) = former {
+            // Nobody shows it any more. One that cannot be ended now is in the profile's list.
+            post(&server, "/oauth/revoke", &[("token", &former)])?.send().await.ok();
+        }
         let days = granted.expires_in / 86_400;
         say::line(&format!("Logged in at {server} as {name}, for {days} days."));
         Ok(ExitCode::SUCCESS)

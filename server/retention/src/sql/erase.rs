@@ -182,6 +182,9 @@ pub(crate) async fn remove_account(
     sqlx::query!("delete from login_challenge where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;
+    let programs = sqlx::query!("delete from program_login where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
     let codes = sqlx::query!("delete from recovery_code where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;
@@ -190,7 +193,8 @@ pub(crate) async fn remove_account(
     let tries = sqlx::query!(
         "delete from throttle where starts_with(key, 'login:' || $1 || ':')
             or key = 'account:' || $1
-            or starts_with(key, 'factor:' || $2::uuid::text)",
+            or starts_with(key, 'factor:' || $2::uuid::text)
+            or key = 'device-code:' || $2::uuid::text",
         email_key,
         user as _,
     )
@@ -210,7 +214,7 @@ pub(crate) async fn remove_account(
     Ok([
         ("sessions", sessions.rows_affected()),
         ("second factors", apps.rows_affected() + codes.rows_affected()),
-        ("personal tokens", tokens.rows_affected()),
+        ("personal tokens", tokens.rows_affected() + programs.rows_affected()),
         ("counts of failed logins", tries.rows_affected()),
     ])
 }

@@ -65,18 +65,14 @@ async fn answered(listener: &TcpListener, state: &str) -> anyhow::Result<String>
             answer(&mut stream, "404 Not Found", "This is not the way in.").await;
             continue;
         }
-        return match value("code") {
-            Some(code) => {
-                let said = "You are logged in. This window can be closed.";
-                answer(&mut stream, "200 OK", said).await;
-                Ok(code)
-            }
-            None => {
-                let said = "You said no. Nobody is logged in. This window can be closed.";
-                answer(&mut stream, "200 OK", said).await;
-                bail!("You said no.")
-            }
+        let Some(code) = value("code") else {
+            let said = "You said no. Nobody is logged in. This window can be closed.";
+            answer(&mut stream, "200 OK", said).await;
+            bail!("You said no.")
         };
+        // Whether the code is good for a token is known only afterwards.
+        answer(&mut stream, "200 OK", "You said yes. Go on in the terminal.").await;
+        return Ok(code);
     }
 }
 
