@@ -24,6 +24,7 @@ crate::words! {
         AuditPruned = "audit.pruned",
         ApprovalWaiting = "approval.waiting",
         LoginFailures = "login.failures",
+        TokenLeaked = "token.leaked",
         AlertUndelivered = "alert.undelivered",
     }
 

@@ -2,8 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{
-    Email, Name, OrgId, ProjectId, Secret, ServiceAccountId, SessionId, Slug, TeamId, TokenId,
-    UserId,
+    Email, Name, OrgId, ProjectId, Secret, ServiceAccountId, SessionId, Slug, TeamId, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,33 +142,6 @@ crate::answer! {
         pub one_time_password: Option<String>,
     }
 
-    /// A token without its secret.
-    pub struct Token {
-        pub id: TokenId,
-        pub name: Name,
-        /// The last four characters, to tell tokens apart.
-        pub last_four: String,
-        /// The team that a team token works for; absent on a personal token.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub team: Option<Slug>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub project: Option<Slug>,
-        /// The service account that it is of; absent on a team's own token.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub service_account: Option<Slug>,
-        /// Names of the models it may use; absent for all.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub models: Option<Vec<String>>,
-        pub created_at: DateTime<Utc>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub expires_at: Option<DateTime<Utc>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub revoked_at: Option<DateTime<Utc>>,
-        /// Exact to a minute.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub last_used_at: Option<DateTime<Utc>>,
-    }
-
     /// What a program is, whichever of its tokens it shows: budgets and rate limits of it count over
     /// all of them, and the audit log names it.
     pub struct ServiceAccount {
@@ -190,13 +162,6 @@ crate::answer! {
         /// Exact to a minute.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub last_used_at: Option<DateTime<Utc>>,
-    }
-
-    /// A new token with its secret, which is never shown again.
-    pub struct NewTokenAnswer {
-        pub id: TokenId,
-        /// The secret (`rlx_…`).
-        pub token: String,
     }
 }
 
@@ -228,13 +193,6 @@ crate::request! {
         pub scope: Option<String>,
     }
 
-    /// A token of one's own: it has one's own rights, in all of one's organisations.
-    pub struct NewPersonalToken {
-        pub name: Name,
-        #[serde(default)]
-        pub expires_at: Option<DateTime<Utc>>,
-    }
-
     pub struct NewServiceAccount {
         pub slug: Slug,
         pub name: Name,
@@ -252,24 +210,6 @@ crate::request! {
         /// While true, none of its tokens works.
         #[serde(default)]
         pub disabled: Option<bool>,
-    }
-
-    pub struct NewToken {
-        pub name: Name,
-        /// Id or slug of the team that it works for. Needed where no service account is named.
-        #[serde(default)]
-        pub team: Option<String>,
-        /// Id or slug of the one project of that team that it is limited to.
-        #[serde(default)]
-        pub project: Option<String>,
-        /// Id or slug of the service account that it is of, which has its home; instead of a team.
-        #[serde(default)]
-        pub service_account: Option<String>,
-        /// Names of the models it may use; all when absent.
-        #[serde(default)]
-        pub models: Option<Vec<String>>,
-        #[serde(default)]
-        pub expires_at: Option<DateTime<Utc>>,
     }
 }
 

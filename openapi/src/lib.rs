@@ -30,6 +30,7 @@ pub mod routing;
 pub mod scim;
 pub mod sinks;
 pub mod sso;
+pub mod tokens;
 pub mod usage;
 pub mod vault;
 

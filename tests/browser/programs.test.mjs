@@ -125,6 +125,44 @@ test('a program that is told no hears it', async () => {
   await page.getByText('No program waits with this code', { exact: false }).waitFor();
 });
 
+test('a token is narrowed, and gets another secret', async () => {
+  const dialog = page.getByRole('dialog');
+  const inDialog = (name) => dialog.getByRole('button', { name, exact: true });
+  const stored = async () => {
+    const secret = await dialog.getByText(/^rlx_svc_/).innerText();
+    await inDialog('I stored it').click();
+    await dialog.waitFor({ state: 'detached' });
+    return secret.trim();
+  };
+  const works = async (secret) => {
+    const answer = await fetch(`${server.url}/v1/models`, { headers: { authorization: `Bearer ${secret}` } });
+    return answer.status;
+  };
+  await page.goto(`${server.url}/o/default/tokens`);
+  await button('Create token').click();
+  await field('Name').fill('ci');
+  await field('May do').selectOption('Only these …');
+  await dialog.getByRole('checkbox', { name: 'model.read', exact: true }).check();
+  await field('Works from').fill('127.0.0.0/8 ::1');
+  await picture(page, 'token-form');
+  await inDialog('Create token').click();
+  const first = await stored();
+  const row = page.getByRole('row', { name: /ci/ });
+  await row.getByText('Narrowed').waitFor();
+  await button('Rotate ci').click();
+  await inDialog('Rotate').click();
+  const second = await stored();
+  await row.getByText('Two secrets').waitFor();
+  await picture(page, 'token-rotated');
+  assert.deepEqual([await works(first), await works(second)], [200, 200]);
+  await page.reload();
+  await button('Rotate ci').click();
+  await dialog.getByText('something still needs it', { exact: false }).waitFor();
+  await inDialog('End former secret').click();
+  await dialog.waitFor({ state: 'detached' });
+  await eventually(async () => assert.deepEqual([await works(first), await works(second)], [401, 200]));
+});
+
 test('no script failed and nothing was blocked', () => {
   assert.deepEqual(browser.troubles, []);
 });

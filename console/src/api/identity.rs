@@ -7,10 +7,10 @@ use ralex_api::access::{
 };
 use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
 use ralex_api::identity::{
-    LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewPersonalToken, NewProject,
-    NewServiceAccount, NewTeam, NewToken, NewTokenAnswer, Project, ServiceAccount, Session, Team,
-    Token, UpdateServiceAccount, UpdateTeam,
+    LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewProject, NewServiceAccount, NewTeam,
+    Project, ServiceAccount, Session, Team, UpdateServiceAccount, UpdateTeam,
 };
+use ralex_api::tokens::{NewPersonalToken, NewToken, NewTokenAnswer, RotateToken, Token};
 use ralex_kernel::{BindingId, Email, SessionId, TokenId, UserId};
 use serde_json::json;
 
@@ -93,6 +93,22 @@ pub fn create_own_token(new: NewPersonalToken) -> Reply<NewTokenAnswer> {
 
 pub fn revoke_own_token(id: TokenId) -> Reply<()> {
     client::delete(&format!("/me/tokens/{id}"))
+}
+
+/// Of an organisation's token, or of one's own.
+fn token_path(org: Option<&str>, id: TokenId, part: &str) -> String {
+    match org {
+        Some(org) => path(org, &["tokens", &id.to_string(), part]),
+        None => format!("/me/tokens/{id}/{part}"),
+    }
+}
+
+pub fn rotate(org: Option<&str>, id: TokenId, how: RotateToken) -> Reply<NewTokenAnswer> {
+    client::create(&token_path(org, id, "rotate"), &how)
+}
+
+pub fn end_former(org: Option<&str>, id: TokenId) -> Reply<()> {
+    client::delete(&token_path(org, id, "former"))
 }
 
 pub fn teams(org: &str, cursor: Option<String>) -> Reply<Page<Team>> {

@@ -1,7 +1,7 @@
 //! Provisioning: whether an organisation's directory is heard, and by which tokens.
 
-use ralex_api::identity::NewTokenAnswer;
 use ralex_api::scim::{NewScimToken, ScimConnection, SetScim};
+use ralex_api::tokens::NewTokenAnswer;
 use ralex_kernel::TokenId;
 
 use super::client::{self, Reply};

@@ -79,5 +79,7 @@ mod sso_form;
 mod team_drawer;
 pub mod teams;
 mod token_form;
+mod token_limits;
+mod token_rotation;
 pub mod tokens;
 pub mod usage;

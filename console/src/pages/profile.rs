@@ -1,12 +1,15 @@
 //! One's own account: password, sessions and personal tokens.
 
-use ralex_api::identity::{NewPersonalToken, NewTokenAnswer, Session, Token};
+use ralex_api::identity::Session;
+use ralex_api::tokens::{NewPersonalToken, NewTokenAnswer, Token};
 use yew::prelude::*;
 
 use super::factors::SecondFactors;
 use super::identities::Identities;
 use super::password::PasswordForm;
 use super::token_form::NameAndLife;
+use super::token_limits::{LimitFields, Limits};
+use super::token_rotation::RotateDialog;
 use super::tokens::{TokenRow, created_dialog};
 use crate::api;
 use crate::components::{
@@ -54,6 +57,7 @@ enum Over {
     Create,
     Created(String),
     Revoke(Box<Token>),
+    Rotate(Box<Token>),
 }
 
 #[component]
@@ -77,6 +81,14 @@ fn OwnTokens() -> Html {
         })
     };
     let onrevoke = set.reform(|token| Over::Revoke(Box::new(token)));
+    let onrotate = set.reform(|token| Over::Rotate(Box::new(token)));
+    let rotated = {
+        let (set, again) = (set.clone(), again.clone());
+        Callback::from(move |secret| {
+            again.emit(());
+            set.emit(Over::Created(secret));
+        })
+    };
     let columns = vec![
         Column::text("Name"),
         Column::text("Works for"),
@@ -96,7 +108,7 @@ fn OwnTokens() -> Html {
                 html! { <p class="faint">{ "None. One of these can do what you can, for scripts of your own." }</p> }
             } else {
                 html! { <Table caption="Personal tokens" {columns}>
-                    { for page.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} may=true onrevoke={onrevoke.clone()} /> }) }
+                    { for page.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} revoke=true rotate=true onrevoke={onrevoke.clone()} onrotate={onrotate.clone()} /> }) }
                 </Table> }
             }) }
             { match &*over {
@@ -104,6 +116,7 @@ fn OwnTokens() -> Html {
                 Over::Create => html! { <CreateOwn ondone={created} {onclose} /> },
                 Over::Created(secret) => created_dialog(secret, onclose),
                 Over::Revoke(token) => revoke_dialog(token, revoked, onclose),
+                Over::Rotate(token) => html! { <RotateDialog token={(**token).clone()} onrotated={rotated} onended={revoked} {onclose} /> },
             } }
         </section>
     }
@@ -118,14 +131,19 @@ struct CreateProps {
 #[component]
 fn CreateOwn(props: &CreateProps) -> Html {
     let create = use_action(props.ondone.clone());
+    let limits = use_state(Limits::default);
     let onsubmit = {
-        let create = create.clone();
+        let (create, limits) = (create.clone(), limits.clone());
         Callback::from(move |(name, expires_at)| {
-            create.run(api::identity::create_own_token(NewPersonalToken { name, expires_at }));
+            let Limits { permissions, addresses } = (*limits).clone();
+            let new = NewPersonalToken { name, permissions, addresses, expires_at };
+            create.run(api::identity::create_own_token(new));
         })
     };
     html! {
-        <NameAndLife title="Create personal token" placeholder="laptop" running={create.running()} problem={create.problem()} {onsubmit} onclose={props.onclose.clone()} />
+        <NameAndLife title="Create personal token" placeholder="laptop" running={create.running()} problem={create.problem()} {onsubmit} onclose={props.onclose.clone()}>
+            <LimitFields onchange={keep(&limits)} />
+        </NameAndLife>
     }
 }
 

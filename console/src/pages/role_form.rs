@@ -90,7 +90,8 @@ pub fn RoleForm(props: &Props) -> Html {
     }
 }
 
-fn choice(
+/// One of several, with what it means behind its name.
+pub fn choice(
     value: &str,
     label: &str,
     description: &str,

@@ -1,8 +1,8 @@
 //! Provisioning: the organisation's directory says over SCIM who its people are.
 
 use chrono::{DateTime, Utc};
-use ralex_api::identity::NewTokenAnswer;
 use ralex_api::scim::{NewScimToken, ScimConnection, ScimToken};
+use ralex_api::tokens::NewTokenAnswer;
 use ralex_kernel::Name;
 use yew::prelude::*;
 

@@ -1,8 +1,7 @@
 //! Service accounts: what programs are, whichever of their tokens they show.
 
-use ralex_api::identity::{
-    NewServiceAccount, NewTokenAnswer, Project, ServiceAccount, Team, UpdateServiceAccount,
-};
+use ralex_api::identity::{NewServiceAccount, Project, ServiceAccount, Team, UpdateServiceAccount};
+use ralex_api::tokens::NewTokenAnswer;
 use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
 

@@ -2,10 +2,12 @@
 
 use chrono::{TimeDelta, Utc};
 use ralex_api::catalog::Model;
-use ralex_api::identity::{NewToken, NewTokenAnswer, Project, ServiceAccount, Team};
+use ralex_api::identity::{Project, ServiceAccount, Team};
+use ralex_api::tokens::{NewToken, NewTokenAnswer};
 use ralex_kernel::{Name, Problem};
 use yew::prelude::*;
 
+use super::token_limits::{LimitFields, Limits};
 use crate::api;
 use crate::components::{Check, Dialog, Form, SelectField, TextField, show};
 use crate::hooks::clock::now;
@@ -28,6 +30,9 @@ pub struct NameAndLifeProps {
     pub placeholder: AttrValue,
     pub running: bool,
     pub problem: Option<Problem>,
+    /// What else is chosen.
+    #[prop_or_default]
+    pub children: Html,
     pub onsubmit: Callback<(Name, Option<chrono::DateTime<Utc>>)>,
     pub onclose: Callback<()>,
 }
@@ -52,6 +57,7 @@ pub fn NameAndLife(props: &NameAndLifeProps) -> Html {
             <Form inputs={vec![name.clone()]} verb="Create token" running={props.running} problem={props.problem.clone()} {onsubmit} oncancel={props.onclose.clone()}>
                 <TextField label="Name" path="name" input={name} placeholder={props.placeholder.clone()} autofocus=true hint="What uses it." />
                 <SelectField label="Lifetime" path="expires_at" {options} value={(*life).clone()} {onchange} />
+                { props.children.clone() }
             </Form>
         </Dialog>
     }
@@ -112,9 +118,10 @@ fn Fields(props: &FieldsProps) -> Html {
     let home = use_state(|| (first, String::new()));
     let life = use_state(|| LIVES[0].0.to_owned());
     let models = use_state(Vec::<String>::new);
+    let limits = use_state(Limits::default);
     let onsubmit = {
         let (name, home, life, models) = (name.clone(), home.clone(), life.clone(), models.clone());
-        let (create, org) = (create.clone(), org.slug());
+        let (create, org, limits) = (create.clone(), org.slug(), limits.clone());
         let account = props.account.as_ref().map(|account| account.slug.to_string());
         Callback::from(move |()| {
             let Some(name) = name.parsed() else { return };
@@ -128,6 +135,8 @@ fn Fields(props: &FieldsProps) -> Html {
                 project,
                 service_account: account.clone(),
                 models: Some((*models).clone()).filter(|models| !models.is_empty()),
+                permissions: limits.permissions.clone(),
+                addresses: limits.addresses.clone(),
                 expires_at: end_of(&life),
             };
             create.run(api::identity::create_token(&org, new));
@@ -142,6 +151,7 @@ fn Fields(props: &FieldsProps) -> Html {
                 <HomeFields teams={props.teams.clone()} projects={props.projects.clone()} home={(*home).clone()} onchange={keep(&home)} />
             }
             <SelectField label="Lifetime" path="expires_at" options={lives} value={(*life).clone()} onchange={keep(&life)} />
+            <LimitFields onchange={keep(&limits)} />
             { model_checks(&props.models, &models) }
         </Form>
     }

@@ -1,10 +1,11 @@
 //! Tokens of teams and service accounts: what programs sign in with.
 
-use ralex_api::identity::{NewTokenAnswer, Token};
+use ralex_api::tokens::{NewTokenAnswer, Token};
 use yew::prelude::*;
 
 use super::service_accounts::ServiceAccounts;
 use super::token_form::TokenForm;
+use super::token_rotation::RotateDialog;
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::segments::Segments;
@@ -32,6 +33,7 @@ enum Over {
     Create,
     Created(String),
     Revoke(Box<Token>),
+    Rotate(Box<Token>),
 }
 
 #[component]
@@ -78,18 +80,34 @@ fn Tokens() -> Html {
             toast.emit(format!("Token {name} is revoked.").into());
         })
     };
+    let rotated = {
+        let (set, again) = (set.clone(), list.again.clone());
+        Callback::from(move |secret| {
+            again.emit(());
+            set.emit(Over::Created(secret));
+        })
+    };
+    let ended = {
+        let (close, again) = (onclose.clone(), list.again.clone());
+        Callback::from(move |()| {
+            close.emit(());
+            again.emit(());
+        })
+    };
+    let may = (org.can("token.revoke"), org.can("token.create"));
     let create = html! {
         if org.can("token.create") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create token" }</Button> }
     };
     html! {
         <>
             <div class="list-head"><span />{ create.clone() }</div>
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("token.revoke"), &set, create)) }
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, may, &set, create)) }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <TokenForm ondone={created} {onclose} /> },
                 Over::Created(secret) => created_dialog(secret, onclose),
                 Over::Revoke(token) => revoke_dialog(&org.slug(), token, &revoked, onclose),
+                Over::Rotate(token) => html! { <RotateDialog token={(**token).clone()} org={org.slug()} onrotated={rotated} onended={ended} {onclose} /> },
             } }
         </>
     }
@@ -98,7 +116,7 @@ fn Tokens() -> Html {
 fn table(
     pages: &Pages<Token>,
     more: &Callback<()>,
-    may: bool,
+    (revoke, rotate): (bool, bool),
     set: &Callback<Over>,
     create: Html,
 ) -> Html {
@@ -110,10 +128,11 @@ fn table(
         };
     }
     let onrevoke = set.reform(|token| Over::Revoke(Box::new(token)));
+    let onrotate = set.reform(|token| Over::Rotate(Box::new(token)));
     html! {
         <>
             <Table caption="Tokens" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} {may} onrevoke={onrevoke.clone()} /> }) }
+                { for pages.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} {revoke} {rotate} onrevoke={onrevoke.clone()} onrotate={onrotate.clone()} /> }) }
             </Table>
             <More shown={pages.items.len()} noun="token" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
         </>
@@ -123,8 +142,10 @@ fn table(
 #[derive(Properties, PartialEq)]
 pub struct RowProps {
     pub token: Token,
-    pub may: bool,
+    pub revoke: bool,
+    pub rotate: bool,
     pub onrevoke: Callback<Token>,
+    pub onrotate: Callback<Token>,
 }
 
 #[component]
@@ -133,7 +154,7 @@ pub fn TokenRow(props: &RowProps) -> Html {
     let token = &props.token;
     let expired = token.expires_at.is_some_and(|at| at <= now);
     let live = token.revoked_at.is_none() && !expired;
-    let chosen = token.clone();
+    let (chosen, turned) = (token.clone(), token.clone());
     let when = |at: Option<chrono::DateTime<chrono::Utc>>, none: &'static str| match at {
         Some(at) => html! { <When {at} /> },
         None => html! { <span class="faint">{ none }</span> },
@@ -150,9 +171,15 @@ pub fn TokenRow(props: &RowProps) -> Html {
             <td class="wide">{ token.models.as_ref().map_or_else(|| "All".to_owned(), |models| models.join(", ")) }</td>
             <td class="wide">{ when(token.last_used_at, "Never") }</td>
             <td class="wide">{ when(token.expires_at, "Never") }</td>
-            <td><Badge {tone}>{ word }</Badge></td>
+            <td>
+                <Badge {tone}>{ word }</Badge>
+                if live && token.former.is_some() { <Badge tone={Tone::Warn}>{ "Two secrets" }</Badge> }
+                if let Some(names) = &token.permissions { <span class="faint" title={names.join(", ")}>{ " Narrowed" }</span> }
+                if let Some(networks) = &token.addresses { <span class="faint" title={networks.join(", ")}>{ " Some networks" }</span> }
+            </td>
             <td class="number">
-                if props.may && live { <IconButton icon={Icon::Trash} label={format!("Revoke {}", token.name)} onclick={props.onrevoke.reform(move |()| chosen.clone())} /> }
+                if live && if token.former.is_some() { props.revoke } else { props.rotate } { <IconButton icon={Icon::Rotate} label={format!("Rotate {}", token.name)} onclick={props.onrotate.reform(move |()| turned.clone())} /> }
+                if props.revoke && live { <IconButton icon={Icon::Trash} label={format!("Revoke {}", token.name)} onclick={props.onrevoke.reform(move |()| chosen.clone())} /> }
             </td>
         </tr>
     }

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::denial::{self, Denial, Denials};
+use crate::narrow::within;
 use crate::node::{Limits, Node};
 use crate::policies::Policies;
 use crate::recheck::{Recheck, Sample};
@@ -148,7 +149,7 @@ impl Access {
     ) -> Result<Scope, Problem> {
         let snapshot = self.node.snapshot(org).await?;
         self.admit(&snapshot, caller, Denial { permission, at }).await?;
-        let decision = self.decide(&snapshot, caller.subject, permission, at);
+        let decision = self.decide_for(&snapshot, caller, permission, at);
         match decision {
             Decision::Allow { by } => {
                 Ok(Scope::proven(caller, org, (permission, at), by, snapshot.version()))
@@ -168,7 +169,7 @@ impl Access {
     ) -> Result<Reach, Problem> {
         let snapshot = self.node.snapshot(org).await?;
         self.admit(&snapshot, caller, Denial { permission, at: ScopePath::Org }).await?;
-        let may = |at| self.decide(&snapshot, caller.subject, permission, at).is_allowed();
+        let may = |at| self.decide_for(&snapshot, caller, permission, at).is_allowed();
         let tree = snapshot.tree();
         let teams: Vec<_> =
             tree.teams().filter(|team| may(ScopePath::Team { team: *team })).collect();
@@ -221,7 +222,7 @@ impl Access {
         Err(Problem::new(Code::PreconditionFailed, detail))
     }
 
-    /// The decision alone, for what asks on behalf of another.
+    /// The decision alone, for what acts on behalf of somebody who is not there.
     pub async fn judge(
         &self,
         subject: Subject,
@@ -231,6 +232,18 @@ impl Access {
     ) -> Result<Decision, Problem> {
         let snapshot = self.node.snapshot(org).await?;
         Ok(self.decide(&snapshot, subject, permission, at))
+    }
+
+    /// The decision alone, for what shows something else where it is no.
+    pub async fn judge_caller(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        permission: Permission,
+        at: ScopePath,
+    ) -> Result<Decision, Problem> {
+        let snapshot = self.node.snapshot(org).await?;
+        Ok(self.decide_for(&snapshot, caller, permission, at))
     }
 
     /// What the caller holds: names of permissions in the whole organisation, and for each team
@@ -245,7 +258,7 @@ impl Access {
             return Ok((Vec::new(), Vec::new()));
         }
         let now = self.clock.now();
-        let at = |place| snapshot.permissions(caller.subject, place, now);
+        let at = |place| within(caller, snapshot.permissions(caller.subject, place, now));
         let everywhere: Permissions = at(ScopePath::Org);
         let extras = snapshot
             .places(caller.subject)
@@ -331,6 +344,19 @@ impl Access {
         &self.recheck
     }
 
+    fn decide_for(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        caller: &Caller,
+        permission: Permission,
+        at: ScopePath,
+    ) -> Decision {
+        if caller.narrowed.is_some_and(|only| !only.contains(permission)) {
+            return Decision::Deny { by: None, reason: Reason::NotInToken };
+        }
+        self.decide(snapshot, caller.subject, permission, at)
+    }
+
     fn decide(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -392,6 +418,7 @@ impl Access {
             | Reason::Suspended
             | Reason::OtherOrg
             | Reason::NotASubject => denial::problem(denial),
+            Reason::NotInToken => denial::narrowed(denial),
         }
     }
 

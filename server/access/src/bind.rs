@@ -17,6 +17,7 @@ use sqlx::PgConnection;
 use crate::access::Access;
 use crate::bindings::{Bearer, Wanted};
 use crate::denial::place;
+use crate::narrow::within;
 use crate::policies::{OWNER, SERVICE};
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
@@ -283,9 +284,11 @@ impl Access {
         let giver = holder(scope.caller().subject);
         let missing = current.roles().permissions_of(role).without(own);
         let to_oneself = |giver| to.is_some_and(|to| reaches(current, to, giver));
-        let by_name = giver.is_some_and(|giver| {
-            !to_oneself(giver) && self.binds_by_name(current, giver, role, at)
-        });
+        // By name only the person gives; a token that was narrowed has what it was narrowed to.
+        let by_name = scope.caller().narrowed.is_none()
+            && giver.is_some_and(|giver| {
+                !to_oneself(giver) && self.binds_by_name(current, giver, role, at)
+            });
         match missing.iter().next() {
             Some(permission) if !by_name => Err(Problem::new(
                 Code::GrantExceedsOwn,
@@ -312,7 +315,7 @@ impl Access {
         if subject == Subject::System {
             return Ok(None);
         }
-        let own = current.permissions(subject, at, self.clock().now());
+        let own = within(scope.caller(), current.permissions(subject, at, self.clock().now()));
         if !own.contains(permission) {
             let detail = format!("You need the permission {permission} {}.", place(at));
             return Err(Problem::new(Code::Forbidden, detail));

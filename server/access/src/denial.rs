@@ -90,6 +90,16 @@ pub(crate) fn problem(denial: Denial) -> Problem {
     Problem::new(Code::Forbidden, detail)
 }
 
+/// What the caller is told whose token is narrowed: a role would change nothing.
+pub(crate) fn narrowed(denial: Denial) -> Problem {
+    let detail = format!(
+        "This token is narrowed to other permissions than {}. Make one that has it among its \
+         permissions.",
+        denial.permission
+    );
+    Problem::new(Code::Forbidden, detail)
+}
+
 pub(crate) fn place(at: ScopePath) -> String {
     match at {
         ScopePath::Org => "in this organisation".to_owned(),

@@ -61,6 +61,7 @@ impl Scope {
             second_factor: false,
             sign_on: None,
             by_device: false,
+            narrowed: None,
             request: RequestId::generate(),
             address: None,
         };

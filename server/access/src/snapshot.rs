@@ -43,6 +43,8 @@ pub enum Reason {
     Suspended,
     /// The token is another organisation's.
     OtherOrg,
+    /// The token is narrowed to other permissions.
+    NotInToken,
     /// There is no such team or project.
     NoSuchPlace,
     /// The deployment itself does not ask; it uses [`crate::Access::internal`].
@@ -57,6 +59,7 @@ impl fmt::Display for Reason {
             Self::NotAMember => "the person does not belong to the organisation",
             Self::Suspended => "the person is suspended in the organisation",
             Self::OtherOrg => "the token belongs to another organisation",
+            Self::NotInToken => "the token is narrowed to other permissions",
             Self::NoSuchPlace => "there is no such team or project",
             Self::NotASubject => "the deployment itself holds no roles",
         })

@@ -149,7 +149,7 @@ impl Approvals {
         stored: Stored,
     ) -> Result<Approval, Problem> {
         let at = stored.place();
-        let asked = self.0.access.judge(caller.subject, org, Permission::ApprovalDecide, at);
+        let asked = self.0.access.judge_caller(caller, org, Permission::ApprovalDecide, at);
         let person = caller.subject.user();
         let may =
             person.is_some_and(|person| !stored.asked_by(person)) && asked.await?.is_allowed();

@@ -17,6 +17,7 @@ mod report;
 mod scim;
 mod sink;
 mod sso;
+mod token;
 
 use chrono::{DateTime, Utc};
 use ralex_api::access::BindingEffect;
@@ -42,6 +43,7 @@ pub use report::{Hashed, ReportEvent};
 pub use scim::ScimEvent;
 pub use sink::SinkEvent;
 pub use sso::SsoEvent;
+pub use token::TokenEvent;
 
 /// Something that happened, with what is recorded of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -137,11 +139,23 @@ pub enum Event {
         models: Option<Vec<String>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         service_account: Option<ServiceAccountId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        permissions: Option<Vec<String>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        addresses: Option<Vec<String>>,
     },
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId, name: Name },
     #[serde(rename = "personal_token.created")]
-    PersonalTokenCreated { token: TokenId, name: Name },
+    PersonalTokenCreated {
+        token: TokenId,
+        name: Name,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        permissions: Option<Vec<String>>,
+        /// Where it works from tells where its person is; that it is limited is enough.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        limited_to_addresses: bool,
+    },
     #[serde(rename = "personal_token.revoked")]
     PersonalTokenRevoked { token: TokenId, name: Name },
     /// A person said yes to a program that wants a token of theirs; what it gets is recorded once it asks.
@@ -397,6 +411,9 @@ pub enum Event {
     /// Something about second factors and proofs; it brings its own name.
     #[serde(untagged)]
     Factor(FactorEvent),
+    /// Something about the secrets of tokens; likewise.
+    #[serde(untagged)]
+    Token(TokenEvent),
     /// Something that counts on a budget beside its calls; likewise.
     #[serde(untagged)]
     Adjustment(AdjustmentEvent),

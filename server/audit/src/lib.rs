@@ -47,7 +47,7 @@ pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs, CallClosed, CallOpened,
     Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent, LogEvent, Outcome, Pruning,
-    RecordsEvent, ReportEvent, Retained, ScimEvent, SinkEvent, SsoEvent, Tried,
+    RecordsEvent, ReportEvent, Retained, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

@@ -32,6 +32,7 @@ impl Arrival {
             second_factor: false,
             sign_on,
             by_device: false,
+            narrowed: None,
             request: self.request,
             address: self.address,
         }

@@ -106,8 +106,19 @@ impl Identity {
     }
 }
 
-/// The person behind a caller; a team's token is none.
+/// The person behind a caller, for what concerns their account; a team's token is none, and a token that
+/// was narrowed opens nothing of the account.
 pub fn person(caller: &Caller) -> Result<UserId, Problem> {
+    if caller.narrowed.is_some() {
+        let detail = "This token is narrowed to some permissions and opens nothing of your account. Use \
+                      a session, or a token that is not narrowed.";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    anybody(caller)
+}
+
+/// The same for what every token of a person may: to ask who they are, and to end itself.
+pub(crate) fn anybody(caller: &Caller) -> Result<UserId, Problem> {
     match caller.subject {
         Subject::User(user) => Ok(user),
         Subject::Token { .. }

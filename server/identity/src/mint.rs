@@ -45,7 +45,7 @@ impl TokenKind {
         Self::DeviceCode,
     ];
 
-    const fn prefix(self) -> &'static str {
+    pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::Personal => "rlx_pat_",
             Self::Team => "rlx_svc_",

@@ -67,7 +67,7 @@ impl Identity {
 
     /// Who is asking, and what they may do where.
     pub async fn me(&self, caller: &Caller, must_change_password: bool) -> Result<Me, Problem> {
-        let user = crate::person(caller)?;
+        let user = crate::anybody(caller)?;
         let mut tx = self.db.system("tell a person of themselves").await?;
         let account = sql::user::account(&mut tx, user).await.map_err(problem)?;
         let account = account.ok_or_else(|| Problem::not_found("account"))?;
@@ -113,7 +113,7 @@ impl Identity {
 
     /// The organisations that a person belongs to.
     pub async fn orgs(&self, caller: &Caller) -> Result<Vec<Org>, Problem> {
-        let user = crate::person(caller)?;
+        let user = crate::anybody(caller)?;
         let mut tx = self.db.system("list a person's organisations").await?;
         let rows = sql::user::orgs_of(&mut tx, user).await.map_err(problem)?;
         let within = session::within(caller);

@@ -1,19 +1,27 @@
 //! API tokens: made once, shown once, kept as digests.
 
+mod leak;
+mod limits;
+mod personal;
+mod rotate;
+
 use chrono::{DateTime, Utc};
 use ralex_access::{Permission, Scope};
-use ralex_api::identity::{NewPersonalToken, NewToken, NewTokenAnswer, Token};
 use ralex_api::page::{Page, PageQuery};
+use ralex_api::tokens::{FormerSecret, NewToken, NewTokenAnswer, Token};
 use ralex_audit::Event;
 use ralex_kernel::{
-    Caller, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId, UserId,
+    Caller, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId,
 };
-use ralex_store::{System, problem};
+use ralex_store::problem;
 
 use crate::mint::TokenKind;
-use crate::session::within;
 use crate::sql::token as sql;
 use crate::{Identity, stored};
+
+pub use leak::Report;
+pub(crate) use limits::{Limits, is_within, stored_permissions};
+pub(crate) use personal::Wanted;
 
 const MODELS_MAX: usize = 200;
 
@@ -59,12 +67,15 @@ impl Identity {
     ) -> Result<NewTokenAnswer, Problem> {
         self.check_expiry(new.expires_at)?;
         check_models(new.models.as_deref())?;
+        let limits = Limits::parse(new.permissions.as_deref(), new.addresses.as_deref())?;
         let minted = self.mint.mint(TokenKind::Team);
         let (org, id) = (scope.org(), TokenId::generate());
         let mut tx = self.db.tenant(org).await?;
         if let Some(account) = home.account {
             self.access.may_act_as(&mut tx, scope, account).await?;
         }
+        self.access.may_hand_on(scope, limits.permissions).await?;
+        let permissions = limits.names();
         let row = sql::NewToken {
             org,
             id,
@@ -73,6 +84,8 @@ impl Identity {
             account: home.account,
             name: new.name.as_str(),
             models: new.models.as_deref(),
+            permissions: permissions.as_deref(),
+            addresses: limits.addresses.as_deref(),
             digest: &minted.digest,
             last_four: &minted.last_four,
             created_by: scope.caller().subject.user(),
@@ -85,6 +98,8 @@ impl Identity {
             scope: home.at,
             models: new.models,
             service_account: home.account,
+            permissions,
+            addresses: limits.addresses,
         };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
@@ -158,9 +173,13 @@ impl Identity {
         }
         let whose = Whose { team: place.team(), account: found.map(|(id, _)| id) };
         let mut tx = self.db.tenant(org).await?;
-        let size = page.size();
+        let (size, now) = (page.size(), self.clock.now());
         let rows = sql::list(&mut tx, scope.org(), whose, page.after()?, size + 1).await;
-        let items = rows.map_err(problem)?.into_iter().map(token).collect::<Result<_, _>>()?;
+        let items = rows
+            .map_err(problem)?
+            .into_iter()
+            .map(|row| token(row, now))
+            .collect::<Result<_, _>>()?;
         Ok(Page::of(items, size, |token: &Token| token.id.to_string()))
     }
 
@@ -188,80 +207,7 @@ impl Identity {
         self.access.commit(tx, org).await
     }
 
-    /// Makes a token with the caller's own rights.
-    pub async fn create_personal_token(
-        &self,
-        caller: &Caller,
-        new: NewPersonalToken,
-    ) -> Result<NewTokenAnswer, Problem> {
-        let user = crate::person(caller)?;
-        self.check_expiry(new.expires_at)?;
-        let mut tx = self.db.system("make a personal token").await?;
-        let made = self.make_personal_token(&mut tx, (caller, user), new, false).await?;
-        tx.commit().await.map_err(problem)?;
-        Ok(made)
-    }
-
-    /// The same as a part of something larger; `by_device` where it comes of a typed code.
-    pub(crate) async fn make_personal_token(
-        &self,
-        tx: &mut System,
-        (caller, user): (&Caller, UserId),
-        new: NewPersonalToken,
-        by_device: bool,
-    ) -> Result<NewTokenAnswer, Problem> {
-        let minted = self.mint.mint(TokenKind::Personal);
-        let id = TokenId::generate();
-        let row = sql::NewPersonalToken {
-            id,
-            user,
-            name: new.name.as_str(),
-            digest: &minted.digest,
-            last_four: &minted.last_four,
-            expires_at: new.expires_at,
-            sign_on: caller.sign_on,
-            by_device,
-        };
-        sql::insert_personal(tx, row).await.map_err(problem)?;
-        let event = Event::PersonalTokenCreated { token: id, name: new.name };
-        self.record_everywhere(tx, caller, user, &event).await?;
-        Ok(NewTokenAnswer { id, token: minted.text.expose().to_owned() })
-    }
-
-    pub async fn personal_tokens(
-        &self,
-        caller: &Caller,
-        page: &PageQuery,
-    ) -> Result<Page<Token>, Problem> {
-        let user = crate::person(caller)?;
-        let mut tx = self.db.system("list one's own tokens").await?;
-        let size = page.size();
-        let within = within(caller);
-        let rows = sql::list_personal(&mut tx, user, page.after()?, size + 1, within).await;
-        let items = rows.map_err(problem)?.into_iter().map(personal_token);
-        Ok(Page::of(items.collect::<Result<_, _>>()?, size, |token: &Token| token.id.to_string()))
-    }
-
-    pub async fn revoke_personal_token(&self, caller: &Caller, id: TokenId) -> Result<(), Problem> {
-        let user = crate::person(caller)?;
-        let mut tx = self.db.system("revoke a personal token").await?;
-        let name = sql::revoke_personal(&mut tx, user, id, self.clock.now(), within(caller)).await;
-        let name = name.map_err(problem)?.ok_or_else(|| Problem::not_found("token"))?;
-        let event = Event::PersonalTokenRevoked { token: id, name: stored(&name)? };
-        let orgs = self.record_everywhere(&mut tx, caller, user, &event).await?;
-        // Calls that were made with it and wait or are tried again go by the version.
-        for &org in &orgs {
-            self.access.bump(&mut tx, org).await?;
-        }
-        tx.commit().await.map_err(problem)?;
-        for org in orgs {
-            // What is committed is done. If it cannot be read now, the poll brings it or closes.
-            self.access.refresh(org).await.ok();
-        }
-        Ok(())
-    }
-
-    fn check_expiry(&self, expires_at: Option<DateTime<Utc>>) -> Result<(), Problem> {
+    pub(crate) fn check_expiry(&self, expires_at: Option<DateTime<Utc>>) -> Result<(), Problem> {
         match expires_at {
             Some(end) if end <= self.clock.now() => {
                 Err(Problem::field("expires_at", "is in the past"))
@@ -290,7 +236,7 @@ pub(crate) const fn place_of(team: TeamId, project: Option<ProjectId>) -> ScopeP
     }
 }
 
-fn token(row: sql::TokenRow) -> Result<Token, Problem> {
+fn token(row: sql::TokenRow, now: DateTime<Utc>) -> Result<Token, Problem> {
     Ok(Token {
         id: row.id,
         name: stored(&row.name)?,
@@ -299,25 +245,24 @@ fn token(row: sql::TokenRow) -> Result<Token, Problem> {
         project: row.project.as_deref().map(stored).transpose()?,
         service_account: row.account.as_deref().map(stored).transpose()?,
         models: row.models,
+        permissions: row.permissions,
+        addresses: row.addresses,
         created_at: row.created_at,
         expires_at: row.expires_at,
         revoked_at: row.revoked_at,
         last_used_at: row.last_used_at,
+        rotated_at: row.rotated_at,
+        former: former(row.former_last_four, row.former_until, row.former_used_at, now),
     })
 }
 
-fn personal_token(row: sql::PersonalTokenRow) -> Result<Token, Problem> {
-    Ok(Token {
-        id: row.id,
-        name: stored(&row.name)?,
-        last_four: row.last_four,
-        team: None,
-        project: None,
-        service_account: None,
-        models: None,
-        created_at: row.created_at,
-        expires_at: row.expires_at,
-        revoked_at: row.revoked_at,
-        last_used_at: row.last_used_at,
-    })
+/// The secret before the one that a token has, while it works.
+fn former(
+    last_four: Option<String>,
+    until: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<FormerSecret> {
+    let until = until.filter(|until| *until > now)?;
+    Some(FormerSecret { last_four: last_four?, until, last_used_at })
 }

@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use ralex_access::{Access, Permission, Policies};
 use ralex_api::access::RoleName;
 use ralex_api::identity::{
-    ChangePassword, Login, NewMember, NewPersonalToken, NewProject, NewServiceAccount, NewTeam,
-    NewToken, Token, UpdateServiceAccount,
+    ChangePassword, Login, NewMember, NewProject, NewServiceAccount, NewTeam, UpdateServiceAccount,
 };
 use ralex_api::page::{Page, PageQuery};
+use ralex_api::tokens::{NewPersonalToken, NewToken, Token};
 use ralex_identity::{Arrival, Identity};
 use ralex_kernel::{Caller, Clock, Code, OrgId, RequestId, ScopePath, Secret, UserId};
 use ralex_store::testing::Database;
@@ -110,6 +110,8 @@ fn token(team: &str) -> NewToken {
         project: None,
         service_account: None,
         models: None,
+        permissions: None,
+        addresses: None,
         expires_at: None,
     }
 }
@@ -271,7 +273,8 @@ async fn a_service_account_is_the_same_by_each_of_its_tokens_and_none_works_whil
 async fn a_personal_token_is_its_persons_and_ends_when_revoked() {
     let world = World::new().await;
     let owner = world.owner().await;
-    let new = NewPersonalToken { name: "laptop".parse().unwrap(), expires_at: None };
+    let name = "laptop".parse().unwrap();
+    let new = NewPersonalToken { name, permissions: None, addresses: None, expires_at: None };
     let made = world.identity.create_personal_token(&owner, new).await.unwrap();
     let found = world.identity.resolve_token(&made.token, &arrival()).await.unwrap().unwrap();
     assert_eq!(found.caller.subject.user(), Some(world.owner));

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use crate::id::{
     OrgId, RequestId, ScimConnectionId, ServiceAccountId, SessionId, SsoProviderId, TokenId, UserId,
 };
+use crate::permission::Permissions;
 use crate::scope::ScopePath;
 
 /// Who acts.
@@ -138,6 +139,8 @@ pub struct Caller {
     /// Whether the credential is a token that came of a typed code, which somebody may have been
     /// talked into typing.
     pub by_device: bool,
+    /// What the credential is narrowed to, of all that its holder may; nothing where it has it all.
+    pub narrowed: Option<Permissions>,
     pub request: RequestId,
     /// Where the request came from, as far as the trusted proxies tell.
     pub address: Option<IpAddr>,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use ralex_access::Access;
-use ralex_api::identity::{NewTeam, NewToken};
+use ralex_api::identity::NewTeam;
+use ralex_api::tokens::NewToken;
 use ralex_audit::Author;
 use ralex_identity::Identity;
 use ralex_kernel::{OrgId, Problem, ScopePath, Secret};
@@ -72,6 +73,8 @@ async fn first_token(identity: &Identity, org: OrgId) -> Result<Secret, Problem>
         project: None,
         service_account: None,
         models: None,
+        permissions: None,
+        addresses: None,
         expires_at: None,
     };
     let made =

@@ -94,7 +94,9 @@ impl Reports {
         let page = PageQuery { cursor: query.cursor.clone(), limit: query.limit };
         let mut kinds = Vec::new();
         for kind in ReportKind::ALL.iter().filter(|kind| query.kind.is_none_or(|it| it == **kind)) {
-            if self.0.may(scope.caller().subject, org, *kind).await? {
+            let caller = scope.caller();
+            let brought = |it: &Permission| caller.narrowed.is_none_or(|only| only.contains(*it));
+            if needs(*kind).iter().all(brought) && self.0.may(caller.subject, org, *kind).await? {
                 kinds.push(kind.as_str().to_owned());
             }
         }

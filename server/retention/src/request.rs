@@ -213,7 +213,7 @@ impl Retention {
     async fn may(&self, caller: &Caller, org: OrgId) -> Result<Option<UserId>, Problem> {
         let Some(person) = caller.subject.user() else { return Ok(None) };
         let judged =
-            self.0.access.judge(caller.subject, org, Permission::AuditRetain, ScopePath::Org);
+            self.0.access.judge_caller(caller, org, Permission::AuditRetain, ScopePath::Org);
         Ok(judged.await?.is_allowed().then_some(person))
     }
 }

@@ -1,10 +1,11 @@
 //! The connection: whether an organisation's directory is heard, and the tokens that it shows.
 
 use ralex_access::Scope;
-use ralex_api::identity::NewTokenAnswer;
 use ralex_api::scim::{NewScimToken, ScimConnection, ScimToken, SetScim};
-use ralex_audit::{Event, ScimEvent, record};
+use ralex_api::tokens::NewTokenAnswer;
+use ralex_audit::{Author, Event, ScimEvent, TokenEvent, record};
 use ralex_identity::mint::TokenKind;
+use ralex_identity::token::Report;
 use ralex_kernel::{Code, OrgId, Problem, TokenId};
 use ralex_store::problem;
 
@@ -119,6 +120,28 @@ impl Scim {
             ScimEvent::TokenRevoked { connection: connection.id, token: id, name: stored(&name)? };
         record(&mut tx, scope.author(), Event::Scim(event)).await.map_err(problem)?;
         tx.commit().await.map_err(problem)
+    }
+}
+
+impl Scim {
+    /// Ends a directory's token that somebody found outside; false for what is none.
+    pub async fn end_leaked(&self, report: &Report<'_>) -> Result<bool, Problem> {
+        let mut tx = self.0.db.system("end a directory's token that was found outside").await?;
+        let found = sql::of_digest(&mut tx, report.digest).await.map_err(problem)?;
+        let Some((org, id)) = found else { return Ok(false) };
+        let name = sql::revoke(&mut tx, org, id, self.0.clock.now()).await.map_err(problem)?;
+        let Some(name) = name else { return Ok(true) };
+        let event = Event::Token(TokenEvent::Leaked {
+            token: id,
+            name: stored(&name)?,
+            user: None,
+            former: false,
+            found_at: report.found_at.clone(),
+        });
+        let author = Author::of(&report.nobody(), org);
+        record(&mut tx, &author, event).await.map_err(problem)?;
+        tx.commit().await.map_err(problem)?;
+        Ok(true)
     }
 }
 

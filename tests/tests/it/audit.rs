@@ -273,8 +273,20 @@ async fn account(watched: &mut Watched) {
     let ask = session.post("/api/v1/me/tokens", &new);
     let made = watched.leaves_of(op, &["personal_token.created"], ask).await.ok();
     let path = format!("{ME}/tokens/{}", text(&made, "id"));
+    let nothing = json!({});
+    let rotate = format!("{path}/rotate");
+    let ask = session.post(&rotate, &nothing);
+    let op = "POST /api/v1/me/tokens/{token}/rotate";
+    watched.leaves_of(op, &["token.rotated"], ask).await.ok();
+    let op = "DELETE /api/v1/me/tokens/{token}/former";
+    watched.leaves(op, &format!("{path}/former"), None, &["token.former_ended"]).await;
     let op = "DELETE /api/v1/me/tokens/{token}";
     watched.leaves(op, &path, None, &["personal_token.revoked"]).await;
+
+    let made = session.post("/api/v1/me/tokens", &new).await.ok();
+    let found = json!([{ "token": made["token"] }]);
+    let ask = anonymous.post("/api/v1/tokens/leaked", &found);
+    watched.leaves_of("POST /api/v1/tokens/leaked", &["token.leaked"], ask).await.ok();
 
     let login = json!({ "email": email, "password": PASSWORD });
     let ask = anonymous.post("/api/v1/auth/login", &login);

@@ -47,6 +47,7 @@ mod sinks;
 mod slices;
 mod sso;
 mod suspension;
+mod token_limits;
 mod unauthorized;
 mod upgrade;
 mod usage;

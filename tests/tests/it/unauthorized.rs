@@ -231,6 +231,9 @@ fn management_body(operation: &str) -> Value {
         "PATCH /api/v1/orgs/{org}/service-accounts/{service_account}" => {
             json!({ "disabled": true })
         }
+        "POST /api/v1/tokens/leaked" => json!([{ "token": "hunter2" }]),
+        "POST /api/v1/me/tokens/{token}/rotate"
+        | "POST /api/v1/orgs/{org}/tokens/{token}/rotate" => json!({}),
         "POST /api/v1/orgs/{org}/tokens" => json!({ "name": "new", "team": "blue" }),
         "POST /api/v1/orgs/{org}/providers" => json!({ "slug": "more", "kind": "simulated" }),
         "PATCH /api/v1/orgs/{org}/providers/{provider}" => json!({ "enabled": false }),

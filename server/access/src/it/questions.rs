@@ -48,6 +48,7 @@ async fn a_team_token_calls_models_in_its_team_and_does_nothing_else() {
         second_factor: false,
         sign_on: None,
         by_device: false,
+        narrowed: None,
         request: RequestId::generate(),
         address: None,
     };

@@ -164,6 +164,7 @@ pub fn person(user: UserId) -> Caller {
         second_factor: false,
         sign_on: None,
         by_device: false,
+        narrowed: None,
         request: RequestId::generate(),
         address: None,
     }

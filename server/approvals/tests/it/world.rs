@@ -131,6 +131,7 @@ impl World {
             second_factor: false,
             sign_on: None,
             by_device: false,
+            narrowed: None,
             request: RequestId::generate(),
             address: None,
         }
@@ -241,6 +242,7 @@ pub fn person(user: UserId) -> Caller {
         second_factor: false,
         sign_on: None,
         by_device: false,
+        narrowed: None,
         request: RequestId::generate(),
         address: None,
     }

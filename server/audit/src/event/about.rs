@@ -6,6 +6,7 @@ use ralex_kernel::CallId;
 
 use super::{
     AlertEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, ScimEvent, SinkEvent, SsoEvent,
+    TokenEvent,
 };
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
@@ -175,6 +176,11 @@ impl Event {
             Self::Factor(event) => {
                 let about = About::to(Target::Written(event.target()));
                 let denied = matches!(event, FactorEvent::Failed { .. });
+                if denied { about.ended(Outcome::Denied) } else { about }
+            }
+            Self::Token(event) => {
+                let about = About::to(Target::Written(event.target()));
+                let denied = matches!(event, TokenEvent::AddressRefused { .. });
                 if denied { about.ended(Outcome::Denied) } else { about }
             }
             Self::Adjustment(event) => About::to(Target::Written(event.target())),

@@ -46,6 +46,10 @@ impl Event {
         if let Self::ProgramApproved { user, .. } | Self::ProgramDenied { user, .. } = self {
             return vec![("/name".to_owned(), Whose::User(*user))];
         }
+        if let Self::Token(event) = self {
+            let user = event.user();
+            return user.map(|user| ("/name".to_owned(), Whose::User(user))).into_iter().collect();
+        }
         if let Self::PersonalTokenCreated { .. } | Self::PersonalTokenRevoked { .. } = self {
             let user = author.subject.user();
             return user.map(|user| ("/name".to_owned(), Whose::User(user))).into_iter().collect();

@@ -236,6 +236,7 @@ impl World {
             second_factor: false,
             sign_on: None,
             by_device: false,
+            narrowed: None,
             request: RequestId::generate(),
             address: None,
         };

@@ -9,13 +9,13 @@ mod device;
 mod loopback;
 
 use chrono::TimeDelta;
-use ralex_api::identity::NewPersonalToken;
 use ralex_api::oauth::{OAuthError, TokenGranted};
 use ralex_audit::Event;
 use ralex_kernel::{Caller, Credential, Name, Problem, Secret, Subject, TokenId, UserId};
 use ralex_store::{System, problem};
 
 use crate::sql::program as sql;
+use crate::token::{Limits, Wanted};
 use crate::{Arrival, Identity};
 
 pub use loopback::Redirect;
@@ -106,8 +106,9 @@ impl Identity {
         let caller = arrival.signed_on(Subject::User(user), credential, login.sign_on());
         let name = login.name.parse().map_err(|_| Refused::Grant)?;
         let expires_at = Some(self.clock.now() + LIFETIME);
-        let new = NewPersonalToken { name, expires_at };
-        let made = self.make_personal_token(tx, (&caller, user), new, by_device).await?;
+        let limits = Limits { permissions: None, addresses: None };
+        let new = Wanted { name, limits, expires_at, by_device };
+        let made = self.make_personal_token(tx, (&caller, user), new).await?;
         sql::spend(tx, login.id, made.id).await.map_err(problem)?;
         Ok(TokenGranted {
             access_token: made.token,

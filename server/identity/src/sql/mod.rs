@@ -1,8 +1,10 @@
 //! All queries of this crate, one file a subject.
 
 pub mod factor;
+pub mod personal_token;
 pub mod program;
 pub mod provision;
+pub mod rotation;
 pub mod service;
 pub mod session;
 pub mod team;

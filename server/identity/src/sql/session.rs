@@ -107,6 +107,21 @@ pub async fn find_live(
     .await
 }
 
+/// Whose session a cookie was of, whether it lives or not.
+pub async fn of_digest(
+    conn: &mut PgConnection,
+    digest: &[u8],
+) -> Result<Option<(UserId, SessionId)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"select user_id as "user: UserId", id as "id: SessionId" from session
+           where digest = $1 or previous_digest = $1"#,
+        digest,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|it| (it.user, it.id)))
+}
+
 /// Gives a session another cookie, by which it was proven anew; false where it has ended.
 pub async fn renew(
     conn: &mut PgConnection,

@@ -1,9 +1,7 @@
-//! Queries on team tokens and personal tokens.
+//! Queries on tokens of teams and service accounts.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{
-    OrgId, ProjectId, ServiceAccountId, SignOn, SsoProviderId, TeamId, TokenId, UserId,
-};
+use ralex_kernel::{OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
 use sqlx::PgConnection;
 
 use crate::token::Whose;
@@ -15,6 +13,8 @@ pub struct LiveToken {
     pub project: Option<ProjectId>,
     pub account: Option<ServiceAccountId>,
     pub models: Option<Vec<String>>,
+    pub permissions: Option<Vec<String>>,
+    pub addresses: Option<Vec<String>>,
     pub expires_at: Option<DateTime<Utc>>,
     /// The organisation's policy version at the very moment that the token was read.
     pub version: i64,
@@ -31,11 +31,14 @@ pub async fn find_team_token(
         LiveToken,
         r#"select id as "id: TokenId", org_id as "org: OrgId", team_id as "team: TeamId",
                   project_id as "project: ProjectId", account_id as "account: ServiceAccountId",
-                  models, expires_at,
+                  models, permissions, addresses,
+                  case when digest = $1 then expires_at else least(expires_at, former_until) end
+                      as expires_at,
                   coalesce((select v.version from policy_version v where v.org_id = token.org_id), 0)
                       as "version!"
            from token
-           where digest = $1 and revoked_at is null and (expires_at is null or expires_at > $2)
+           where (digest = $1 or former_digest = $1 and former_until > $2)
+             and revoked_at is null and (expires_at is null or expires_at > $2)
              and not exists (
                  select from service_account a
                  where a.org_id = token.org_id and a.id = token.account_id
@@ -47,63 +50,17 @@ pub async fn find_team_token(
     .await?;
     if let Some(token) = &found {
         sqlx::query!(
-            "update token set last_used_at = $3
+            "update token set
+                 last_used_at = $3,
+                 former_used_at = case when former_digest = $4 then $3 else former_used_at end
              where org_id = $1 and id = $2
-               and (last_used_at is null or last_used_at < $3::timestamptz - interval '1 minute')",
+               and (last_used_at is null or last_used_at < $3::timestamptz - interval '1 minute'
+                    or former_digest = $4 and (former_used_at is null
+                        or former_used_at < $3::timestamptz - interval '1 minute'))",
             token.org as _,
             token.id as _,
             now,
-        )
-        .execute(conn)
-        .await?;
-    }
-    Ok(found)
-}
-
-pub struct LivePersonalToken {
-    pub id: TokenId,
-    pub user: UserId,
-    pub one_time: bool,
-    pub second_factor: bool,
-    pub sso_org: Option<OrgId>,
-    pub sso_provider: Option<SsoProviderId>,
-    pub by_device: bool,
-}
-
-/// The personal token of a digest where it and its person are alive, and so is the word of the
-/// provider by which they were in when they made it.
-pub async fn find_personal_token(
-    conn: &mut PgConnection,
-    digest: &[u8],
-    now: DateTime<Utc>,
-) -> Result<Option<LivePersonalToken>, sqlx::Error> {
-    let found = sqlx::query_as!(
-        LivePersonalToken,
-        r#"select t.id as "id: TokenId", t.user_id as "user: UserId",
-                  u.password_one_time as one_time,
-                  exists (select from totp f where f.user_id = u.id
-                          and f.confirmed_at is not null) as "second_factor!",
-                  t.sso_org_id as "sso_org: OrgId",
-                  t.sso_provider_id as "sso_provider: SsoProviderId", t.by_device
-           from personal_token t join app_user u on u.id = t.user_id
-           where t.digest = $1 and t.revoked_at is null
-             and (t.expires_at is null or t.expires_at > $2) and u.disabled_at is null
-             and (t.sso_org_id is null or exists (
-                 select from sso_provider p
-                 join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
-                 where p.org_id = t.sso_org_id and p.id = t.sso_provider_id and p.enabled
-                   and l.user_id = t.user_id))"#,
-        digest,
-        now,
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    if let Some(token) = &found {
-        sqlx::query!(
-            "update personal_token set last_used_at = $2
-             where id = $1 and (last_used_at is null or last_used_at < $2::timestamptz - interval '1 minute')",
-            token.id as _,
-            now,
+            digest,
         )
         .execute(conn)
         .await?;
@@ -119,10 +76,16 @@ pub struct TokenRow {
     pub project: Option<String>,
     pub account: Option<String>,
     pub models: Option<Vec<String>>,
+    pub permissions: Option<Vec<String>>,
+    pub addresses: Option<Vec<String>>,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
+    pub rotated_at: Option<DateTime<Utc>>,
+    pub former_last_four: Option<String>,
+    pub former_until: Option<DateTime<Utc>>,
+    pub former_used_at: Option<DateTime<Utc>>,
 }
 
 pub async fn list(
@@ -135,8 +98,9 @@ pub async fn list(
     sqlx::query_as!(
         TokenRow,
         r#"select t.id as "id: TokenId", t.name, t.last_four, tm.slug as team,
-                  p.slug as "project?", a.slug as "account?", t.models, t.created_at, t.expires_at, t.revoked_at,
-                  t.last_used_at
+                  p.slug as "project?", a.slug as "account?", t.models, t.permissions,
+                  t.addresses, t.created_at, t.expires_at, t.revoked_at, t.last_used_at,
+                  t.rotated_at, t.former_last_four, t.former_until, t.former_used_at
            from token t
            join team tm on tm.org_id = t.org_id and tm.id = t.team_id
            left join project p on p.org_id = t.org_id and p.id = t.project_id
@@ -163,6 +127,8 @@ pub struct NewToken<'a> {
     pub account: Option<ServiceAccountId>,
     pub name: &'a str,
     pub models: Option<&'a [String]>,
+    pub permissions: Option<&'a [String]>,
+    pub addresses: Option<&'a [String]>,
     pub digest: &'a [u8],
     pub last_four: &'a str,
     pub created_by: Option<UserId>,
@@ -171,8 +137,9 @@ pub struct NewToken<'a> {
 
 pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into token (org_id, id, team_id, project_id, name, models, digest, last_four, created_by, expires_at, account_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "insert into token (org_id, id, team_id, project_id, name, models, digest, last_four, created_by,
+                            expires_at, account_id, permissions, addresses)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         new.org as _,
         new.id as _,
         new.team as _,
@@ -184,6 +151,8 @@ pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sq
         new.created_by as _,
         new.expires_at,
         new.account as _,
+        new.permissions,
+        new.addresses,
     )
     .execute(conn)
     .await
@@ -194,6 +163,7 @@ pub struct TokenPlace {
     pub name: String,
     pub team: TeamId,
     pub project: Option<ProjectId>,
+    pub account: Option<ServiceAccountId>,
     pub revoked: bool,
 }
 
@@ -205,6 +175,7 @@ pub async fn place(
     sqlx::query_as!(
         TokenPlace,
         r#"select name, team_id as "team: TeamId", project_id as "project: ProjectId",
+                  account_id as "account: ServiceAccountId",
                   revoked_at is not null as "revoked!"
            from token where org_id = $1 and id = $2"#,
         org as _,
@@ -229,92 +200,4 @@ pub async fn revoke(
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-pub struct PersonalTokenRow {
-    pub id: TokenId,
-    pub name: String,
-    pub last_four: String,
-    pub created_at: DateTime<Utc>,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub revoked_at: Option<DateTime<Utc>>,
-    pub last_used_at: Option<DateTime<Utc>>,
-}
-
-pub async fn list_personal(
-    conn: &mut PgConnection,
-    user: UserId,
-    before: Option<TokenId>,
-    limit: i64,
-    within: Option<OrgId>,
-) -> Result<Vec<PersonalTokenRow>, sqlx::Error> {
-    sqlx::query_as!(
-        PersonalTokenRow,
-        r#"select id as "id: TokenId", name, last_four, created_at, expires_at, revoked_at,
-                  last_used_at
-           from personal_token where user_id = $1 and ($2::uuid is null or id < $2)
-             and ($4::uuid is null or sso_org_id = $4)
-           order by id desc limit $3"#,
-        user as _,
-        before as _,
-        limit,
-        within as _,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-pub struct NewPersonalToken<'a> {
-    pub id: TokenId,
-    pub user: UserId,
-    pub name: &'a str,
-    pub digest: &'a [u8],
-    pub last_four: &'a str,
-    pub expires_at: Option<DateTime<Utc>>,
-    pub sign_on: Option<SignOn>,
-    pub by_device: bool,
-}
-
-pub async fn insert_personal(
-    conn: &mut PgConnection,
-    new: NewPersonalToken<'_>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into personal_token (id, user_id, name, digest, last_four, expires_at,
-                                     sso_org_id, sso_provider_id, by_device)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        new.id as _,
-        new.user as _,
-        new.name,
-        new.digest,
-        new.last_four,
-        new.expires_at,
-        new.sign_on.map(|it| it.org) as Option<OrgId>,
-        new.sign_on.map(|it| it.provider) as Option<SsoProviderId>,
-        new.by_device,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Revokes a personal token and returns its name; nothing where there is none that is alive.
-pub async fn revoke_personal(
-    conn: &mut PgConnection,
-    user: UserId,
-    id: TokenId,
-    now: DateTime<Utc>,
-    within: Option<OrgId>,
-) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "update personal_token set revoked_at = $3
-         where user_id = $1 and id = $2 and revoked_at is null
-           and ($4::uuid is null or sso_org_id = $4) returning name",
-        user as _,
-        id as _,
-        now,
-        within as _,
-    )
-    .fetch_optional(conn)
-    .await
 }

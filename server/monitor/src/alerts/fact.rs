@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::book::Watch;
 
 /// The actions that mean anything, so that no other is fetched.
-pub(crate) const ACTIONS: [&str; 27] = [
+pub(crate) const ACTIONS: [&str; 29] = [
     "approval.approved",
     "approval.asked",
     "approval.denied",
@@ -33,11 +33,13 @@ pub(crate) const ACTIONS: [&str; 27] = [
     "call.refused",
     "login.factor_failed",
     "login.failed",
+    "session.leaked",
     "sink.deleted",
     "sink.parked",
     "sink.resumed",
     "sink.skipped",
     "sink.updated",
+    "token.leaked",
 ];
 
 /// An event as it stands in the log.
@@ -179,6 +181,10 @@ pub(crate) fn read(event: &Happened, watch: &Watch) -> Option<Step> {
             let day = event.at.format("%Y-%m-%d").to_string();
             let user = Subject::User(said.id("user")?);
             Some(Step::Raise(said.found(AlertKind::LoginFailures, user, day, &["failures"])))
+        }
+        "token" | "session" => {
+            let (kind, fields) = (AlertKind::TokenLeaked, ["token", "session", "found_at"]);
+            Some(Step::Raise(said.found(kind, Subject::Event(event.id), String::new(), &fields)))
         }
         _ => None,
     }

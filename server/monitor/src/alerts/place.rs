@@ -174,7 +174,8 @@ const fn stands(kind: AlertKind) -> bool {
         | AlertKind::RetentionAsked
         | AlertKind::AuditPruned
         | AlertKind::ApprovalWaiting
-        | AlertKind::LoginFailures => false,
+        | AlertKind::LoginFailures
+        | AlertKind::TokenLeaked => false,
     }
 }
 

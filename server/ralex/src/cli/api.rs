@@ -75,6 +75,16 @@ impl Api {
         self.send(self.http.get(url).bearer_auth(self.token.expose())).await
     }
 
+    /// The same for what is asked with a body.
+    pub async fn post_beside<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let url = self.org.join(path)?;
+        self.send(self.http.post(url).bearer_auth(self.token.expose()).json(body)).await
+    }
+
     pub async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],

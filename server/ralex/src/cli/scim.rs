@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Arg, ArgMatches, Command, value_parser};
-use ralex_api::identity::NewTokenAnswer;
 use ralex_api::scim::{NewScimToken, ScimConnection, SetScim};
+use ralex_api::tokens::NewTokenAnswer;
 use ralex_kernel::Name;
 use serde_json::json;
 

@@ -6,15 +6,13 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use ralex_api::Page;
 use ralex_api::factors::SecondFactorLogin;
-use ralex_api::identity::{
-    ChangePassword, Login, LoginAnswer, Me, NewPersonalToken, NewTokenAnswer, Org, Session, Token,
-};
+use ralex_api::identity::{ChangePassword, Login, LoginAnswer, Me, Org, Session};
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
 use ralex_identity::login::LoggedIn;
-use ralex_kernel::{SessionId, TokenId};
+use ralex_kernel::SessionId;
 
-use super::extract::{Body, Proven, Query, Unrestricted, Who, arrival, same_site};
+use super::extract::{Body, Query, Unrestricted, Who, arrival, same_site};
 use super::problem::Result;
 use super::server::Edge;
 
@@ -110,41 +108,6 @@ pub async fn end_session(
     let caller = &who.0.caller;
     let user = ralex_identity::person(caller)?;
     identity.end_session(caller, user, session.into_inner()).await?;
-    Ok(HttpResponse::NoContent().finish())
-}
-
-/// List one's own tokens.
-#[utoipa::path(tag = "account", params(PageQuery), responses((status = 200, body = Page<Token>)))]
-#[get("/me/tokens")]
-pub async fn list_personal_tokens(
-    who: Who,
-    identity: Data<Identity>,
-    page: Query<PageQuery>,
-) -> Result<HttpResponse> {
-    Ok(HttpResponse::Ok().json(identity.personal_tokens(&who.0.caller, &page.0).await?))
-}
-
-/// Create a token with one's own rights; its secret is shown once. Asks for a fresh proof.
-#[utoipa::path(tag = "account", request_body = NewPersonalToken, responses((status = 201, body = NewTokenAnswer)))]
-#[post("/me/tokens")]
-pub async fn create_personal_token(
-    who: Proven,
-    identity: Data<Identity>,
-    new: Body<NewPersonalToken>,
-) -> Result<HttpResponse> {
-    let made = identity.create_personal_token(&who.0.caller, new.0).await?;
-    Ok(HttpResponse::Created().json(made))
-}
-
-/// Revoke one of one's own tokens.
-#[utoipa::path(tag = "account", params(("token" = TokenId, Path)), responses((status = 204)))]
-#[delete("/me/tokens/{token}")]
-pub async fn revoke_personal_token(
-    who: Who,
-    identity: Data<Identity>,
-    token: Path<TokenId>,
-) -> Result<HttpResponse> {
-    identity.revoke_personal_token(&who.0.caller, token.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

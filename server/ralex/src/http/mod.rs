@@ -30,6 +30,7 @@ pub mod models;
 mod oauth;
 pub mod openapi;
 pub mod operations;
+pub mod personal_tokens;
 pub mod problem;
 pub mod rate_limits;
 pub mod reports;

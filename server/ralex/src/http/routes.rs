@@ -4,8 +4,8 @@ use super::map::Map;
 use super::{
     adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
     catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models,
-    oauth, operations, rate_limits, reports, resilience, retention, roles, routing, scim, secrets,
-    service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
+    oauth, operations, personal_tokens, rate_limits, reports, resilience, retention, roles,
+    routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -78,9 +78,12 @@ fn account(map: &mut Map<'_, '_>) {
         .service(auth::list_sessions)
         .service(auth::end_other_sessions)
         .service(auth::end_session)
-        .service(auth::list_personal_tokens)
-        .service(auth::create_personal_token)
-        .service(auth::revoke_personal_token)
+        .service(personal_tokens::list_personal_tokens)
+        .service(personal_tokens::create_personal_token)
+        .service(personal_tokens::revoke_personal_token)
+        .service(personal_tokens::rotate_personal_token)
+        .service(personal_tokens::end_former_personal_secret)
+        .service(tokens::report_leaked)
         .service(auth::list_orgs)
         .service(factors::step_up)
         .service(factors::list_factors)
@@ -150,6 +153,8 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(tokens::list_tokens)
         .service(tokens::create_token)
         .service(tokens::revoke_token)
+        .service(tokens::rotate_token)
+        .service(tokens::end_former_secret)
         .service(catalog::list_providers)
         .service(catalog::create_provider)
         .service(catalog::find_provider)

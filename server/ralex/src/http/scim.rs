@@ -10,8 +10,8 @@ use actix_web::http::header::{
 use actix_web::web::{Bytes, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use ralex_access::Permission;
-use ralex_api::identity::NewTokenAnswer;
 use ralex_api::scim::{NewScimToken, ScimConnection, SetScim};
+use ralex_api::tokens::NewTokenAnswer;
 use ralex_kernel::TokenId;
 use ralex_scim::{Ask, LARGEST_BODY, Refusal, Scim, Told};
 

@@ -136,6 +136,20 @@ pub async fn revoke(
     .await
 }
 
+/// Whose token a secret is of, whether it lives or not.
+pub async fn of_digest(
+    conn: &mut PgConnection,
+    digest: &[u8],
+) -> Result<Option<(OrgId, TokenId)>, sqlx::Error> {
+    let found = sqlx::query!(
+        r#"select org_id as "org: OrgId", id as "id: TokenId" from scim_token where digest = $1"#,
+        digest,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|it| (it.org, it.id)))
+}
+
 /// Who shows a token of one organisation.
 pub struct Shown {
     pub token: TokenId,

@@ -30,6 +30,11 @@ pub async fn structure(watched: &mut Watched) {
     let op = format!("POST {ORG}/tokens");
     let made = watched.leaves(&op, "tokens", Some(token), &["token.created"]).await;
     let path = format!("tokens/{}", text(&made, "id"));
+    let op = format!("POST {ORG}/tokens/{{token}}/rotate");
+    let rotate = format!("{path}/rotate");
+    watched.leaves(&op, &rotate, Some(json!({})), &["token.rotated"]).await;
+    let op = format!("DELETE {ORG}/tokens/{{token}}/former");
+    watched.leaves(&op, &format!("{path}/former"), None, &["token.former_ended"]).await;
     watched
         .leaves(&format!("DELETE {ORG}/tokens/{{token}}"), &path, None, &["token.revoked"])
         .await;

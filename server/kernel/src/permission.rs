@@ -1,6 +1,6 @@
 //! Permissions: the closed list of what can be allowed, and sets of them.
 //!
-//! `policies/access/permissions.toml` describes each; a test holds the two lists equal.
+//! `policies/access/permissions.toml` describes each; a test of `access` holds the two lists equal.
 
 use std::fmt;
 use std::str::FromStr;
@@ -123,6 +123,11 @@ impl Permissions {
     /// What is in this set and not in `other`.
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+
+    /// What is in both sets.
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     pub const fn contains(self, permission: Permission) -> bool {
