@@ -142,7 +142,7 @@ test('a token is narrowed, and gets another secret', async () => {
   await button('Create token').click();
   await field('Name').fill('ci');
   await field('May do').selectOption('Only these …');
-  await dialog.getByRole('checkbox', { name: 'model.read', exact: true }).check();
+  await dialog.getByRole('checkbox', { name: 'llm.invoke', exact: true }).check();
   await field('Works from').fill('127.0.0.0/8 ::1');
   await picture(page, 'token-form');
   await inDialog('Create token').click();

@@ -171,9 +171,9 @@ async fn report(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     told(&answers, matches, |answers| {
         let rows = answers.iter().zip(1..).map(|(answer, line): (_, u32)| {
             let kind = answer.token_type.clone().unwrap_or_else(|| "no token".to_owned());
-            let said = match LeakLabel::TruePositive == answer.label {
-                true => "was one of ours, and has ended",
-                false => "is none of ours",
+            let said = match answer.label {
+                LeakLabel::TruePositive => "was one of ours, and has ended",
+                LeakLabel::FalsePositive => "is none of ours",
             };
             [line.to_string(), kind, said.to_owned()]
         });

@@ -26,18 +26,7 @@ pub async fn structure(watched: &mut Watched) {
     let op = format!("PATCH {ORG}/service-accounts/{{service_account}}");
     let (off, done) = (json!({ "disabled": true }), &["service_account.updated"]);
     watched.leaves(&op, "service-accounts/job", Some(off), done).await;
-    let token = json!({ "name": "one", "team": "blue" });
-    let op = format!("POST {ORG}/tokens");
-    let made = watched.leaves(&op, "tokens", Some(token), &["token.created"]).await;
-    let path = format!("tokens/{}", text(&made, "id"));
-    let op = format!("POST {ORG}/tokens/{{token}}/rotate");
-    let rotate = format!("{path}/rotate");
-    watched.leaves(&op, &rotate, Some(json!({})), &["token.rotated"]).await;
-    let op = format!("DELETE {ORG}/tokens/{{token}}/former");
-    watched.leaves(&op, &format!("{path}/former"), None, &["token.former_ended"]).await;
-    watched
-        .leaves(&format!("DELETE {ORG}/tokens/{{token}}"), &path, None, &["token.revoked"])
-        .await;
+    tokens(watched).await;
     watched.app.team("red").await;
     let op = format!("DELETE {ORG}/teams/{{team}}");
     watched.leaves(&op, "teams/red", None, &["team.deleted"]).await;
@@ -122,4 +111,19 @@ async fn provisioning(watched: &mut Watched) {
     let op = format!("DELETE {ORG}/scim/tokens/{{token}}");
     let path = format!("scim/tokens/{}", text(&made, "id"));
     watched.leaves(&op, &path, None, &["scim.token_revoked"]).await;
+}
+
+async fn tokens(watched: &mut Watched) {
+    let token = json!({ "name": "one", "team": "blue" });
+    let op = format!("POST {ORG}/tokens");
+    let made = watched.leaves(&op, "tokens", Some(token), &["token.created"]).await;
+    let path = format!("tokens/{}", text(&made, "id"));
+    let op = format!("POST {ORG}/tokens/{{token}}/rotate");
+    let rotate = format!("{path}/rotate");
+    watched.leaves(&op, &rotate, Some(json!({})), &["token.rotated"]).await;
+    let op = format!("DELETE {ORG}/tokens/{{token}}/former");
+    watched.leaves(&op, &format!("{path}/former"), None, &["token.former_ended"]).await;
+    watched
+        .leaves(&format!("DELETE {ORG}/tokens/{{token}}"), &path, None, &["token.revoked"])
+        .await;
 }
