@@ -1,7 +1,7 @@
 //! Roles and permissions, by their names in `policies/access/`.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, GroupId, Name, Slug};
+use ralex_kernel::{AccessRequestId, BindingId, GroupId, Name, Slug};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::User;
@@ -151,6 +151,9 @@ crate::answer! {
         /// The provider of single sign-on whose groups give it; each login by it makes it so again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub managed_by: Option<String>,
+        /// The access request that it came of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub access_request: Option<AccessRequestId>,
     }
 }
 

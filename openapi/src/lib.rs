@@ -5,6 +5,7 @@
 //! a caller writes refuse unknown fields, so a misspelt setting is an error and not a surprise.
 
 pub mod access;
+pub mod access_requests;
 pub mod adjustments;
 pub mod alerts;
 pub mod approvals;

@@ -160,6 +160,23 @@ impl Access {
         }
     }
 
+    /// The proof that the caller may do this somewhere in the organisation: at the widest place where
+    /// they may, for what belongs to no place that they must hold anything at.
+    pub async fn allow_somewhere(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        permission: Permission,
+    ) -> Result<Scope, Problem> {
+        let snapshot = self.node.snapshot(org).await?;
+        let now = self.clock.now();
+        let may =
+            |at: &ScopePath| snapshot.judge(caller.subject, permission, *at, now).is_allowed();
+        let held = snapshot.places(caller.subject);
+        let at = std::iter::once(ScopePath::Org).chain(held).find(may).unwrap_or(ScopePath::Org);
+        self.allow(caller, org, permission, at).await
+    }
+
     /// Where may the caller do this? For lists; a problem only where the answer is nowhere.
     pub async fn reach(
         &self,

@@ -9,7 +9,8 @@ use std::collections::HashSet;
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_audit::Event;
 use ralex_kernel::{
-    BindingId, Code, GroupId, OrgId, Problem, ScopePath, ServiceAccountId, Subject, UserId,
+    AccessRequestId, BindingId, Code, GroupId, OrgId, Problem, ScopePath, ServiceAccountId,
+    Subject, UserId,
 };
 use ralex_store::OnConstraint;
 use sqlx::PgConnection;
@@ -22,6 +23,7 @@ use crate::policies::{OWNER, SERVICE};
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
+use crate::sql::Origin;
 use crate::{Permission, Permissions, duties, groups, owners, sql};
 
 /// A role that a person holds.
@@ -44,6 +46,17 @@ impl Access {
         conn: &mut PgConnection,
         scope: &Scope,
         wanted: Wanted,
+    ) -> Result<BindingId, Problem> {
+        self.bind_for(conn, scope, wanted, None).await
+    }
+
+    /// The same, for a request that this answers.
+    pub(crate) async fn bind_for(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        wanted: Wanted,
+        request: Option<AccessRequestId>,
     ) -> Result<BindingId, Problem> {
         let Wanted { bearer, role, at, effect, .. } = &wanted;
         self.check_times(&wanted)?;
@@ -78,7 +91,7 @@ impl Access {
                 })?;
             }
         }
-        self.insert(conn, scope, wanted).await
+        self.insert(conn, scope, wanted, request).await
     }
 
     async fn insert(
@@ -86,11 +99,13 @@ impl Access {
         conn: &mut PgConnection,
         scope: &Scope,
         wanted: Wanted,
+        request: Option<AccessRequestId>,
     ) -> Result<BindingId, Problem> {
         let id = BindingId::generate();
         let by = scope.caller().subject.to_string();
         let taken = Problem::new(Code::AlreadyExists, "There is this very binding already.");
-        sql::insert(&mut *conn, scope.org(), id, &wanted, (&by, None))
+        let origin = Origin { request, ..Origin::by(&by) };
+        sql::insert(&mut *conn, scope.org(), id, &wanted, origin)
             .await
             .or_problem([("binding_exists", taken)])?;
         let event = Event::RoleBound {
@@ -188,7 +203,7 @@ impl Access {
                         let (not_before, expires_at) = (held.not_before, held.expires_at);
                         let effect = BindingEffect::Deny;
                         let wanted = Wanted { bearer, role, at, effect, not_before, expires_at };
-                        self.insert(&mut *conn, scope, wanted).await?;
+                        self.insert(&mut *conn, scope, wanted, None).await?;
                     }
                 }
             }

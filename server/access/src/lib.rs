@@ -34,12 +34,17 @@ mod owners;
 mod policies;
 mod provision;
 mod recheck;
+mod request_decide;
+mod request_end;
+mod request_settings;
+mod requests;
 mod roles;
 mod rows;
 mod scope;
 mod sign_on;
 mod snapshot;
 mod sql;
+mod standing;
 mod suspend;
 #[cfg(test)]
 mod worlds;

@@ -204,7 +204,7 @@ impl Access {
                 expires_at: held.expires_at,
             };
             let (id, by) = (BindingId::generate(), author.subject.to_string());
-            crate::sql::insert(&mut *conn, author.org, id, &wanted, (&by, None))
+            crate::sql::insert(&mut *conn, author.org, id, &wanted, crate::sql::Origin::by(&by))
                 .await
                 .map_err(problem)?;
             let event = Event::RoleBound {

@@ -5,7 +5,9 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, GroupId, ProjectId, ScopePath, SsoProviderId, TeamId, UserId};
+use ralex_kernel::{
+    AccessRequestId, BindingId, GroupId, ProjectId, ScopePath, SsoProviderId, TeamId, UserId,
+};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -75,6 +77,9 @@ pub(crate) struct Binding {
     /// The provider of single sign-on whose groups give it.
     #[serde(default)]
     pub managed_by: Option<SsoProviderId>,
+    /// The request that it came of, so that it is temporary.
+    #[serde(default)]
+    pub request: Option<AccessRequestId>,
 }
 
 /// Whom a binding is about.

@@ -26,6 +26,7 @@ use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql;
+use crate::sql::Origin;
 
 /// That people come in by one provider, and who still may without it.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -295,7 +296,15 @@ impl Access {
     ) -> Result<(), Problem> {
         let (org, id) = (author.org, BindingId::generate());
         let by = format!("sso:{provider}");
-        sql::insert(&mut *conn, org, id, &wanted, (&by, Some(provider))).await.map_err(problem)?;
+        sql::insert(
+            &mut *conn,
+            org,
+            id,
+            &wanted,
+            Origin { managed_by: Some(provider), ..Origin::by(&by) },
+        )
+        .await
+        .map_err(problem)?;
         let event = Event::RoleBound {
             binding: id,
             subject: subject(wanted.bearer.holder()),

@@ -114,6 +114,7 @@ impl World {
             not_before,
             expires_at,
             managed_by: None,
+            request: None,
         }
     }
 

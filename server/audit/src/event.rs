@@ -4,6 +4,7 @@
 //! prompts and answers have no field.
 
 mod about;
+mod access_request;
 mod adjustment;
 mod alert;
 mod approval;
@@ -30,6 +31,7 @@ use ralex_kernel::{
 };
 use serde::Serialize;
 
+pub use access_request::AccessRequestEvent;
 pub use adjustment::AdjustmentEvent;
 pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
@@ -426,6 +428,9 @@ pub enum Event {
     /// Something that happened to an approval; likewise.
     #[serde(untagged)]
     Approval(ApprovalEvent),
+    /// Something that happened to a request for access; likewise.
+    #[serde(untagged)]
+    AccessRequest(AccessRequestEvent),
     /// Something that happened to a report; likewise.
     #[serde(untagged)]
     Report(ReportEvent),

@@ -45,9 +45,10 @@ pub use archive::{Archived, archived};
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
-    AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs, CallClosed, CallOpened,
-    Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent, LogEvent, Outcome, Pruning,
-    RecordsEvent, ReportEvent, Retained, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried,
+    AccessRequestEvent, AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs,
+    CallClosed, CallOpened, Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent,
+    LogEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ScimEvent, SinkEvent,
+    SsoEvent, TokenEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

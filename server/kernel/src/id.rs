@@ -96,6 +96,8 @@ ids! {
     GuardrailId,
     /// Something that waits for a person to approve it.
     ApprovalId,
+    /// A role that somebody asks to hold for a while.
+    AccessRequestId,
     /// One model call, from request to settlement. A batch is one call, however many lines it has.
     CallId,
     /// A file that a provider keeps for a caller.

@@ -57,6 +57,8 @@ permissions! {
     RoleDefine = "role.define",
     RoleBind = "role.bind",
     RoleDeny = "role.deny",
+    AccessRequest = "access.request",
+    AccessDecide = "access.decide",
     ServiceAccountRead = "service_account.read",
     ServiceAccountCreate = "service_account.create",
     ServiceAccountUpdate = "service_account.update",

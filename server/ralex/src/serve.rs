@@ -248,8 +248,10 @@ impl Services {
                 async move { breakers.run(&db, node, heard).await }
             }),
             tokio::spawn({
-                let (access, heard) = (Arc::clone(&self.access), shutdown.heard());
-                async move { access.run(heard).await }
+                let (access, heard) =
+                    (Arc::clone(&self.access), [shutdown.heard(), shutdown.heard()]);
+                let [first, second] = heard;
+                async move { ((), ()) = tokio::join!(access.run(first), access.run_requests(second)) }
             }),
             tokio::spawn({
                 let (budgets, heard) = (Arc::clone(&self.budgets), shutdown.heard());

@@ -1,6 +1,6 @@
 //! The command line, as somebody with a token of their own uses it.
 
-use super::{App, run};
+use super::{App, Client, run};
 
 /// `ralex` with the address of a server and the owner's token in its environment.
 pub struct Shell {
@@ -10,7 +10,12 @@ pub struct Shell {
 
 impl Shell {
     pub fn of(app: &App) -> Self {
-        Self { url: app.owner.url().to_owned(), token: app.owner.secret() }
+        Self::by(&app.owner)
+    }
+
+    /// The same, with the token of somebody else.
+    pub fn by(client: &Client) -> Self {
+        Self { url: client.url().to_owned(), token: client.secret() }
     }
 
     /// What a command answers, with the code that it ends with. Words are split at spaces.

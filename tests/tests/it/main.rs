@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
+mod access_requests;
 mod adjustments;
 mod alerts;
 mod approvals;

@@ -12,7 +12,7 @@ use crate::operations::{Operation, operations};
 mod needs;
 mod sign_on;
 
-use needs::Needs::{self, Call, More, MoreOn, Nothing, Person, Read};
+use needs::Needs::{self, Ask, Call, More, MoreOn, Nothing, Person, Read};
 use needs::OPERATIONS;
 
 /// One of everything, and what the operations' paths and bodies need to name it.
@@ -55,6 +55,8 @@ impl World {
         let secrets = app.owner.all("secrets").await;
         let guardrail = app.owner.post("guardrails", &guardrail("Orders")).await.ok();
         let asked = asked(&app, &token.client).await;
+        let request = json!({ "role": "billing", "reason": "The invoices" });
+        let request = app.owner.post("access-requests", &request).await.ok();
         app.owner.post("routes", &route("steady")).await.ok();
         let alias = json!({ "name": "other-name", "target": "scripted" });
         app.owner.post("aliases", &alias).await.ok();
@@ -76,6 +78,7 @@ impl World {
             ("budget", budget),
             ("guardrail", text(&guardrail, "id")),
             ("approval", asked),
+            ("access_request", text(&request, "id")),
             ("route", "steady".to_owned()),
             ("alias", "other-name".to_owned()),
             ("secret", text(&secrets[0], "id")),
@@ -194,6 +197,13 @@ fn rights_body(operation: &str) -> Value {
         }
         "POST /api/v1/orgs/{org}/access/explain" => {
             json!({ "subject": "user:owner@example.com", "permission": "budget.set" })
+        }
+        "POST /api/v1/orgs/{org}/access-requests" => json!({ "role": "admin", "reason": "why" }),
+        "PUT /api/v1/orgs/{org}/access-requests/settings" => json!({ "approvals": 1,
+            "default_minutes": 1, "longest_minutes": 1, "pending_minutes": 1 }),
+        "POST /api/v1/orgs/{org}/access-requests/{access_request}/approve"
+        | "POST /api/v1/orgs/{org}/access-requests/{access_request}/deny" => {
+            json!({ "reason": "why" })
         }
         "POST /api/v1/orgs/{org}/access/who-can" => json!({ "permission": "budget.set" }),
         other => management_body(other),
@@ -386,7 +396,7 @@ async fn who_belongs_to_no_organisation_does_not_learn_that_there_is_one() {
                 let answer = world.ask(&operation, &stranger.client).await;
                 assert!([403, 404, 422].contains(&answer.status), "{answer:?}");
             }
-            Read | More | MoreOn => {
+            Read | Ask | More | MoreOn => {
                 let there = world.ask(&operation, &stranger.client).await;
                 refused(&operation, &there, 404);
                 // Word for word what is said of an organisation that does not exist.
@@ -413,6 +423,7 @@ async fn a_viewer_reads_and_changes_nothing() {
         match needs(&operation) {
             Nothing | Person => {}
             Read => assert_eq!(ask.await.status, 200, "{}", operation.name),
+            Ask => assert_eq!(ask.await.status, 201, "{}", operation.name),
             More | MoreOn | Call => refused(&operation, &ask.await, 403),
         }
     }

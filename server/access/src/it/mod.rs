@@ -4,5 +4,6 @@ mod bindings;
 mod denials;
 mod freshness;
 mod questions;
+mod requests;
 mod setup;
 mod sign_on;

@@ -123,6 +123,35 @@ impl Setup {
         Ok(id)
     }
 
+    /// Lets nobody in whom the organisation does not want now.
+    pub async fn suspend(&self, user: UserId) {
+        let mut tx = self.database.db().tenant(self.org).await.unwrap();
+        sqlx::query!(
+            "update membership set suspended_at = now(), suspended_by = '{person}' where org_id = $1 and user_id = $2",
+            self.org as _,
+            user as _,
+        )
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        self.access.commit(tx, self.org).await.unwrap();
+    }
+
+    /// Has somebody be in all their groups for so long.
+    pub async fn joined(&self, user: UserId, ago: TimeDelta) {
+        let mut owner = self.database.owner().await;
+        sqlx::query!(
+            "update group_member set added_at = $3 where org_id = $1 and user_id = $2",
+            self.org as _,
+            user as _,
+            self.now() - ago,
+        )
+        .execute(&mut owner)
+        .await
+        .unwrap();
+        owner.close().await.unwrap();
+    }
+
     pub async fn team(&self, slug: &str) -> TeamId {
         let team = TeamId::generate();
         let mut tx = self.database.db().tenant(self.org).await.unwrap();

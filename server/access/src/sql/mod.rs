@@ -2,12 +2,14 @@
 //! would do.
 
 pub(crate) mod group;
+pub(crate) mod request;
+pub(crate) mod request_end;
 pub(crate) mod role;
 
 use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
 use ralex_kernel::{
-    BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, SsoProviderId, Subject, TeamId,
-    UserId,
+    AccessRequestId, BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, SsoProviderId,
+    Subject, TeamId, UserId,
 };
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -54,7 +56,7 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
                     'id', id, 'kind', subject_kind, 'subject', subject_id, 'role', role,
                     'team', team_id, 'project', project_id, 'effect', effect,
                     'not_before', not_before, 'expires_at', expires_at,
-                    'managed_by', managed_by) order by id), '[]')
+                    'managed_by', managed_by, 'request', request_id) order by id), '[]')
                 from binding where org_id = o.id),
             'sign_on', (select json_build_object('provider', provider_id, 'break_glass', break_glass)
                 from sso_enforcement where org_id = o.id)
@@ -93,19 +95,33 @@ pub(crate) async fn bump(conn: &mut PgConnection, org: OrgId) -> Result<i64, sql
     Ok(version)
 }
 
+/// Where a binding comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub by: &'a str,
+    pub managed_by: Option<SsoProviderId>,
+    pub request: Option<AccessRequestId>,
+}
+
+impl<'a> Origin<'a> {
+    pub(crate) const fn by(by: &'a str) -> Self {
+        Self { by, managed_by: None, request: None }
+    }
+}
+
 /// Stores a binding.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
     org: OrgId,
     id: BindingId,
     wanted: &Wanted,
-    (by, managed_by): (&str, Option<SsoProviderId>),
+    origin: Origin<'_>,
 ) -> Result<(), sqlx::Error> {
     let (kind, subject) = wanted.bearer.columns();
     sqlx::query!(
         "insert into binding (org_id, id, subject_kind, subject_id, role, team_id, project_id,
-             effect, not_before, expires_at, created_by, managed_by)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             effect, not_before, expires_at, created_by, managed_by, request_id)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         org as _,
         id as _,
         kind,
@@ -116,8 +132,9 @@ pub(crate) async fn insert(
         wanted.effect.as_str(),
         wanted.not_before,
         wanted.expires_at,
-        by,
-        managed_by as _,
+        origin.by,
+        origin.managed_by as _,
+        origin.request as _,
     )
     .execute(conn)
     .await?;
@@ -204,7 +221,7 @@ async fn select(
                coalesce('project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",
                b.effect, b.not_before, b.expires_at,
                coalesce(c.email, s.name, b.created_by) as "created_by!", b.created_at,
-               s.slug as "managed_by?"
+               s.slug as "managed_by?", b.request_id as "request: AccessRequestId"
            from binding b
            left join app_user u on b.subject_kind = 'user' and u.id = b.subject_id
            left join service_account a on b.subject_kind = 'sa' and a.org_id = b.org_id
@@ -249,6 +266,7 @@ async fn select(
         created_by: row.created_by,
         created_at: row.created_at,
         managed_by: row.managed_by,
+        access_request: row.request,
     });
     Ok(shown.collect())
 }

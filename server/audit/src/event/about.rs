@@ -183,6 +183,7 @@ impl Event {
                 let denied = matches!(event, TokenEvent::AddressRefused { .. });
                 if denied { about.ended(Outcome::Denied) } else { about }
             }
+            Self::AccessRequest(event) => About::to(Target::Written(event.target())),
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
             Self::Increase(event) => About::to(Target::Written(event.target())),
             Self::Alert(event) => {

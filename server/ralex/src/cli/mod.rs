@@ -1,5 +1,6 @@
 //! The command line: one binary, one file a command.
 
+mod access;
 mod adjustments;
 mod alerts;
 mod api;
@@ -46,6 +47,7 @@ fn command() -> Command {
         .subcommand(settings::flags(
             Command::new("serve").about("Serve the API, the gateway and the console"),
         ))
+        .subcommand(access::command())
         .subcommand(alerts::command())
         .subcommand(approvals::command())
         .subcommand(audit::command())
@@ -79,6 +81,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     };
     match matches.subcommand() {
         Some(("serve", matches)) => with_settings(matches, environment, serve::serve),
+        Some(("access", matches)) => access::run(matches, environment),
         Some(("alerts", matches)) => alerts::run(matches, environment),
         Some(("approvals", matches)) => approvals::run(matches, environment),
         Some(("audit", matches)) => audit::run(matches, environment),

@@ -3,6 +3,7 @@
 //! Nothing here decides. A handler takes a typed request, asks for the permission that its one
 //! screen in `routes.rs` and its own signature name, calls one service and shapes the answer.
 
+pub mod access_requests;
 pub mod adjustments;
 pub mod alerts;
 pub mod answers;

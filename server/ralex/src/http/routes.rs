@@ -2,10 +2,11 @@
 
 use super::map::Map;
 use super::{
-    adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches, bindings, budgets,
-    catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models,
-    oauth, operations, personal_tokens, rate_limits, reports, resilience, retention, roles,
-    routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
+    access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
+    bindings, budgets, catalog, factors, files, gemini, groups, guardrails, health, members,
+    model_list, models, oauth, operations, personal_tokens, rate_limits, reports, resilience,
+    retention, roles, routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams,
+    tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -272,7 +273,16 @@ fn roles_and_groups(map: &mut Map<'_, '_>) {
         .service(bindings::create_binding)
         .service(bindings::delete_binding)
         .service(bindings::explain_access)
-        .service(bindings::who_can);
+        .service(bindings::who_can)
+        .service(access_requests::list_access_requests)
+        .service(access_requests::create_access_request)
+        .service(access_requests::find_access_request_settings)
+        .service(access_requests::set_access_request_settings)
+        .service(access_requests::find_access_request)
+        .service(access_requests::approve_access_request)
+        .service(access_requests::deny_access_request)
+        .service(access_requests::withdraw_access_request)
+        .service(access_requests::end_access_request);
 }
 
 /// What people should know of, and who is told.

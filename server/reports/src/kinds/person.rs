@@ -54,6 +54,14 @@ const APPROVALS: &[(&str, &str)] = &[
     ("decided_at", "Decided"),
     ("reason", "Reason"),
 ];
+const ACCESS: &[(&str, &str)] = &[
+    ("asked_at", "Asked"),
+    ("part", "As"),
+    ("role", "Role"),
+    ("state", "State"),
+    ("expires_at", "Until"),
+    ("reason", "Reason"),
+];
 const FILES: &[(&str, &str)] = &[
     ("created_at", "When"),
     ("filename", "Name"),
@@ -79,6 +87,7 @@ pub(crate) async fn document(work: &mut Work<'_>) -> Result<Document, Problem> {
     account_tables(work, &account, &mut document).await?;
     work.at(40, "Reads calls").await?;
     use_tables(work, &account, &mut document).await?;
+    document.tables.push(access_table(work, &account).await?);
     work.at(75, "Reads the audit log").await?;
     document.tables.push(log_table(work, &account).await?);
     let counts: Vec<_> =
@@ -238,6 +247,27 @@ async fn use_tables(
     tx.rollback().await.map_err(problem)?;
     document.tables.push(table);
     Ok(())
+}
+
+/// Roles that they asked to hold for a while, and what they decided about others'.
+async fn access_table(work: &mut Work<'_>, account: &Account) -> Result<Table, Problem> {
+    let about = "Roles that the person asked to hold for a while, or decided about.";
+    let mut table = Table::new("access_requests", "Access requests", ACCESS, about);
+    let mut tx = work.tenant().await?;
+    let found = person::access(&mut tx, work.org(), account.id, work.span()).await;
+    tx.rollback().await.map_err(problem)?;
+    for request in found.map_err(problem)? {
+        let row = vec![
+            Cell::Time(request.asked_at),
+            Cell::text(request.part),
+            Cell::text(request.role),
+            Cell::text(request.state),
+            Cell::time(request.expires_at),
+            Cell::maybe(request.reason),
+        ];
+        table.push(&mut work.room, row)?;
+    }
+    Ok(table)
 }
 
 async fn log_table(work: &mut Work<'_>, account: &Account) -> Result<Table, Problem> {

@@ -146,6 +146,46 @@ pub(crate) async fn approvals(
     .await
 }
 
+/// A role that the person asked to hold for a while, or decided about, with their own words.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub asked_at: DateTime<Utc>,
+    pub part: String,
+    pub role: String,
+    pub state: String,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub reason: Option<String>,
+}
+
+pub(crate) async fn access(
+    conn: &mut PgConnection,
+    org: OrgId,
+    person: Uuid,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<Access>> {
+    sqlx::query_as!(
+        Access,
+        r#"select r.asked_at,
+               case when r.user_id = $2 then 'asked' when a.user_id is not null then 'approved'
+                   else 'denied' end as "part!",
+               r.role, r.state, r.expires_at,
+               case when r.user_id = $2 then r.reason
+                   else coalesce(a.reason, r.denied_reason) end as reason
+           from access_request r
+           left join access_approval a on a.org_id = r.org_id and a.request_id = r.id
+               and a.user_id = $2
+           where r.org_id = $1 and (r.user_id = $2 or a.user_id = $2 or r.denied_by = $2)
+             and r.asked_at >= $3 and r.asked_at < $4
+           order by r.id"#,
+        org as _,
+        person,
+        from,
+        to,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Files that the person gave providers to keep: what they are called, never what is in them.
 #[derive(Debug)]
 pub(crate) struct File {

@@ -121,13 +121,14 @@ pub(crate) async fn destroy(
 }
 
 /// What the organisation's other tables say of the person beyond their id: how many alerts about
-/// them, deliveries to them, reports about them and mailings of reports.
+/// them, deliveries to them, reports about them, mailings of reports, and what they gave as reasons
+/// where access was asked for and decided.
 pub(crate) async fn remove_mentions(
     conn: &mut PgConnection,
     org: OrgId,
     person: &Person,
     email_key: &str,
-) -> Result<[(&'static str, u64); 4]> {
+) -> Result<[(&'static str, u64); 5]> {
     let subject = format!("user:{}", person.id);
     let alerts =
         sqlx::query!("delete from alert where org_id = $1 and subject = $2", org as _, subject)
@@ -157,14 +158,41 @@ pub(crate) async fn remove_mentions(
         org as _,
         email_key
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
+    let reasons = forget_reasons(conn, org, person.id).await?;
     Ok([
         ("alerts about the person", alerts.rows_affected()),
         ("addresses of alerts sent to them", deliveries.rows_affected()),
         ("reports about the person", reports.rows_affected()),
         ("addresses of reports mailed to them", mailings.rows_affected()),
+        ("reasons they gave about access", reasons),
     ])
+}
+
+async fn forget_reasons(conn: &mut PgConnection, org: OrgId, user: UserId) -> Result<u64> {
+    let asked = sqlx::query!(
+        "update access_request set reason = '[erased]' where org_id = $1 and user_id = $2",
+        org as _,
+        user as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let approved = sqlx::query!(
+        "update access_approval set reason = '[erased]' where org_id = $1 and user_id = $2",
+        org as _,
+        user as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let denied = sqlx::query!(
+        "update access_request set denied_reason = '[erased]' where org_id = $1 and denied_by = $2",
+        org as _,
+        user as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(asked.rows_affected() + approved.rows_affected() + denied.rows_affected())
 }
 
 /// Leaves nothing of an account but its id: what is removed, and how much of it.

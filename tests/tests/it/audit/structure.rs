@@ -1,6 +1,7 @@
 //! Entries of what an organisation is made of: teams, projects, programs, tokens and people.
 
 use ralex_tests::app::text;
+use reqwest::Method;
 use serde_json::json;
 
 use super::{Watched, adjustments};
@@ -85,6 +86,7 @@ async fn groups_and_roles(watched: &mut Watched) {
     watched.leaves(&op, &path, None, &["group.member_removed"]).await;
     let op = format!("DELETE {ORG}/groups/{{group}}");
     watched.leaves(&op, "groups/night", None, &["group.deleted"]).await;
+    access_requests(watched).await;
 }
 
 /// What closes an organisation to a member, and opens it again.
@@ -126,4 +128,42 @@ async fn tokens(watched: &mut Watched) {
     watched
         .leaves(&format!("DELETE {ORG}/tokens/{{token}}"), &path, None, &["token.revoked"])
         .await;
+}
+
+/// Roles that somebody asks to hold for a while.
+async fn access_requests(watched: &mut Watched) {
+    let set = json!({ "approvals": 1, "default_minutes": 60, "longest_minutes": 60,
+        "pending_minutes": 60 });
+    let op = format!("PUT {ORG}/access-requests/settings");
+    let path = "access-requests/settings";
+    watched.leaves(&op, path, Some(set), &["access_request.configured"]).await;
+    let asker = watched.app.member("asks@example.com", "viewer", "org").await;
+    let reason = json!({ "reason": "why" });
+    let steps: [&[(&str, &[&str])]; 3] = [
+        &[("deny", &["access_request.denied"])],
+        &[("withdraw", &["access_request.withdrawn"])],
+        &[
+            ("approve", &["role.bound", "access_request.approved"]),
+            ("end", &["role.unbound", "access_request.ended"]),
+        ],
+    ];
+    for steps in steps {
+        let (client, owner) = (asker.client.clone(), watched.app.owner.clone());
+        let new = json!({ "role": "developer", "reason": "The night shift" });
+        let ask = async move { client.post("access-requests", &new).await };
+        let op = format!("POST {ORG}/access-requests");
+        let asked = watched.leaves_of(&op, &["access_request.asked"], ask).await.ok();
+        for (verb, actions) in steps {
+            let path = format!("access-requests/{}/{verb}", text(&asked, "id"));
+            let client = if *verb == "withdraw" { &asker.client } else { &owner };
+            let op = format!("POST {ORG}/access-requests/{{access_request}}/{verb}");
+            let done = async {
+                match *verb {
+                    "approve" | "deny" => client.post(&path, &reason).await,
+                    _ => client.send(Method::POST, &path, None).await,
+                }
+            };
+            watched.leaves_of(&op, actions, done).await.ok();
+        }
+    }
 }

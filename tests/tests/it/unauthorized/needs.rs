@@ -9,6 +9,8 @@ pub enum Needs {
     Person,
     /// A permission that viewers have.
     Read,
+    /// A permission that viewers have, to ask for what somebody else decides.
+    Ask,
     /// A permission that viewers have not, asked at the organisation.
     More,
     /// The same, on a thing within it that must exist for the question to be asked.
@@ -17,7 +19,7 @@ pub enum Needs {
     Call,
 }
 
-use Needs::{Call, More, MoreOn, Nothing, Person, Read};
+use Needs::{Ask, Call, More, MoreOn, Nothing, Person, Read};
 
 /// An operation without an entry here fails the suite.
 pub const OPERATIONS: &[(&str, Needs)] = &[
@@ -142,6 +144,15 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/groups/{group}/members", Read),
     ("POST /api/v1/orgs/{org}/groups/{group}/members", More),
     ("DELETE /api/v1/orgs/{org}/groups/{group}/members/{user}", More),
+    ("GET /api/v1/orgs/{org}/access-requests", Read),
+    ("POST /api/v1/orgs/{org}/access-requests", Ask),
+    ("GET /api/v1/orgs/{org}/access-requests/settings", Read),
+    ("PUT /api/v1/orgs/{org}/access-requests/settings", More),
+    ("GET /api/v1/orgs/{org}/access-requests/{access_request}", MoreOn),
+    ("POST /api/v1/orgs/{org}/access-requests/{access_request}/approve", MoreOn),
+    ("POST /api/v1/orgs/{org}/access-requests/{access_request}/deny", MoreOn),
+    ("POST /api/v1/orgs/{org}/access-requests/{access_request}/withdraw", MoreOn),
+    ("POST /api/v1/orgs/{org}/access-requests/{access_request}/end", MoreOn),
     ("GET /api/v1/orgs/{org}/bindings", Read),
     ("POST /api/v1/orgs/{org}/bindings", More),
     ("DELETE /api/v1/orgs/{org}/bindings/{binding}", MoreOn),

@@ -1,0 +1,323 @@
+//! Requests for access: a member asks for a role at a place, for a while and for a reason.
+//!
+//! What is approved is an ordinary binding that ends by itself, so nothing else has to know of
+//! requests to decide, to explain or to list. A request is never changed: whoever wants something
+//! else withdraws it and asks anew, so that nobody agrees to what they have not read.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ralex_api::access::RoleName;
+use ralex_api::access_requests::{
+    AccessRequest, AccessRequestState, AccessRequestsOnly, AccessRequestsQuery, NewAccessRequest,
+};
+use ralex_api::page::{Page, PageQuery};
+use ralex_audit::{AccessRequestEvent, Author, Entry, Event, record, record_all};
+use ralex_kernel::{
+    AccessRequestId, Caller, Code, GroupId, OrgId, Problem, ScopePath, Subject, TeamId, UserId,
+};
+use ralex_store::{OnConstraint, Tenant, problem};
+use uuid::Uuid;
+
+use crate::access::Access;
+use crate::bind::{check_role, present};
+use crate::bindings::Bearer;
+use crate::rows::{Effect, Holder};
+use crate::scope::Scope;
+use crate::snapshot::Snapshot;
+use crate::sql::request::{self as sql, Filter, May, New, Stored};
+use crate::sql::request_end;
+use crate::standing::{SETTLED_AFTER, Standing};
+use crate::{Permission, duties};
+
+const REASON: usize = 500;
+/// Requests of one person that may wait at a time.
+const MOST_WAITING: i64 = 20;
+
+impl Access {
+    /// Asks for a role for a while. `scope` is the proof that the caller may ask at all.
+    pub async fn request_access(
+        &self,
+        scope: &Scope,
+        new: NewAccessRequest,
+        at: ScopePath,
+    ) -> Result<AccessRequest, Problem> {
+        let (org, user) = (scope.org(), person(scope.caller())?);
+        let NewAccessRequest { role, minutes, reason, .. } = new;
+        let reason = checked(&reason)?;
+        if minutes == Some(0) {
+            return Err(Problem::field("minutes", "must be 1 or more"));
+        }
+        // Who approves is held to the rules again. Here they only spare everybody a request that
+        // could never be.
+        let current = self.snapshot(org).await?;
+        let now = self.clock().now();
+        may_hold(&current, user, (&role, at), now)?;
+        let mut tx = self.db().tenant(org).await?;
+        let late = request_end::expire(&mut tx, org, Some(user), now).await.map_err(problem)?;
+        let expired =
+            late.iter().map(|it| Entry::new(Author::system(org), Event::AccessRequest(it.event())));
+        record_all(&mut tx, expired.collect()).await.map_err(problem)?;
+        if sql::count_waiting(&mut tx, org, user).await.map_err(problem)? >= MOST_WAITING {
+            let detail = format!("{MOST_WAITING} of your requests wait already. Withdraw some.");
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+        let settings = sql::settings(&mut tx, org).await.map_err(problem)?;
+        let minutes = minutes.unwrap_or(settings.default_minutes).min(settings.longest_minutes);
+        let (id, needed) = (AccessRequestId::generate(), settings.approvals);
+        let until = now + TimeDelta::minutes(settings.pending_minutes.into());
+        let asked = New { id, user, role: &role, at, minutes, reason, needed, now, until };
+        let detail = "You asked for just this already, and it waits. Withdraw it to ask anew.";
+        let waits = Problem::new(Code::Conflict, detail);
+        let stored = sql::insert(&mut tx, org, &asked).await;
+        stored.or_problem([("access_request_waits", waits)])?;
+        let event = AccessRequestEvent::Asked {
+            access_request: id,
+            role: role.to_string(),
+            scope: at,
+            minutes,
+            reason: reason.to_owned(),
+            needed,
+            until,
+        };
+        record(&mut tx, scope.author(), Event::AccessRequest(event)).await.map_err(problem)?;
+        tx.commit().await.map_err(problem)?;
+        crate::request_end::count("asked");
+        self.access_request(scope.caller(), org, id).await
+    }
+
+    /// One's own requests, and those at places where one may decide, the newest first.
+    pub async fn access_requests(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        query: &AccessRequestsQuery,
+    ) -> Result<Page<AccessRequest>, Problem> {
+        let snapshot = self.snapshot(org).await?;
+        let decides = self.where_allowed(&snapshot, caller.subject, Permission::AccessDecide);
+        if decides.is_none() {
+            self.allow_somewhere(caller, org, Permission::AccessRequest).await?;
+        } else {
+            self.belongs(caller, org).await?;
+        }
+        let reach = decides.unwrap_or_default();
+        let page = PageQuery { cursor: query.cursor.clone(), limit: query.limit };
+        let filter = Filter {
+            only: None,
+            before: page.after()?,
+            state: query.state,
+            reader: caller.subject.user(),
+            everywhere: reach.everywhere,
+            teams: reach.teams,
+            projects: reach.projects,
+            mine: query.only == Some(AccessRequestsOnly::Mine),
+            to_decide: query.only == Some(AccessRequestsOnly::ToDecide),
+        };
+        let (now, size) = (self.clock().now(), page.size());
+        let mut tx = self.db().tenant(org).await?;
+        let found = sql::select(&mut tx, org, &filter, now, size + 1).await.map_err(problem)?;
+        let lately = lately(&mut tx, org, caller.subject.user().as_slice(), now).await?;
+        drop(tx);
+        let shown = found.into_iter().map(|it| shown(&snapshot, caller, it, &lately, now));
+        let shown = shown.collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::of(shown, size, |it: &AccessRequest| it.id.to_string()))
+    }
+
+    /// One, for who asked for it and for who may decide there.
+    pub async fn access_request(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        id: AccessRequestId,
+    ) -> Result<AccessRequest, Problem> {
+        self.visible(caller, org, id).await?;
+        let snapshot = self.snapshot(org).await?;
+        let now = self.clock().now();
+        let mut tx = self.db().tenant(org).await?;
+        let stored = one(sql::find(&mut tx, org, id, now).await)?;
+        let lately = lately(&mut tx, org, caller.subject.user().as_slice(), now).await?;
+        shown(&snapshot, caller, stored, &lately, now)
+    }
+
+    /// Where it is asked for, so that the right to decide can be asked for there.
+    pub async fn place_of_request(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        id: AccessRequestId,
+    ) -> Result<ScopePath, Problem> {
+        self.belongs(caller, org).await?;
+        let mut tx = self.db().tenant(org).await?;
+        Ok(one(sql::find(&mut tx, org, id, self.clock().now()).await)?.place())
+    }
+
+    /// Who asked, where the caller may know of it.
+    pub(crate) async fn visible(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        id: AccessRequestId,
+    ) -> Result<UserId, Problem> {
+        self.belongs(caller, org).await?;
+        let mut tx = self.db().tenant(org).await?;
+        let stored = one(sql::find(&mut tx, org, id, self.clock().now()).await)?;
+        drop(tx);
+        if caller.subject.user() != Some(stored.user) {
+            let known = self.snapshot(org).await?.tree().contains(stored.place());
+            // What was asked for at a place that is gone is the whole organisation's matter.
+            let at = if known { stored.place() } else { ScopePath::Org };
+            self.allow(caller, org, Permission::AccessDecide, at).await?;
+        }
+        Ok(stored.user)
+    }
+
+    /// Nothing where the subject may do this nowhere.
+    fn where_allowed(
+        &self,
+        snapshot: &Snapshot,
+        subject: Subject,
+        permission: Permission,
+    ) -> Option<Places> {
+        let now = self.clock().now();
+        let may = |at| snapshot.judge(subject, permission, at, now).is_allowed();
+        let tree = snapshot.tree();
+        let teams = tree.teams().filter(|team| may(ScopePath::Team { team: *team }));
+        let projects = tree
+            .projects()
+            .filter(|(team, project)| may(ScopePath::Project { team: *team, project: *project }));
+        let places = Places {
+            everywhere: may(ScopePath::Org),
+            teams: teams.map(TeamId::uuid).collect(),
+            projects: projects.map(|(_, project)| project.uuid()).collect(),
+        };
+        let nowhere = !places.everywhere && places.teams.is_empty() && places.projects.is_empty();
+        (!nowhere).then_some(places)
+    }
+}
+
+/// Where somebody may do something.
+#[derive(Default)]
+struct Places {
+    everywhere: bool,
+    teams: Vec<Uuid>,
+    projects: Vec<Uuid>,
+}
+
+/// Only people ask and decide: a program's rights are given by those who answer for it.
+pub(crate) fn person(caller: &Caller) -> Result<UserId, Problem> {
+    caller.subject.user().ok_or_else(|| {
+        let detail = "Only people ask for access and decide about it, and no token of a program.";
+        Problem::new(Code::Forbidden, detail)
+    })
+}
+
+pub(crate) fn checked(reason: &str) -> Result<&str, Problem> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON {
+        let message = format!("has to have between 1 and {REASON} characters");
+        return Err(Problem::field("reason", message));
+    }
+    Ok(reason)
+}
+
+pub(crate) fn one(found: Result<Option<Stored>, sqlx::Error>) -> Result<Stored, Problem> {
+    found.map_err(problem)?.ok_or_else(|| Problem::not_found("access request"))
+}
+
+/// Groups that do not count yet for what these people decide.
+pub(crate) async fn lately(
+    tx: &mut Tenant,
+    org: OrgId,
+    people: &[UserId],
+    now: DateTime<Utc>,
+) -> Result<Vec<(UserId, GroupId)>, Problem> {
+    sql::joined_since(tx, org, people, now - SETTLED_AFTER).await.map_err(problem)
+}
+
+pub(crate) fn standing<'a>(
+    current: &'a Snapshot,
+    user: UserId,
+    lately: &[(UserId, GroupId)],
+    now: DateTime<Utc>,
+) -> Standing<'a> {
+    let groups: Vec<_> = lately.iter().filter(|it| it.0 == user).map(|it| it.1).collect();
+    Standing::of(current, user, &groups, now)
+}
+
+/// Refuses a role that this person could not be given there, or that they hold already.
+pub(crate) fn may_hold(
+    current: &Snapshot,
+    user: UserId,
+    (role, at): (&RoleName, ScopePath),
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    check_role(current, Bearer::User(user), role)?;
+    if !current.tree().contains(at) {
+        return Err(Problem::not_found("team or project"));
+    }
+    present(current, user)?;
+    let groups: HashSet<_> = current.groups_of(user).iter().copied().collect();
+    let held = current.rows().bindings.iter().filter(|it| {
+        let reaches = match it.holder {
+            Holder::User(holder) => holder == user,
+            Holder::Group(group) => groups.contains(&group),
+            Holder::Machine(_) => false,
+        };
+        reaches
+            && it.effect == Effect::Allow
+            && it.role == role.as_str()
+            && it.not_before.is_none_or(|start| start <= now)
+            && it.scope().is_some_and(|scope| at.is_within(scope))
+    });
+    for held in held {
+        let detail = match held.expires_at {
+            Some(end) if end <= now => continue,
+            Some(end) if held.scope() == Some(at) => {
+                let end = end.format("%Y-%m-%d %H:%M UTC");
+                format!("The role {role} is held there already, until {end}. Ask again after that.")
+            }
+            Some(_) => continue,
+            None => format!("The role {role} is held there already, and for good."),
+        };
+        return Err(Problem::new(Code::Conflict, detail));
+    }
+    duties::keep_apart(current, Holder::User(user), role.as_str(), now)
+}
+
+fn shown(
+    current: &Snapshot,
+    caller: &Caller,
+    stored: Stored,
+    lately: &[(UserId, GroupId)],
+    now: DateTime<Utc>,
+) -> Result<AccessRequest, Problem> {
+    let Some(reader) = caller.subject.user() else { return stored.shown(May::Nothing) };
+    let (own, at) = (stored.user == reader, stored.place());
+    let may = match stored.stands()? {
+        AccessRequestState::Pending if own => May::Withdraw,
+        AccessRequestState::Pending => {
+            let standing = standing(current, reader, lately, now);
+            let role = RoleName(stored.role.clone());
+            let fits = !stored.is_approved_by(reader)
+                && standing.may_give(role.as_str(), at).is_ok()
+                && may_hold(current, stored.user, (&role, at), now).is_ok();
+            May::Decide { approve: fits, deny: standing.may_decide(at).is_ok() }
+        }
+        AccessRequestState::Active => {
+            let rights = current.permissions(Subject::User(reader), at, now);
+            let all = current.roles().permissions_of(&stored.role);
+            let by_name = || {
+                let mut roles = current.roles_at(Holder::User(reader), at, now);
+                roles.any(|held| current.roles().may_bind(held, &stored.role))
+            };
+            let takes = rights.contains(Permission::RoleBind)
+                && (all.without(rights).is_empty() || by_name());
+            if own || takes { May::End } else { May::Nothing }
+        }
+        AccessRequestState::Denied
+        | AccessRequestState::Withdrawn
+        | AccessRequestState::Expired
+        | AccessRequestState::Ended => May::Nothing,
+    };
+    stored.shown(may)
+}
