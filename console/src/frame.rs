@@ -88,16 +88,17 @@ pub fn Frame(props: &Props) -> Html {
     }
 }
 
-/// What waits for this person: approvals to decide, alerts to read.
+/// What waits for this person: approvals and access to decide, alerts to read.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Waiting {
     approvals: u64,
+    access: u64,
     alerts: u64,
 }
 
 impl Waiting {
     const fn is_any(self) -> bool {
-        self.approvals > 0 || self.alerts > 0
+        self.approvals > 0 || self.access > 0 || self.alerts > 0
     }
 }
 
@@ -105,11 +106,15 @@ impl Waiting {
 #[hook]
 fn use_waiting() -> Waiting {
     let org = use_org();
-    let wants = (org.slug(), org.can("approval.decide"), org.can("alert.read"));
-    let (load, again) = use_load(wants, |(org, decides, reads)| async move {
+    let may = ["approval.decide", "access.decide", "alert.read"].map(|name| org.can(name));
+    let (load, again) = use_load((org.slug(), may), |(org, [decides, gives, reads])| async move {
         let mut waiting = Waiting::default();
         if decides {
             waiting.approvals = api::approvals::waiting(&org).await?.waiting;
+        }
+        if gives {
+            let waits = api::access::list(&org, Some("to_decide"), None).await?;
+            waiting.access = waits.items.len() as u64;
         }
         if reads {
             waiting.alerts = api::alerts::unread(&org).await?.unread;
@@ -150,6 +155,7 @@ fn Navigation(props: &NavigationProps) -> Html {
                     { for shown.into_iter().map(|place| {
                         let count = match place {
                             Place::Approvals => waiting.approvals,
+                            Place::People => waiting.access,
                             Place::Alerts => waiting.alerts,
                             _elsewhere => 0,
                         };

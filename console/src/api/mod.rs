@@ -3,6 +3,7 @@
 //! The session is a cookie that no script can read. Every answer that is not a success becomes a
 //! [`Problem`], so a page has one kind of failure to show.
 
+pub mod access;
 pub mod alerts;
 pub mod approvals;
 pub mod audit;

@@ -1,5 +1,6 @@
 //! One module a page. Each fetches by a hook and shows loading, failure or what there is.
 
+mod access_requests;
 mod add_person;
 mod alert_drawer;
 mod alert_rule_form;

@@ -4,6 +4,7 @@ use ralex_api::identity::{Member, NewMemberAnswer};
 use ralex_kernel::Problem;
 use yew::prelude::*;
 
+use super::access_requests::AccessRequests;
 use super::add_person::AddPerson;
 use super::factors::FactorPolicy;
 use super::groups::Groups;
@@ -49,6 +50,7 @@ pub fn PeoplePage() -> Html {
     let more = [
         ("group.read", "groups", "Groups"),
         ("role.read", "roles", "Roles"),
+        ("access.request", "access", "Access requests"),
         ("security.manage", "sign-in", "Sign-in"),
     ];
     let seen = more.into_iter().filter(|(permission, ..)| org.can(permission));
@@ -60,6 +62,7 @@ pub fn PeoplePage() -> Html {
     let part = match view.as_str() {
         "groups" => html! { <Groups /> },
         "roles" => html! { <Roles /> },
+        "access" => html! { <AccessRequests /> },
         "sign-in" => html! {
             <>
                 if org.blocked("security.manage").is_none() { <FactorPolicy /> }
