@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use ralex_kernel::Secret;
 use serde::{Deserialize, Serialize};
 
+use crate::passkeys::{Passkey, PasskeyAnswer};
+
 /// By what somebody proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,13 +14,19 @@ pub enum Method {
     Password,
     /// A code of an authenticator app.
     Totp,
-    /// One of the codes for those who lost the app.
+    /// One of the codes for those who lost the app or the passkeys.
     RecoveryCode,
     /// The word of the organisation's own identity provider.
     SingleSignOn,
+    /// An authenticator that knows its owner by a finger, a face or a PIN: alone as good as a
+    /// password and a second factor.
+    Passkey,
 }
 
 impl Method {
+    pub const ALL: [Self; 5] =
+        [Self::Password, Self::Totp, Self::RecoveryCode, Self::SingleSignOn, Self::Passkey];
+
     /// The name as it stands in JSON and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -26,6 +34,7 @@ impl Method {
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
             Self::SingleSignOn => "single_sign_on",
+            Self::Passkey => "passkey",
         }
     }
 }
@@ -33,7 +42,8 @@ impl Method {
 crate::answer! {
     /// The password was right, and a second factor is asked for. There is no session yet.
     pub struct SecondFactor {
-        /// Goes to `POST /auth/second-factor` with a code. Good for one login and for nothing else.
+        /// Goes to `POST /auth/second-factor` with a code or a passkey's answer. Good for one login
+        /// and for nothing else.
         pub challenge: String,
         pub expires_at: DateTime<Utc>,
         /// What is accepted.
@@ -44,6 +54,8 @@ crate::answer! {
     pub struct Factors {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub totp: Option<TotpFactor>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub passkeys: Vec<Passkey>,
         /// How many recovery codes are not used yet.
         pub recovery_codes: u32,
     }
@@ -71,7 +83,7 @@ crate::answer! {
         pub path: String,
     }
 
-    /// Codes for the day on which the app is lost, shown once. Each works once.
+    /// Codes for the day on which the app or the passkeys are lost, shown once. Each works once.
     pub struct RecoveryCodes {
         pub codes: Vec<String>,
     }
@@ -111,7 +123,11 @@ pub struct SecondFactorLogin {
     /// From the answer to the first half.
     pub challenge: Secret,
     /// Of the authenticator app, or a recovery code.
-    pub code: Secret,
+    #[serde(default)]
+    pub code: Option<Secret>,
+    /// In the place of a code.
+    #[serde(default)]
+    pub passkey: Option<PasskeyAnswer>,
 }
 
 /// A code of an authenticator app that is being set up.
@@ -127,8 +143,13 @@ pub struct ConfirmTotp {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StepUp {
-    pub password: Secret,
-    /// Of the authenticator app, or a recovery code. Needed where a second factor is registered.
+    #[serde(default)]
+    pub password: Option<Secret>,
+    /// Of the authenticator app, or a recovery code. Needed with a password where a second factor is
+    /// registered.
     #[serde(default)]
     pub code: Option<Secret>,
+    /// In the place of the password and of a code.
+    #[serde(default)]
+    pub passkey: Option<PasskeyAnswer>,
 }

@@ -22,6 +22,7 @@ pub mod identity;
 pub mod oauth;
 pub mod overview;
 pub mod page;
+pub mod passkeys;
 pub mod rate_limits;
 pub mod replay;
 pub mod reports;

@@ -1,6 +1,7 @@
 //! Black-box suites: the real binary, and the scripted provider that they all use.
 
 pub mod app;
+pub mod authenticator;
 pub mod bench;
 pub mod drill;
 pub mod idp;

@@ -87,7 +87,7 @@ impl Snapshot {
             return Some(barred.problem());
         }
         let detail = "This organisation asks everybody for a second factor. Register one in your \
-                      profile (POST /api/v1/auth/totp) in a session; personal tokens work again \
+                      profile (POST /api/v1/auth/totp, or /api/v1/auth/passkeys) in a session; personal tokens work again \
                       from then on.";
         self.lacks_factor(caller).then(|| Problem::new(Code::SecondFactorRequired, detail))
     }

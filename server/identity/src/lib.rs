@@ -34,6 +34,7 @@ use std::sync::Arc;
 use ralex_access::Access;
 use ralex_kernel::{Caller, Clock, Code, Problem, Subject, UserId};
 use ralex_store::Db;
+use url::Url;
 use zeroize::Zeroizing;
 
 pub use arrival::Arrival;
@@ -50,6 +51,7 @@ pub struct Identity {
     passwords: Passwords,
     mint: Arc<Mint>,
     factor_keys: Arc<factor::Keys>,
+    relying: Arc<factor::RelyingParty>,
     remembered: resolve::Remembered,
 }
 
@@ -75,12 +77,14 @@ pub enum Freshness {
 
 impl Identity {
     /// `pepper` keys the digests of tokens, and what second factors are sealed with is derived from
-    /// it; another one would end them all.
+    /// it; another one would end them all. `public_url` is the address that people use, for whose
+    /// domain passkeys are.
     pub fn new(
         db: Db,
         access: Arc<Access>,
         clock: Clock,
         pepper: Zeroizing<[u8; 32]>,
+        public_url: Option<&Url>,
     ) -> Result<Self, Problem> {
         Ok(Self {
             db,
@@ -88,6 +92,7 @@ impl Identity {
             clock,
             passwords: Passwords::new()?,
             factor_keys: Arc::new(factor::Keys::new(&pepper)?),
+            relying: Arc::new(factor::RelyingParty::of(public_url)?),
             mint: Arc::new(Mint::new(pepper)),
             remembered: resolve::Remembered::new(),
         })

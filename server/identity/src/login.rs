@@ -55,13 +55,23 @@ impl Identity {
         let by = [Method::Password];
         let cookie = self.open_session(&mut tx, account.id, arrival, &by).await?;
         tx.commit().await.map_err(problem)?;
+        self.entered(&account, cookie, arrival)
+    }
+
+    /// What is answered to who proved every factor, whichever they were.
+    pub(crate) fn entered(
+        &self,
+        account: &sql::user::Account,
+        cookie: Secret,
+        arrival: &Arrival,
+    ) -> Result<LoggedIn, Problem> {
         metrics::counter!("ralex_logins_total", "outcome" => "success").increment(1);
         let answer = LoginAnswer {
-            user: Some(user(&account)?),
+            user: Some(user(account)?),
             must_change_password: account.one_time,
             second_factor: None,
         };
-        let device = self.new_device(&key, arrival);
+        let device = self.new_device(&account.email.to_lowercase(), arrival);
         Ok(LoggedIn { answer, cookie: Some(cookie), device })
     }
 
@@ -172,7 +182,7 @@ impl Identity {
     fn throttle_keys(&self, email_key: &str, arrival: &Arrival) -> Vec<throttle::Key> {
         let key = |name: String, free_tries, longest| throttle::Key { name, free_tries, longest };
         let network = arrival.network();
-        let of_network = key(format!("network:{network}"), 50, throttle::MINUTE);
+        let of_network = throttle::of_network(arrival);
         match self.known_device(email_key, arrival) {
             Some(device) => vec![key(format!("device:{device}"), 5, throttle::MINUTE), of_network],
             None => vec![

@@ -28,6 +28,8 @@ pub enum TokenKind {
     Session,
     /// A login whose second factor is still to come.
     Challenge,
+    /// What an authenticator was asked.
+    Ceremony,
     /// What a browser brings to a program.
     ProgramCode,
     /// What a program polls with while somebody types its code.
@@ -35,12 +37,13 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Personal,
         Self::Team,
         Self::Provisioning,
         Self::Session,
         Self::Challenge,
+        Self::Ceremony,
         Self::ProgramCode,
         Self::DeviceCode,
     ];
@@ -52,6 +55,7 @@ impl TokenKind {
             Self::Provisioning => "rlx_scim_",
             Self::Session => "rlx_ses_",
             Self::Challenge => "rlx_2fa_",
+            Self::Ceremony => "rlx_key_",
             Self::ProgramCode => "rlx_code_",
             Self::DeviceCode => "rlx_dev_",
         }

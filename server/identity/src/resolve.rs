@@ -77,6 +77,7 @@ impl Identity {
             TokenKind::Provisioning
             | TokenKind::Session
             | TokenKind::Challenge
+            | TokenKind::Ceremony
             | TokenKind::ProgramCode
             | TokenKind::DeviceCode => None,
         };

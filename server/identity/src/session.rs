@@ -6,7 +6,7 @@ use ralex_api::identity::Session;
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::{Author, Event};
 use ralex_kernel::{
-    Caller, Credential, OrgId, Problem, Secret, SessionId, SignOn, Subject, UserId,
+    Caller, Credential, OrgId, PasskeyId, Problem, Secret, SessionId, SignOn, Subject, UserId,
 };
 use ralex_store::{System, problem};
 
@@ -30,6 +30,13 @@ pub struct SignedOn<'a> {
     pub lifetime: TimeDelta,
 }
 
+/// What a session is opened by.
+enum Opening<'a> {
+    By(&'a [Method]),
+    ByPasskey(PasskeyId),
+    SignedOn(SignedOn<'a>),
+}
+
 impl Identity {
     /// Opens a session of somebody who proved by `methods` who they are, and returns the cookie's
     /// text.
@@ -40,7 +47,18 @@ impl Identity {
         arrival: &Arrival,
         methods: &[Method],
     ) -> Result<Secret, Problem> {
-        Ok(self.begin_session(tx, user, arrival, (methods, None)).await?.1)
+        Ok(self.begin_session(tx, user, arrival, Opening::By(methods)).await?.1)
+    }
+
+    /// The same by a passkey and nothing else: the session ends with it.
+    pub(crate) async fn open_by_passkey(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        arrival: &Arrival,
+        passkey: PasskeyId,
+    ) -> Result<Secret, Problem> {
+        Ok(self.begin_session(tx, user, arrival, Opening::ByPasskey(passkey)).await?.1)
     }
 
     /// Opens a session of who came in by an organisation's provider: it counts in that organisation
@@ -52,7 +70,7 @@ impl Identity {
         arrival: &Arrival,
         how: SignedOn<'_>,
     ) -> Result<(Caller, Secret), Problem> {
-        self.begin_session(tx, user, arrival, (&[Method::SingleSignOn], Some(how))).await
+        self.begin_session(tx, user, arrival, Opening::SignedOn(how)).await
     }
 
     async fn begin_session(
@@ -60,8 +78,13 @@ impl Identity {
         tx: &mut System,
         user: UserId,
         arrival: &Arrival,
-        (methods, how): (&[Method], Option<SignedOn<'_>>),
+        opening: Opening<'_>,
     ) -> Result<(Caller, Secret), Problem> {
+        let (methods, passkey, how) = match opening {
+            Opening::By(methods) => (methods, None, None),
+            Opening::ByPasskey(passkey) => (&[Method::Passkey][..], Some(passkey), None),
+            Opening::SignedOn(how) => (&[Method::SingleSignOn][..], None, Some(how)),
+        };
         let minted = self.mint.mint(TokenKind::Session);
         let now = self.clock.now();
         let session = SessionId::generate();
@@ -75,6 +98,7 @@ impl Identity {
             address: arrival.address.map(|address| address.to_string()),
             user_agent: agent,
             methods,
+            passkey,
             sign_on: how.map(|how| how.by),
             sid: how.and_then(|how| how.sid),
         };
@@ -217,8 +241,7 @@ impl Identity {
 
 /// Methods as the database has them; one that this version does not know is not told.
 fn methods(names: &[String]) -> Vec<Method> {
-    let known = [Method::Password, Method::Totp, Method::RecoveryCode, Method::SingleSignOn];
-    names.iter().filter_map(|name| known.into_iter().find(|it| it.as_str() == name)).collect()
+    names.iter().filter_map(|name| Method::ALL.into_iter().find(|it| it.as_str() == name)).collect()
 }
 
 /// The one organisation that a caller counts in, where its provider vouches for them: of the account

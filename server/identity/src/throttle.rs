@@ -7,6 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ralex_kernel::{Code, Problem};
 use sqlx::PgConnection;
 
+use crate::Arrival;
+
 /// Something that tries are counted against.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -15,6 +17,11 @@ pub struct Key {
     pub free_tries: i32,
     /// The longest wait, in seconds.
     pub longest: i64,
+}
+
+/// All tries from one network. An office shares one.
+pub fn of_network(arrival: &Arrival) -> Key {
+    Key { name: format!("network:{}", arrival.network()), free_tries: 50, longest: MINUTE }
 }
 
 /// The longest wait of most keys.

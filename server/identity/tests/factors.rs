@@ -45,7 +45,7 @@ impl World {
         let policies = Policies::load(None).unwrap();
         let access = Arc::new(Access::open(database.db(), policies, clock.clone()).await.unwrap());
         let identity =
-            Identity::new(database.db(), access, clock, Zeroizing::new([7; 32])).unwrap();
+            Identity::new(database.db(), access, clock, Zeroizing::new([7; 32]), None).unwrap();
         let (slug, email) = ("acme".parse().unwrap(), EMAIL.parse().unwrap());
         identity
             .create_first_org(&slug, &email, Some(&secret(PASSWORD)), async |_, _| Ok(()))
@@ -97,7 +97,11 @@ impl World {
     }
 
     async fn complete(&self, challenge: &str, code: &str, from: &Arrival) -> Result<Secret, Code> {
-        let second = SecondFactorLogin { challenge: secret(challenge), code: secret(code) };
+        let second = SecondFactorLogin {
+            challenge: secret(challenge),
+            code: Some(secret(code)),
+            passkey: None,
+        };
         let done = self.identity.complete_login(&second, from).await;
         done.map(|done| done.cookie.unwrap()).map_err(|why| why.code)
     }
@@ -108,7 +112,8 @@ impl World {
 
     async fn step_up(&self, cookie: &Secret, code: Option<&str>) -> Result<Secret, Code> {
         let caller = self.signed_in(cookie).await.unwrap().caller;
-        let step_up = StepUp { password: secret(PASSWORD), code: code.map(secret) };
+        let step_up =
+            StepUp { password: Some(secret(PASSWORD)), code: code.map(secret), passkey: None };
         let proven = self.identity.step_up(&caller, &step_up, &arrival()).await;
         proven.map(|proven| proven.cookie).map_err(|why| why.code)
     }
@@ -172,7 +177,11 @@ async fn at_once(world: &World, code: &str) -> usize {
     for (challenge, from) in tries {
         let (identity, code) = (world.identity.clone(), secret(code));
         tasks.spawn(async move {
-            let second = SecondFactorLogin { challenge: Secret::new(challenge), code };
+            let second = SecondFactorLogin {
+                challenge: Secret::new(challenge),
+                code: Some(code),
+                passkey: None,
+            };
             identity.complete_login(&second, &from).await.map(drop).map_err(|why| why.code)
         });
     }

@@ -38,7 +38,7 @@ impl World {
         let policies = Policies::load(None).unwrap();
         let access = Arc::new(Access::open(database.db(), policies, clock.clone()).await.unwrap());
         let pepper = Zeroizing::new([7; 32]);
-        let identity = Identity::new(database.db(), access, clock, pepper).unwrap();
+        let identity = Identity::new(database.db(), access, clock, pepper, None).unwrap();
         let password = Secret::new(PASSWORD.to_owned());
         let (slug, email) = ("acme".parse().unwrap(), EMAIL.parse().unwrap());
         let first = identity.create_first_org(&slug, &email, Some(&password), async |_, _| Ok(()));

@@ -42,7 +42,8 @@ impl World {
         let policies = Policies::load(None).unwrap();
         let access = Arc::new(Access::open(database.db(), policies, clock.clone()).await.unwrap());
         let pepper = Zeroizing::new([7; 32]);
-        let identity = Identity::new(database.db(), Arc::clone(&access), clock, pepper).unwrap();
+        let identity =
+            Identity::new(database.db(), Arc::clone(&access), clock, pepper, None).unwrap();
         let password = Secret::new(PASSWORD.to_owned());
         let (slug, email) = ("acme".parse().unwrap(), "ann@example.com".parse().unwrap());
         let first = identity

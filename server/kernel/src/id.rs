@@ -81,6 +81,8 @@ ids! {
     ScimConnectionId,
     /// A console session.
     SessionId,
+    /// A key pair by which a person proves who they are, whose private half their authenticator keeps.
+    PasskeyId,
     ProviderId,
     ModelId,
     /// A name that means a choice of models.

@@ -428,7 +428,8 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let base = Base::open(settings, db).await?;
     let pepper = base.vault.internal_key("token-digest").await?;
     let (access, clock) = (Arc::clone(&base.access), base.clock.clone());
-    let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper)?;
+    let url = settings.public_url.as_ref();
+    let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper, url)?;
     let sso = base.sso(db, &identity).await?;
     let scim = base.scim(db, &identity);
     let (audit, routing) = (base.audit.clone(), base.routing.clone());

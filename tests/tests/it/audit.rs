@@ -18,6 +18,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::operations::operations;
+use crate::passkeys;
 
 /// Asks, and checks that exactly the entries of these actions came of it.
 struct Watched {
@@ -64,7 +65,7 @@ impl Watched {
 
 #[tokio::test]
 async fn every_write_leaves_its_entry() {
-    let app = App::start().await;
+    let app = passkeys::start().await;
     let mut watched = Watched { app, seen: BTreeSet::new() };
     structure::structure(&mut watched).await;
     catalog(&mut watched).await;
@@ -78,6 +79,7 @@ async fn every_write_leaves_its_entry() {
     kept::retention(&mut watched).await;
     kept::reports(&mut watched).await;
     factors::factors(&mut watched).await;
+    factors::passkeys(&mut watched).await;
     programs(&mut watched).await;
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
@@ -94,8 +96,12 @@ async fn every_write_leaves_its_entry() {
         "PUT /api/v1/orgs/{org}/sso/enforcement",
         "DELETE /api/v1/orgs/{org}/sso/enforcement",
         "POST /api/v1/auth/sso/{org}/{provider}/logout",
-        // It begins what is recorded when it ends.
+        // They begin what is recorded when it ends.
         "POST /api/v1/me/identities",
+        "POST /api/v1/auth/passkey/begin",
+        "POST /api/v1/auth/second-factor/passkey",
+        "POST /api/v1/auth/step-up/passkey",
+        "POST /api/v1/auth/passkeys",
     ];
     let writes = operations()
         .into_iter()

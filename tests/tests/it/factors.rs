@@ -141,7 +141,7 @@ async fn an_organisation_that_asks_for_a_second_factor_is_closed_without_one_on_
     let viewer = app.member("viewer@example.com", "viewer", "org").await;
     assert_eq!(
         viewer.client.get("security").await.ok(),
-        json!({ "second_factor_required": false })
+        json!({ "second_factor_required": false, "device_login": false })
     );
     viewer.client.patch("security", &asked).await.refused(403, "forbidden");
     session.patch("security", &asked).await.ok();
@@ -181,7 +181,10 @@ async fn an_organisation_that_asks_for_a_second_factor_is_closed_without_one_on_
     });
     let said = String::from_utf8(cli.await.unwrap().stdout).unwrap();
     assert!(said.contains("optional"), "{said}");
-    assert_eq!(session.get("security").await.ok(), json!({ "second_factor_required": false }));
+    assert_eq!(
+        session.get("security").await.ok(),
+        json!({ "second_factor_required": false, "device_login": false })
+    );
     // A stranger does not learn what is asked.
     app.owner.delete(&format!("members/{}", viewer.id)).await.ok();
     until("the membership ended", Duration::from_secs(1), async || {

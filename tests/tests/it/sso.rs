@@ -21,7 +21,12 @@ pub(crate) struct World {
 impl World {
     /// Alice may be new, and is a developer of the team `blue` by her group `eng`.
     pub(crate) async fn new() -> Self {
-        let world = Self { app: App::start().await, idp: Idp::start().unwrap() };
+        Self::on(App::start().await, Idp::start().unwrap()).await
+    }
+
+    /// The same of a deployment that was started otherwise.
+    pub(crate) async fn on(app: App, idp: Idp) -> Self {
+        let world = Self { app, idp };
         world.app.team("blue").await;
         world.provide("corp", &world.idp, &json!({})).await;
         world

@@ -122,12 +122,13 @@ const FILE: &str = "file-00000000000070008000000000000000";
 const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
 const BATCH: &str = "batch_00000000000070008000000000000000";
 /// Ids of what there is none of.
-const NOWHERE: [(&str, &str); 14] = [
+const NOWHERE: [(&str, &str); 15] = [
     ("file", FILE),
     ("batch", BATCH),
     ("response", "resp_of_nobody"),
     ("adjustment", NOBODYS),
     ("link", NOBODYS),
+    ("passkey", NOBODYS),
     ("user_code", "BCDF-GHJK"),
     ("level", "0"),
     ("sink", NOBODYS),
@@ -319,6 +320,19 @@ fn gateway_body(operation: &str) -> Value {
         "PUT /api/v1/orgs/{org}/preferences" => json!({ "rules": { "banned": ["scripted"] } }),
         "PUT /api/v1/orgs/{org}/routing" => json!({ "explore_percent": 5.0 }),
         "POST /api/v1/orgs/{org}/preview" => json!({ "model": "auto", "prompt": "Hello" }),
+        other => passkey_body(other),
+    }
+}
+
+/// The same, of passkeys.
+fn passkey_body(operation: &str) -> Value {
+    match operation {
+        "POST /api/v1/auth/second-factor/passkey" => json!({ "challenge": "x" }),
+        "POST /api/v1/auth/passkey" => json!({ "ceremony": "x", "credential": {} }),
+        "POST /api/v1/auth/passkeys/confirm" => {
+            json!({ "ceremony": "x", "name": "phone", "credential": {} })
+        }
+        "PATCH /api/v1/auth/passkeys/{passkey}" => json!({ "name": "Renamed" }),
         other => sign_on::body(other),
     }
 }

@@ -175,7 +175,8 @@ impl Event {
             }
             Self::Factor(event) => {
                 let about = About::to(Target::Written(event.target()));
-                let denied = matches!(event, FactorEvent::Failed { .. });
+                let denied =
+                    matches!(event, FactorEvent::Failed { .. } | FactorEvent::PasskeyCopied { .. });
                 if denied { about.ended(Outcome::Denied) } else { about }
             }
             Self::Token(event) => {

@@ -1,7 +1,7 @@
 //! What is recorded of second factors and of proofs. Codes and secrets have no field.
 
 use ralex_api::factors::Method;
-use ralex_kernel::{OrgId, SessionId, UserId};
+use ralex_kernel::{OrgId, PasskeyId, SessionId, UserId};
 use serde::Serialize;
 
 /// Something about how a person proves who they are, beside the password.
@@ -15,6 +15,16 @@ pub enum FactorEvent {
     Added { user: UserId, factor: Method, sessions_ended: u32 },
     #[serde(rename = "factor.removed")]
     Removed { user: UserId, factor: Method },
+    /// Its owner's name for it is not told: it may say more of them than their id.
+    #[serde(rename = "passkey.added")]
+    PasskeyAdded { user: UserId, passkey: PasskeyId, sessions_ended: u32 },
+    #[serde(rename = "passkey.renamed")]
+    PasskeyRenamed { user: UserId, passkey: PasskeyId },
+    #[serde(rename = "passkey.removed")]
+    PasskeyRemoved { user: UserId, passkey: PasskeyId, sessions_ended: u32 },
+    /// Its signature was right and its count of signatures was not ahead: there may be a copy of it.
+    #[serde(rename = "passkey.copy_suspected")]
+    PasskeyCopied { user: UserId, passkey: PasskeyId },
     /// A password was right and what came after it was not; floods are counted.
     #[serde(rename = "login.factor_failed")]
     Failed { user: UserId, failures: u32 },
@@ -36,6 +46,10 @@ impl FactorEvent {
             Self::Begun { user, .. }
             | Self::Added { user, .. }
             | Self::Removed { user, .. }
+            | Self::PasskeyAdded { user, .. }
+            | Self::PasskeyRenamed { user, .. }
+            | Self::PasskeyRemoved { user, .. }
+            | Self::PasskeyCopied { user, .. }
             | Self::Failed { user, .. }
             | Self::CodesCreated { user, .. }
             | Self::CodeUsed { user, .. } => format!("user:{user}"),

@@ -24,7 +24,10 @@ pub(crate) type Personal = (String, Whose);
 /// Whose address it is that a request came from. Machines are nobody's.
 pub(crate) fn address(author: &Author, event: &Event) -> Option<(IpAddr, Whose)> {
     let address = author.address?;
-    if let Event::LoginFailed { user, .. } | Event::Factor(FactorEvent::Failed { user, .. }) = event
+    if let Event::LoginFailed { user, .. }
+    | Event::Factor(
+        FactorEvent::Failed { user, .. } | FactorEvent::PasskeyCopied { user, .. },
+    ) = event
     {
         return Some((address, Whose::User(*user)));
     }

@@ -72,7 +72,7 @@ impl World {
         let routing = Routing::new(db.clone(), Arc::clone(&access), egress.clone(), catalogue);
         let pepper = Zeroizing::new([7; 32]);
         let identity =
-            Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper).unwrap();
+            Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper, None).unwrap();
         let (slug, email) = ("acme".parse().unwrap(), "ann@example.com".parse().unwrap());
         let first = identity
             .create_first_org(&slug, &email, None, async |tx, org| {

@@ -1,14 +1,19 @@
-//! Second factors: what a person proves beside the password, and what is asked for when.
+//! Second factors: what a person proves beside the password or, with a passkey, in its place, and what
+//! is asked for when.
 //!
 //! What always holds: a code is accepted once, whoever sends it how often at the same moment; a try
 //! is counted before the code is looked at; and what is kept of secrets is sealed for the person or
 //! a keyed digest.
 
+mod assertion;
+mod ceremony;
 mod challenge;
 mod keys;
+mod passkey;
 mod policy;
 mod proof;
 mod recovery;
+mod relying;
 mod totp;
 
 use chrono::{DateTime, Utc};
@@ -17,10 +22,26 @@ use ralex_audit::{Author, Event, FactorEvent};
 use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject, UserId};
 use ralex_store::{System, problem};
 
+use assertion::{Assertion, Said};
 pub(crate) use keys::Keys;
+use proof::own_session;
+pub(crate) use relying::RelyingParty;
 
-use crate::sql::factor as sql;
+use crate::sql::{factor as sql, session};
 use crate::{Arrival, Identity, count, throttle};
+
+/// What somebody shows beside the password.
+enum Shown<'a> {
+    /// Of an app, or a recovery code.
+    Code(&'a Secret),
+    Passkey(Box<Assertion>),
+}
+
+/// What does not count.
+enum Refused {
+    Code,
+    Passkey(Said),
+}
 
 impl Identity {
     /// One's own second factors.
@@ -32,7 +53,27 @@ impl Identity {
             Some(TotpFactor { added_at: app.confirmed_at?, last_used_at: app.last_used_at })
         });
         let left = sql::recovery_codes_left(&mut tx, user).await.map_err(problem)?;
-        Ok(Factors { totp, recovery_codes: count(left) })
+        let passkeys = self.passkeys(&mut tx, user).await?;
+        Ok(Factors { totp, passkeys, recovery_codes: count(left) })
+    }
+
+    /// Looks at what is shown as a second factor, in the transaction that goes on with it.
+    async fn take_factor(
+        &self,
+        tx: &mut System,
+        user: UserId,
+        shown: Shown<'_>,
+        arrival: &Arrival,
+    ) -> Result<Result<Method, Refused>, Problem> {
+        match shown {
+            Shown::Code(code) => {
+                Ok(self.take_code(tx, user, code, arrival).await?.ok_or(Refused::Code))
+            }
+            Shown::Passkey(assertion) => {
+                let said = self.look_at(tx, *assertion, Some(user)).await?;
+                Ok(said.method().ok_or(Refused::Passkey(said)))
+            }
+        }
     }
 
     /// Takes a code of an app or a recovery code, if it is one that was not taken before.
@@ -72,6 +113,35 @@ impl Identity {
         let secret = self.factor_keys.open(user, &app.secret)?;
         let Some(step) = totp::step_of(&secret, code, now)? else { return Ok(false) };
         sql::accept_step(tx, user, step, now).await.map_err(problem)
+    }
+
+    /// Counts a new factor for the session that added it. With the first one all of the person's
+    /// other sessions and the logins that wait are over: they began with less than what is asked for
+    /// from now on. Says how many sessions that were.
+    async fn count_for_session(
+        &self,
+        tx: &mut System,
+        caller: &Caller,
+        method: Method,
+        first: bool,
+    ) -> Result<u32, Problem> {
+        let (user, own) = own_session(caller)?;
+        session::add_method(tx, own, method).await.map_err(problem)?;
+        if !first {
+            return Ok(0);
+        }
+        sql::end_challenges(tx, user).await.map_err(problem)?;
+        let now = self.clock.now();
+        let ended = session::revoke_others(tx, user, Some(own), now, None).await;
+        Ok(u32::try_from(ended.map_err(problem)?.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Recovery codes stand in for factors, and go with the last one.
+    async fn forget_useless_codes(&self, tx: &mut System, user: UserId) -> Result<(), Problem> {
+        if sql::has_factor(tx, user).await.map_err(problem)? {
+            return Ok(());
+        }
+        sql::delete_recovery_codes(tx, user).await.map_err(problem)
     }
 
     /// Counts a try at a second factor, before it is looked at, and says how many there were.

@@ -30,7 +30,7 @@ impl Identity {
         let org = scope.org();
         if change.second_factor_required == Some(true) && !scope.caller().second_factor {
             let detail = "You would shut yourself out, since you have no second factor. Register \
-                          one first: POST /api/v1/auth/totp.";
+                          one first: POST /api/v1/auth/totp or POST /api/v1/auth/passkeys.";
             return Err(Problem::new(Code::Conflict, detail));
         }
         let mut tx = self.db.tenant(org).await?;

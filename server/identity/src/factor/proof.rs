@@ -2,14 +2,16 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ralex_api::factors::{Method, Proof, StepUp};
+use ralex_api::passkeys::PasskeyAnswer;
 use ralex_audit::{Event, FactorEvent};
 use ralex_kernel::{Caller, Code, Credential, Problem, Secret, SessionId, Subject, UserId};
 use ralex_store::{System, problem};
 
+use super::ceremony::Purpose;
 use super::wrong_code;
 use crate::mint::TokenKind;
 use crate::sql::{factor as sql, session};
-use crate::{Arrival, Freshness, Identity, SignedIn};
+use crate::{Arrival, Freshness, Identity, SignedIn, throttle};
 
 /// A proof is fresh this long.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
@@ -34,8 +36,8 @@ impl Identity {
                  provider."
             }
             Freshness::Old => {
-                "Prove again who you are, then repeat this: POST /api/v1/auth/step-up with your \
-                 password and, where one is registered, a code of your second factor."
+                "Prove again who you are, then repeat this: POST /api/v1/auth/step-up with a passkey, \
+                 or with your password and, where one is registered, a code of your second factor."
             }
             Freshness::Never => {
                 "A token cannot prove who uses it. Sign in with your password \
@@ -71,18 +73,16 @@ impl Identity {
     ) -> Result<Proven, Problem> {
         crate::holder(caller)?;
         let (user, session) = own_session(caller)?;
-        self.prove_password(user, &step_up.password, "password", arrival).await?;
-        let mut tx = self.db.system("look for a second factor").await?;
-        let asked = sql::has_factor(&mut tx, user).await.map_err(problem)?;
-        drop(tx);
-        let mut methods = vec![Method::Password];
-        let mut tx = if asked {
-            let code = step_up.code.as_ref().ok_or_else(code_needed)?;
-            let (tx, method) = self.prove_factor(user, code, arrival).await?;
-            methods.push(method);
-            tx
-        } else {
-            self.db.system("prove a session anew").await?
+        let (mut tx, methods) = match (&step_up.password, &step_up.passkey) {
+            (Some(password), None) => {
+                self.prove_password(user, password, "password", arrival).await?;
+                self.prove_second(user, step_up.code.as_ref(), arrival).await?
+            }
+            (None, Some(answer)) => {
+                let purpose = Purpose::StepUp(user, session);
+                self.prove_passkey(user, (purpose, answer), arrival).await?
+            }
+            (Some(_), Some(_)) | (None, None) => return Err(one_of_both()),
         };
         let (minted, now) = (self.mint.mint(TokenKind::Session), self.clock.now());
         let renewed = session::renew(&mut tx, session, &minted.digest, &methods, now).await;
@@ -98,6 +98,49 @@ impl Identity {
 }
 
 impl Identity {
+    /// Takes what comes after a right password, in the transaction that is to go on with it.
+    async fn prove_second(
+        &self,
+        user: UserId,
+        code: Option<&Secret>,
+        arrival: &Arrival,
+    ) -> Result<(System, Vec<Method>), Problem> {
+        let mut tx = self.db.system("prove a session anew").await?;
+        if !sql::has_factor(&mut tx, user).await.map_err(problem)? {
+            return Ok((tx, vec![Method::Password]));
+        }
+        drop(tx);
+        let code = code.ok_or_else(code_needed)?;
+        let (tx, method) = self.prove_factor(user, code, arrival).await?;
+        Ok((tx, vec![Method::Password, method]))
+    }
+
+    /// The same of a passkey, which needs no password. A signature is not guessed, so that whoever has
+    /// no more than the session slows down their network and not its person.
+    async fn prove_passkey(
+        &self,
+        user: UserId,
+        (purpose, answer): (Purpose<'_>, &PasskeyAnswer),
+        arrival: &Arrival,
+    ) -> Result<(System, Vec<Method>), Problem> {
+        let keys = [throttle::of_network(arrival)];
+        let mut tx = self.db.system("take a proof by passkey").await?;
+        throttle::check(&mut tx, &keys, self.clock.now()).await?;
+        let assertion = self.take_assertion(&mut tx, purpose, answer).await?;
+        tx.commit().await.map_err(problem)?;
+        let mut tx = self.db.system("prove a session anew by a passkey").await?;
+        let said = self.look_at(&mut tx, assertion, Some(user)).await?;
+        if said.method().is_some() {
+            return Ok((tx, vec![Method::Passkey]));
+        }
+        drop(tx);
+        let mut tx = self.db.system("count a failed proof by passkey").await?;
+        throttle::fail(&mut tx, &keys, self.clock.now()).await?;
+        tx.commit().await.map_err(problem)?;
+        let told = self.refuse_passkey(&said, arrival).await?;
+        Err(Problem::field("passkey", format!("does not count: {}", told.detail)))
+    }
+
     /// Takes a code, in the transaction that is to go on with it.
     async fn prove_factor(
         &self,
@@ -119,13 +162,17 @@ impl Identity {
     }
 }
 
-fn own_session(caller: &Caller) -> Result<(UserId, SessionId), Problem> {
+pub(super) fn own_session(caller: &Caller) -> Result<(UserId, SessionId), Problem> {
     if let (Subject::User(user), Credential::Session(session)) = (caller.subject, caller.credential)
     {
         return Ok((user, session));
     }
     let detail = "Only a session can be proven anew, and this is a token.";
     Err(Problem::new(Code::Forbidden, detail))
+}
+
+fn one_of_both() -> Problem {
+    Problem::field("password", "or a passkey's answer is needed, and not both")
 }
 
 fn code_needed() -> Problem {

@@ -1,4 +1,4 @@
-//! Recovery codes: for the day on which the authenticator app is lost.
+//! Recovery codes: for the day on which the authenticator app or the passkeys are lost.
 
 use ralex_api::factors::RecoveryCodes;
 use ralex_audit::{Event, FactorEvent};
@@ -22,8 +22,9 @@ impl Identity {
         let user = crate::holder(caller)?;
         let mut tx = self.db.system("make recovery codes").await?;
         if !sql::has_factor(&mut tx, user).await.map_err(problem)? {
-            let detail = "Recovery codes stand in for an authenticator app, and you have none. \
-                          Set one up first: POST /api/v1/auth/totp.";
+            let detail = "Recovery codes stand in for an authenticator app or a passkey, and you have \
+                          none. Set one up first: POST /api/v1/auth/totp or \
+                          POST /api/v1/auth/passkeys.";
             return Err(Problem::new(Code::Conflict, detail));
         }
         let codes = self.replace_codes(&mut tx, caller, user).await?;

@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use qrcode::{Color, EcLevel, QrCode as Drawn};
 use ralex_api::factors::{ConfirmTotp, Method, NewTotp, QrCode, RecoveryCodes};
 use ralex_audit::{Event, FactorEvent};
-use ralex_kernel::{Caller, Code, Credential, Problem};
+use ralex_kernel::{Caller, Code, Problem};
 use ralex_store::problem;
 use totp_rs::{Builder, Totp};
 
 use super::{broken, wrong_code};
-use crate::sql::{factor as sql, session, user as people};
+use crate::sql::{factor as sql, user as people};
 use crate::{Arrival, Identity};
 
 /// What apps show above the codes.
@@ -49,8 +49,8 @@ impl Identity {
         Ok(NewTotp { secret: totp.secret().to_base32(), uri, qr_code })
     }
 
-    /// Adds the app that was begun, by a first code of it, and ends all of the person's other
-    /// sessions: they were opened by less than what is asked for from now on.
+    /// Adds the app that was begun, by a first code of it. As the first second factor it ends all of
+    /// the person's other sessions.
     pub async fn confirm_totp(
         &self,
         caller: &Caller,
@@ -63,6 +63,7 @@ impl Identity {
         self.count_try(&mut tx, user, arrival).await?;
         tx.commit().await.map_err(problem)?;
         let mut tx = self.db.system("add an authenticator app").await?;
+        let first = !sql::has_factor(&mut tx, user).await.map_err(problem)?;
         let app = sql::find_totp(&mut tx, user).await.map_err(problem)?;
         let begun =
             |app: &sql::TotpRow| app.confirmed_at.is_none() && app.created_at + BEGUN_FOR > now;
@@ -75,20 +76,7 @@ impl Identity {
             return Err(not_begun());
         }
         self.forget_tries(&mut tx, user, arrival).await?;
-        let keep = match caller.credential {
-            Credential::Session(session) => Some(session),
-            Credential::PersonalToken(_)
-            | Credential::TeamToken(_)
-            | Credential::ScimToken(_)
-            | Credential::Internal => None,
-        };
-        let ended =
-            session::revoke_others(&mut tx, user, keep, now, None).await.map_err(problem)?;
-        if let Some(session) = keep {
-            session::add_method(&mut tx, session, Method::Totp).await.map_err(problem)?;
-        }
-        sql::end_challenges(&mut tx, user).await.map_err(problem)?;
-        let sessions_ended = u32::try_from(ended.len()).unwrap_or(u32::MAX);
+        let sessions_ended = self.count_for_session(&mut tx, caller, Method::Totp, first).await?;
         let event = FactorEvent::Added { user, factor: Method::Totp, sessions_ended };
         self.record_everywhere(&mut tx, caller, user, &Event::Factor(event)).await?;
         let codes = self.replace_codes(&mut tx, caller, user).await?;
@@ -96,14 +84,14 @@ impl Identity {
         Ok(codes)
     }
 
-    /// Removes the app and the recovery codes that went with it.
+    /// Removes the app, and the recovery codes where they stand in for nothing any more.
     pub async fn remove_totp(&self, caller: &Caller) -> Result<(), Problem> {
         let user = crate::holder(caller)?;
         let mut tx = self.db.system("remove an authenticator app").await?;
         if !sql::delete_totp(&mut tx, user).await.map_err(problem)? {
             return Err(Problem::not_found("authenticator app"));
         }
-        sql::delete_recovery_codes(&mut tx, user).await.map_err(problem)?;
+        self.forget_useless_codes(&mut tx, user).await?;
         let event = Event::Factor(FactorEvent::Removed { user, factor: Method::Totp });
         self.record_everywhere(&mut tx, caller, user, &event).await?;
         tx.commit().await.map_err(problem)

@@ -28,8 +28,7 @@ pub async fn find_totp(
 /// True where a login asks for more than the password.
 pub async fn has_factor(conn: &mut PgConnection, user: UserId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select exists (
-               select from totp where user_id = $1 and confirmed_at is not null) as "has!""#,
+        r#"select exists (select from second_factor where user_id = $1) as "has!""#,
         user as _,
     )
     .fetch_one(conn)
@@ -188,6 +187,42 @@ pub async fn insert_challenge(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Which second factors somebody has.
+pub struct Has {
+    pub totp: bool,
+    pub passkey: bool,
+}
+
+pub async fn methods(conn: &mut PgConnection, user: UserId) -> Result<Has, sqlx::Error> {
+    sqlx::query_as!(
+        Has,
+        r#"select exists (select from totp
+                          where user_id = $1 and confirmed_at is not null) as "totp!",
+                  exists (select from passkey where user_id = $1) as "passkey!""#,
+        user as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Whose login waits for a second factor; nothing where it is over.
+pub async fn find_challenge(
+    conn: &mut PgConnection,
+    digest: &[u8],
+    now: DateTime<Utc>,
+    most_tries: i32,
+) -> Result<Option<UserId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select user_id as "user: UserId" from login_challenge
+           where digest = $1 and expires_at > $2 and tries < $3"#,
+        digest,
+        now,
+        most_tries,
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 /// Whose login waits for a second factor, having counted one more try; nothing where it is over.

@@ -27,8 +27,7 @@ pub async fn find(
         LiveToken,
         r#"select t.id as "id: TokenId", t.user_id as "user: UserId",
                   u.password_one_time as one_time,
-                  exists (select from totp f where f.user_id = u.id
-                          and f.confirmed_at is not null) as "second_factor!",
+                  exists (select from second_factor f where f.user_id = u.id) as "second_factor!",
                   t.sso_org_id as "sso_org: OrgId",
                   t.sso_provider_id as "sso_provider: SsoProviderId", t.by_device,
                   t.permissions, t.addresses

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ralex_api::factors::Method;
-use ralex_kernel::{OrgId, SessionId, SignOn, SsoProviderId, UserId};
+use ralex_kernel::{OrgId, PasskeyId, SessionId, SignOn, SsoProviderId, UserId};
 use sqlx::PgConnection;
 
 pub struct NewSession<'a> {
@@ -14,6 +14,8 @@ pub struct NewSession<'a> {
     pub address: Option<String>,
     pub user_agent: Option<&'a str>,
     pub methods: &'a [Method],
+    /// The passkey that alone opened it.
+    pub passkey: Option<PasskeyId>,
     pub sign_on: Option<SignOn>,
     /// What the provider calls its own session.
     pub sid: Option<&'a str>,
@@ -23,8 +25,8 @@ pub async fn insert(conn: &mut PgConnection, new: NewSession<'_>) -> Result<(), 
     sqlx::query!(
         "insert into session (id, user_id, digest, created_at, last_used_at, authenticated_at,
                               expires_at, address, user_agent, methods,
-                              sso_org_id, sso_provider_id, sso_sid)
-         values ($1, $2, $3, $4, $4, $4, $5, $6, $7, $8, $9, $10, $11)",
+                              sso_org_id, sso_provider_id, sso_sid, passkey_id)
+         values ($1, $2, $3, $4, $4, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         new.id as _,
         new.user as _,
         new.digest,
@@ -36,6 +38,7 @@ pub async fn insert(conn: &mut PgConnection, new: NewSession<'_>) -> Result<(), 
         new.sign_on.map(|it| it.org) as Option<OrgId>,
         new.sign_on.map(|it| it.provider) as Option<SsoProviderId>,
         new.sid,
+        new.passkey as _,
     )
     .execute(conn)
     .await
@@ -84,8 +87,8 @@ pub async fn find_live(
         r#"select s.id as "id: SessionId", s.user_id as "user: UserId",
                   u.password_one_time as one_time,
                   s.last_used_at < $2::timestamptz - interval '1 minute' as "stale!",
-                  cardinality(s.methods) > 1 and exists (
-                      select from totp f where f.user_id = u.id and f.confirmed_at is not null)
+                  (cardinality(s.methods) > 1 or 'passkey' = any (s.methods))
+                      and exists (select from second_factor f where f.user_id = u.id)
                       as "second_factor!",
                   case when s.digest = $1 then s.authenticated_at end as proven_at,
                   s.sso_org_id as "sso_org: OrgId", s.sso_provider_id as "sso_provider: SsoProviderId"
@@ -255,6 +258,23 @@ pub async fn list(
     )
     .fetch_all(conn)
     .await
+}
+
+/// Ends the sessions that a passkey alone opened, and says how many.
+pub async fn revoke_opened_by(
+    conn: &mut PgConnection,
+    passkey: PasskeyId,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "update session set revoked_at = $2
+         where passkey_id = $1 and revoked_at is null and expires_at > $2",
+        passkey as _,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Ends sessions by a provider's word, and says how many.

@@ -119,7 +119,7 @@ pub async fn list_orgs(who: Who, identity: Data<Identity>) -> Result<HttpRespons
     Ok(HttpResponse::Ok().json(Page { items, next_cursor: None }))
 }
 
-fn logged_in(edge: &Edge, done: LoggedIn) -> HttpResponse {
+pub(super) fn logged_in(edge: &Edge, done: LoggedIn) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     if let Some(cookie) = done.cookie {
         let seconds = ralex_identity::session::LIFETIME.num_seconds();

@@ -4,9 +4,9 @@ use super::map::Map;
 use super::{
     access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
     bindings, budgets, catalog, factors, files, gemini, groups, guardrails, health, members,
-    model_list, models, oauth, operations, personal_tokens, rate_limits, reports, resilience,
-    retention, roles, routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams,
-    tokens, usage,
+    model_list, models, oauth, operations, passkeys, personal_tokens, rate_limits, reports,
+    resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso,
+    sso_providers, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -95,7 +95,21 @@ fn account(map: &mut Map<'_, '_>) {
         .service(oauth::answer_program)
         .service(oauth::find_device)
         .service(oauth::answer_device)
+        .configure(passkeys)
         .configure(sign_on);
+}
+
+/// Passkeys: asked of an authenticator and answered, to make one and to use it.
+fn passkeys(map: &mut Map<'_, '_>) {
+    map.service(passkeys::find_passkey_offer)
+        .service(passkeys::begin_passkey_login)
+        .service(passkeys::login_by_passkey)
+        .service(passkeys::begin_passkey_factor)
+        .service(passkeys::begin_passkey_proof)
+        .service(passkeys::begin_passkey)
+        .service(passkeys::add_passkey)
+        .service(passkeys::rename_passkey)
+        .service(passkeys::remove_passkey);
 }
 
 /// Coming in by an organisation's own provider, and who one is there.

@@ -57,7 +57,7 @@ pub const SETTINGS: &[Setting] = &[
         "public_url",
         "URL",
         None,
-        "The address that people use, where a proxy stands before Ralex; https makes cookies secure",
+        "The address that people use, where a proxy stands before Ralex; https makes cookies secure and passkeys possible",
     ),
     setting(
         "smtp_url",

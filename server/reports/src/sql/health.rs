@@ -158,7 +158,7 @@ pub(crate) async fn second_factors(conn: &mut PgConnection, org: OrgId) -> Resul
              (select count(*) from membership m
               where m.org_id = o.id and m.suspended_at is null) as "members!",
              (select count(*) from membership m
-              join totp f on f.user_id = m.user_id and f.confirmed_at is not null
+              join second_factor f on f.user_id = m.user_id
               where m.org_id = o.id and m.suspended_at is null) as "have!"
            from org o where o.id = $1"#,
         org as _

@@ -218,6 +218,12 @@ pub(crate) async fn remove_account(
         .await?;
     let apps =
         sqlx::query!("delete from totp where user_id = $1", user as _).execute(&mut *conn).await?;
+    sqlx::query!("delete from passkey_ceremony where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
+    let passkeys = sqlx::query!("delete from passkey where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
     let tries = sqlx::query!(
         "delete from throttle where starts_with(key, 'login:' || $1 || ':')
             or key = 'account:' || $1
@@ -241,7 +247,7 @@ pub(crate) async fn remove_account(
     .await?;
     Ok([
         ("sessions", sessions.rows_affected()),
-        ("second factors", apps.rows_affected() + codes.rows_affected()),
+        ("second factors", apps.rows_affected() + codes.rows_affected() + passkeys.rows_affected()),
         ("personal tokens", tokens.rows_affected() + programs.rows_affected()),
         ("counts of failed logins", tries.rows_affected()),
     ])

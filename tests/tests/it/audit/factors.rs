@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ralex_tests::app::{EMAIL, PASSWORD, text, until};
+use ralex_tests::authenticator::Authenticator;
 use serde_json::json;
 
 use super::Watched;
@@ -52,4 +53,42 @@ pub async fn factors(watched: &mut Watched) {
     watched.leaves_of(op, &["org.security_changed"], ask).await.ok();
     let ask = session.delete(path);
     watched.leaves_of("DELETE /api/v1/auth/totp", &["factor.removed"], ask).await.ok();
+}
+
+pub async fn passkeys(watched: &mut Watched) {
+    let anonymous = watched.app.anonymous();
+    let session = anonymous.in_session(&anonymous.session(EMAIL, PASSWORD).await);
+    let (nothing, path) = (json!({}), "/api/v1/auth/passkeys");
+    let mut phone = Authenticator::new(watched.app.node.url());
+    let asked = session.post(path, &nothing).await.ok();
+    let made = phone.create(&asked["options"]);
+    let new = json!({ "ceremony": asked["ceremony"], "name": "phone", "credential": made });
+    let confirm = format!("{path}/confirm");
+    let ask = session.post(&confirm, &new);
+    let actions = ["passkey.added", "recovery_codes.created"];
+    let op = "POST /api/v1/auth/passkeys/confirm";
+    let added = watched.leaves_of(op, &actions, ask).await.ok();
+    let path = format!("{path}/{}", text(&added["passkey"], "id"));
+    let name = json!({ "name": "old phone" });
+    let ask = session.patch(&path, &name);
+    let op = "PATCH /api/v1/auth/passkeys/{passkey}";
+    watched.leaves_of(op, &["passkey.renamed"], ask).await.ok();
+
+    let (login, op) = ("/api/v1/auth/passkey", "POST /api/v1/auth/passkey");
+    let begin = format!("{login}/begin");
+    let asked = anonymous.post(&begin, &nothing).await.ok();
+    let said = phone.sign(&asked["options"]);
+    let said = json!({ "ceremony": asked["ceremony"], "credential": said });
+    let ask = anonymous.post(login, &said);
+    watched.leaves_of(op, &["session.opened"], ask).await.ok();
+    phone.count = 0;
+    let asked = anonymous.post(&begin, &nothing).await.ok();
+    let said = phone.sign(&asked["options"]);
+    let said = json!({ "ceremony": asked["ceremony"], "credential": said });
+    let ask = anonymous.post(login, &said);
+    let refused = watched.leaves_of(op, &["passkey.copy_suspected"], ask).await;
+    refused.refused(401, "invalid_login");
+    let ask = session.delete(&path);
+    let op = "DELETE /api/v1/auth/passkeys/{passkey}";
+    watched.leaves_of(op, &["passkey.removed"], ask).await.ok();
 }
