@@ -65,7 +65,7 @@ export async function startBrowser() {
     });
     page.on('request', (request) => {
       const { protocol, hostname } = new URL(request.url());
-      if (/^http/.test(protocol) && hostname !== '127.0.0.1') troubles.push(`request to another host: ${request.url()}`);
+      if (/^http/.test(protocol) && !['127.0.0.1', 'localhost'].includes(hostname)) troubles.push(`request to another host: ${request.url()}`);
     });
     return page;
   };
@@ -78,7 +78,7 @@ export async function enter(page, url, email, once, password) {
   await page.goto(url);
   await field('E-mail').fill(email);
   await field('Password').fill(once);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await field('One-time password').fill(once);
   await field('New password').fill(password);
   await page.getByRole('button', { name: 'Set password' }).click();

@@ -10,7 +10,7 @@ pub mod query;
 pub mod title;
 pub mod unsaved;
 
-pub use action::use_action;
+pub use action::{Action, use_action};
 pub use clock::{use_now, zone};
 pub use input::{Input, use_input};
 pub use load::{Load, use_load};

@@ -1,9 +1,11 @@
-//! Second factors of one's own account: the authenticator app and its recovery codes.
+//! Second factors of one's own account: passkeys, the authenticator app, and recovery codes.
 
 use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
+use ralex_api::passkeys::{Passkey, PasskeyOffer};
 use yew::prelude::*;
 
 use super::login::code_field;
+use super::passkeys::{self, PasskeyForm, passkey_row};
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::{
@@ -20,12 +22,15 @@ enum Over {
     Begun(Box<NewTotp>),
     Codes(String),
     Remove,
+    /// A new one, or another name.
+    Passkey(Option<Box<Passkey>>),
+    RemovePasskey(Box<Passkey>),
 }
 
 #[component]
 pub fn SecondFactors() -> Html {
     let over = use_state(|| Over::Nothing);
-    let (load, again) = use_load((), |()| api::identity::factors());
+    let (load, again) = use_load((), |()| api::passkey::own());
     let refresh = use_session().map(|session| session.refresh).unwrap_or_default();
     let set = keep(&over);
     let begin = use_action(set.reform(|begun| Over::Begun(Box::new(begun))));
@@ -56,20 +61,38 @@ pub fn SecondFactors() -> Html {
         Callback::from(move |()| renew.run(api::identity::renew_recovery_codes()))
     };
     let onremove = set.reform(|()| Over::Remove);
+    let does = Does {
+        begin: onbegin,
+        renew: onrenew,
+        remove: onremove,
+        passkey: set.reform(|passkey: Option<Passkey>| Over::Passkey(passkey.map(Box::new))),
+        remove_passkey: set.reform(|passkey| Over::RemovePasskey(Box::new(passkey))),
+    };
+    let saved = saved(coded.clone(), removed.clone());
     let problem = begin.problem().or_else(|| renew.problem());
     html! {
         <section class="panel">
             <header class="panel-head"><h2>{ "Second factor" }</h2></header>
             if let Some(problem) = problem { <Failed {problem} /> }
-            { show(&load, &again, |factors| registered(factors, &onbegin, &onrenew, &onremove)) }
+            { show(&load, &again, |own| registered(&own.0, &own.1, &does)) }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Begun(begun) => html! { <Confirm begun={(**begun).clone()} ondone={coded} {onclose} /> },
                 Over::Codes(codes) => codes_dialog(codes, onclose),
                 Over::Remove => remove_dialog(removed, onclose),
+                Over::Passkey(passkey) => html! { <PasskeyForm passkey={passkey.as_deref().cloned()} ondone={saved} {onclose} /> },
+                Over::RemovePasskey(passkey) => passkeys::remove_dialog(passkey, removed, onclose),
             } }
         </section>
     }
+}
+
+/// What follows on a passkey: the codes that came with a first one, if it was that.
+fn saved(coded: Callback<RecoveryCodes>, done: Callback<()>) -> Callback<Option<RecoveryCodes>> {
+    Callback::from(move |codes| match codes {
+        Some(codes) => coded.emit(codes),
+        None => done.emit(()),
+    })
 }
 
 /// In the place of every page of an organisation that asks for a second factor.
@@ -123,41 +146,49 @@ pub fn FactorPolicy() -> Html {
     }
 }
 
-fn registered(
-    factors: &Factors,
-    onbegin: &Callback<()>,
-    onrenew: &Callback<()>,
-    onremove: &Callback<()>,
-) -> Html {
-    let Some(app) = &factors.totp else {
-        return html! {
-            <>
-                <p class="faint">{ "None. With an authenticator app, a stolen password opens nothing." }</p>
-                <Button icon={Icon::Plus} onclick={onbegin.clone()}>{ "Set up authenticator app" }</Button>
-            </>
-        };
-    };
+/// What can be done with them.
+struct Does {
+    begin: Callback<()>,
+    renew: Callback<()>,
+    remove: Callback<()>,
+    passkey: Callback<Option<Passkey>>,
+    remove_passkey: Callback<Passkey>,
+}
+
+fn registered(factors: &Factors, offer: &PasskeyOffer, does: &Does) -> Html {
+    let none = factors.totp.is_none() && factors.passkeys.is_empty();
     let left = match factors.recovery_codes {
         1 => "1 recovery code is left.".to_owned(),
         left => format!("{left} recovery codes are left."),
     };
     html! {
-        <ul class="rows">
-            <li>
-                <div>
-                    <strong>{ "Authenticator app" }</strong>
-                    <p class="faint">
-                        { "added " }<When at={app.added_at} />
-                        if let Some(at) = app.last_used_at { { " · last used " }<When {at} /> }
-                    </p>
-                </div>
-                <Button onclick={onremove.clone()}>{ "Remove" }</Button>
-            </li>
-            <li>
-                <div><strong>{ "Recovery codes" }</strong><p class="faint">{ left }</p></div>
-                <Button onclick={onrenew.clone()}>{ "New codes" }</Button>
-            </li>
-        </ul>
+        <>
+            if none { <p class="faint">{ "None. With a passkey or an authenticator app, a stolen password opens nothing." }</p> }
+            <ul class="rows">
+                { for factors.passkeys.iter().map(|it| passkey_row(it, &does.passkey.reform(Some), &does.remove_passkey)) }
+                if let Some(app) = &factors.totp {
+                    <li>
+                        <div>
+                            <strong>{ "Authenticator app" }</strong>
+                            <p class="faint">
+                                { "added " }<When at={app.added_at} />
+                                if let Some(at) = app.last_used_at { { " · last used " }<When {at} /> }
+                            </p>
+                        </div>
+                        <Button onclick={does.remove.clone()}>{ "Remove" }</Button>
+                    </li>
+                }
+                if !none {
+                    <li>
+                        <div><strong>{ "Recovery codes" }</strong><p class="faint">{ left }</p></div>
+                        <Button onclick={does.renew.clone()}>{ "New codes" }</Button>
+                    </li>
+                }
+            </ul>
+            if offer.offered { <Button icon={Icon::Plus} onclick={does.passkey.reform(|()| None)}>{ "Add passkey" }</Button> }
+            if factors.totp.is_none() { <Button icon={Icon::Plus} onclick={does.begin.clone()}>{ "Set up authenticator app" }</Button> }
+            if let Some(reason) = &offer.reason { <p class="faint">{ reason }</p> }
+        </>
     }
 }
 
@@ -194,7 +225,7 @@ fn Confirm(props: &ConfirmProps) -> Html {
 fn codes_dialog(codes: &str, onclose: Callback<()>) -> Html {
     html! {
         <SecretOnce title="Recovery codes" label="Codes" secret={codes.to_owned()} {onclose}>
-            <p>{ "Each works once, in the place of a code, on the day that the app is lost. Keep them apart from your password." }</p>
+            <p>{ "Each works once, in the place of a code, on the day that the app or the passkeys are lost. Keep them apart from your password." }</p>
         </SecretOnce>
     }
 }
@@ -203,7 +234,7 @@ fn remove_dialog(ondone: Callback<()>, onclose: Callback<()>) -> Html {
     let delete = Callback::from(|()| api::identity::remove_totp());
     html! {
         <ConfirmDelete title="Remove the authenticator app?" verb="Remove app" {delete} {ondone} {onclose}>
-            <p>{ "Your password alone opens your account again. The recovery codes go with it." }</p>
+            <p>{ "Without a passkey your password alone opens your account again, and the recovery codes go." }</p>
         </ConfirmDelete>
     }
 }

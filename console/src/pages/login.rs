@@ -1,5 +1,6 @@
 //! Signing in.
 
+use ralex_api::factors::{Method, SecondFactor};
 use ralex_api::identity::LoginAnswer;
 use ralex_kernel::Email;
 use yew::prelude::*;
@@ -8,6 +9,7 @@ use crate::api;
 use crate::components::{Button, Form, Kind, TextField};
 use crate::hooks::input::{needed, parses};
 use crate::hooks::{Input, keep, use_action, use_input, use_title};
+use crate::pages::passkeys::{Answering, passkey_button, use_offered};
 use crate::pages::sso_door::{DoorStep, Refused};
 
 #[derive(Properties, PartialEq)]
@@ -19,11 +21,11 @@ pub struct Props {
 pub fn LoginPage(props: &Props) -> Html {
     use_title("Sign in");
     // What the second half of a login is asked with.
-    let challenge = use_state(|| None);
+    let challenge = use_state(|| None::<SecondFactor>);
     let done = {
         let (challenge, done) = (challenge.clone(), props.ondone.clone());
         Callback::from(move |answer: LoginAnswer| match answer.second_factor {
-            Some(second) => challenge.set(Some(second.challenge)),
+            Some(second) => challenge.set(Some(second)),
             None => done.emit(()),
         })
     };
@@ -32,9 +34,9 @@ pub fn LoginPage(props: &Props) -> Html {
     match &*challenge {
         None if *by_sign_on => html! { <DoorStep onback={set.reform(|()| false)} /> },
         None => html! { <PasswordStep {done} onsso={set.reform(|()| true)} /> },
-        Some(text) => {
+        Some(second) => {
             let onback = keep(&challenge).reform(|()| None);
-            html! { <CodeStep challenge={text.clone()} {done} {onback} /> }
+            html! { <CodeStep second={second.clone()} {done} {onback} /> }
         }
     }
 }
@@ -50,6 +52,7 @@ fn PasswordStep(props: &PasswordProps) -> Html {
     let email = use_input("", parses::<Email>);
     let password = use_input("", needed);
     let login = use_action(props.done.clone());
+    let (offered, by_passkey) = (use_offered(), use_action(props.done.clone()));
     let onsubmit = {
         let (email, password, login) = (email.clone(), password.clone(), login.clone());
         Callback::from(move |()| {
@@ -67,6 +70,7 @@ fn PasswordStep(props: &PasswordProps) -> Html {
             <TextField label="E-mail" path="email" kind="email" input={email} autocomplete="username" autofocus=true />
             <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" />
         </Form>
+        if offered { { passkey_button("Sign in with a passkey", &by_passkey, || Box::pin(api::passkey::login())) } }
         <p class="gate-foot"><Button kind={Kind::Quiet} onclick={props.onsso.clone()}>{ "Continue with single sign-on" }</Button></p>
         </>
     };
@@ -75,7 +79,7 @@ fn PasswordStep(props: &PasswordProps) -> Html {
 
 #[derive(Properties, PartialEq)]
 struct CodeProps {
-    challenge: String,
+    second: SecondFactor,
     done: Callback<LoginAnswer>,
     onback: Callback<()>,
 }
@@ -84,8 +88,14 @@ struct CodeProps {
 fn CodeStep(props: &CodeProps) -> Html {
     let code = use_input("", needed);
     let login = use_action(props.done.clone());
+    let by_passkey = use_action(props.done.clone());
+    let challenge = props.second.challenge.clone();
+    let asking = challenge.clone();
+    let ask = move || -> Answering<LoginAnswer> {
+        Box::pin(api::passkey::complete_login(asking.clone()))
+    };
     let onsubmit = {
-        let (code, login, challenge) = (code.clone(), login.clone(), props.challenge.clone());
+        let (code, login) = (code.clone(), login.clone());
         Callback::from(move |()| {
             login.run(api::identity::complete_login(&challenge, &code.text()));
         })
@@ -95,6 +105,7 @@ fn CodeStep(props: &CodeProps) -> Html {
             <Form inputs={vec![code.clone()]} verb="Sign in" running={login.running()} problem={login.problem()} {onsubmit}>
                 { code_field(code) }
             </Form>
+            if props.second.methods.contains(&Method::Passkey) { { passkey_button("Use a passkey", &by_passkey, ask) } }
             <p class="gate-foot"><Button kind={Kind::Quiet} onclick={props.onback.clone()}>{ "Start over" }</Button></p>
         </>
     };

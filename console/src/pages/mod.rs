@@ -43,6 +43,7 @@ mod model_fields;
 mod model_form;
 pub mod models;
 pub mod overview;
+pub mod passkeys;
 pub mod password;
 pub mod people;
 pub mod playground;

@@ -5,10 +5,11 @@ use wasm_bindgen::JsValue;
 use yew::prelude::*;
 
 use super::login::code_field;
+use super::passkeys::passkey_button;
 use crate::api;
 use crate::components::{Dialog, Form, TextField};
 use crate::hooks::input::needed;
-use crate::hooks::{keep, use_action, use_input};
+use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_session;
 
 /// Opens when the server asks for a fresh proof.
@@ -42,6 +43,9 @@ fn ProofDialog(props: &Props) -> Html {
     let password = use_input("", needed);
     let code = use_input("", needed);
     let prove = use_action(props.onend.reform(|()| true));
+    let by_passkey = use_action(props.onend.reform(|()| true));
+    let (own, _) = use_load((), |()| api::passkey::own());
+    let has = own.ready().is_some_and(|own| own.1.offered && !own.0.passkeys.is_empty());
     let onsubmit = {
         let (password, code, prove) = (password.clone(), code.clone(), prove.clone());
         Callback::from(move |()| {
@@ -61,6 +65,7 @@ fn ProofDialog(props: &Props) -> Html {
                 <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" autofocus=true />
                 if both { { code_field(code) } }
             </Form>
+            if has { { passkey_button("Use a passkey", &by_passkey, || Box::pin(api::passkey::step_up())) } }
         </Dialog>
     }
 }
