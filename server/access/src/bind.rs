@@ -24,6 +24,7 @@ use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::Origin;
+use crate::standing::Standing;
 use crate::{Permission, Permissions, duties, groups, owners, sql};
 
 /// A role that a person holds.
@@ -80,7 +81,7 @@ impl Access {
         }
         match effect {
             BindingEffect::Allow => {
-                self.may_give(&current, scope, role.as_str(), *at, Some(*bearer))?;
+                self.may_hand_out(&current, scope, role.as_str(), *at, Some(*bearer))?;
                 let now = self.clock().now();
                 duties::keep_apart(&current, bearer.holder(), role.as_str(), now)?;
             }
@@ -138,7 +139,7 @@ impl Access {
         });
         for held in held {
             let at = held.scope().unwrap_or(ScopePath::Org);
-            self.may_give(&current, scope, &held.role, at, Some(bearer))?;
+            self.may_hand_out(&current, scope, &held.role, at, Some(bearer))?;
         }
         Ok(())
     }
@@ -284,6 +285,23 @@ impl Access {
                 .map_err(ralex_store::problem)?;
         }
         Ok(())
+    }
+
+    /// [`Self::may_give`] for what outlives what the giver holds for a while by a request: that would
+    /// otherwise be for good by way of somebody else.
+    pub(crate) fn may_hand_out(
+        &self,
+        current: &Snapshot,
+        scope: &Scope,
+        role: &str,
+        at: ScopePath,
+        to: Option<Bearer>,
+    ) -> Result<(), Problem> {
+        self.may_give(current, scope, role, at, to)?;
+        match scope.caller().subject.user() {
+            Some(user) => Standing::of(current, user, &[], self.clock().now()).gives_on(role, at),
+            None => Ok(()),
+        }
     }
 
     /// The rule that keeps anyone from giving, or taking, more than they have.

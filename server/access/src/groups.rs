@@ -157,7 +157,7 @@ impl Access {
             let at = held.scope().unwrap_or(ScopePath::Org);
             match held.effect {
                 Effect::Allow => {
-                    self.may_give(&current, scope, &held.role, at, Some(Bearer::User(user)))?;
+                    self.may_hand_out(&current, scope, &held.role, at, Some(Bearer::User(user)))?;
                     duties::keep_apart(&current, Holder::User(user), &held.role, now)?;
                 }
                 Effect::Deny => {

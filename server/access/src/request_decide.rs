@@ -14,7 +14,7 @@ use ralex_store::{Tenant, problem};
 use crate::access::Access;
 use crate::bindings::{Bearer, Wanted};
 use crate::request_end::count;
-use crate::requests::{checked, lately, may_hold, one, person, standing};
+use crate::requests::{checked, decider, lately, may_hold, one, standing};
 use crate::scope::Scope;
 use crate::sql::request::{self as sql, Stored};
 
@@ -26,7 +26,7 @@ impl Access {
         id: AccessRequestId,
         reason: &str,
     ) -> Result<AccessRequest, Problem> {
-        let (org, approver) = (scope.org(), person(scope.caller())?);
+        let (org, approver) = (scope.org(), decider(scope.caller())?);
         let reason = checked(reason)?;
         let mut tx = self.db().tenant(org).await?;
         let current = self.lock(&mut tx, org).await?;
@@ -74,7 +74,7 @@ impl Access {
         id: AccessRequestId,
         reason: &str,
     ) -> Result<AccessRequest, Problem> {
-        let (org, by) = (scope.org(), person(scope.caller())?);
+        let (org, by) = (scope.org(), decider(scope.caller())?);
         let reason = checked(reason)?;
         let current = self.snapshot(org).await?;
         let now = self.clock().now();

@@ -149,10 +149,11 @@ impl Access {
         if !current.tree().contains(at) {
             return Err(Problem::not_found("team or project"));
         }
-        if writer.is_some() && self.may_give(&current, scope, role.as_str(), at, writer).is_ok() {
+        if writer.is_some() && self.may_hand_out(&current, scope, role.as_str(), at, writer).is_ok()
+        {
             return Ok(false);
         }
-        self.may_give(&current, scope, role.as_str(), at, None)?;
+        self.may_hand_out(&current, scope, role.as_str(), at, None)?;
         Ok(true)
     }
 
@@ -197,7 +198,7 @@ impl Access {
         });
         for held in held {
             let at = held.scope().unwrap_or(ScopePath::Org);
-            self.may_give(current, scope, &held.role, at, voucher)?;
+            self.may_hand_out(current, scope, &held.role, at, voucher)?;
         }
         Ok(())
     }

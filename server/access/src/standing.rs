@@ -60,6 +60,15 @@ impl<'a> Standing<'a> {
     /// Refuses where they could not give this role there themselves.
     pub fn may_give(&self, role: &str, at: ScopePath) -> Result<(), Problem> {
         self.may_decide(at)?;
+        self.could_give(role, at)
+    }
+
+    /// Refuses where they give a role only by what they hold for a while.
+    pub fn gives_on(&self, role: &str, at: ScopePath) -> Result<(), Problem> {
+        if self.is_less { self.could_give(role, at) } else { Ok(()) }
+    }
+
+    fn could_give(&self, role: &str, at: ScopePath) -> Result<(), Problem> {
         self.needs(Permission::RoleBind, at)?;
         let roles = self.current.roles();
         let missing = roles.permissions_of(role).without(self.permissions(at));

@@ -310,3 +310,18 @@ async fn what_could_never_be_is_not_asked_for() {
     assert_eq!(code(setup.approve(setup.owner, id).await), Code::Conflict);
     assert!(!setup.seen(setup.owner, id).await.may_approve);
 }
+
+#[tokio::test]
+async fn what_is_held_for_a_while_is_not_given_on_and_takes_away_as_ever() {
+    let setup = Setup::new().await;
+    let (ann, zoe) = (setup.member_as("viewer", ORG).await, setup.member_as("viewer", ORG).await);
+    let asked = setup.ask(ann, "admin", ORG, Some(60)).await.unwrap();
+    setup.approve(setup.owner, asked.id).await.unwrap();
+    let caller = person(ann);
+    let scope = setup.access.allow(&caller, setup.org, Permission::RoleBind, ORG).await.unwrap();
+    let wanted = || Wanted::role(zoe, RoleName("developer".to_owned()), ORG);
+    let refused = setup.access.create_binding(&scope, wanted()).await.unwrap_err();
+    assert!(refused.detail.contains("for a while"), "{refused:?}");
+    let given = setup.access.create_binding(&Access::internal(setup.org), wanted()).await.unwrap();
+    setup.access.delete_binding(&caller, setup.org, given.id).await.unwrap();
+}

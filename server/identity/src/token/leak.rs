@@ -63,7 +63,10 @@ impl Identity {
                 TokenKind::Session => self.end_leaked_session(&report).await?,
                 TokenKind::Provisioning => other(&report).await?,
                 // They live for minutes, and open nothing without what they are bound to.
-                TokenKind::Challenge | TokenKind::ProgramCode | TokenKind::DeviceCode => false,
+                TokenKind::Challenge
+                | TokenKind::Ceremony
+                | TokenKind::ProgramCode
+                | TokenKind::DeviceCode => false,
             };
             if ours {
                 self.remembered.forget(&digest);
