@@ -8,7 +8,7 @@ use super::factors::SecondFactors;
 use super::identities::Identities;
 use super::password::PasswordForm;
 use super::token_form::NameAndLife;
-use super::token_limits::{LimitFields, Limits};
+use super::token_limits::{Limits, use_limits};
 use super::token_rotation::RotateDialog;
 use super::tokens::{TokenRow, created_dialog};
 use crate::api;
@@ -131,18 +131,18 @@ struct CreateProps {
 #[component]
 fn CreateOwn(props: &CreateProps) -> Html {
     let create = use_action(props.ondone.clone());
-    let limits = use_state(Limits::default);
+    let (limits, fields) = use_limits();
     let onsubmit = {
         let (create, limits) = (create.clone(), limits.clone());
         Callback::from(move |(name, expires_at)| {
-            let Limits { permissions, addresses } = (*limits).clone();
+            let Limits { permissions, addresses } = limits.clone();
             let new = NewPersonalToken { name, permissions, addresses, expires_at };
             create.run(api::identity::create_own_token(new));
         })
     };
     html! {
         <NameAndLife title="Create personal token" placeholder="laptop" running={create.running()} problem={create.problem()} {onsubmit} onclose={props.onclose.clone()}>
-            <LimitFields onchange={keep(&limits)} />
+            { fields }
         </NameAndLife>
     }
 }

@@ -10,7 +10,7 @@ use crate::components::{
 };
 use crate::hooks::input::needed;
 use crate::hooks::{keep, use_action, use_input, use_query};
-use crate::session::use_session;
+use crate::session::{Session, use_session};
 
 /// What saying yes means, for both ways.
 const MEANS: &str =
@@ -19,7 +19,7 @@ const MEANS: &str =
 /// A program on this machine waits for the browser to come back.
 #[component]
 pub fn AuthorizePage() -> Html {
-    let (query, _) = use_query();
+    let (session, (query, _)) = (use_session(), use_query());
     let text = |name: &str| query.find(name).unwrap_or_default().to_owned();
     let name = query.find("name").map_or_else(|| "A program".to_owned(), str::to_owned);
     let answer = use_action(Callback::from(|answered: ProgramAnswered| {
@@ -43,7 +43,7 @@ pub fn AuthorizePage() -> Html {
     html! {
         <>
             <Head title="Log a program in?" lead="Only say yes if you have just run ralex login on this machine." />
-            { question(&[("Runs on".into(), html! { name })], answer.running(), &onanswer) }
+            { question(session.as_ref(), &[("Runs on".into(), html! { name })], answer.running(), &onanswer) }
             if let Some(problem) = answer.problem() { <Failed {problem} /> }
         </>
     }
@@ -52,7 +52,7 @@ pub fn AuthorizePage() -> Html {
 /// A program elsewhere shows a code, which is typed here.
 #[component]
 pub fn DevicePage() -> Html {
-    let (query, _) = use_query();
+    let (session, (query, _)) = (use_session(), use_query());
     let code = use_input(query.find("code").unwrap_or_default(), needed);
     let found = use_state(|| None::<DeviceLogin>);
     let done = use_state(|| None::<bool>);
@@ -91,7 +91,7 @@ pub fn DevicePage() -> Html {
             html! {
                 <>
                     <Banner tone={Tone::Warn}><p>{ "Say yes only to a program that you started yourself. Whoever sent you this code otherwise wants to act as you." }</p></Banner>
-                    { question(&facts, answer.running(), &onanswer) }
+                    { question(session.as_ref(), &facts, answer.running(), &onanswer) }
                     if let Some(problem) = answer.problem() { <Failed {problem} /> }
                 </>
             }
@@ -112,10 +112,15 @@ pub fn DevicePage() -> Html {
     }
 }
 
-fn question(facts: &[(AttrValue, Html)], running: bool, onanswer: &Callback<bool>) -> Html {
+fn question(
+    session: Option<&Session>,
+    facts: &[(AttrValue, Html)],
+    running: bool,
+    onanswer: &Callback<bool>,
+) -> Html {
     html! {
         <section class="panel">
-            <AsWhom />
+            if let Some(user) = session.map(|session| &session.me.user) { <p>{ "It would act as " }<strong>{ user.name.to_string() }</strong>{ format!(" ({}).", user.email) }</p> }
             { key_value(facts) }
             <p class="faint">{ MEANS }</p>
             <footer class="dialog-foot">
@@ -123,15 +128,5 @@ fn question(facts: &[(AttrValue, Html)], running: bool, onanswer: &Callback<bool
                 <Button kind={Kind::Primary} busy={running} onclick={onanswer.reform(|()| true)}>{ "Yes, log it in" }</Button>
             </footer>
         </section>
-    }
-}
-
-/// Who the program would act as.
-#[component]
-fn AsWhom() -> Html {
-    let session = use_session();
-    let user = session.map(|session| session.me.user.clone());
-    html! {
-        if let Some(user) = user { <p>{ "It would act as " }<strong>{ user.name.to_string() }</strong>{ format!(" ({}).", user.email) }</p> }
     }
 }

@@ -7,7 +7,7 @@ use yew::prelude::*;
 
 use super::roles_of::RolesDialog;
 use super::teams::name_and_slug;
-use super::token_form::{HomeFields, TokenForm};
+use super::token_form::{TokenForm, home_fields};
 use super::tokens::created_dialog;
 use crate::api;
 use crate::components::{
@@ -210,7 +210,7 @@ fn Fields(props: &FieldsProps) -> Html {
         <Form inputs={vec![name.clone(), slug.clone()]} verb="Create service account" running={create.running()} problem={create.problem()}
             {onsubmit} oncancel={props.onclose.clone()}>
             { name_and_slug(&name, &slug, "Nightly report") }
-            <HomeFields teams={props.teams.clone()} projects={props.projects.clone()} home={(*home).clone()} onchange={keep(&home)} />
+            { home_fields(&props.teams, &props.projects, &home, &keep(&home)) }
         </Form>
     }
 }

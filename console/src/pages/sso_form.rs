@@ -88,7 +88,7 @@ pub fn SsoForm(props: &Props) -> Html {
                 <DefaultRole role={(*role).clone()} onrole={keep(&role)} />
                 <TextField label="Scopes" path="scopes" input={scopes} hint="Some providers tell groups only when asked for the scope groups." />
                 <TextField label="Claim with the groups" path="claims.groups" input={groups} />
-                <Mappings {next} mappings={(*mappings).clone()} onchange={keep(&mappings)} />
+                { mapping_fields(&next, &mappings, &keep(&mappings)) }
             </Form>
         </Dialog>
     }
@@ -163,20 +163,16 @@ impl NextMapping {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct MappingsProps {
-    next: NextMapping,
-    mappings: Vec<SsoMapping>,
-    onchange: Callback<Vec<SsoMapping>>,
-}
-
 /// The roles that groups mean, and one more.
-#[component]
-fn Mappings(props: &MappingsProps) -> Html {
-    let NextMapping { group, role, scope } = &props.next;
+fn mapping_fields(
+    next: &NextMapping,
+    mappings: &[SsoMapping],
+    onchange: &Callback<Vec<SsoMapping>>,
+) -> Html {
+    let NextMapping { group, role, scope } = next;
     let onadd = {
-        let (next, mappings) = (props.next.clone(), props.mappings.clone());
-        props.onchange.reform(move |()| {
+        let (next, mappings) = (next.clone(), mappings.to_vec());
+        onchange.reform(move |()| {
             let all = mappings.iter().cloned().chain(next.mapping()).collect();
             next.group.set("");
             all
@@ -186,8 +182,8 @@ fn Mappings(props: &MappingsProps) -> Html {
         <fieldset class="form">
             <legend>{ "Roles that groups mean" }</legend>
             <ul class="plain">
-                { for props.mappings.iter().enumerate().map(|(at, mapping)| {
-                    let (mappings, onchange) = (props.mappings.clone(), props.onchange.clone());
+                { for mappings.iter().enumerate().map(|(at, mapping)| {
+                    let (mappings, onchange) = (mappings.to_vec(), onchange.clone());
                     let onclick = Callback::from(move |()| {
                         let mut next = mappings.clone();
                         next.remove(at);

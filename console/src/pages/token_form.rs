@@ -7,7 +7,7 @@ use ralex_api::tokens::{NewToken, NewTokenAnswer};
 use ralex_kernel::{Name, Problem};
 use yew::prelude::*;
 
-use super::token_limits::{LimitFields, Limits};
+use super::token_limits::use_limits;
 use crate::api;
 use crate::components::{Check, Dialog, Form, SelectField, TextField, show};
 use crate::hooks::clock::now;
@@ -118,7 +118,7 @@ fn Fields(props: &FieldsProps) -> Html {
     let home = use_state(|| (first, String::new()));
     let life = use_state(|| LIVES[0].0.to_owned());
     let models = use_state(Vec::<String>::new);
-    let limits = use_state(Limits::default);
+    let (limits, limit_fields) = use_limits();
     let onsubmit = {
         let (name, home, life, models) = (name.clone(), home.clone(), life.clone(), models.clone());
         let (create, org, limits) = (create.clone(), org.slug(), limits.clone());
@@ -148,42 +148,35 @@ fn Fields(props: &FieldsProps) -> Html {
             {onsubmit} oncancel={props.onclose.clone()}>
             <TextField label="Name" path="name" input={name} placeholder="ci" hint="What uses it, so that you know later whether it can go." autofocus=true />
             if props.account.is_none() {
-                <HomeFields teams={props.teams.clone()} projects={props.projects.clone()} home={(*home).clone()} onchange={keep(&home)} />
+                { home_fields(&props.teams, &props.projects, &home, &keep(&home)) }
             }
             <SelectField label="Lifetime" path="expires_at" options={lives} value={(*life).clone()} onchange={keep(&life)} />
-            <LimitFields onchange={keep(&limits)} />
+            { limit_fields }
             { model_checks(&props.models, &models) }
         </Form>
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct HomeProps {
-    pub teams: Vec<Team>,
-    pub projects: Vec<Project>,
-    /// The slugs of a team and of one project of it; that of the project is empty for all.
-    pub home: (String, String),
-    pub onchange: Callback<(String, String)>,
-}
-
-/// A team, and one project of it or all.
-#[component]
-pub fn HomeFields(props: &HomeProps) -> Html {
-    let (team, project) = props.home.clone();
-    let onteam = props.onchange.reform(|slug| (slug, String::new()));
+/// A team, and one project of it or all. `home` is the slugs of both; that of the project is empty for all.
+pub fn home_fields(
+    teams: &[Team],
+    projects: &[Project],
+    home: &(String, String),
+    onchange: &Callback<(String, String)>,
+) -> Html {
+    let (team, project) = home.clone();
+    let onteam = onchange.reform(|slug| (slug, String::new()));
     let onproject = {
         let team = team.clone();
-        props.onchange.reform(move |slug| (team.clone(), slug))
+        onchange.reform(move |slug| (team.clone(), slug))
     };
-    let teams = props
-        .teams
+    let teams = teams
         .iter()
         .map(|team| (text(team.slug.as_str()), text(team.name.as_str())))
         .collect::<Vec<_>>();
-    let mut projects = vec![(text(""), text("All of the team’s projects"))];
-    projects.extend(
-        props
-            .projects
+    let mut choices = vec![(text(""), text("All of the team’s projects"))];
+    choices.extend(
+        projects
             .iter()
             .filter(|one| one.team_slug.as_str() == team)
             .map(|one| (text(one.slug.as_str()), text(one.name.as_str()))),
@@ -191,7 +184,7 @@ pub fn HomeFields(props: &HomeProps) -> Html {
     html! {
         <div class="pair">
             <SelectField label="Team" path="team" options={teams} value={team} onchange={onteam} />
-            <SelectField label="Project" path="project" options={projects} value={project} onchange={onproject} />
+            <SelectField label="Project" path="project" options={choices} value={project} onchange={onproject} />
         </div>
     }
 }
