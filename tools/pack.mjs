@@ -25,7 +25,7 @@ const FEATURES = ['bulk-memory', 'multivalue', 'mutable-globals', 'nontrapping-f
 // For size alone. Inlining is left to rustc: what wasm-opt would inline is smaller only before compression.
 // Functions of one name, for one type after another, stand beside each other, where they compress best.
 // The first kilobyte is the far end of the stack, where nothing is kept, so an offset needs no addition of its own.
-const OPTIMISE = ['--low-memory-unused', '-Oz', '-aimfs', '0', '-ocimfs', '0', '-fimfs', '0', '--reorder-functions-by-name', '--strip-debug', '--strip-producers'];
+const OPTIMISE = ['--low-memory-unused', '-Oz', '--gufa-optimizing', '-Oz', '-aimfs', '0', '-ocimfs', '0', '-fimfs', '0', '--reorder-functions-by-name', '--strip-debug', '--strip-producers'];
 // What a browser downloads before it shows anything (compressed, in bytes).
 const LIMIT = 600_000;
 const COMPRESSED = new Set(['.css', '.html', '.js', '.json', '.svg', '.txt', '.wasm', '.webmanifest']);

@@ -11,7 +11,7 @@ use crate::hooks::clock::use_now;
 use crate::hooks::use_load;
 use crate::route::{GROUPS, Place, Route};
 use crate::router::{self, Link, use_location};
-use crate::session::{Session, use_org, use_session};
+use crate::session::{Org, Session, use_org, use_session};
 use crate::shortcuts::{Wish, help, use_shortcuts};
 use crate::text::borrowed::upper;
 use crate::theme::{self, Theme};
@@ -34,7 +34,7 @@ enum Over {
 
 #[component]
 pub fn Frame(props: &Props) -> Html {
-    let org = use_org();
+    let (org, session) = (use_org(), use_session());
     let over = use_state(|| Over::Nothing);
     let set = |what: Over| {
         let over = over.clone();
@@ -68,13 +68,13 @@ pub fn Frame(props: &Props) -> Html {
         <div class="frame">
             <a class="skip" href="#content">{ "Skip to the content" }</a>
             <aside class={classes!("side", open.then_some("open"))} id="navigation">
-                <Navigation place={props.place} {waiting} />
+                { navigation(&org, props.place, waiting) }
             </aside>
             if open { <div class="veil" onclick={close.reform(|_| ())} /> }
             <div class="main">
                 <header class="bar">
                     <IconButton class={if waiting.is_any() { "menu-button told" } else { "menu-button" }} icon={Icon::Menu} label="Navigation" expanded={open} onclick={set(Over::Menu)} />
-                    <Switcher />
+                    { switcher(&org, session.as_ref()) }
                     <button type="button" class="find" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
                         { Icon::Search.show() }<span>{ "Go to" }</span><kbd aria-hidden="true">{ "Ctrl K" }</kbd>
                     </button>
@@ -132,17 +132,8 @@ fn use_waiting() -> Waiting {
     load.ready().map_or(Waiting::default(), |waiting| **waiting)
 }
 
-#[derive(Properties, PartialEq)]
-struct NavigationProps {
-    place: Option<Place>,
-    waiting: Waiting,
-}
-
-#[component]
-fn Navigation(props: &NavigationProps) -> Html {
-    let org = use_org();
+fn navigation(org: &Org, place_in_view: Option<Place>, waiting: Waiting) -> Html {
     let slug = org.slug();
-    let waiting = props.waiting;
     let group = |(title, places): (&'static str, &[Place])| {
         let shown: Vec<Place> = places.iter().copied().filter(|place| org.shows(*place)).collect();
         if shown.is_empty() || slug.is_empty() {
@@ -159,7 +150,7 @@ fn Navigation(props: &NavigationProps) -> Html {
                             Place::Alerts => waiting.alerts,
                             _elsewhere => 0,
                         };
-                        entry(place, &slug, props.place == Some(place), count)
+                        entry(place, &slug, place_in_view == Some(place), count)
                     }) }
                 </ul>
             </div>
@@ -189,10 +180,8 @@ fn entry(place: Place, org: &str, on: bool, count: u64) -> Html {
 }
 
 /// The organisation in view; a choice only where there are several.
-#[component]
-fn Switcher() -> Html {
-    let org = use_org();
-    let Some(Session { me, .. }) = use_session() else { return Html::default() };
+fn switcher(org: &Org, session: Option<&Session>) -> Html {
+    let Some(Session { me, .. }) = session else { return Html::default() };
     if me.orgs.len() < 2 {
         return html! { <span class="org-name">{ org.name() }</span> };
     }

@@ -137,7 +137,7 @@ fn Bench(props: &BenchProps) -> Html {
                     <span class="faint"><kbd>{ "Ctrl" }</kbd>{ " " }<kbd>{ "Enter" }</kbd></span>
                 </footer>
             </section>
-            { answer_panel(&answer, &prompt) }
+            { answer_panel(&org, &answer, &prompt) }
         </div>
     }
 }

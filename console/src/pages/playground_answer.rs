@@ -11,7 +11,7 @@ use crate::api::chat::{Happening, PATH, Prompt};
 use crate::components::{Badge, Code, Empty, Failed, Icon, Tone, key_value};
 use crate::route::Place;
 use crate::router::Link;
-use crate::session::use_org;
+use crate::session::Org;
 use crate::text::number::{grouped, milliseconds};
 use crate::text::query::Query;
 use crate::text::{curl, money};
@@ -71,7 +71,7 @@ impl Answer {
 }
 
 /// `prompt`: what would be asked now, for the command line before the first answer.
-pub fn answer_panel(answer: &Answer, prompt: &Prompt) -> Html {
+pub fn answer_panel(org: &Org, answer: &Answer, prompt: &Prompt) -> Html {
     let origin =
         web_sys::window().and_then(|window| window.location().origin().ok()).unwrap_or_default();
     let asked = answer.prompt.as_ref().unwrap_or(prompt);
@@ -94,7 +94,7 @@ pub fn answer_panel(answer: &Answer, prompt: &Prompt) -> Html {
                 <p class="sr" role="status">{ if answer.running { "Streaming" } else { "The answer has ended" } }</p>
             }
             if let Some(problem) = answer.problem.clone() { <Failed {problem} /> }
-            <Facts answer={answer.clone()} />
+            { facts(org, answer) }
             <details class="reproduce">
                 <summary>{ "Repeat it from a shell" }</summary>
                 <Code text={command} label="curl command" />
@@ -116,16 +116,8 @@ fn state(answer: &Answer) -> Html {
     html! { <Badge {tone}>{ word }</Badge> }
 }
 
-#[derive(Properties, PartialEq)]
-struct FactsProps {
-    answer: Answer,
-}
-
 /// What the call took, as far as it is known.
-#[component]
-fn Facts(props: &FactsProps) -> Html {
-    let org = use_org();
-    let answer = &props.answer;
+fn facts(org: &Org, answer: &Answer) -> Html {
     let mut facts: Vec<(AttrValue, Html)> = Vec::new();
     let since = |at: f64| {
         #[expect(

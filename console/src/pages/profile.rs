@@ -10,12 +10,12 @@ use super::password::PasswordForm;
 use super::token_form::NameAndLife;
 use super::token_limits::{Limits, use_limits};
 use super::token_rotation::RotateDialog;
-use super::tokens::{TokenRow, created_dialog};
+use super::tokens::{created_dialog, token_row};
 use crate::api;
 use crate::components::{
     Badge, Button, Column, ConfirmDelete, Head, Icon, Table, Tone, When, key_value, show, use_toast,
 };
-use crate::hooks::{keep, use_action, use_load};
+use crate::hooks::{keep, use_action, use_load, use_now};
 use crate::session::use_session;
 
 #[component]
@@ -62,7 +62,7 @@ enum Over {
 
 #[component]
 fn OwnTokens() -> Html {
-    let over = use_state(|| Over::Nothing);
+    let (over, now) = (use_state(|| Over::Nothing), use_now());
     let (load, again) = use_load((), |()| api::identity::own_tokens(None));
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
@@ -108,7 +108,7 @@ fn OwnTokens() -> Html {
                 html! { <p class="faint">{ "None. One of these can do what you can, for scripts of your own." }</p> }
             } else {
                 html! { <Table caption="Personal tokens" {columns}>
-                    { for page.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} revoke=true rotate=true onrevoke={onrevoke.clone()} onrotate={onrotate.clone()} /> }) }
+                    { for page.items.iter().map(|token| token_row(token, now, (true, true), &onrevoke, &onrotate)) }
                 </Table> }
             }) }
             { match &*over {

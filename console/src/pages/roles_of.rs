@@ -1,5 +1,6 @@
 //! What one person or program holds, given, denied and taken away.
 
+use chrono::{DateTime, Utc};
 use ralex_api::access::{Binding, BindingEffect, NewBinding, RoleName};
 use yew::prelude::*;
 
@@ -32,7 +33,7 @@ pub struct Props {
 
 #[component]
 pub fn RolesDialog(props: &Props) -> Html {
-    let org = use_org();
+    let (org, now) = (use_org(), use_now());
     let wants = (org.slug(), props.subject.clone());
     let (load, again) = use_load(wants, |(org, subject)| api::identity::bindings(&org, &subject));
     let changed = {
@@ -57,7 +58,7 @@ pub fn RolesDialog(props: &Props) -> Html {
             } else {
                 html! {
                     <Table caption="Roles" columns={COLUMNS.to_vec()}>
-                        { for page.items.iter().map(|binding| html! { <Row key={binding.id.to_string()} binding={binding.clone()} ontake={ontake.clone()} /> }) }
+                        { for page.items.iter().map(|binding| row(&org, now, binding, &ontake)) }
                     </Table>
                 }
             }) }
@@ -75,21 +76,12 @@ fn may_take(org: &Org, binding: &Binding) -> bool {
     })
 }
 
-#[derive(Properties, PartialEq)]
-struct RowProps {
-    binding: Binding,
-    ontake: Callback<Binding>,
-}
-
-#[component]
-fn Row(props: &RowProps) -> Html {
-    let (org, now) = (use_org(), use_now());
-    let binding = &props.binding;
+fn row(org: &Org, now: DateTime<Utc>, binding: &Binding, ontake: &Callback<Binding>) -> Html {
     let denied = binding.effect == BindingEffect::Deny;
     let over = binding.expires_at.is_some_and(|end| end <= now);
     let chosen = binding.clone();
     html! {
-        <tr class={classes!(over.then_some("gone"))}>
+        <tr key={binding.id.to_string()} class={classes!(over.then_some("gone"))}>
             <td>
                 <span class="strong">{ binding.role.to_string() }</span>
                 if denied { { " " }<Badge tone={Tone::Warn} title="Takes away what the role allows, whatever else is held">{ "Denied" }</Badge> }
@@ -101,8 +93,8 @@ fn Row(props: &RowProps) -> Html {
             </td>
             <td class="wide">{ binding.created_by.clone() }</td>
             <td class="number">
-                if may_take(&org, binding) {
-                    <IconButton icon={Icon::Trash} label={format!("Take {} away", binding.role)} onclick={props.ontake.reform(move |()| chosen.clone())} />
+                if may_take(org, binding) {
+                    <IconButton icon={Icon::Trash} label={format!("Take {} away", binding.role)} onclick={ontake.reform(move |()| chosen.clone())} />
                 }
             </td>
         </tr>

@@ -1,5 +1,6 @@
 //! Tokens of teams and service accounts: what programs sign in with.
 
+use chrono::{DateTime, Utc};
 use ralex_api::tokens::{NewTokenAnswer, Token};
 use yew::prelude::*;
 
@@ -60,7 +61,7 @@ pub fn TokensPage() -> Html {
 #[component]
 fn Tokens() -> Html {
     let org = use_org();
-    let over = use_state(|| Over::Nothing);
+    let (over, now) = (use_state(|| Over::Nothing), use_now());
     let toast = use_toast();
     let list = use_pages(org.slug(), |org, cursor| api::identity::tokens(&org, cursor));
     let set = keep(&over);
@@ -101,7 +102,7 @@ fn Tokens() -> Html {
     html! {
         <>
             <div class="list-head"><span />{ create.clone() }</div>
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, may, &set, create)) }
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, (now, may), &set, create)) }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <TokenForm ondone={created} {onclose} /> },
@@ -116,7 +117,7 @@ fn Tokens() -> Html {
 fn table(
     pages: &Pages<Token>,
     more: &Callback<()>,
-    (revoke, rotate): (bool, bool),
+    (now, may): (DateTime<Utc>, Allowed),
     set: &Callback<Over>,
     create: Html,
 ) -> Html {
@@ -132,30 +133,28 @@ fn table(
     html! {
         <>
             <Table caption="Tokens" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(|token| html! { <TokenRow key={token.id.to_string()} token={token.clone()} {revoke} {rotate} onrevoke={onrevoke.clone()} onrotate={onrotate.clone()} /> }) }
+                { for pages.items.iter().map(|token| token_row(token, now, may, &onrevoke, &onrotate)) }
             </Table>
             <More shown={pages.items.len()} noun="token" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
         </>
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct RowProps {
-    pub token: Token,
-    pub revoke: bool,
-    pub rotate: bool,
-    pub onrevoke: Callback<Token>,
-    pub onrotate: Callback<Token>,
-}
+/// What may be done with a token in a row: revoked, and rotated.
+pub type Allowed = (bool, bool);
 
-#[component]
-pub fn TokenRow(props: &RowProps) -> Html {
-    let now = use_now();
-    let token = &props.token;
+/// One token; what is done with it begins with these two.
+pub fn token_row(
+    token: &Token,
+    now: DateTime<Utc>,
+    (revoke, rotate): Allowed,
+    onrevoke: &Callback<Token>,
+    onrotate: &Callback<Token>,
+) -> Html {
     let expired = token.expires_at.is_some_and(|at| at <= now);
     let live = token.revoked_at.is_none() && !expired;
     let (chosen, turned) = (token.clone(), token.clone());
-    let when = |at: Option<chrono::DateTime<chrono::Utc>>, none: &'static str| match at {
+    let when = |at: Option<DateTime<Utc>>, none: &'static str| match at {
         Some(at) => html! { <When {at} /> },
         None => html! { <span class="faint">{ none }</span> },
     };
@@ -165,7 +164,7 @@ pub fn TokenRow(props: &RowProps) -> Html {
         (false, false) => (Tone::Good, "Works"),
     };
     html! {
-        <tr class={classes!((!live).then_some("gone"))}>
+        <tr key={token.id.to_string()} class={classes!((!live).then_some("gone"))}>
             <td><span class="strong">{ token.name.to_string() }</span>{ " " }<code class="faint">{ format!("…{}", token.last_four) }</code></td>
             <td>{ works_for(token) }</td>
             <td class="wide">{ token.models.as_ref().map_or_else(|| "All".to_owned(), |models| models.join(", ")) }</td>
@@ -178,8 +177,8 @@ pub fn TokenRow(props: &RowProps) -> Html {
                 if let Some(networks) = &token.addresses { <span class="faint" title={networks.join(", ")}>{ " Some networks" }</span> }
             </td>
             <td class="number">
-                if live && if token.former.is_some() { props.revoke } else { props.rotate } { <IconButton icon={Icon::Rotate} label={format!("Rotate {}", token.name)} onclick={props.onrotate.reform(move |()| turned.clone())} /> }
-                if props.revoke && live { <IconButton icon={Icon::Trash} label={format!("Revoke {}", token.name)} onclick={props.onrevoke.reform(move |()| chosen.clone())} /> }
+                if live && if token.former.is_some() { revoke } else { rotate } { <IconButton icon={Icon::Rotate} label={format!("Rotate {}", token.name)} onclick={onrotate.reform(move |()| turned.clone())} /> }
+                if revoke && live { <IconButton icon={Icon::Trash} label={format!("Revoke {}", token.name)} onclick={onrevoke.reform(move |()| chosen.clone())} /> }
             </td>
         </tr>
     }
