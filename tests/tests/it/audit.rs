@@ -80,7 +80,7 @@ async fn every_write_leaves_its_entry() {
     kept::reports(&mut watched).await;
     factors::factors(&mut watched).await;
     factors::passkeys(&mut watched).await;
-    programs(&mut watched).await;
+    factors::programs(&mut watched).await;
     account(&mut watched).await;
     // A check and a call change nothing by themselves; calls have tests of their own.
     let no_entry = [
@@ -253,19 +253,6 @@ async fn sinks(watched: &mut Watched) {
         let op = format!("{verb} {SINKS}/{{sink}}{more}");
         watched.leaves(&op, &format!("{path}{more}"), body, &[action]).await;
     }
-}
-
-async fn programs(watched: &mut Watched) {
-    let anonymous = watched.app.anonymous();
-    let email = ralex_tests::app::EMAIL;
-    let session = anonymous.in_session(&anonymous.session(email, PASSWORD).await);
-    let said = crate::programs::asked(true);
-    let ask = session.post("/api/v1/auth/programs", &said);
-    watched.leaves_of("POST /api/v1/auth/programs", &["program.approved"], ask).await.ok();
-    let begun = crate::programs::begun(&anonymous).await;
-    let said = json!({ "user_code": begun["user_code"], "approve": false });
-    let ask = session.post("/api/v1/auth/device", &said);
-    watched.leaves_of("POST /api/v1/auth/device", &["program.denied"], ask).await.ok();
 }
 
 async fn account(watched: &mut Watched) {

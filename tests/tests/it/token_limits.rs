@@ -98,7 +98,7 @@ async fn programs_are_narrowed_too_and_nonsense_is_told() {
     ] {
         let new = json!({ "name": "x", "team": "blue", field: value });
         let refused = app.owner.post("tokens", &new).await.refused(422, "invalid_request");
-        assert!(text(&refused["errors"][0], "field").starts_with(field), "{refused}");
+        assert!(text(&refused["errors"][0], "path").starts_with(field), "{refused}");
     }
 }
 

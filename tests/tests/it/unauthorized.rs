@@ -320,19 +320,6 @@ fn gateway_body(operation: &str) -> Value {
         "PUT /api/v1/orgs/{org}/preferences" => json!({ "rules": { "banned": ["scripted"] } }),
         "PUT /api/v1/orgs/{org}/routing" => json!({ "explore_percent": 5.0 }),
         "POST /api/v1/orgs/{org}/preview" => json!({ "model": "auto", "prompt": "Hello" }),
-        other => passkey_body(other),
-    }
-}
-
-/// The same, of passkeys.
-fn passkey_body(operation: &str) -> Value {
-    match operation {
-        "POST /api/v1/auth/second-factor/passkey" => json!({ "challenge": "x" }),
-        "POST /api/v1/auth/passkey" => json!({ "ceremony": "x", "credential": {} }),
-        "POST /api/v1/auth/passkeys/confirm" => {
-            json!({ "ceremony": "x", "name": "phone", "credential": {} })
-        }
-        "PATCH /api/v1/auth/passkeys/{passkey}" => json!({ "name": "Renamed" }),
         other => sign_on::body(other),
     }
 }

@@ -92,3 +92,16 @@ pub async fn passkeys(watched: &mut Watched) {
     let op = "DELETE /api/v1/auth/passkeys/{passkey}";
     watched.leaves_of(op, &["passkey.removed"], ask).await.ok();
 }
+
+/// Programs that ask for a token.
+pub async fn programs(watched: &mut Watched) {
+    let anonymous = watched.app.anonymous();
+    let session = anonymous.in_session(&anonymous.session(EMAIL, PASSWORD).await);
+    let said = crate::programs::asked(true);
+    let ask = session.post("/api/v1/auth/programs", &said);
+    watched.leaves_of("POST /api/v1/auth/programs", &["program.approved"], ask).await.ok();
+    let begun = crate::programs::begun(&anonymous).await;
+    let said = json!({ "user_code": begun["user_code"], "approve": false });
+    let ask = session.post("/api/v1/auth/device", &said);
+    watched.leaves_of("POST /api/v1/auth/device", &["program.denied"], ask).await.ok();
+}

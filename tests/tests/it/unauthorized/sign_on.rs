@@ -1,4 +1,4 @@
-//! Bodies of operations about single sign-on.
+//! Bodies of operations about the ways in: single sign-on and passkeys.
 
 use serde_json::{Value, json};
 
@@ -15,6 +15,12 @@ pub fn body(operation: &str) -> Value {
         "PUT /api/v1/orgs/{org}/sso/enforcement" => {
             json!({ "provider": "corp", "break_glass": "owner@example.com" })
         }
+        "POST /api/v1/auth/second-factor/passkey" => json!({ "challenge": "x" }),
+        "POST /api/v1/auth/passkey" => json!({ "ceremony": "x", "credential": {} }),
+        "POST /api/v1/auth/passkeys/confirm" => {
+            json!({ "ceremony": "x", "name": "phone", "credential": {} })
+        }
+        "PATCH /api/v1/auth/passkeys/{passkey}" => json!({ "name": "Renamed" }),
         other => panic!("no body is known for {other}"),
     }
 }
