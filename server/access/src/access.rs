@@ -361,7 +361,7 @@ impl Access {
         &self.recheck
     }
 
-    fn decide_for(
+    pub(crate) fn decide_for(
         &self,
         snapshot: &Arc<Snapshot>,
         caller: &Caller,

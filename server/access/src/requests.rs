@@ -5,6 +5,7 @@
 //! else withdraws it and asks anew, so that nobody agrees to what they have not read.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ralex_api::access::RoleName;
@@ -94,7 +95,7 @@ impl Access {
         query: &AccessRequestsQuery,
     ) -> Result<Page<AccessRequest>, Problem> {
         let snapshot = self.snapshot(org).await?;
-        let decides = self.where_allowed(&snapshot, caller.subject, Permission::AccessDecide);
+        let decides = self.where_allowed(&snapshot, caller, Permission::AccessDecide);
         if decides.is_none() {
             self.allow_somewhere(caller, org, Permission::AccessRequest).await?;
         } else {
@@ -167,19 +168,21 @@ impl Access {
             // What was asked for at a place that is gone is the whole organisation's matter.
             let at = if known { stored.place() } else { ScopePath::Org };
             self.allow(caller, org, Permission::AccessDecide, at).await?;
+        } else if caller.narrowed.is_some() {
+            // One's own is always one's own, but not by a token that was made for something else.
+            self.allow_somewhere(caller, org, Permission::AccessRequest).await?;
         }
         Ok(stored.user)
     }
 
-    /// Nothing where the subject may do this nowhere.
+    /// Nothing where the caller may do this nowhere.
     fn where_allowed(
         &self,
-        snapshot: &Snapshot,
-        subject: Subject,
+        snapshot: &Arc<Snapshot>,
+        caller: &Caller,
         permission: Permission,
     ) -> Option<Places> {
-        let now = self.clock().now();
-        let may = |at| snapshot.judge(subject, permission, at, now).is_allowed();
+        let may = |at| self.decide_for(snapshot, caller, permission, at).is_allowed();
         let tree = snapshot.tree();
         let teams = tree.teams().filter(|team| may(ScopePath::Team { team: *team }));
         let projects = tree

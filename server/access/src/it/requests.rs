@@ -7,7 +7,9 @@ use ralex_api::access_requests::{
     AccessEnding, AccessRequest, AccessRequestState, AccessRequestsOnly, AccessRequestsQuery,
     NewAccessRequest, SetAccessRequestSettings,
 };
-use ralex_kernel::{AccessRequestId, Code, Problem, ScopePath, Subject, UserId};
+use ralex_kernel::{
+    AccessRequestId, Caller, Code, Permissions, Problem, ScopePath, Subject, UserId,
+};
 
 use super::setup::{Setup, person};
 use crate::{Access, Bearer, Permission, Wanted};
@@ -324,4 +326,28 @@ async fn what_is_held_for_a_while_is_not_given_on_and_takes_away_as_ever() {
     assert!(refused.detail.contains("for a while"), "{refused:?}");
     let given = setup.access.create_binding(&Access::internal(setup.org), wanted()).await.unwrap();
     setup.access.delete_binding(&caller, setup.org, given.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_is_narrowed_to_something_else_sees_and_ends_no_request() {
+    let setup = Setup::new().await;
+    let ann = setup.member_as("viewer", ORG).await;
+    let id = setup.ask(ann, "developer", ORG, None).await.unwrap().id;
+    let query = AccessRequestsQuery::default();
+    for who in [ann, setup.owner] {
+        let only = |permission| Permissions::NONE.with(permission);
+        let caller = Caller { narrowed: Some(only(Permission::TeamRead)), ..person(who) };
+        let (access, org) = (&setup.access, setup.org);
+        for refused in [
+            access.access_requests(&caller, org, &query).await.map(drop),
+            access.access_request(&caller, org, id).await.map(drop),
+            access.withdraw_access(&caller, org, id).await.map(drop),
+            access.end_access(&caller, org, id).await.map(drop),
+        ] {
+            assert_eq!(refused.unwrap_err().code, Code::Forbidden);
+        }
+        let right = if who == ann { Permission::AccessRequest } else { Permission::AccessDecide };
+        let caller = Caller { narrowed: Some(only(right)), ..person(who) };
+        assert_eq!(access.access_requests(&caller, org, &query).await.unwrap().items.len(), 1);
+    }
 }
