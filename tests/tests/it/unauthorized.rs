@@ -11,6 +11,7 @@ use crate::operations::{Operation, operations};
 
 mod needs;
 mod sign_on;
+mod walls;
 
 use needs::Needs::{self, Ask, Call, More, MoreOn, Nothing, Person, Read};
 use needs::OPERATIONS;
