@@ -40,6 +40,9 @@ crate::answer! {
         pub must_change_password: bool,
         /// True where a login asks for more than the password.
         pub second_factor: bool,
+        /// True for who manages the deployment's organisations.
+        #[serde(default)]
+        pub operator: bool,
         pub orgs: Vec<MyOrg>,
     }
 
@@ -65,6 +68,9 @@ crate::answer! {
         /// caller did not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub sign_on: Option<String>,
+        /// Why nothing is open here, where the deployment's operators have closed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub closed: Option<String>,
     }
 
     /// A team or project in which the caller holds permissions beyond those of the organisation.

@@ -20,6 +20,7 @@ pub mod guardrails;
 pub mod health;
 pub mod identity;
 pub mod oauth;
+pub mod operators;
 pub mod overview;
 pub mod page;
 pub mod passkeys;

@@ -434,6 +434,7 @@ impl Access {
             | Reason::NotAMember
             | Reason::Suspended
             | Reason::OtherOrg
+            | Reason::OrgClosed
             | Reason::NotASubject => denial::problem(denial),
             Reason::NotInToken => denial::narrowed(denial),
         }

@@ -55,6 +55,7 @@ pub use bindings::{Bearer, Wanted, Which};
 pub use node::Limits;
 pub use policies::{OWNER, Policies, Refusal, SERVICE};
 pub use ralex_kernel::{Permission, Permissions, UnknownPermission};
+pub use rows::Closed;
 pub use scope::{Basis, Reach, Scope};
 pub use sign_on::{Barred, Synced};
 pub use snapshot::{Decision, Reason, Snapshot};

@@ -203,6 +203,10 @@ impl Node {
                 self.catch_up(*org, Arc::clone(slot));
             }
         }
+        // What this look did not find may have been made since it began; reading it tells.
+        for org in self.directory.load().orgs.keys().filter(|org| !versions.contains_key(org)) {
+            self.catch_up(*org, self.slot(*org));
+        }
         self.polled_at.fetch_max(started, Ordering::AcqRel);
         Ok(())
     }
@@ -237,6 +241,7 @@ impl Node {
         };
         let loaded = tokio::time::timeout(self.limits.blind_after, load).await;
         let Some(rows) = loaded.map_err(|_| Unread::TooLong)?? else {
+            // It was deleted.
             self.forget(org);
             return Ok(None);
         };
@@ -267,6 +272,12 @@ impl Node {
         let mut slots = HashMap::clone(&self.slots.load());
         slots.remove(&org);
         self.slots.store(Arc::new(slots));
+        let mut directory = Directory::clone(&self.directory.load());
+        if let Some(gone) = directory.orgs.remove(&org) {
+            // Another may have taken its slug.
+            directory.slugs.retain(|slug, of| *of != org || *slug != gone.slug);
+            self.directory.store(Arc::new(directory));
+        }
     }
 
     /// Takes in what was seen. A version never steps back, so a look that began earlier and ended

@@ -27,6 +27,7 @@ pub(crate) struct Oracle {
     enforcer: Enforcer,
     org: OrgId,
     tree: Tree,
+    closed: bool,
 }
 
 impl Oracle {
@@ -100,10 +101,11 @@ impl Oracle {
         for line in lines {
             enforcer.add_policy(line).await?;
         }
-        Ok(Self { enforcer, org, tree: Tree::of(rows) })
+        Ok(Self { enforcer, org, tree: Tree::of(rows), closed: rows.closed.is_some() })
     }
 
-    /// casbin's answer. A place that is not there has no name, so it is not asked of.
+    /// casbin's answer. A place that is not there has no name, so it is not asked of; nor is anything where
+    /// the organisation is closed, which is no matter of its own policies.
     pub fn allows(
         &self,
         subject: Subject,
@@ -111,7 +113,7 @@ impl Oracle {
         at: ScopePath,
         now: DateTime<Utc>,
     ) -> Result<bool, casbin::Error> {
-        if !self.tree.contains(at) {
+        if self.closed || !self.tree.contains(at) {
             return Ok(false);
         }
         // A token asks in the domain that it belongs to, a person in the one that is asked.

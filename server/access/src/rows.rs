@@ -3,10 +3,12 @@
 //! Both the snapshot and casbin are built from these, so that the two can be compared.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{
-    AccessRequestId, BindingId, GroupId, ProjectId, ScopePath, SsoProviderId, TeamId, UserId,
+    AccessRequestId, BindingId, Code, GroupId, Problem, ProjectId, ScopePath, SsoProviderId,
+    TeamId, UserId,
 };
 use serde::Deserialize;
 use uuid::Uuid;
@@ -23,6 +25,9 @@ pub(crate) struct Rows {
     pub second_factor: bool,
     /// Whether tokens that came of a typed code count here.
     pub device_login: bool,
+    /// Why nothing is open here, where the deployment's operators have closed it.
+    #[serde(default)]
+    pub closed: Option<Closed>,
     pub teams: HashSet<TeamId>,
     /// Each project with its team.
     pub projects: Vec<Project>,
@@ -37,6 +42,38 @@ pub(crate) struct Rows {
     /// Where people come in by one provider only.
     #[serde(default)]
     pub sign_on: Option<SignOnRule>,
+}
+
+/// Why an organisation is closed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Closed {
+    pub reason: String,
+    /// When all of it is deleted, where it waits for that.
+    #[serde(default)]
+    pub delete_after: Option<DateTime<Utc>>,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = self.reason.trim_end_matches('.');
+        match self.delete_after {
+            Some(at) => {
+                let at = at.format("%Y-%m-%d %H:%M UTC");
+                write!(f, "This organisation will be deleted after {at}: {reason}. ")?;
+                f.write_str("Until then an operator of the deployment can keep it.")
+            }
+            None => {
+                write!(f, "This organisation is suspended: {reason}. ")?;
+                f.write_str("An operator of the deployment can open it again.")
+            }
+        }
+    }
+}
+
+impl Closed {
+    pub(crate) fn problem(&self) -> Problem {
+        Problem::new(Code::OrganisationClosed, self.to_string())
+    }
 }
 
 impl Rows {

@@ -83,6 +83,9 @@ impl Barred {
 impl Snapshot {
     /// Why the caller's credential opens nothing here, whatever they hold.
     pub(crate) fn unwelcome(&self, caller: &Caller) -> Option<Problem> {
+        if let Some(closed) = self.closed() {
+            return Some(closed.problem());
+        }
         if let Some(barred) = self.bars(caller) {
             return Some(barred.problem());
         }

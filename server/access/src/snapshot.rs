@@ -13,7 +13,7 @@ use ralex_kernel::{BindingId, Caller, GroupId, OrgId, ScopePath, Subject, UserId
 
 use crate::policies::{Policies, Refusal, SERVICE};
 use crate::roles::Roles;
-use crate::rows::{Effect, Holder, Rows, Tree};
+use crate::rows::{Closed, Effect, Holder, Rows, Tree};
 use crate::scope::Basis;
 use crate::{Permission, Permissions};
 
@@ -45,6 +45,8 @@ pub enum Reason {
     OtherOrg,
     /// The token is narrowed to other permissions.
     NotInToken,
+    /// The organisation is closed by the deployment's operators.
+    OrgClosed,
     /// There is no such team or project.
     NoSuchPlace,
     /// The deployment itself does not ask; it uses [`crate::Access::internal`].
@@ -60,6 +62,7 @@ impl fmt::Display for Reason {
             Self::Suspended => "the person is suspended in the organisation",
             Self::OtherOrg => "the token belongs to another organisation",
             Self::NotInToken => "the token is narrowed to other permissions",
+            Self::OrgClosed => "the organisation is closed",
             Self::NoSuchPlace => "there is no such team or project",
             Self::NotASubject => "the deployment itself holds no roles",
         })
@@ -159,6 +162,9 @@ impl Snapshot {
         now: DateTime<Utc>,
     ) -> Decision {
         let deny = |reason| Decision::Deny { by: None, reason };
+        if self.rows.closed.is_some() {
+            return deny(Reason::OrgClosed);
+        }
         if !self.tree.contains(at) {
             return deny(Reason::NoSuchPlace);
         }
@@ -268,6 +274,11 @@ impl Snapshot {
 
     pub fn slug(&self) -> &str {
         &self.rows.slug
+    }
+
+    /// Why nothing is open here, where the deployment's operators have closed it.
+    pub const fn closed(&self) -> Option<&Closed> {
+        self.rows.closed.as_ref()
     }
 
     /// Whether somebody belongs here, may log in and is not suspended.

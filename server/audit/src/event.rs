@@ -12,6 +12,7 @@ mod call;
 mod factor;
 mod increase;
 mod log;
+mod operator;
 mod personal;
 mod records;
 mod report;
@@ -39,6 +40,7 @@ pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use factor::FactorEvent;
 pub use increase::IncreaseEvent;
 pub use log::{ArchivedAs, DestroyedKey, LogEvent, Pruning, Retained};
+pub use operator::OperatorEvent;
 pub(crate) use personal::{Whose, address};
 pub use records::RecordsEvent;
 pub use report::{Hashed, ReportEvent};
@@ -431,6 +433,8 @@ pub enum Event {
     /// Something that happened to a request for access; likewise.
     #[serde(untagged)]
     AccessRequest(AccessRequestEvent),
+    #[serde(untagged)]
+    Operator(OperatorEvent),
     /// Something that happened to a report; likewise.
     #[serde(untagged)]
     Report(ReportEvent),

@@ -47,8 +47,8 @@ pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AccessRequestEvent, AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs,
     CallClosed, CallOpened, Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent,
-    LogEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ScimEvent, SinkEvent,
-    SsoEvent, TokenEvent, Tried,
+    LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ScimEvent,
+    SinkEvent, SsoEvent, TokenEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

@@ -119,7 +119,7 @@ impl Identity {
     }
 }
 
-fn added_meanwhile() -> Problem {
+pub(crate) fn added_meanwhile() -> Problem {
     let detail = "This person was added to Ralex at the same moment; try again.";
     Problem::new(Code::Conflict, detail)
 }

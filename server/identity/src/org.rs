@@ -1,13 +1,13 @@
-//! Organisations: made by the deployment's operator, with their first owner.
+//! Organisations: how one is made with its first owner, and which of them somebody belongs to.
 
-use ralex_access::{Access, Barred, Wanted};
+use ralex_access::{Access, Barred, OWNER, Wanted};
 use ralex_api::access::RoleName;
 use ralex_api::identity::{Me, MyOrg, MyScope, Org};
 use ralex_audit::{Author, Event};
 use ralex_kernel::{Caller, Code, Email, Name, OrgId, Problem, ScopePath, Secret, Slug, UserId};
 use ralex_store::{OnConstraint, System, problem};
 
-use crate::{Identity, login, password, session, sql, stored};
+use crate::{Identity, login, member, password, session, sql, stored};
 
 /// The first owner of a deployment, and how they get in.
 pub struct FirstOwner {
@@ -15,6 +15,19 @@ pub struct FirstOwner {
     pub user: UserId,
     /// Present where a password was made up, to be used once.
     pub one_time_password: Option<Secret>,
+}
+
+/// An organisation that is made, and its first owner.
+pub(crate) struct Founding<'a> {
+    /// Who makes it, in the organisation that is made.
+    pub author: Author,
+    pub slug: &'a Slug,
+    pub name: Name,
+    pub user: UserId,
+    pub email: &'a Email,
+    pub user_name: &'a Name,
+    /// Of an owner who is new: the hash, and whether the password is to be used once.
+    pub password: Option<(&'a str, bool)>,
 }
 
 impl Identity {
@@ -41,28 +54,45 @@ impl Identity {
         };
         let hash = self.passwords.hash(&secret).await?;
         let (org, user) = (OrgId::generate(), UserId::generate());
-        let name = stored::<Name>(slug.as_str())?;
-        let author = Author::system(org);
         let mut tx = self.db.system("make the first organisation").await?;
-        sql::user::insert_org(&mut tx, org, slug, &name)
-            .await
-            .or_problem([("org_slug_taken", slug_taken(slug))])?;
-        ralex_audit::record(&mut tx, &author, Event::OrgCreated { org, slug: slug.clone(), name })
-            .await
-            .map_err(problem)?;
-        let owner_name = stored::<Name>("Owner")?;
-        sql::user::insert(&mut tx, user, owner, &owner_name, Some(&hash), one_time)
-            .await
-            .map_err(problem)?;
-        sql::user::insert_member(&mut tx, org, user).await.map_err(problem)?;
-        let added = Event::MemberAdded { user, email: owner.clone() };
-        ralex_audit::record(&mut tx, &author, added).await.map_err(problem)?;
-        let scope = Access::internal(org);
-        let role = RoleName("owner".to_owned());
-        self.access.bind(&mut tx, &scope, Wanted::role(user, role, ScopePath::Org)).await?;
+        let founding = Founding {
+            author: Author::system(org),
+            slug,
+            name: stored(slug.as_str())?,
+            user,
+            email: owner,
+            user_name: &stored("Owner")?,
+            password: Some((&hash, one_time)),
+        };
+        self.found(&mut tx, founding).await?;
+        sql::operator::insert(&mut tx, user, None).await.map_err(problem)?;
         also(&mut tx, org).await?;
         self.access.commit(tx, org).await?;
         Ok(FirstOwner { org, user, one_time_password: one_time.then_some(secret) })
+    }
+
+    /// Makes an organisation and its owner, who is new where there is a password for them. The caller
+    /// ends with [`Access::commit`].
+    pub(crate) async fn found(&self, tx: &mut System, new: Founding<'_>) -> Result<(), Problem> {
+        let Founding { author, slug, user, .. } = new;
+        let org = author.org;
+        sql::user::insert_org(tx, org, slug, &new.name)
+            .await
+            .or_problem([("org_slug_taken", slug_taken(slug))])?;
+        let created = Event::OrgCreated { org, slug: slug.clone(), name: new.name };
+        ralex_audit::record(tx, &author, created).await.map_err(problem)?;
+        if let Some((hash, one_time)) = new.password {
+            sql::user::insert(tx, user, new.email, new.user_name, Some(hash), one_time)
+                .await
+                .or_problem([("user_email_taken", member::added_meanwhile())])?;
+        }
+        sql::user::insert_member(tx, org, user).await.map_err(problem)?;
+        let added = Event::MemberAdded { user, email: new.email.clone() };
+        ralex_audit::record(tx, &author, added).await.map_err(problem)?;
+        let role = RoleName(OWNER.to_owned());
+        let owner = Wanted::role(user, role, ScopePath::Org);
+        self.access.bind(tx, &Access::internal(org), owner).await?;
+        Ok(())
     }
 
     /// Who is asking, and what they may do where.
@@ -73,6 +103,9 @@ impl Identity {
         let account = account.ok_or_else(|| Problem::not_found("account"))?;
         let rows = sql::user::orgs_of(&mut tx, user).await.map_err(problem)?;
         let second_factor = sql::factor::has_factor(&mut tx, user).await.map_err(problem)?;
+        // Only who speaks for the whole account is one.
+        let whole = crate::holder(caller).is_ok() && !caller.by_device;
+        let operator = whole && sql::operator::is_operator(&mut tx, user).await.map_err(problem)?;
         drop(tx);
         let mut orgs = Vec::with_capacity(rows.len());
         for row in rows.into_iter().filter(|row| !row.suspended) {
@@ -81,7 +114,9 @@ impl Identity {
                 Some(Barred::NotByProvider) => self.way_in(row.id).await?,
                 None => None,
             };
-            let second_factor_needed = self.access.snapshot(row.id).await?.lacks_factor(caller);
+            let snapshot = self.access.snapshot(row.id).await?;
+            let second_factor_needed = snapshot.lacks_factor(caller);
+            let closed = snapshot.closed().map(ToString::to_string);
             let (permissions, extras) = if second_factor_needed {
                 (Vec::new(), Vec::new())
             } else {
@@ -99,9 +134,11 @@ impl Identity {
                 permissions,
                 scopes,
                 sign_on,
+                closed,
             });
         }
-        Ok(Me { user: login::user(&account)?, must_change_password, second_factor, orgs })
+        let user = login::user(&account)?;
+        Ok(Me { user, must_change_password, second_factor, operator, orgs })
     }
 
     /// Where somebody comes in by the provider that an organisation insists on.

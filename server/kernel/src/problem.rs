@@ -28,6 +28,8 @@ pub enum Code {
     /// The organisation wants its people to come in by its single sign-on, or the session was opened by
     /// another organisation's.
     SignOnRequired,
+    /// The organisation is suspended by the deployment's operators, or waits to be deleted.
+    OrganisationClosed,
     /// A browser request from another site.
     CrossSite,
     /// The caller may know that it exists, but not do this.
@@ -104,6 +106,7 @@ impl Code {
             | Self::SecondFactorRequired
             | Self::StepUpRequired
             | Self::SignOnRequired
+            | Self::OrganisationClosed
             | Self::CrossSite
             | Self::Forbidden
             | Self::GrantExceedsOwn
@@ -132,6 +135,7 @@ impl Code {
             Self::SecondFactorRequired => "Second factor required",
             Self::StepUpRequired => "Fresh proof required",
             Self::SignOnRequired => "Single sign-on is required",
+            Self::OrganisationClosed => "The organisation is closed",
             Self::CrossSite => "Request from another site",
             Self::Forbidden => "Not allowed",
             Self::NotFound => "Not found",
@@ -175,6 +179,7 @@ impl Code {
             Self::SecondFactorRequired => "second_factor_required",
             Self::StepUpRequired => "step_up_required",
             Self::SignOnRequired => "sign_on_required",
+            Self::OrganisationClosed => "organisation_closed",
             Self::CrossSite => "cross_site",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",

@@ -11,6 +11,7 @@
 mod archive;
 mod certificate;
 mod class;
+mod depart;
 mod erase;
 mod failure;
 mod records;

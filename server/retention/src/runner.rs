@@ -1,6 +1,5 @@
 //! Pruning: when somebody says so, and by itself once an hour.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use chrono::Utc;
@@ -18,23 +17,26 @@ use crate::{Retention, class, sql};
 const PACE: Duration = Duration::from_hours(1);
 
 impl Retention {
-    /// Prunes what every organisation's retention lets go, until `shutdown`. Nodes that do it at
-    /// once wait for each other and find nothing left.
+    /// Prunes what every organisation's retention lets go, and deletes organisations whose time is over,
+    /// until `shutdown`. Nodes that do it at once wait for each other and find nothing left.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
-        let mut shutdown = pin!(shutdown);
+        // What is under way is rolled back when the process ends.
+        tokio::select! {
+            () = shutdown => {}
+            _ = async { tokio::join!(self.prune_at_times(), self.depart_at_times()) } => {}
+        }
+    }
+
+    async fn prune_at_times(&self) {
         let mut ticks = interval(PACE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                () = &mut shutdown => return,
-                _ = ticks.tick() => {}
-            }
-            // A batch that is under way is rolled back when the process ends.
-            tokio::select! {
-                () = &mut shutdown => return,
-                done = self.prune_all() => if let Err(problem) = done {
-                    warn!("audit logs cannot be pruned, the next try is in an hour: {}", problem.detail);
-                },
+            ticks.tick().await;
+            if let Err(problem) = self.prune_all().await {
+                warn!(
+                    "audit logs cannot be pruned, the next try is in an hour: {}",
+                    problem.detail
+                );
             }
         }
     }

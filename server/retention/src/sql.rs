@@ -1,5 +1,6 @@
 //! The queries of retention.
 
+pub(crate) mod depart;
 pub(crate) mod erase;
 
 use std::collections::BTreeMap;

@@ -102,15 +102,36 @@ async fn no_view_and_no_function_walks_around_the_policies() {
            union all
            select p.proname::text from pg_proc p
            where p.pronamespace = 'public'::regnamespace and p.prosecdef
-             -- Pruning is what no role of queries may do by itself: three narrow functions, of an owner
-             -- who may nothing else, that no tenant's transaction can call.
-             and not (p.proname in ('audit_prune', 'call_prune', 'run_prune') and p.proowner = 'ralex_pruner'::regrole
+             -- Pruning, and removing a whole organisation, is what no role of queries may do by itself: four
+             -- narrow functions, of owners who may nothing else, that no tenant's transaction can call.
+             and not ((p.proname in ('audit_prune', 'call_prune', 'run_prune') and p.proowner = 'ralex_pruner'::regrole
+                  or p.proname = 'org_erase' and p.proowner = 'ralex_eraser'::regrole)
                and not has_function_privilege('ralex_app', p.oid, 'execute'))"#
     )
     .fetch_all(&mut owner(&database).await)
     .await
     .unwrap();
     assert!(around.is_empty(), "runs with its owner's rights: {around:?}");
+}
+
+#[tokio::test]
+async fn an_organisation_can_be_removed_with_all_that_it_has() {
+    let database = Database::fresh().await;
+    // The log of logs goes on without it.
+    let staying = sqlx::query_scalar!(
+        r#"select c.relname::text as "name!" from pg_class c
+           join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id' and not a.attisdropped
+           where c.relkind in ('r', 'p') and not c.relispartition
+             and c.relnamespace = 'public'::regnamespace and c.relname <> 'audit_super_leaf'
+             and not (has_table_privilege('ralex_eraser', c.oid, 'delete')
+               and exists (select from pg_policy p where p.polrelid = c.oid and p.polcmd = '*'
+                           and p.polroles = array['ralex_eraser'::regrole::oid]
+                           and pg_get_expr(p.polqual, p.polrelid) = 'true'))"#
+    )
+    .fetch_all(&mut owner(&database).await)
+    .await
+    .unwrap();
+    assert!(staying.is_empty(), "stays when its organisation goes: {staying:?}");
 }
 
 #[tokio::test]

@@ -96,6 +96,12 @@ async fn every_write_leaves_its_entry() {
         "PUT /api/v1/orgs/{org}/sso/enforcement",
         "DELETE /api/v1/orgs/{org}/sso/enforcement",
         "POST /api/v1/auth/sso/{org}/{provider}/logout",
+        // They leave theirs in the log of another organisation, which tests of operators see.
+        "POST /api/v1/operator/orgs",
+        "POST /api/v1/operator/orgs/{org}/suspend",
+        "POST /api/v1/operator/orgs/{org}/resume",
+        "POST /api/v1/operator/orgs/{org}/deletion",
+        "DELETE /api/v1/operator/orgs/{org}/deletion",
         // They begin what is recorded when it ends.
         "POST /api/v1/me/identities",
         "POST /api/v1/auth/passkey/begin",

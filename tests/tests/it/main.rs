@@ -32,6 +32,7 @@ mod judge;
 mod kept_answers;
 mod login;
 mod operations;
+mod operators;
 mod passkeys;
 mod policy_version;
 mod programs;

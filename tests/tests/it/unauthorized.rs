@@ -13,7 +13,7 @@ mod needs;
 mod sign_on;
 mod walls;
 
-use needs::Needs::{self, Ask, Call, More, MoreOn, Nothing, Person, Read};
+use needs::Needs::{self, Ask, Call, More, MoreOn, Nothing, Operator, Person, Read};
 use needs::OPERATIONS;
 
 /// One of everything, and what the operations' paths and bodies need to name it.
@@ -394,6 +394,7 @@ async fn who_belongs_to_no_organisation_does_not_learn_that_there_is_one() {
     for operation in operations() {
         match needs(&operation) {
             Nothing | Person => {}
+            Operator => refused(&operation, &world.ask(&operation, &stranger.client).await, 403),
             Call => {
                 let answer = world.ask(&operation, &stranger.client).await;
                 assert!([403, 404, 422].contains(&answer.status), "{answer:?}");
@@ -426,7 +427,7 @@ async fn a_viewer_reads_and_changes_nothing() {
             Nothing | Person => {}
             Read => assert_eq!(ask.await.status, 200, "{}", operation.name),
             Ask => assert_eq!(ask.await.status, 201, "{}", operation.name),
-            More | MoreOn | Call => refused(&operation, &ask.await, 403),
+            More | MoreOn | Call | Operator => refused(&operation, &ask.await, 403),
         }
     }
     assert_eq!(before, things(&world.app).await);
@@ -442,7 +443,7 @@ async fn a_team_s_token_cannot_administer_anything() {
         let name = &operation.name;
         // There is no session that its logout could end.
         let writes = name.starts_with("POST") && !name.ends_with("/auth/logout");
-        if matches!(needs, More | MoreOn) || (needs == Person && writes) {
+        if matches!(needs, More | MoreOn | Operator) || (needs == Person && writes) {
             let answer = world.ask(&operation, &token.client).await;
             assert!([401, 403, 404].contains(&answer.status), "{name}: {answer:?}");
         }

@@ -34,6 +34,9 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
             'slug', o.slug,
             'second_factor', o.second_factor_required,
             'device_login', o.device_login,
+            'closed', (select json_build_object('delete_after', o.delete_after,
+                    'reason', coalesce(o.deletion_reason, o.suspended_reason))
+                where coalesce(o.delete_after, o.suspended_at) is not null),
             'teams', (select coalesce(json_agg(id), '[]') from team where org_id = o.id),
             'projects', (select coalesce(json_agg(json_build_object('id', id, 'team', team_id)), '[]')
                 from project where org_id = o.id),

@@ -185,6 +185,7 @@ impl Event {
                 if denied { about.ended(Outcome::Denied) } else { about }
             }
             Self::AccessRequest(event) => About::to(Target::Written(event.target())),
+            Self::Operator(event) => About::to(Target::Written(event.target())),
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
             Self::Increase(event) => About::to(Target::Written(event.target())),
             Self::Alert(event) => {

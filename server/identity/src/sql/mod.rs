@@ -1,6 +1,7 @@
 //! All queries of this crate, one file a subject.
 
 pub mod factor;
+pub mod operator;
 pub mod passkey;
 pub mod personal_token;
 pub mod program;

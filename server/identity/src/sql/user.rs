@@ -201,7 +201,12 @@ pub async fn set_security(
 }
 
 pub async fn any_org(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(r#"select exists (select from org) as "any!""#).fetch_one(conn).await
+    // Whose last organisation was deleted is no newcomer.
+    sqlx::query_scalar!(
+        r#"select exists (select from org) or exists (select from deleted_org) as "any!""#
+    )
+    .fetch_one(conn)
+    .await
 }
 
 pub async fn insert_org(

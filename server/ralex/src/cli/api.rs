@@ -69,6 +69,13 @@ impl Api {
         Ok(Self { http, org, token: Secret::new(token.trim().to_owned()) })
     }
 
+    /// The same server, at what operators do there.
+    pub fn operator(&self) -> anyhow::Result<Self> {
+        let org = self.org.join("/api/v1/operator")?;
+        let token = Secret::new(self.token.expose().to_owned());
+        Ok(Self { http: self.http.clone(), org, token })
+    }
+
     /// The same server, at an address that is no organisation's.
     pub async fn get_beside<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let url = self.org.join(path)?;

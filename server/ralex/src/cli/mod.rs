@@ -13,6 +13,7 @@ mod groups;
 mod login;
 mod mail;
 mod members;
+mod operator;
 mod org;
 mod rate_limits;
 mod replay;
@@ -56,6 +57,7 @@ fn command() -> Command {
         .subcommand(rate_limits::command())
         .subcommands(login::commands())
         .subcommand(mail::command())
+        .subcommand(operator::command())
         .subcommand(org::command())
         .subcommand(reports::command())
         .subcommand(roles::command())
@@ -93,6 +95,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("limits", matches)) => rate_limits::run(matches, environment),
         Some(("mail", matches)) => mail::run(matches, environment),
         Some(("openapi", _)) => openapi(),
+        Some(("operator", matches)) => operator::run(matches, environment),
         Some(("org", matches)) => org::run(matches, environment),
         Some(("reports", matches)) => reports::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),

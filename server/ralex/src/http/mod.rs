@@ -31,6 +31,7 @@ pub mod models;
 mod oauth;
 pub mod openapi;
 pub mod operations;
+mod operators;
 mod passkeys;
 pub mod personal_tokens;
 pub mod problem;

@@ -4,8 +4,8 @@ use super::map::Map;
 use super::{
     access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
     bindings, budgets, catalog, factors, files, gemini, groups, guardrails, health, members,
-    model_list, models, oauth, operations, passkeys, personal_tokens, rate_limits, reports,
-    resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso,
+    model_list, models, oauth, operations, operators, passkeys, personal_tokens, rate_limits,
+    reports, resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso,
     sso_providers, teams, tokens, usage,
 };
 
@@ -96,7 +96,23 @@ fn account(map: &mut Map<'_, '_>) {
         .service(oauth::find_device)
         .service(oauth::answer_device)
         .configure(passkeys)
-        .configure(sign_on);
+        .configure(sign_on)
+        .configure(operators);
+}
+
+/// What the deployment's operators do.
+fn operators(map: &mut Map<'_, '_>) {
+    map.service(operators::list_managed_orgs)
+        .service(operators::create_org)
+        .service(operators::find_managed_org)
+        .service(operators::suspend_org)
+        .service(operators::resume_org)
+        .service(operators::delete_org)
+        .service(operators::keep_org)
+        .service(operators::list_deleted_orgs)
+        .service(operators::list_operators)
+        .service(operators::add_operator)
+        .service(operators::remove_operator);
 }
 
 /// Passkeys: asked of an authenticator and answered, to make one and to use it.

@@ -210,6 +210,7 @@ pub(crate) async fn remove_account(
     sqlx::query!("delete from login_challenge where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;
+    sqlx::query!("delete from operator where user_id = $1", user as _).execute(&mut *conn).await?;
     let programs = sqlx::query!("delete from program_login where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;

@@ -95,6 +95,13 @@ async fn suspension(watched: &mut Watched, path: &str) {
         let op = format!("POST {ORG}/members/{{user}}/{verb}");
         watched.leaves(&op, &format!("{path}/{verb}"), None, &[action]).await;
     }
+    let op = "POST /api/v1/operator/operators";
+    let new = json!({ "email": "new@example.com" });
+    let made =
+        watched.leaves(op, "/api/v1/operator/operators", Some(new), &["operator.added"]).await;
+    let path = format!("/api/v1/operator/operators/{}", text(&made["user"], "id"));
+    let op = "DELETE /api/v1/operator/operators/{user}";
+    watched.leaves(op, &path, None, &["operator.removed"]).await;
 }
 
 /// How an organisation's directory comes to be heard.

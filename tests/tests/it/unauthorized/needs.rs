@@ -15,11 +15,13 @@ pub enum Needs {
     More,
     /// The same, on a thing within it that must exist for the question to be asked.
     MoreOn,
+    /// To be an operator of the deployment, which no role gives.
+    Operator,
     /// A permission to call models; refused in the caller's dialect.
     Call,
 }
 
-use Needs::{Ask, Call, More, MoreOn, Nothing, Person, Read};
+use Needs::{Ask, Call, More, MoreOn, Nothing, Operator, Person, Read};
 
 /// An operation without an entry here fails the suite.
 pub const OPERATIONS: &[(&str, Needs)] = &[
@@ -84,6 +86,17 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/me/sessions", Person),
     ("DELETE /api/v1/me/sessions", Person),
     ("DELETE /api/v1/me/sessions/{session}", Person),
+    ("GET /api/v1/operator/orgs", Operator),
+    ("POST /api/v1/operator/orgs", Operator),
+    ("GET /api/v1/operator/orgs/{org}", Operator),
+    ("POST /api/v1/operator/orgs/{org}/suspend", Operator),
+    ("POST /api/v1/operator/orgs/{org}/resume", Operator),
+    ("POST /api/v1/operator/orgs/{org}/deletion", Operator),
+    ("DELETE /api/v1/operator/orgs/{org}/deletion", Operator),
+    ("GET /api/v1/operator/deleted-orgs", Operator),
+    ("GET /api/v1/operator/operators", Operator),
+    ("POST /api/v1/operator/operators", Operator),
+    ("DELETE /api/v1/operator/operators/{user}", Operator),
     ("GET /api/v1/me/tokens", Person),
     ("POST /api/v1/me/tokens", Person),
     ("DELETE /api/v1/me/tokens/{token}", Person),

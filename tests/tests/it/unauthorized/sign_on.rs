@@ -1,4 +1,4 @@
-//! Bodies of operations about the ways in: single sign-on and passkeys.
+//! Bodies of operations about the ways in, and of what operators do.
 
 use serde_json::{Value, json};
 
@@ -21,6 +21,14 @@ pub fn body(operation: &str) -> Value {
             json!({ "ceremony": "x", "name": "phone", "credential": {} })
         }
         "PATCH /api/v1/auth/passkeys/{passkey}" => json!({ "name": "Renamed" }),
+        "POST /api/v1/operator/orgs" => {
+            json!({ "slug": "acme", "owner_email": "owner@example.com" })
+        }
+        "POST /api/v1/operator/orgs/{org}/suspend"
+        | "POST /api/v1/operator/orgs/{org}/deletion" => {
+            json!({ "reason": "why" })
+        }
+        "POST /api/v1/operator/operators" => json!({ "email": "owner@example.com" }),
         other => panic!("no body is known for {other}"),
     }
 }

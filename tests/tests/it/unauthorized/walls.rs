@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::needs::Needs::{Ask, Call, More, MoreOn, Nothing, Person, Read};
+use super::needs::Needs::{Ask, Call, More, MoreOn, Nothing, Operator, Person, Read};
 use super::{World, body, needs, refused, things};
 use crate::operations::{Operation, operations};
 
@@ -124,7 +124,7 @@ async fn what_was_given_for_a_while_opens_nothing_once_it_is_over() {
             Nothing | Person => {}
             Read => assert_eq!(ask.await.status, 200, "{}", operation.name),
             Ask => assert_eq!(ask.await.status, 201, "{}", operation.name),
-            More | MoreOn | Call => refused(&operation, &ask.await, 403),
+            More | MoreOn | Call | Operator => refused(&operation, &ask.await, 403),
         }
     }
     assert_eq!(before, things(&world.app).await);

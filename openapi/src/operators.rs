@@ -1,0 +1,120 @@
+//! Operators: people who manage a deployment's organisations, and see nothing inside them.
+
+use chrono::{DateTime, Utc};
+use ralex_kernel::{Email, Name, OrgId, Slug, UserId};
+
+use crate::identity::User;
+
+/// How long an organisation waits before it is deleted, in days, where nothing else is said.
+pub const GRACE_DAYS: u32 = 30;
+/// The shortest time, so that whoever uses it can notice.
+pub const GRACE_DAYS_MIN: u32 = 1;
+/// And the longest.
+pub const GRACE_DAYS_MAX: u32 = 365;
+
+crate::words! {
+    /// Whether anything is open in an organisation.
+    pub enum OrgState {
+        Active = "active",
+        /// Nothing is open until an operator opens it again.
+        Suspended = "suspended",
+        /// Nothing is open, and everything is deleted when its time is over.
+        Deleting = "deleting",
+    }
+}
+
+crate::answer! {
+    /// An organisation as operators see it: that it is there, and nothing of what is in it.
+    pub struct ManagedOrg {
+        pub id: OrgId,
+        pub slug: Slug,
+        pub name: Name,
+        pub state: OrgState,
+        /// How many people belong to it.
+        pub people: u32,
+        pub created_at: DateTime<Utc>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub suspended_at: Option<DateTime<Utc>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub suspended_reason: Option<String>,
+        /// When all of it is deleted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub delete_after: Option<DateTime<Utc>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub deletion_reason: Option<String>,
+    }
+
+    /// A new organisation. The password is shown once, and only where its owner was new to Ralex.
+    pub struct NewOrgAnswer {
+        pub org: ManagedOrg,
+        pub owner: User,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub one_time_password: Option<String>,
+    }
+
+    /// What is left of an organisation that was deleted.
+    pub struct DeletedOrg {
+        pub id: OrgId,
+        pub slug: Slug,
+        pub name: Name,
+        pub created_at: DateTime<Utc>,
+        pub deleted_at: DateTime<Utc>,
+        /// When somebody asked for it, and why.
+        pub asked_at: DateTime<Utc>,
+        /// Who did; absent where it was no person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub asked_by: Option<UserId>,
+        pub reason: String,
+        /// How many events its audit log had, and the hash of their tree, in hexadecimal, with which the
+        /// log of logs and earlier exports can be compared.
+        pub tree_size: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub root_hash: Option<String>,
+    }
+
+    /// Somebody who manages organisations.
+    pub struct Operator {
+        pub user: User,
+        pub since: DateTime<Utc>,
+        /// Whether a login asks them for more than the password.
+        pub second_factor: bool,
+    }
+
+    /// All operators.
+    pub struct Operators {
+        pub items: Vec<Operator>,
+    }
+}
+
+crate::request! {
+    /// An organisation with its first owner.
+    pub struct NewOrg {
+        pub slug: Slug,
+        /// The slug when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub name: Option<Name>,
+        pub owner_email: Email,
+        /// Needed where this person is new to Ralex.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub owner_name: Option<Name>,
+    }
+
+    /// Why an organisation is closed; everybody in it reads that.
+    pub struct SuspendOrg {
+        pub reason: String,
+    }
+
+    /// That an organisation is deleted, after a time in which it can be kept.
+    pub struct DeleteOrg {
+        /// Everybody in it reads that.
+        pub reason: String,
+        /// 1 to 365; 30 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub grace_days: Option<u32>,
+    }
+
+    /// Somebody with an account, by their e-mail address.
+    pub struct NewOperator {
+        pub email: Email,
+    }
+}

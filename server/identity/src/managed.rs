@@ -1,0 +1,244 @@
+//! Organisations as operators manage them: made, closed, opened again, deleted after a while.
+
+use chrono::TimeDelta;
+use ralex_api::Page;
+use ralex_api::identity::User;
+use ralex_api::operators::{
+    DeleteOrg, DeletedOrg, GRACE_DAYS, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOrg,
+    NewOrgAnswer, OrgState, SuspendOrg,
+};
+use ralex_api::page::PageQuery;
+use ralex_audit::{Author, Event, OperatorEvent};
+use ralex_kernel::{Code, Name, OrgId, Problem, UserId};
+use ralex_store::{System, problem};
+
+use crate::operator::Operating;
+use crate::org::Founding;
+use crate::{Identity, password, sql, stored};
+
+/// The longest reason, in characters.
+const REASON_MAX: usize = 500;
+
+impl Identity {
+    /// All organisations, oldest first.
+    pub async fn managed_orgs(
+        &self,
+        _: Operating<'_>,
+        page: &PageQuery,
+    ) -> Result<Page<ManagedOrg>, Problem> {
+        let mut tx = self.db.system("list organisations for an operator").await?;
+        let size = page.size();
+        let rows = sql::operator::orgs(&mut tx, None, page.after()?, size + 1).await;
+        let items = rows.map_err(problem)?.into_iter().map(managed).collect::<Result<_, _>>()?;
+        Ok(Page::of(items, size, |org: &ManagedOrg| org.id.to_string()))
+    }
+
+    /// One of them, by id or slug.
+    pub async fn managed_org(&self, _: Operating<'_>, word: &str) -> Result<ManagedOrg, Problem> {
+        let mut tx = self.db.system("show an organisation to an operator").await?;
+        let org = find(&mut tx, word).await?;
+        one(&mut tx, org).await
+    }
+
+    /// What is left of those that were deleted, in that order.
+    pub async fn deleted_orgs(
+        &self,
+        _: Operating<'_>,
+        page: &PageQuery,
+    ) -> Result<Page<DeletedOrg>, Problem> {
+        let mut tx = self.db.system("list deleted organisations").await?;
+        let size = page.size();
+        let rows = sql::operator::deleted(&mut tx, page.after()?, size + 1).await;
+        let items = rows.map_err(problem)?.into_iter().map(deleted).collect::<Result<_, _>>()?;
+        Ok(Page::of(items, size, |org: &DeletedOrg| org.id.to_string()))
+    }
+
+    /// Makes an organisation with its first owner, who gets a password to use once if they are new.
+    pub async fn create_org(
+        &self,
+        by: Operating<'_>,
+        new: NewOrg,
+    ) -> Result<NewOrgAnswer, Problem> {
+        // Hashed before the transaction, so that none waits for it; thrown away where not needed.
+        let fresh = password::one_time();
+        let hash = self.passwords.hash(&fresh).await?;
+        let mut tx = self.db.system("make an organisation").await?;
+        let known = sql::user::find_account(&mut tx, &new.owner_email.key()).await;
+        let known = known.map_err(problem)?;
+        let is_new = known.is_none();
+        let owner_name: Name = match (&known, new.owner_name) {
+            (Some(account), _) => stored(&account.name)?,
+            (None, Some(name)) => name,
+            (None, None) => {
+                let rule = "is needed, since this person is new to Ralex";
+                return Err(Problem::field("owner_name", rule));
+            }
+        };
+        let user = known.map_or_else(UserId::generate, |account| account.id);
+        let org = OrgId::generate();
+        let name = new.name.map_or_else(|| stored(new.slug.as_str()), Ok)?;
+        let founding = Founding {
+            author: Author::of(by.caller(), org),
+            slug: &new.slug,
+            name,
+            user,
+            email: &new.owner_email,
+            user_name: &owner_name,
+            password: is_new.then_some((hash.as_str(), true)),
+        };
+        self.found(&mut tx, founding).await?;
+        let made = one(&mut tx, org).await?;
+        self.access.commit(tx, org).await?;
+        let owner = User { id: user, email: new.owner_email, name: owner_name };
+        let one_time_password = is_new.then(|| fresh.expose().to_owned());
+        Ok(NewOrgAnswer { org: made, owner, one_time_password })
+    }
+
+    /// Closes an organisation to everybody and every program of it, within a second on all nodes.
+    ///
+    /// # Errors
+    /// `conflict` where it is suspended already.
+    pub async fn suspend_org(
+        &self,
+        by: Operating<'_>,
+        word: &str,
+        why: &SuspendOrg,
+    ) -> Result<ManagedOrg, Problem> {
+        let reason = checked(&why.reason)?;
+        let mut tx = self.db.system("suspend an organisation").await?;
+        let org = find(&mut tx, word).await?;
+        if !sql::operator::suspend(&mut tx, org, reason).await.map_err(problem)? {
+            return Err(Problem::new(Code::Conflict, "This organisation is suspended already."));
+        }
+        let event = OperatorEvent::Suspended { org, reason: reason.to_owned() };
+        self.done(tx, by, org, event).await
+    }
+
+    /// Opens it again, unless it waits to be deleted.
+    pub async fn resume_org(&self, by: Operating<'_>, word: &str) -> Result<ManagedOrg, Problem> {
+        let mut tx = self.db.system("open an organisation again").await?;
+        let org = find(&mut tx, word).await?;
+        if !sql::operator::resume(&mut tx, org).await.map_err(problem)? {
+            return Err(Problem::new(Code::Conflict, "This organisation is not suspended."));
+        }
+        self.done(tx, by, org, OperatorEvent::Resumed { org }).await
+    }
+
+    /// Closes an organisation, and has all of it deleted after a while.
+    ///
+    /// # Errors
+    /// `conflict` while its audit log is held, or where it waits to be deleted already.
+    pub async fn delete_org(
+        &self,
+        by: Operating<'_>,
+        word: &str,
+        how: &DeleteOrg,
+    ) -> Result<ManagedOrg, Problem> {
+        let reason = checked(&how.reason)?;
+        let days = how.grace_days.unwrap_or(GRACE_DAYS);
+        if !(GRACE_DAYS_MIN..=GRACE_DAYS_MAX).contains(&days) {
+            let rule = format!("must be from {GRACE_DAYS_MIN} to {GRACE_DAYS_MAX}");
+            return Err(Problem::field("grace_days", rule));
+        }
+        let after = self.clock.now() + TimeDelta::days(i64::from(days));
+        let mut tx = self.db.system("have an organisation deleted").await?;
+        let org = find(&mut tx, word).await?;
+        if sql::operator::is_held(&mut tx, org).await.map_err(problem)? {
+            let detail = "The audit log of this organisation is held, so nothing of it is deleted. Its \
+                          own people have to lift the hold first.";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+        let user = by.user();
+        let set = sql::operator::set_deletion(&mut tx, org, user, reason, after).await;
+        if !set.map_err(problem)? {
+            let detail = "This organisation waits to be deleted already.";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+        let event =
+            OperatorEvent::DeletionSet { org, reason: reason.to_owned(), delete_after: after };
+        self.done(tx, by, org, event).await
+    }
+
+    /// Has an organisation not deleted after all. Where it was suspended before, it still is.
+    ///
+    /// # Errors
+    /// `conflict` where it does not wait to be deleted, or its time is over.
+    pub async fn keep_org(&self, by: Operating<'_>, word: &str) -> Result<ManagedOrg, Problem> {
+        let mut tx = self.db.system("keep an organisation").await?;
+        let org = find(&mut tx, word).await?;
+        let now = self.clock.now();
+        if !sql::operator::keep(&mut tx, org, now).await.map_err(problem)? {
+            let detail = "This organisation does not wait to be deleted, or its time is over.";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+        self.done(tx, by, org, OperatorEvent::Kept { org }).await
+    }
+
+    async fn done(
+        &self,
+        mut tx: System,
+        by: Operating<'_>,
+        org: OrgId,
+        event: OperatorEvent,
+    ) -> Result<ManagedOrg, Problem> {
+        let author = Author::of(by.caller(), org);
+        ralex_audit::record(&mut tx, &author, Event::Operator(event)).await.map_err(problem)?;
+        let shown = one(&mut tx, org).await?;
+        self.access.commit(tx, org).await?;
+        Ok(shown)
+    }
+}
+
+fn checked(reason: &str) -> Result<&str, Problem> {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_MAX {
+        let rule = format!("must have 1 to {REASON_MAX} characters; everybody in it reads them");
+        return Err(Problem::field("reason", rule));
+    }
+    Ok(reason)
+}
+
+async fn find(tx: &mut System, word: &str) -> Result<OrgId, Problem> {
+    let found = sql::operator::find_org(tx, word.parse().ok(), word).await.map_err(problem)?;
+    found.ok_or_else(|| Problem::not_found("organisation"))
+}
+
+async fn one(tx: &mut System, org: OrgId) -> Result<ManagedOrg, Problem> {
+    let rows = sql::operator::orgs(tx, Some(org), None, 1).await.map_err(problem)?;
+    managed(rows.into_iter().next().ok_or_else(|| Problem::not_found("organisation"))?)
+}
+
+fn managed(row: sql::operator::ManagedRow) -> Result<ManagedOrg, Problem> {
+    let state = match (row.delete_after, row.suspended_at) {
+        (Some(_), _) => OrgState::Deleting,
+        (None, Some(_)) => OrgState::Suspended,
+        (None, None) => OrgState::Active,
+    };
+    Ok(ManagedOrg {
+        id: row.id,
+        slug: stored(&row.slug)?,
+        name: stored(&row.name)?,
+        state,
+        people: u32::try_from(row.people).unwrap_or(u32::MAX),
+        created_at: row.created_at,
+        suspended_at: row.suspended_at,
+        suspended_reason: row.suspended_reason,
+        delete_after: row.delete_after,
+        deletion_reason: row.deletion_reason,
+    })
+}
+
+fn deleted(row: sql::operator::DeletedRow) -> Result<DeletedOrg, Problem> {
+    Ok(DeletedOrg {
+        id: row.id,
+        slug: stored(&row.slug)?,
+        name: stored(&row.name)?,
+        created_at: row.created_at,
+        deleted_at: row.deleted_at,
+        asked_at: row.asked_at,
+        asked_by: row.asked_by,
+        reason: row.reason,
+        tree_size: u64::try_from(row.tree_size).unwrap_or(0),
+        root_hash: row.root_hash.map(hex::encode),
+    })
+}

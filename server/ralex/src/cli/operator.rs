@@ -1,0 +1,215 @@
+//! `ralex operator`: the deployment's organisations and who manages them, by a server's API.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command, value_parser};
+use ralex_api::Page;
+use ralex_api::operators::{
+    DeleteOrg, DeletedOrg, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOperator, NewOrg,
+    NewOrgAnswer, Operator, Operators, SuspendOrg,
+};
+use ralex_api::page::PageQuery;
+use ralex_kernel::{Email, Name, Slug};
+use serde_json::json;
+
+use super::Environment;
+use super::api::{self, Api};
+use super::table::{asked, facts, json_flag, limit_flag, table, told};
+
+pub fn command() -> Command {
+    let email = Arg::new("email").value_name("EMAIL").required(true);
+    let email = email.value_parser(value_parser!(Email)).help("Of somebody with an account");
+    let all = [
+        Command::new("list").about("List the deployment's operators"),
+        Command::new("add").about("Make somebody an operator").arg(email.clone()),
+        Command::new("remove").about("Have somebody be no operator any more").arg(email),
+        orgs(),
+    ];
+    Command::new("operator")
+        .about("Manage a deployment's organisations, and who manages them; for operators")
+        .subcommand_required(true)
+        .subcommands(all.map(|command| api::flags(command.arg(json_flag()))))
+}
+
+fn orgs() -> Command {
+    let org = Arg::new("organisation").value_name("ORG").required(true).help("Its slug or id");
+    let reason = Arg::new("reason").long("reason").value_name("TEXT").required(true);
+    let reason = reason.help("Everybody in the organisation reads that");
+    let days = Arg::new("grace-days")
+        .long("grace-days")
+        .value_name("DAYS")
+        .value_parser(
+            value_parser!(u32).range(i64::from(GRACE_DAYS_MIN)..=i64::from(GRACE_DAYS_MAX)),
+        )
+        .help("How long it can still be kept [default: 30]");
+    let slug = Arg::new("slug").value_name("SLUG").required(true);
+    let slug = slug.value_parser(value_parser!(Slug)).help("Its short name; it stays");
+    let new = [
+        slug,
+        Arg::new("name").long("name").value_parser(value_parser!(Name)).help("What people read"),
+        Arg::new("owner")
+            .long("owner")
+            .value_name("EMAIL")
+            .required(true)
+            .value_parser(value_parser!(Email))
+            .help("Its first owner"),
+        Arg::new("owner-name")
+            .long("owner-name")
+            .value_name("NAME")
+            .value_parser(value_parser!(Name))
+            .help("What they are called; needed where they are new to Ralex"),
+    ];
+    Command::new("orgs")
+        .visible_alias("org")
+        .about("See, make, close and delete organisations")
+        .subcommand_required(true)
+        .subcommands([
+            Command::new("list").about("List organisations").arg(limit_flag()),
+            Command::new("show").about("Show one organisation").arg(org.clone()),
+            Command::new("create").about("Make an organisation with its first owner").args(new),
+            Command::new("suspend")
+                .about("Close an organisation to everybody and every program of it")
+                .args([org.clone(), reason.clone()]),
+            Command::new("resume").about("Open a suspended organisation again").arg(org.clone()),
+            Command::new("delete")
+                .about("Close an organisation, and have all of it deleted after a while")
+                .args([org.clone(), reason, days]),
+            Command::new("keep").about("Keep an organisation that waits to be deleted").arg(org),
+            Command::new("deleted").about("List what is left of deleted ones").arg(limit_flag()),
+        ])
+}
+
+pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
+    let Some((verb, matches)) = matches.subcommand() else { return ExitCode::from(3) };
+    match (verb, matches.subcommand()) {
+        ("orgs", Some((verb, matches))) => {
+            asked(matches, environment, async |api| manage(&api.operator()?, verb, matches).await)
+        }
+        _ => asked(matches, environment, async |api| act(&api.operator()?, verb, matches).await),
+    }
+}
+
+async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let email = || matches.get_one::<Email>("email").cloned().context("no e-mail address");
+    match verb {
+        "add" => {
+            let new = NewOperator { email: email()? };
+            let made: Operator = api.post(&["operators"], &new).await?;
+            told(&made, matches, |made| operators(std::slice::from_ref(made)))
+        }
+        "remove" => {
+            let email = email()?;
+            let all: Operators = api.get(&["operators"], &()).await?;
+            let found = all.items.iter().find(|it| it.user.email.key() == email.key());
+            let id = found.with_context(|| format!("{email} is no operator."))?.user.id;
+            api.delete(&["operators", &id.to_string()]).await?;
+            let done = json!({ "email": email, "operator": false });
+            told(&done, matches, |_| format!("{email} is no operator any more"))
+        }
+        _ => {
+            let all: Operators = api.get(&["operators"], &()).await?;
+            told(&all, matches, |all| operators(&all.items))
+        }
+    }
+}
+
+async fn manage(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let page = || PageQuery { cursor: None, limit: matches.get_one::<u32>("limit").copied() };
+    match verb {
+        "list" => {
+            let page: Page<ManagedOrg> = api.get(&["orgs"], &page()).await?;
+            return told(&page, matches, |page| managed(&page.items));
+        }
+        "deleted" => {
+            let page: Page<DeletedOrg> = api.get(&["deleted-orgs"], &page()).await?;
+            return told(&page, matches, |page| deleted(&page.items));
+        }
+        "create" => return create(api, matches).await,
+        _ => {}
+    }
+    let org = matches.get_one::<String>("organisation").context("no organisation")?;
+    let reason = || matches.get_one::<String>("reason").cloned().context("no reason");
+    let shown: ManagedOrg = match verb {
+        "suspend" => api.post(&["orgs", org, "suspend"], &SuspendOrg { reason: reason()? }).await?,
+        "resume" => api.post(&["orgs", org, "resume"], &()).await?,
+        "delete" => {
+            let grace_days = matches.get_one::<u32>("grace-days").copied();
+            let how = DeleteOrg { reason: reason()?, grace_days };
+            api.post(&["orgs", org, "deletion"], &how).await?
+        }
+        "keep" => api.delete_for(&["orgs", org, "deletion"]).await?,
+        _ => api.get(&["orgs", org], &()).await?,
+    };
+    told(&shown, matches, |shown| managed(std::slice::from_ref(shown)))
+}
+
+async fn create(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let new = NewOrg {
+        slug: matches.get_one::<Slug>("slug").cloned().context("no slug")?,
+        name: matches.get_one::<Name>("name").cloned(),
+        owner_email: matches.get_one::<Email>("owner").cloned().context("no owner")?,
+        owner_name: matches.get_one::<Name>("owner-name").cloned(),
+    };
+    let made: NewOrgAnswer = api.post(&["orgs"], &new).await?;
+    told(&made, matches, |made| {
+        let mut said = vec![
+            ("organisation", made.org.slug.to_string()),
+            ("id", made.org.id.to_string()),
+            ("owner", made.owner.email.to_string()),
+        ];
+        if let Some(password) = &made.one_time_password {
+            said.push(("one-time password", password.clone()));
+        }
+        facts("made", &said)
+    })
+}
+
+fn managed(orgs: &[ManagedOrg]) -> String {
+    let rows = orgs.iter().map(|org| {
+        let day = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M").to_string();
+        let since = match (org.delete_after, org.suspended_at) {
+            (Some(at), _) => format!("deleted after {}", day(at)),
+            (None, Some(at)) => format!("since {}", day(at)),
+            (None, None) => String::new(),
+        };
+        let reason = org.deletion_reason.as_ref().or(org.suspended_reason.as_ref());
+        [
+            org.id.to_string(),
+            org.slug.to_string(),
+            org.name.to_string(),
+            org.people.to_string(),
+            org.state.to_string(),
+            since,
+            reason.cloned().unwrap_or_default(),
+        ]
+    });
+    table(["Id", "Slug", "Name", "People", "State", "When", "Why"], rows)
+}
+
+fn deleted(orgs: &[DeletedOrg]) -> String {
+    let rows = orgs.iter().map(|org| {
+        [
+            org.id.to_string(),
+            org.slug.to_string(),
+            org.deleted_at.format("%Y-%m-%d %H:%M").to_string(),
+            org.tree_size.to_string(),
+            org.reason.clone(),
+        ]
+    });
+    table(["Id", "Slug", "Deleted", "Events", "Why"], rows)
+}
+
+fn operators(all: &[Operator]) -> String {
+    let rows = all.iter().map(|it| {
+        let factor = if it.second_factor { "yes" } else { "no" };
+        [
+            it.user.id.to_string(),
+            it.user.email.to_string(),
+            it.user.name.to_string(),
+            it.since.format("%Y-%m-%d %H:%M").to_string(),
+            factor.to_owned(),
+        ]
+    });
+    table(["Id", "E-mail", "Name", "Since", "Second factor"], rows)
+}

@@ -1,0 +1,157 @@
+//! What operators do: the deployment's organisations, and who manages them.
+
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, delete, get, post};
+use ralex_api::Page;
+use ralex_api::operators::{
+    DeleteOrg, DeletedOrg, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators,
+    SuspendOrg,
+};
+use ralex_api::page::PageQuery;
+use ralex_identity::Identity;
+use ralex_identity::operator::Operating;
+use ralex_kernel::UserId;
+
+use super::extract::{Body, Query, Who};
+use super::problem::Result;
+
+/// List all organisations of the deployment, oldest first. For operators.
+#[utoipa::path(tag = "operators", params(PageQuery), responses((status = 200, body = Page<ManagedOrg>)))]
+#[get("/operator/orgs")]
+pub async fn list_managed_orgs(
+    who: Who,
+    identity: Data<Identity>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let operating = identity.operating(&who.0.caller).await?;
+    Ok(HttpResponse::Ok().json(identity.managed_orgs(operating, &page.0).await?))
+}
+
+/// Make an organisation with its first owner. For operators; asks a session for a fresh proof.
+#[utoipa::path(tag = "operators", request_body = NewOrg, responses((status = 201, body = NewOrgAnswer)))]
+#[post("/operator/orgs")]
+pub async fn create_org(
+    who: Who,
+    identity: Data<Identity>,
+    new: Body<NewOrg>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Created().json(identity.create_org(operating, new.0).await?))
+}
+
+/// Show one organisation, by id or slug. For operators.
+#[utoipa::path(tag = "operators", params(("org" = String, Path)), responses((status = 200, body = ManagedOrg)))]
+#[get("/operator/orgs/{org}")]
+pub async fn find_managed_org(
+    who: Who,
+    identity: Data<Identity>,
+    org: Path<String>,
+) -> Result<HttpResponse> {
+    let operating = identity.operating(&who.0.caller).await?;
+    Ok(HttpResponse::Ok().json(identity.managed_org(operating, &org).await?))
+}
+
+/// Close an organisation to everybody and every program of it. For operators; asks a session for a fresh
+/// proof.
+#[utoipa::path(tag = "operators", params(("org" = String, Path)), request_body = SuspendOrg, responses((status = 200, body = ManagedOrg)))]
+#[post("/operator/orgs/{org}/suspend")]
+pub async fn suspend_org(
+    who: Who,
+    identity: Data<Identity>,
+    org: Path<String>,
+    why: Body<SuspendOrg>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Ok().json(identity.suspend_org(operating, &org, &why.0).await?))
+}
+
+/// Open a suspended organisation again. For operators; asks a session for a fresh proof.
+#[utoipa::path(tag = "operators", params(("org" = String, Path)), responses((status = 200, body = ManagedOrg)))]
+#[post("/operator/orgs/{org}/resume")]
+pub async fn resume_org(
+    who: Who,
+    identity: Data<Identity>,
+    org: Path<String>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Ok().json(identity.resume_org(operating, &org).await?))
+}
+
+/// Close an organisation, and have all of it deleted after a while. For operators; asks a session for a
+/// fresh proof.
+#[utoipa::path(tag = "operators", params(("org" = String, Path)), request_body = DeleteOrg, responses((status = 202, body = ManagedOrg)))]
+#[post("/operator/orgs/{org}/deletion")]
+pub async fn delete_org(
+    who: Who,
+    identity: Data<Identity>,
+    org: Path<String>,
+    how: Body<DeleteOrg>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Accepted().json(identity.delete_org(operating, &org, &how.0).await?))
+}
+
+/// Keep an organisation that waits to be deleted. For operators; asks a session for a fresh proof.
+#[utoipa::path(tag = "operators", params(("org" = String, Path)), responses((status = 200, body = ManagedOrg)))]
+#[delete("/operator/orgs/{org}/deletion")]
+pub async fn keep_org(
+    who: Who,
+    identity: Data<Identity>,
+    org: Path<String>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Ok().json(identity.keep_org(operating, &org).await?))
+}
+
+/// List what is left of organisations that were deleted, in that order. For operators.
+#[utoipa::path(tag = "operators", params(PageQuery), responses((status = 200, body = Page<DeletedOrg>)))]
+#[get("/operator/deleted-orgs")]
+pub async fn list_deleted_orgs(
+    who: Who,
+    identity: Data<Identity>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let operating = identity.operating(&who.0.caller).await?;
+    Ok(HttpResponse::Ok().json(identity.deleted_orgs(operating, &page.0).await?))
+}
+
+/// List the deployment's operators. For operators.
+#[utoipa::path(tag = "operators", responses((status = 200, body = Operators)))]
+#[get("/operator/operators")]
+pub async fn list_operators(who: Who, identity: Data<Identity>) -> Result<HttpResponse> {
+    let operating = identity.operating(&who.0.caller).await?;
+    Ok(HttpResponse::Ok().json(identity.operators(operating).await?))
+}
+
+/// Make somebody with an account an operator. For operators; asks a session for a fresh proof.
+#[utoipa::path(tag = "operators", request_body = NewOperator, responses((status = 201, body = Operator)))]
+#[post("/operator/operators")]
+pub async fn add_operator(
+    who: Who,
+    identity: Data<Identity>,
+    new: Body<NewOperator>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Created().json(identity.add_operator(operating, new.0).await?))
+}
+
+/// Have somebody be no operator any more; the last one stays. For operators; asks a session for a fresh
+/// proof.
+#[utoipa::path(tag = "operators", params(("user" = String, Path)), responses((status = 204)))]
+#[delete("/operator/operators/{user}")]
+pub async fn remove_operator(
+    who: Who,
+    identity: Data<Identity>,
+    user: Path<UserId>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    identity.remove_operator(operating, *user).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Who changes something proves anew who they are, where they can.
+async fn acting<'a>(who: &'a Who, identity: &Identity) -> Result<Operating<'a>> {
+    let operating = identity.operating(&who.0.caller).await?;
+    identity.require_fresh_session(&who.0)?;
+    Ok(operating)
+}

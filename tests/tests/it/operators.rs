@@ -1,0 +1,283 @@
+//! Operators: organisations made, closed, opened again and deleted by people who see nothing inside them.
+
+use std::time::Duration;
+
+use ralex_tests::app::{App, Client, DIALECTS, Dialect, Shell, text, until};
+use serde_json::{Value, json};
+
+const ORGS: &str = "/api/v1/operator/orgs";
+
+/// An organisation that an operator made, with its owner.
+struct Made {
+    id: String,
+    owner: Client,
+    owner_id: String,
+}
+
+async fn make(app: &App, slug: &str, owner: &str) -> Made {
+    let new = json!({ "slug": slug, "owner_email": owner, "owner_name": "First" });
+    let made = app.owner.post(ORGS, &new).await.ok();
+    let once = text(&made, "one_time_password");
+    let anonymous = app.anonymous();
+    let cookie = anonymous.session(owner, &once).await;
+    let change = json!({ "current": once, "new": "the-owner-chose-this" });
+    let request = anonymous.request(reqwest::Method::POST, "/api/v1/auth/password");
+    anonymous.answered(request.header("cookie", cookie).json(&change)).await.ok();
+    let owner = anonymous.login(owner, "the-owner-chose-this").await;
+    Made { id: text(&made["org"], "id"), owner, owner_id: text(&made["owner"], "id") }
+}
+
+/// What a command says that succeeds.
+async fn done(shell: &Shell, line: &str) -> Value {
+    serde_json::from_str(&shell.done(&format!("{line} --json")).await).unwrap()
+}
+
+async fn answers(client: &Client, path: &str, status: u16) {
+    until(&format!("{path} answers {status}"), Duration::from_secs(1), async || {
+        (client.get(path).await.status == status).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_makes_an_organisation_and_sees_nothing_inside_it() {
+    let app = App::start().await;
+    let acme = make(&app, "acme", "ann@example.com").await;
+    acme.owner
+        .post("/api/v1/orgs/acme/teams", &json!({ "slug": "blue", "name": "Blue" }))
+        .await
+        .ok();
+    let all = app.owner.get(ORGS).await.ok();
+    let slugs: Vec<_> =
+        all["items"].as_array().unwrap().iter().map(|it| text(it, "slug")).collect();
+    assert_eq!(slugs, ["default", "acme"]);
+    let shown = app.owner.get(&format!("{ORGS}/acme")).await.ok();
+    assert_eq!((&shown["id"], &shown["people"]), (&json!(acme.id), &json!(1)));
+    for inside in ["teams", "members", "budgets", "audit", "bindings", "secrets", "security"] {
+        app.owner.get(&format!("/api/v1/orgs/acme/{inside}")).await.refused(404, "not_found");
+    }
+    let again = json!({ "slug": "acme", "owner_email": "ann@example.com" });
+    app.owner.post(ORGS, &again).await.refused(409, "already_exists");
+    // Somebody who is known gets no password, and belongs to both.
+    let more = json!({ "slug": "acme-two", "owner_email": "ann@example.com" });
+    let more = app.owner.post(ORGS, &more).await.ok();
+    assert!(more.get("one_time_password").is_none(), "{more}");
+    let me = acme.owner.get("/api/v1/me").await.ok();
+    assert_eq!((me["orgs"].as_array().unwrap().len(), &me["operator"]), (2, &json!(false)));
+    let unnamed = json!({ "slug": "third", "owner_email": "new@example.com" });
+    let refused = app.owner.post(ORGS, &unnamed).await.refused(422, "invalid_request");
+    assert_eq!(refused["errors"][0]["path"], json!("owner_name"));
+    // An owner of one is no operator.
+    acme.owner.get(ORGS).await.refused(403, "forbidden");
+    acme.owner
+        .post(&format!("{ORGS}/default/suspend"), &json!({ "reason": "Mine" }))
+        .await
+        .refused(403, "forbidden");
+}
+
+#[tokio::test]
+async fn a_suspended_organisation_is_closed_to_people_and_programs_until_it_is_resumed() {
+    let app = App::start().await;
+    let token = app.token("blue").await;
+    let ann = app.member("ann@example.com", "admin", "org").await;
+    let second = app.second().await;
+    let there = [ann.client.clone(), ann.client.at(&second)];
+    for client in &there {
+        answers(client, "teams", 200).await;
+    }
+    let path = format!("{ORGS}/default");
+    app.owner
+        .post(&format!("{path}/suspend"), &json!({ "reason": " " }))
+        .await
+        .refused(422, "invalid_request");
+    let why = json!({ "reason": "The invoice of June is open." });
+    let shown = app.owner.post(&format!("{path}/suspend"), &why).await.ok();
+    assert_eq!(shown["state"], json!("suspended"));
+    for client in &there {
+        answers(client, "teams", 403).await;
+        let told = client.get("members").await.refused(403, "organisation_closed");
+        assert!(
+            text(&told, "detail").contains("The invoice of June is open. An operator"),
+            "{told}"
+        );
+    }
+    for dialect in DIALECTS {
+        let answer = token.client.call(dialect, "simulated", "Hello").await;
+        assert_eq!(answer.status, 403, "{}", answer.text);
+        assert!(answer.text.contains("The invoice of June"), "{}", answer.text);
+    }
+    let me = ann.client.get("/api/v1/me").await.ok();
+    assert_eq!(me["orgs"][0]["permissions"], json!([]));
+    assert!(text(&me["orgs"][0], "closed").contains("The invoice of June"), "{me}");
+    app.owner.post(&format!("{path}/suspend"), &why).await.refused(409, "conflict");
+    // A stranger is not told that there is one.
+    let acme = make(&app, "acme", "eve@example.com").await;
+    acme.owner.get("teams").await.refused(404, "not_found");
+
+    app.owner.post(&format!("{path}/resume"), &json!({})).await.ok();
+    for client in &there {
+        answers(client, "teams", 200).await;
+    }
+    assert_eq!(token.client.call(Dialect::Chat, "simulated", "Hello").await.status, 200);
+    app.owner.post(&format!("{path}/resume"), &json!({})).await.refused(409, "conflict");
+    let log = app.owner.get("audit?action=org.suspended").await.ok();
+    assert_eq!(
+        log["items"][0]["record"]["detail"]["reason"],
+        json!("The invoice of June is open."),
+        "{log}"
+    );
+    assert_eq!(app.owner.all("audit?action=org.resumed").await.len(), 1);
+}
+
+/// Every table with rows of an organisation, the log of logs left out.
+async fn left_of(app: &App, org: &str) -> Vec<String> {
+    let tables = "select c.relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid
+         and a.attname = 'org_id' and not a.attisdropped
+         where c.relkind in ('r', 'p') and not c.relispartition and c.relname <> 'audit_super_leaf'
+           and c.relnamespace = 'public'::regnamespace";
+    let mut left = Vec::new();
+    for table in app.database.texts(tables).await {
+        let some = format!("select '{table}' from {table} where org_id = '{org}' limit 1");
+        left.extend(app.database.texts(&some).await);
+    }
+    left
+}
+
+async fn fill(app: &App, acme: &Made) {
+    let at = |path: &str| format!("/api/v1/orgs/acme/{path}");
+    acme.owner.post(&at("teams"), &json!({ "slug": "blue", "name": "Blue" })).await.ok();
+    let project = json!({ "slug": "web", "name": "Web", "team": "blue" });
+    acme.owner.post(&at("projects"), &project).await.ok();
+    let provider = json!({ "slug": "sim", "kind": "simulated" });
+    acme.owner.post(&at("providers"), &provider).await.ok();
+    let budget = json!({ "scope": "team:blue", "period": "month", "limit": "5", "hard": true });
+    acme.owner.post(&at("budgets"), &budget).await.ok();
+    acme.owner.post(&at("groups"), &json!({ "slug": "all", "name": "All" })).await.ok();
+    let member = json!({ "email": "bob@example.com", "name": "Bob", "role": "viewer" });
+    acme.owner.post(&at("members"), &member).await.ok();
+    let both = json!({ "email": "both@example.com", "name": "Both", "role": "viewer" });
+    acme.owner.post(&at("members"), &both).await.ok();
+    app.owner.post("members", &both).await.ok();
+    let secret = json!({ "name": "key", "value": "sk-something-secret-0123456789" });
+    acme.owner.post(&at("secrets"), &secret).await;
+}
+
+#[tokio::test]
+async fn a_deleted_organisation_is_closed_kept_if_wished_and_else_gone_with_all_that_it_had() {
+    let mut app = App::start().await;
+    let acme = make(&app, "acme", "ann@example.com").await;
+    fill(&app, &acme).await;
+    let path = format!("{ORGS}/acme/deletion");
+    let why = json!({ "reason": "They have left.", "grace_days": 0 });
+    let refused = app.owner.post(&path, &why).await.refused(422, "invalid_request");
+    assert_eq!(refused["errors"][0]["path"], json!("grace_days"));
+    let why = json!({ "reason": "They have left." });
+    let shown = app.owner.post(&path, &why).await.ok();
+    assert_eq!(shown["state"], json!("deleting"));
+    answers(&acme.owner, "/api/v1/orgs/acme/teams", 403).await;
+    assert_eq!(app.owner.delete(&path).await.ok()["state"], json!("active"));
+    answers(&acme.owner, "/api/v1/orgs/acme/teams", 200).await;
+    app.owner.delete(&path).await.refused(409, "conflict");
+
+    let acted = format!(
+        "select action from audit_event where org_id = '{}' and action like 'org.%' order by id",
+        acme.id
+    );
+    assert_eq!(app.database.texts(&acted).await, ["org.created", "org.deletion_set", "org.kept"]);
+    app.owner.post(&path, &why).await.ok();
+    let signed = format!(
+        "select max(tree_size)::text from audit_checkpoint where org_id = '{}' having max(tree_size) > 3",
+        acme.id
+    );
+    until("the end of its log is signed", Duration::from_secs(10), async || {
+        app.database.texts(&signed).await.first().cloned()
+    })
+    .await;
+    // Nobody removes anything before its time, and nothing while it is held.
+    let early = format!("select org_erase('{}', 100)", acme.id);
+    assert!(app.database.try_execute(&early).await.is_err());
+    let over = format!(
+        "update org set delete_after = now() - interval '1 minute' where id = '{}'",
+        acme.id
+    );
+    app.database.execute(&over).await;
+    let hold = format!(
+        "insert into audit_hold (org_id, id, reason) values ('{0}', '{0}', 'A suit')",
+        acme.id
+    );
+    app.database.execute(&hold).await;
+    assert!(app.database.try_execute(&early).await.is_err());
+    let held = app.owner.post(&path, &why).await.refused(409, "conflict");
+    assert!(text(&held, "detail").contains("held"), "{held}");
+    app.database.execute("update audit_hold set lifted_at = now()").await;
+    app.node.kill();
+    app.restart().await;
+    let gone = async || {
+        let all = app.owner.get("/api/v1/operator/deleted-orgs").await.ok();
+        all["items"].as_array().unwrap().first().cloned()
+    };
+    let gone = until("it is gone", Duration::from_secs(20), gone).await;
+    assert_eq!((&gone["slug"], &gone["reason"]), (&json!("acme"), &json!("They have left.")));
+    assert!(gone["tree_size"].as_u64().unwrap() > 0, "{gone}");
+    assert_eq!(left_of(&app, &acme.id).await, Vec::<String>::new());
+    app.owner.get(&format!("{ORGS}/acme")).await.refused(404, "not_found");
+    // Who belonged nowhere else has no account any more, and who did has it.
+    let names = app
+        .database
+        .texts("select email from app_user where email like '%@example.com' order by 1")
+        .await;
+    assert_eq!(names, ["both@example.com", "owner@example.com"]);
+    let erased = format!("select email from app_user where id = '{}'", acme.owner_id);
+    assert!(app.database.texts(&erased).await[0].ends_with("@erased.invalid"));
+    // The log of logs is whole, the other organisation untouched, and the name free again.
+    assert_eq!(app.owner.post("audit/verify", &Value::Null).await.ok()["good"], json!(true));
+    let again = make(&app, "acme", "new@example.com").await;
+    answers(&again.owner, "/api/v1/orgs/acme/teams", 200).await;
+    assert_ne!(again.id, acme.id);
+}
+
+#[tokio::test]
+async fn the_last_operator_stays_and_no_lesser_credential_is_one() {
+    let app = App::start().await;
+    let me = text(&app.owner.get("/api/v1/me").await.ok()["user"], "id");
+    let operators = "/api/v1/operator/operators";
+    app.owner.delete(&format!("{operators}/{me}")).await.refused(409, "conflict");
+    let nobody = json!({ "email": "nobody@example.com" });
+    app.owner.post(operators, &nobody).await.refused(422, "invalid_request");
+    let ann = app.member("ann@example.com", "viewer", "org").await;
+    ann.client.get(operators).await.refused(403, "forbidden");
+    app.owner.post(operators, &json!({ "email": "ann@example.com" })).await.ok();
+    app.owner
+        .post(operators, &json!({ "email": "ann@example.com" }))
+        .await
+        .refused(409, "already_exists");
+    assert_eq!(ann.client.get(operators).await.ok()["items"].as_array().unwrap().len(), 2);
+    // A narrowed token of an operator is none.
+    let session = app.anonymous().session(&ann.email, &ann.password).await;
+    let narrow = json!({ "name": "calls", "permissions": ["budget.read"] });
+    let session = app.anonymous().in_session(&session);
+    let narrowed = session.post("/api/v1/me/tokens", &narrow).await.ok();
+    app.with(&text(&narrowed, "token")).get(operators).await.refused(403, "forbidden");
+    app.owner.delete(&format!("{operators}/{}", ann.id)).await.ok();
+    ann.client.get(operators).await.refused(403, "forbidden");
+}
+
+#[tokio::test]
+async fn the_command_line_does_all_of_it() {
+    let app = App::start().await;
+    let shell = Shell::of(&app);
+    let made =
+        done(&shell, "operator orgs create acme --owner ann@example.com --owner-name Ann").await;
+    assert_eq!(made["org"]["state"], json!("active"));
+    let shown = done(&shell, "operator orgs suspend acme --reason Unpaid").await;
+    assert_eq!(shown["state"], json!("suspended"));
+    assert_eq!(done(&shell, "operator orgs resume acme").await["state"], json!("active"));
+    let shown = done(&shell, "operator orgs delete acme --reason Over --grace-days 2").await;
+    assert_eq!(shown["state"], json!("deleting"));
+    assert_eq!(done(&shell, "operator orgs keep acme").await["state"], json!("active"));
+    assert_eq!(done(&shell, "operator orgs list").await["items"].as_array().unwrap().len(), 2);
+    done(&shell, "operator add ann@example.com").await;
+    assert_eq!(done(&shell, "operator list").await["items"].as_array().unwrap().len(), 2);
+    done(&shell, "operator remove ann@example.com").await;
+    assert_eq!(done(&shell, "operator list").await["items"].as_array().unwrap().len(), 1);
+}
