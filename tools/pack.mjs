@@ -10,6 +10,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, r
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { SHARED, mergeShared, partsIn, withLoader } from './parts.mjs';
 
 const tools = dirname(fileURLToPath(import.meta.url));
 const option = (name) => process.argv[process.argv.indexOf(`--${name}`) + 1];
@@ -26,7 +27,7 @@ const FEATURES = ['bulk-memory', 'multivalue', 'mutable-globals', 'nontrapping-f
 // Functions of one name, for one type after another, stand beside each other, where they compress best.
 // The first kilobyte is the far end of the stack, where nothing is kept, so an offset needs no addition of its own.
 const OPTIMISE = ['--low-memory-unused', '-Oz', '--gufa-optimizing', '-Oz', '-aimfs', '0', '-ocimfs', '0', '-fimfs', '0', '--reorder-functions-by-name', '--strip-debug', '--strip-producers'];
-// What a browser downloads before it shows anything (compressed, in bytes).
+// What a browser downloads before it shows a page: the main file, and with it the files of the page's part (compressed, in bytes).
 const LIMIT = 600_000;
 const COMPRESSED = new Set(['.css', '.html', '.js', '.json', '.svg', '.txt', '.wasm', '.webmanifest']);
 const TEMPLATE = `<!doctype html>
@@ -43,7 +44,7 @@ const TEMPLATE = `<!doctype html>
 `;
 
 const say = (text) => console.error(`· ${text}`);
-const hash = (...parts) => parts.reduce((sum, part) => sum.update(part).update('\0'), createHash('sha256')).digest('hex');
+const hash = (...texts) => texts.reduce((sum, part) => sum.update(part).update('\0'), createHash('sha256')).digest('hex');
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(0)} kB`;
 
 function hashedName(name, content) {
@@ -51,10 +52,23 @@ function hashedName(name, content) {
   return `${basename(name, extension)}-${hash(content).slice(0, 16)}${extension}`;
 }
 
+/** Runs a tool of binaryen and gives its output. */
+function binaryen(tool, ...rest) {
+  const flags = FEATURES.map((name) => `--enable-${name}`);
+  const path = join(tools, 'node_modules/binaryen/bin', tool);
+  try {
+    return execFileSync(process.execPath, [path, ...flags, ...rest], { encoding: 'utf8', maxBuffer: 1 << 28, stdio: 'pipe' });
+  } catch (error) {
+    // Where it succeeds, it only says that it does not know every kind of name that rustc gives.
+    console.error(error.stderr);
+    throw error;
+  }
+}
+
 /** Glue and optimised WebAssembly, made anew only when the compiled file or the tools changed. */
 function glue() {
-  const lock = readFileSync(join(tools, 'package-lock.json'));
-  const key = hash(readFileSync(option('wasm')), readFileSync(option('bindgen')), lock, FEATURES.join(), OPTIMISE.join(), String(quick));
+  const own = ['package-lock.json', 'parts.mjs'].map((name) => readFileSync(join(tools, name)));
+  const key = hash(readFileSync(option('wasm')), readFileSync(option('bindgen')), ...own, FEATURES.join(), OPTIMISE.join(), String(quick));
   const done = join(work, 'glue');
   const stamp = join(done, 'inputs');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return done;
@@ -63,15 +77,13 @@ function glue() {
   rmSync(fresh, { recursive: true, force: true });
   mkdirSync(fresh, { recursive: true });
   execFileSync(option('bindgen'), [option('wasm'), fresh], { stdio: 'inherit' });
-  const wasm = join(fresh, 'console_bg.wasm');
+  mergeShared(fresh, binaryen);
   if (!quick) {
-    const before = statSync(wasm).size;
     say('console: optimising (wasm-opt -Oz)');
-    const flags = FEATURES.map((name) => `--enable-${name}`);
-    const wasmOpt = join(tools, 'node_modules/binaryen/bin/wasm-opt');
-    execFileSync(process.execPath, [wasmOpt, ...flags, ...OPTIMISE, '-o', wasm + '.opt', wasm], { stdio: 'inherit' });
-    renameSync(wasm + '.opt', wasm);
-    say(`console: ${kilobytes(before)} became ${kilobytes(statSync(wasm).size)}`);
+    for (const name of ['console_bg', ...partsIn(fresh).map((part) => `split_${part}`)]) {
+      const wasm = join(fresh, `${name}.wasm`);
+      binaryen('wasm-opt', ...OPTIMISE, '-o', wasm, wasm);
+    }
   }
   writeFileSync(join(fresh, 'inputs'), key);
   rmSync(done, { recursive: true, force: true });
@@ -142,11 +154,11 @@ function pack() {
 
   const face = fonts(put);
   const css = put('console.css', Buffer.from(face.css + styles()));
-  const binary = readFileSync(join(made, 'console_bg.wasm'));
-  const wasm = put('console_bg.wasm', binary);
+  const wasm = put('console_bg.wasm', readFileSync(join(made, 'console_bg.wasm')));
   const start = `\n__wbg_init({ module_or_path: "${wasm}" }).catch((error) => {\n`
     + '  document.body.textContent = "The console could not start: " + error;\n});\n';
-  const js = put('console.js', Buffer.from(readFileSync(join(made, 'console.js'), 'utf8') + start));
+  const parts = Object.fromEntries(partsIn(made).map((part) => [part, put(`part-${part}.wasm`, readFileSync(join(made, `split_${part}.wasm`)))]));
+  const js = put('console.js', Buffer.from(withLoader(readFileSync(join(made, 'console.js'), 'utf8'), parts) + start));
   if (existsSync(join(made, 'snippets'))) cpSync(join(made, 'snippets'), join(into, 'snippets'), { recursive: true });
 
   const fixed = join(folder, 'static');
@@ -163,10 +175,11 @@ function pack() {
     .replace('{{js}}', `<link rel="preload" href="${wasm}" as="fetch" type="application/wasm" crossorigin>\n`
       + `    <script type="module" src="${js}"></script>`)));
 
-  const compressed = statSync(join(into, wasm.slice(1) + '.br')).size;
-  if (!quick && compressed > LIMIT) {
-    console.error(`The console's WebAssembly is ${kilobytes(compressed)} compressed; more than ${kilobytes(LIMIT)} makes its first page slow.`
-      + ' See what grew: build with `-C symbol-mangling-version=v0` and ask `twiggy top`.');
+  const size = (url) => statSync(join(into, `${url.slice(1)}.br`)).size;
+  const fits = weigh(size(wasm), Object.entries(parts).map(([part, url]) => [part, size(url)]));
+  if (!quick && !fits) {
+    console.error(`A page of the console needs more than ${kilobytes(LIMIT)} of compressed WebAssembly, which makes it slow to open.`
+      + ' See what grew: build with `-C symbol-mangling-version=v0` and ask `twiggy top`; or divide its part (console/src/parts.rs).');
     process.exit(1);
   }
 
@@ -179,7 +192,17 @@ function pack() {
     if (error.code !== 'EXDEV') throw error;
     cpSync(into, dist, { recursive: true });
   }
-  say(`console: ready, ${kilobytes(binary.length)} of WebAssembly, ${kilobytes(compressed)} compressed`);
+  say('console: ready');
+}
+
+/** Says what the main file and each part weigh, and what a page of the part needs in all; false if one is too heavy. */
+function weigh(main, parts) {
+  const shared = Object.fromEntries(parts)[SHARED] ?? 0;
+  const row = (name, own, all) => say(`${name.padEnd(12)}${own.padStart(8)}${all.padStart(12)}`);
+  row('compressed', 'file', 'to open');
+  row('main', kilobytes(main), kilobytes(main));
+  for (const [part, own] of parts) row(part, kilobytes(own), part === SHARED ? '' : kilobytes(main + shared + own));
+  return parts.every(([part, own]) => part === SHARED || main + shared + own <= LIMIT) && main <= LIMIT;
 }
 
 pack();

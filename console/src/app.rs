@@ -16,6 +16,7 @@ use crate::pages::login::LoginPage;
 use crate::pages::password::FirstPasswordPage;
 use crate::pages::proof::ProofGate;
 use crate::pages::{self, lost};
+use crate::parts::{Page, Part};
 use crate::route::{Place, Route};
 use crate::router::{Redirect, Router, use_location, use_way_back};
 use crate::session::{Org, Session, use_session};
@@ -81,7 +82,7 @@ fn Gate() -> Html {
         },
         Who::Somebody(me) => html! {
             <ContextProvider<Session> context={Session { me: Rc::clone(me), refresh, sign_out }}>
-                <Page route={Route::of(&location.path)} />
+                <Routed route={Route::of(&location.path)} />
                 <ProofGate />
             </ContextProvider<Session>>
         },
@@ -99,12 +100,12 @@ fn ask(who: UseStateHandle<Who>) {
 }
 
 #[derive(Properties, PartialEq)]
-struct PageProps {
+struct RoutedProps {
     route: Route,
 }
 
 #[component]
-fn Page(props: &PageProps) -> Html {
+fn Routed(props: &RoutedProps) -> Html {
     let Some(session) = use_session() else { return Html::default() };
     let named = match &props.route {
         Route::Org { org } | Route::Place { org, .. } => Some(org.as_str()),
@@ -137,9 +138,9 @@ fn Page(props: &PageProps) -> Html {
             html! { <Redirect to={org.start().of(&org.slug())} /> }
         }
         (Route::Home, None) => lost::no_org(),
-        (Route::Profile, _) => html! { <pages::profile::ProfilePage /> },
-        (Route::Authorize, _) => html! { <pages::programs::AuthorizePage /> },
-        (Route::Device, _) => html! { <pages::programs::DevicePage /> },
+        (Route::Profile, _) => part(Page::Profile),
+        (Route::Authorize, _) => part(Page::Authorize),
+        (Route::Device, _) => part(Page::Device),
         (Route::NotFound, _) | (Route::Org { .. } | Route::Place { .. }, None) => {
             html! { <lost::LostPage /> }
         }
@@ -159,24 +160,10 @@ fn inside(place: Option<Place>, org: &Org) -> Html {
     if !org.shows(place) {
         return html! { <lost::ForbiddenPage {place} /> };
     }
-    match place {
-        Place::Overview => html! { <pages::overview::OverviewPage /> },
-        Place::Playground => html! { <pages::playground::PlaygroundPage /> },
-        Place::Calls => html! { <pages::calls::CallsPage /> },
-        Place::Batches => html! { <pages::batches::BatchesPage /> },
-        Place::Usage => html! { <pages::usage::UsagePage /> },
-        Place::Budgets => html! { <pages::budgets::BudgetsPage /> },
-        Place::Guardrails => html! { <pages::guardrails::GuardrailsPage /> },
-        Place::Alerts => html! { <pages::alerts::AlertsPage /> },
-        Place::Approvals => html! { <pages::approvals::ApprovalsPage /> },
-        Place::Teams => html! { <pages::teams::TeamsPage /> },
-        Place::People => html! { <pages::people::PeoplePage /> },
-        Place::Tokens => html! { <pages::tokens::TokensPage /> },
-        Place::Providers => html! { <pages::providers::ProvidersPage /> },
-        Place::Models => html! { <pages::models::ModelsPage /> },
-        Place::Routes => html! { <pages::routes::RoutesPage /> },
-        Place::Health => html! { <pages::health::HealthPage /> },
-        Place::Reports => html! { <pages::reports::ReportsPage /> },
-        Place::Audit => html! { <pages::audit::AuditPage /> },
-    }
+    part(Page::Of(place))
+}
+
+/// Keyed, so that a page keeps nothing of another.
+fn part(page: Page) -> Html {
+    html! { <Part key={format!("{page:?}")} {page} /> }
 }

@@ -9,6 +9,7 @@ mod components;
 mod frame;
 mod hooks;
 mod pages;
+mod parts;
 mod route;
 mod router;
 mod session;
@@ -18,5 +19,7 @@ mod theme;
 
 fn main() {
     theme::apply(theme::remembered());
+    // Beside the question who is in front, not after it.
+    parts::expect(&route::Route::of(&router::Location::now().path));
     yew::Renderer::<app::App>::new().render();
 }

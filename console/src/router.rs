@@ -8,6 +8,7 @@ use web_sys::{Event, History, Storage, window};
 use yew::html::ChildrenProps;
 use yew::prelude::*;
 
+use crate::parts;
 use crate::route::Route;
 use crate::text::query::Query;
 
@@ -26,7 +27,7 @@ pub struct Location {
 }
 
 impl Location {
-    fn now() -> Self {
+    pub fn now() -> Self {
         let location = window().map(|window| window.location());
         let read = |part: fn(&web_sys::Location) -> Result<String, JsValue>| {
             location.as_ref().and_then(|location| part(location).ok()).unwrap_or_default()
@@ -59,6 +60,14 @@ fn step(address: &str, step: Step) {
     let moved = window.history().and_then(|at| step(&at, &JsValue::NULL, "", Some(address)));
     if let (Ok(()), Ok(event)) = (moved, Event::new(MOVED)) {
         let _ = window.dispatch_event(&event);
+    }
+}
+
+/// Fetches the console anew, newest version and all, at the address in view.
+pub fn reload() {
+    if let Some(window) = window() {
+        // Refused by no browser; if it were, its own button is there.
+        let _ = window.location().reload();
     }
 }
 
@@ -99,7 +108,8 @@ pub struct LinkProps {
     pub children: Html,
 }
 
-/// A link to a page of the console, which opens without loading anything anew.
+/// A link to a page of the console, which opens without loading anything anew. What the page needs
+/// is fetched as soon as somebody points at it.
 #[component]
 pub fn Link(props: &LinkProps) -> Html {
     let href = AttrValue::from(format!("{}{}", props.to.path(), props.query));
@@ -115,7 +125,15 @@ pub fn Link(props: &LinkProps) -> Html {
             }
         })
     };
-    html! { <a class={props.class.clone()} {href} {onclick}>{ props.children.clone() }</a> }
+    let expected = {
+        let to = props.to.clone();
+        Callback::from(move |()| parts::expect(&to))
+    };
+    html! {
+        <a class={props.class.clone()} {href} {onclick} onpointerover={expected.reform(|_| ())} onfocusin={expected.reform(|_| ())}>
+            { props.children.clone() }
+        </a>
+    }
 }
 
 #[derive(Properties, PartialEq)]

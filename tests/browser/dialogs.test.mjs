@@ -237,7 +237,7 @@ test('a receiver of the log is added with a secret that is shown once, and remov
 
 test('a budget per run shows its runs, and each call the run that it is part of', async () => {
   await go('budgets');
-  await button('Create budget').click();
+  await button('Create budget').first().click();
   await field('Period').selectOption('run');
   await field('Limit').fill('1');
   await inDialog('Create budget').click();
