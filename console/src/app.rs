@@ -109,7 +109,12 @@ fn Routed(props: &RoutedProps) -> Html {
     let Some(session) = use_session() else { return Html::default() };
     let named = match &props.route {
         Route::Org { org } | Route::Place { org, .. } => Some(org.as_str()),
-        Route::Home | Route::Profile | Route::Authorize | Route::Device | Route::NotFound => None,
+        Route::Home
+        | Route::Profile
+        | Route::Authorize
+        | Route::Device
+        | Route::Organisations
+        | Route::NotFound => None,
     };
     let mut orgs = session.me.orgs.iter();
     let found = match named {
@@ -120,11 +125,20 @@ fn Routed(props: &RoutedProps) -> Html {
     let place = match &props.route {
         Route::Org { .. } => Some(Place::Overview),
         Route::Place { place, .. } => Some(*place),
-        Route::Home | Route::Profile | Route::Authorize | Route::Device | Route::NotFound => None,
+        Route::Home
+        | Route::Profile
+        | Route::Authorize
+        | Route::Device
+        | Route::Organisations
+        | Route::NotFound => None,
     };
+    let closed = org.as_ref().and_then(Org::closed);
     let way_in = org.as_ref().and_then(|org| Some((org.name(), org.way_in()?)));
     use_way_back(way_in.is_some());
     let content = match (&props.route, &org) {
+        (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(org)) if closed.is_some() => {
+            lost::closed(&org.name(), closed.unwrap_or_default())
+        }
         (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(_)) if way_in.is_some() => {
             let (name, way_in) = way_in.unwrap_or_default();
             pages::sso_door::sign_on_needed(&name, &way_in)
@@ -141,6 +155,8 @@ fn Routed(props: &RoutedProps) -> Html {
         (Route::Profile, _) => part(Page::Profile),
         (Route::Authorize, _) => part(Page::Authorize),
         (Route::Device, _) => part(Page::Device),
+        (Route::Organisations, _) if session.me.operator => part(Page::Organisations),
+        (Route::Organisations, _) => html! { <lost::LostPage /> },
         (Route::NotFound, _) | (Route::Org { .. } | Route::Place { .. }, None) => {
             html! { <lost::LostPage /> }
         }

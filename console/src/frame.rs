@@ -229,6 +229,7 @@ fn UserMenu(props: &UserMenuProps) -> Html {
                 <p class="faint">{ me.user.email.to_string() }</p>
                 <Segments label="Theme" {options} value={chosen.as_str()} {onchange} />
                 <Link to={Route::Profile} class="menu-item">{ Icon::User.show() }{ "Your profile" }</Link>
+                if me.operator { <Link to={Route::Organisations} class="menu-item">{ Icon::Layers.show() }{ "Organisations" }</Link> }
                 <button type="button" class="menu-item" popovertarget="user-menu" onclick={props.onhelp.reform(|_| ())}>
                     { Icon::Prompt.show() }{ "Keyboard shortcuts" }
                 </button>

@@ -24,6 +24,7 @@ pub enum Page {
     Profile,
     Authorize,
     Device,
+    Organisations,
     Of(Place),
 }
 
@@ -34,6 +35,7 @@ impl Page {
             Route::Profile => Some(Self::Profile),
             Route::Authorize => Some(Self::Authorize),
             Route::Device => Some(Self::Device),
+            Route::Organisations => Some(Self::Organisations),
             Route::Org { .. } => Some(Self::Of(Place::Overview)),
             Route::Place { place, .. } => Some(Self::Of(*place)),
             Route::Home | Route::NotFound => None,
@@ -69,6 +71,9 @@ parts! {
         Page::Profile => pages::profile::ProfilePage,
         Page::Authorize => pages::programs::AuthorizePage,
         Page::Device => pages::programs::DevicePage,
+    }
+    deployment {
+        Page::Organisations => pages::organisations::OrganisationsPage,
     }
     work {
         Page::Of(Place::Playground) => pages::playground::PlaygroundPage,

@@ -15,6 +15,8 @@ pub enum Route {
     Authorize,
     /// A program elsewhere does, with a code.
     Device,
+    /// What operators manage.
+    Organisations,
     Org {
         org: String,
     },
@@ -34,6 +36,7 @@ impl Route {
             ["profile"] => Self::Profile,
             ["authorize"] => Self::Authorize,
             ["device"] => Self::Device,
+            ["organisations"] => Self::Organisations,
             ["o", org] => Self::Org { org: org.to_owned() },
             ["o", org, place] => place
                 .parse()
@@ -48,6 +51,7 @@ impl Route {
             Self::Profile => "/profile".to_owned(),
             Self::Authorize => "/authorize".to_owned(),
             Self::Device => "/device".to_owned(),
+            Self::Organisations => "/organisations".to_owned(),
             Self::Org { org } => format!("/o/{}", encode(org)),
             Self::Place { org, place } => format!("/o/{}/{place}", encode(org)),
             Self::NotFound => "/404".to_owned(),

@@ -40,6 +40,11 @@ impl Org {
         self.0.as_ref().is_some_and(|org| org.second_factor_needed)
     }
 
+    /// Why nothing in it is open, where the deployment's operators have closed it.
+    pub fn closed(&self) -> Option<String> {
+        self.0.as_ref().and_then(|org| org.closed.clone())
+    }
+
     /// Where to sign in, if the organisation takes only who comes in by its single sign-on.
     pub fn way_in(&self) -> Option<String> {
         self.0.as_ref().and_then(|org| org.sign_on.clone())

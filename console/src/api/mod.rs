@@ -15,6 +15,7 @@ pub mod client;
 pub mod guardrails;
 pub mod identity;
 pub mod oauth;
+pub mod operators;
 pub mod passkey;
 pub mod rate_limits;
 mod read;

@@ -50,3 +50,15 @@ pub fn no_org() -> Html {
         </Empty>
     }
 }
+
+/// Shown in an organisation that operators have closed.
+pub fn closed(org: &str, why: String) -> Html {
+    html! {
+        <>
+        <h1 class="sr">{ "Closed" }</h1>
+        <Empty icon={Icon::Stop} title={format!("{org} is closed")}>
+            <p>{ why }</p>
+        </Empty>
+        </>
+    }
+}

@@ -1,0 +1,59 @@
+//! What operators do: the deployment's organisations, and who manages them.
+
+use ralex_api::Page;
+use ralex_api::operators::{
+    DeleteOrg, DeletedOrg, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators,
+    SuspendOrg,
+};
+use ralex_kernel::UserId;
+
+use super::client::{self, Reply};
+use super::{ALL, PAGE, page};
+use crate::text::query::{Query, encode};
+
+const BASE: &str = "/operator/orgs";
+
+fn org(slug: &str, verb: &str) -> String {
+    format!("{BASE}/{}/{verb}", encode(slug))
+}
+
+pub fn orgs(cursor: Option<&str>) -> Reply<Page<ManagedOrg>> {
+    client::list(&page(BASE, cursor, PAGE, Query::default()))
+}
+
+/// As many as one answer holds.
+pub fn deleted() -> Reply<Page<DeletedOrg>> {
+    client::list(&page("/operator/deleted-orgs", None, ALL, Query::default()))
+}
+
+pub fn create(new: &NewOrg) -> Reply<NewOrgAnswer> {
+    client::create(BASE, new)
+}
+
+pub fn suspend(slug: &str, reason: String) -> Reply<ManagedOrg> {
+    client::create(&org(slug, "suspend"), &SuspendOrg { reason })
+}
+
+pub fn resume(slug: &str) -> Reply<()> {
+    client::tell(&org(slug, "resume"), None)
+}
+
+pub fn delete(slug: &str, how: &DeleteOrg) -> Reply<ManagedOrg> {
+    client::create(&org(slug, "deletion"), how)
+}
+
+pub fn keep(slug: &str) -> Reply<()> {
+    client::delete(&org(slug, "deletion"))
+}
+
+pub fn operators() -> Reply<Operators> {
+    client::find("/operator/operators")
+}
+
+pub fn add(new: &NewOperator) -> Reply<Operator> {
+    client::create("/operator/operators", new)
+}
+
+pub fn remove(user: UserId) -> Reply<()> {
+    client::delete(&format!("/operator/operators/{user}"))
+}
