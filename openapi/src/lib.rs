@@ -12,6 +12,7 @@ pub mod approvals;
 pub mod audit;
 pub mod batches;
 pub mod budgets;
+pub mod call_rules;
 pub mod catalog;
 pub mod erasure;
 pub mod factors;

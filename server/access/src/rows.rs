@@ -87,6 +87,9 @@ impl Rows {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Group {
     pub id: GroupId,
+    /// As call rules name it.
+    #[serde(default)]
+    pub slug: String,
     /// Whether a directory decides who is in it.
     #[serde(default)]
     pub provisioned: bool,

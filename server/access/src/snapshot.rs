@@ -85,6 +85,8 @@ pub struct Snapshot {
     tree: Tree,
     held: HashMap<Holder, HashMap<ScopePath, Vec<Grant>>>,
     groups_of: HashMap<UserId, Vec<GroupId>>,
+    /// The role that each binding gives.
+    role_of: HashMap<BindingId, String>,
     roles: Roles,
     service: Permissions,
     rows: Rows,
@@ -150,7 +152,8 @@ impl Snapshot {
             }
         }
         let service = policies.permissions_of(SERVICE);
-        Ok(Self { org, tree, held, groups_of, roles, service, rows })
+        let role_of = rows.bindings.iter().map(|it| (it.id, it.role.clone())).collect();
+        Ok(Self { org, tree, held, groups_of, role_of, roles, service, rows })
     }
 
     /// May `subject` do this there, at that time?
@@ -250,9 +253,40 @@ impl Snapshot {
             .into_iter()
             .flatten()
             .filter(move |grant| grant.effect == Effect::Allow && grant.is_live(now));
-        let live: Vec<_> = live.map(|grant| grant.binding).collect();
-        let bound = self.rows.bindings.iter().filter(move |binding| live.contains(&binding.id));
-        bound.map(|binding| binding.role.as_str())
+        live.filter_map(|grant| self.role_of.get(&grant.binding)).map(String::as_str)
+    }
+
+    /// What somebody holds at a place: the groups that they are in, with their slugs, and the names of
+    /// the roles that they hold there by live bindings, groups' included.
+    pub fn memberships(
+        &self,
+        subject: Subject,
+        at: ScopePath,
+        now: DateTime<Utc>,
+    ) -> (Vec<(GroupId, &str)>, Vec<&str>) {
+        let (holder, own) = match subject {
+            Subject::User(user) if self.is_member(user) => (Holder::User(user), None),
+            Subject::User(_) => return (Vec::new(), Vec::new()),
+            Subject::Token { .. }
+            | Subject::Service { .. }
+            | Subject::Directory { .. }
+            | Subject::System => {
+                let Some((id, _, scope)) = subject.machine() else {
+                    return (Vec::new(), Vec::new());
+                };
+                (Holder::Machine(id), at.is_within(scope).then_some(SERVICE))
+            }
+        };
+        let groups = match holder {
+            Holder::User(user) => self.groups_of(user),
+            Holder::Machine(_) | Holder::Group(_) => &[],
+        };
+        let within = self.rows.groups.iter().filter(|group| groups.contains(&group.id));
+        let groups = within.map(|group| (group.id, group.slug.as_str())).collect();
+        let mut roles: Vec<&str> = self.roles_at(holder, at, now).chain(own).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        (groups, roles)
     }
 
     pub const fn org(&self) -> OrgId {

@@ -65,7 +65,8 @@ impl World {
         let suspended = users.iter().copied().filter(|_| random.random_bool(0.1)).collect();
         let groups = (0..3).map(|_| {
             let people = users.iter().copied().filter(|_| random.random_bool(0.4));
-            Group { id: GroupId::generate(), provisioned: false, people: people.collect() }
+            let (id, slug) = (GroupId::generate(), String::new());
+            Group { id, slug, provisioned: false, people: people.collect() }
         });
         let groups = groups.collect();
         let roles = own_roles(&mut random, policies);

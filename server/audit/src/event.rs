@@ -9,6 +9,7 @@ mod adjustment;
 mod alert;
 mod approval;
 mod call;
+mod call_rule;
 mod factor;
 mod increase;
 mod log;
@@ -37,6 +38,7 @@ pub use adjustment::AdjustmentEvent;
 pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
+pub use call_rule::{CallRuleEvent, CallRuleSaid, RuleApplied};
 pub use factor::FactorEvent;
 pub use increase::IncreaseEvent;
 pub use log::{ArchivedAs, DestroyedKey, LogEvent, Pruning, Retained};
@@ -357,6 +359,9 @@ pub enum Event {
         dialect: &'static str,
         code: &'static str,
         budget: Option<BudgetId>,
+        /// Rules about calls that were about this one.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        call_rules: Vec<RuleApplied>,
     },
 
     /// A file is about to be sent to a provider.
@@ -421,6 +426,9 @@ pub enum Event {
     /// Something that counts on a budget beside its calls; likewise.
     #[serde(untagged)]
     Adjustment(AdjustmentEvent),
+    /// Something that a person did about rules on calls; likewise.
+    #[serde(untagged)]
+    CallRule(CallRuleEvent),
     /// Something that a budget has beyond its limit for a while; likewise.
     #[serde(untagged)]
     Increase(IncreaseEvent),

@@ -46,9 +46,7 @@ pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AccessRequestEvent, AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs,
-    CallClosed, CallOpened, Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent,
-    LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ScimEvent,
-    SinkEvent, SsoEvent, TokenEvent, Tried,
+    CallClosed, CallOpened, Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent, LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried, CallRuleEvent, CallRuleSaid, RuleApplied,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

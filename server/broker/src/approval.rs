@@ -49,39 +49,10 @@ impl Broker {
         let binding = binding(request);
         let mut content: Vec<&[u8]> = vec![looked.guard.stamp()];
         content.extend(binding.iter().map(Vec::as_slice));
-        let question = Question {
-            kind: ApprovalKind::Call,
-            asker: &request.signed_in.caller,
-            org: request.org,
-            at: request.at,
-            call,
-            model: request.inbound.model(),
-            dialect: request.inbound.dialect().as_str(),
-            size: request.body.len() as u64,
-            rules: &rules,
-            excerpts: &asks.excerpts,
-            content: &content,
-        };
+        let question = question(request, call, (&rules, &asks.excerpts), &content);
         match self.parts.approvals.ask(&question).await? {
             Answer::Approved(approval) => Ok(Pass { approval, call }),
-            Answer::Pending { id, until } => {
-                let mut problem = asks.problem.clone().with_approval(id);
-                problem.detail = format!(
-                    "{} It waits as approval {id}, under Approvals in the console, until {}. Send \
-                     the same request again once it is approved.",
-                    problem.detail,
-                    until.format("%Y-%m-%d %H:%M UTC"),
-                );
-                Err(problem)
-            }
-            Answer::Denied { id, reason, until } => {
-                let detail = format!(
-                    "A person has denied this request (approval {id}): {reason}. The same can be \
-                     asked again from {} on.",
-                    until.format("%Y-%m-%d %H:%M UTC"),
-                );
-                Err(Problem::new(Code::ApprovalDenied, detail).with_approval(id))
-            }
+            waits => Err(waiting(&asks.problem, waits)),
         }
     }
 
@@ -91,8 +62,56 @@ impl Broker {
     }
 }
 
+/// What the approvals are asked about a call.
+pub(crate) fn question<'a>(
+    request: &'a CallRequest,
+    call: CallId,
+    (rules, excerpts): (&'a [Noted], &'a [Excerpt]),
+    content: &'a [&'a [u8]],
+) -> Question<'a> {
+    Question {
+        kind: ApprovalKind::Call,
+        asker: &request.signed_in.caller,
+        org: request.org,
+        at: request.at,
+        call,
+        model: request.inbound.model(),
+        dialect: request.inbound.dialect().as_str(),
+        size: request.body.len() as u64,
+        rules,
+        excerpts,
+        content,
+    }
+}
+
+/// What the caller is told of a call that does not go on yet, or not at all. `asks`: why a person
+/// is asked.
+pub(crate) fn waiting(asks: &Problem, answer: Answer) -> Problem {
+    match answer {
+        Answer::Approved(id) => asks.clone().with_approval(id),
+        Answer::Pending { id, until } => {
+            let mut problem = asks.clone().with_approval(id);
+            problem.detail = format!(
+                "{} It waits as approval {id}, under Approvals in the console, until {}. Send \
+                 the same request again once it is approved.",
+                problem.detail,
+                until.format("%Y-%m-%d %H:%M UTC"),
+            );
+            problem
+        }
+        Answer::Denied { id, reason, until } => {
+            let detail = format!(
+                "A person has denied this request (approval {id}): {reason}. The same can be \
+                 asked again from {} on.",
+                until.format("%Y-%m-%d %H:%M UTC"),
+            );
+            Problem::new(Code::ApprovalDenied, detail).with_approval(id)
+        }
+    }
+}
+
 /// All of a request that must stay the same: its content, and what says where it goes.
-fn binding(request: &CallRequest) -> Vec<Vec<u8>> {
+pub(crate) fn binding(request: &CallRequest) -> Vec<Vec<u8>> {
     let (inbound, wishes) = (&request.inbound, &request.wishes);
     let content = match serde_json::from_slice::<Value>(&request.body) {
         Ok(body) => sorted(&body).to_string().into_bytes(),

@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use ralex_access::{Permission, Scope};
+use ralex_api::guardrails::Noted;
 use ralex_budgets::{Cached, Charge, Limit, Taken, Why};
 use ralex_kernel::{CallId, Code, Money, OrgId, Problem, ProviderId};
 use ralex_providers::{Outline, UNKNOWN_INPUT};
@@ -24,6 +25,7 @@ use crate::keep::named::keeping;
 use crate::open::Terms;
 use crate::queue::Permit;
 use crate::ready::{self, Ready};
+use crate::rules::{Asking, Ruled};
 use crate::stream::CallStream;
 
 /// Larger bodies are hashed and counted away from the threads that serve.
@@ -37,6 +39,7 @@ const LONG_WAIT_MS: u32 = 500;
 struct Known {
     scope: Scope,
     guard: Option<Guard>,
+    ruled: Ruled,
     measured: Measured,
     started: Instant,
 }
@@ -47,6 +50,7 @@ pub(crate) struct Decided {
     pub scope: Scope,
     pub why: Why,
     pub guard: Option<Guard>,
+    pub ruled: Ruled,
     pub header: Option<String>,
     pub choice: Option<Arc<Choice>>,
     pub outline: Outline,
@@ -75,9 +79,13 @@ impl Broker {
         self.prioritise(&mut request).await?;
         self.name_files(&mut request).await?;
         self.go_on(&mut request).await?;
+        let asking = self.asking(&request).await?;
+        if let Some(asking) = &asking {
+            self.forbid(&request, &scope, asking).await?;
+        }
         let guard = self.guard(&mut request, &scope, (None, true)).await?;
         let pass = guard.as_ref().and_then(|guard| guard.pass);
-        let about = (scope.clone(), guard, started);
+        let about = (scope.clone(), (guard, asking), started);
         // It is most of a call, and would be part of every future that has a call in it.
         let answered = Box::pin(self.call_guarded(request, about)).await;
         if let (Some(pass), Err(_)) = (pass, &answered) {
@@ -90,17 +98,28 @@ impl Broker {
     async fn call_guarded(
         &self,
         request: CallRequest,
-        (scope, guard, started): (Scope, Option<Guard>, Instant),
+        (scope, (guard, asking), started): (Scope, (Option<Guard>, Option<Asking>), Instant),
     ) -> Result<Answered, Failure> {
         let pass = guard.as_ref().and_then(|guard| guard.pass);
+        let call = pass.map_or_else(CallId::generate, |pass| pass.call);
         let measured = measured(&request).await?;
-        let chosen = self.choose(&request, &measured, self.parts.clock.now()).await?;
+        let now = self.parts.clock.now();
+        let mut chosen = match self.choose(&request, &measured, now, asking.as_ref()).await? {
+            Ok(chosen) => chosen,
+            Err(verdict) => return Err(self.denied(&request, &scope, (call, &verdict)).await),
+        };
+        let mut ruled = std::mem::take(&mut chosen.ruled);
+        self.ask_first(&request, &scope, &mut ruled, call).await?;
+        let asked = ruled.pass;
         let shadow = chosen
             .shadow
             .clone()
             .map(|plan| (request.clone(), Chosen::shadow(plan, chosen.why.route.as_deref())));
-        let about = Known { scope, guard, measured, started };
+        let about = Known { scope: scope.clone(), guard, ruled, measured, started };
         let answered = self.call_chosen(request, about, chosen).await;
+        if let (Some(pass), Err(_)) = (asked, &answered) {
+            self.give_back(&scope, pass).await;
+        }
         if let (Some((request, chosen)), Ok(_)) = (shadow, &answered) {
             self.send_shadow(request, chosen, pass);
         }
@@ -130,8 +149,14 @@ impl Broker {
             let started = Instant::now();
             let scope = self.allow(&request).await?;
             let measured = measured(&request).await?;
-            let chosen = self.choose(&request, &measured, self.parts.clock.now()).await?;
-            self.call_chosen(request, Known { scope, guard: None, measured, started }, chosen).await
+            // Rules do not bind it, since it is the organisation that asks.
+            let now = self.parts.clock.now();
+            let Ok(chosen) = self.choose(&request, &measured, now, None).await? else {
+                return Err(Problem::new(Code::Internal, "No model was chosen.").into());
+            };
+            let (guard, ruled) = (None, Ruled::default());
+            let known = Known { scope, guard, ruled, measured, started };
+            self.call_chosen(request, known, chosen).await
         }
         .boxed()
     }
@@ -149,7 +174,8 @@ impl Broker {
         self.prioritise(&mut request).await?;
         let guard = self.guard(&mut request, &scope, passed).await?;
         let measured = measured(&request).await?;
-        self.call_chosen(request, Known { scope, guard, measured, started }, chosen).await
+        let known = Known { scope, guard, ruled: Ruled::default(), measured, started };
+        self.call_chosen(request, known, chosen).await
     }
 
     /// A call that does not say how urgent it is, is as urgent as its team's calls are.
@@ -316,7 +342,7 @@ impl Broker {
         known: Known,
         chosen: Chosen,
     ) -> Result<Decided, Failure> {
-        let Known { scope, guard, measured, started } = known;
+        let Known { scope, guard, ruled, measured, started } = known;
         let parts = &self.parts;
         let caller = &request.signed_in.caller;
         let (inbound, input) = (&request.inbound, measured.input);
@@ -334,16 +360,17 @@ impl Broker {
         let mut course = Course::new(ready.iter().map(|one| one.keys.len()), parts.resilience);
         let first = course.first(self.admits(request.org, &ready));
         let first = first.ok_or_else(|| Problem::new(Code::Internal, "No model was chosen."))?;
-        let pass = guard.as_ref().and_then(|guard| guard.pass);
+        let pass = guard.as_ref().and_then(|guard| guard.pass).or(ruled.pass);
         let call = pass.map_or_else(CallId::generate, |pass| pass.call);
         let (mut why, header, digest) = (chosen.why, chosen.header, measured.digest);
-        why.guardrails = guard.as_ref().and_then(|guard| Guard::record(&guard.noted, &[]));
+        why.guardrails = Guard::record(&noted(guard.as_ref(), &ruled), &[]);
         let slot = None;
         Ok(Decided {
             call,
             scope,
             why,
             guard,
+            ruled,
             header,
             choice: chosen.choice,
             outline: measured.outline,
@@ -376,7 +403,7 @@ impl Broker {
     /// Whether a call may be sent while its record is on its way: where all it does is spend, which
     /// this node's leases cover. A tool that the provider runs by itself may do more.
     pub(crate) fn may_overlap(&self, request: &CallRequest, decided: &Decided) -> bool {
-        let approved = decided.guard.as_ref().is_some_and(|guard| guard.pass.is_some());
+        let approved = decided.pass().is_some();
         let plain = request.inbound.input_tokens() < UNKNOWN_INPUT;
         !self.parts.record_first && plain && !approved
     }
@@ -388,6 +415,16 @@ impl Decided {
         &self.ready[self.first.candidate]
     }
 
+    /// What let it pass, where a person was asked about it.
+    pub fn pass(&self) -> Option<Pass> {
+        self.guard.as_ref().and_then(|guard| guard.pass).or(self.ruled.pass)
+    }
+
+    /// What guardrails and rules found in the request.
+    pub fn noted(&self) -> Vec<Noted> {
+        noted(self.guard.as_ref(), &self.ruled)
+    }
+
     /// Whether somebody stands behind the first candidate.
     pub fn has_others(&self) -> bool {
         self.first.candidate + 1 < self.ready.len()
@@ -397,6 +434,11 @@ impl Decided {
     pub fn first_charges(&self) -> impl Iterator<Item = &Charge> {
         self.charges.iter().filter(|charge| self.first().counts_on(charge))
     }
+}
+
+fn noted(guard: Option<&Guard>, ruled: &Ruled) -> Vec<Noted> {
+    let guarded = guard.map_or(&[][..], |guard| &guard.noted);
+    guarded.iter().chain(&ruled.noted).cloned().collect()
 }
 
 /// What was counted of a request.

@@ -10,10 +10,12 @@ use ralex_budgets::{Left, Why};
 use ralex_kernel::{Code, Money, Problem, ProviderId};
 use ralex_providers::{Operation, Outline};
 use ralex_routing::classify::Sample;
+use ralex_rules::Verdict;
 use ralex_routing::{Choice, Plan, Question, Tried, escalate};
 
 use crate::call::Measured;
 use crate::exchange::CallRequest;
+use crate::rules::{Asking, Ruled};
 use crate::{Broker, Parts};
 
 /// What a caller asks for beside the request itself.
@@ -69,6 +71,8 @@ pub struct Chosen {
     pub shadow: Option<Arc<Plan>>,
     /// What the budgets have left, where the choice could go by it.
     pub budget_left: Option<Money>,
+    /// What rules say of these candidates.
+    pub(crate) ruled: Ruled,
 }
 
 /// One of them, and why it stands where it stands.
@@ -88,6 +92,7 @@ impl Chosen {
             choice: None,
             shadow: None,
             budget_left: None,
+            ruled: Ruled::default(),
         }
     }
 
@@ -117,18 +122,20 @@ impl Chosen {
             .collect();
         let shadow = choice.shadow.clone();
         let choice = choice.escalation.is_some().then(|| Arc::new(choice));
-        Self { candidates, why, header, choice, shadow, budget_left }
+        let ruled = Ruled::default();
+        Self { candidates, why, header, choice, shadow, budget_left, ruled }
     }
 }
 
 impl Broker {
-    /// Asks routing who may answer.
+    /// Asks routing who may answer, and rules who of them may be called; the verdict, where nobody.
     pub(crate) async fn choose(
         &self,
         request: &CallRequest,
         measured: &Measured,
         now: DateTime<Utc>,
-    ) -> Result<Chosen, Problem> {
+        asking: Option<&Asking>,
+    ) -> Result<Result<Chosen, Verdict>, Problem> {
         let (inbound, wishes) = (&request.inbound, &request.wishes);
         let sample = sample(&measured.outline, measured.input);
         let question = Question {
@@ -161,10 +168,15 @@ impl Broker {
             }
             chosen => chosen?,
         };
+        let ruled = match asking.map(|asking| asking.narrow(request, &mut choice)) {
+            Some(Err(verdict)) => return Ok(Err(verdict)),
+            Some(Ok(ruled)) => ruled,
+            None => Ruled::default(),
+        };
         if let Some(signal) = self.unsettled(request, &choice) {
             begin_better(&mut choice, signal);
         }
-        Ok(Chosen::from_choice(choice, question.budget_left))
+        Ok(Ok(Chosen { ruled, ..Chosen::from_choice(choice, question.budget_left) }))
     }
 
     /// What was wrong with the answer before this call, as its caller says or as showed when that

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ralex_access::Scope;
 use ralex_api::guardrails::{Direction, Noted};
+use ralex_audit::{CallOpened, RuleApplied};
 use ralex_budgets::Hold;
 use ralex_guardrails::{
     Finding, Form, Guards, Judged, Outcome, Output, OutputGuard, Policy, Restorer, Role, Text,
@@ -94,11 +95,22 @@ impl Broker {
         (id, guard): (CallId, &Guard),
         problem: Problem,
     ) -> Failure {
+        self.refused(request, scope, (id, &guard.noted, Vec::new()), problem).await
+    }
+
+    /// Records that guardrails or rules refused a call.
+    pub(crate) async fn refused(
+        &self,
+        request: &CallRequest,
+        scope: &Scope,
+        (id, noted, call_rules): (CallId, &[Noted], Vec<RuleApplied>),
+        problem: Problem,
+    ) -> Failure {
         let refused = Some(problem.code);
         let mut row = self.asked(request, id);
-        row.why.guardrails = Guard::record(&guard.noted, &[]);
+        row.why.guardrails = Guard::record(noted, &[]);
         let hold = Hold::new(request.org, id, Money::ZERO, Vec::new());
-        let intent = refused_intent(request, scope, id);
+        let intent = CallOpened { call_rules, ..refused_intent(request, scope, id) };
         let author = scope.author().clone();
         let (overlaps, otherwise) = (false, Otherwise::Refused);
         let opening = Opening { hold, row, author, intent, refused, overlaps, otherwise };

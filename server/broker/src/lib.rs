@@ -28,6 +28,7 @@ mod queue;
 mod rates;
 mod ready;
 mod record;
+mod rules;
 mod slice;
 mod sql;
 mod stream;
@@ -46,6 +47,7 @@ use ralex_guardrails::Guards;
 use ralex_kernel::{Clock, NodeId};
 use ralex_providers::Client;
 use ralex_routing::Routing;
+use ralex_rules::CallRules;
 use ralex_store::Db;
 use ralex_vault::Vault;
 use tokio::sync::Semaphore;
@@ -85,6 +87,7 @@ pub struct Parts {
     pub rates: Rates,
     pub vault: Vault,
     pub guards: Guards,
+    pub rules: CallRules,
     pub approvals: Approvals,
     pub client: Client,
     pub clock: Clock,
@@ -109,6 +112,11 @@ impl Broker {
         let (keys, queue) = (keys::Keys::default(), queue::Queue::new(parts.places));
         let reading = Arc::new(Semaphore::new(READINGS));
         (Self { parts: Arc::new(parts), writer, keys, queue, answers, reading, db }, task)
+    }
+
+    /// The rules about calls, as people write them.
+    pub fn rules(&self) -> CallRules {
+        self.parts.rules.clone()
     }
 
     /// A place on the disk for a file on its way. It has no name, and is gone when it is closed.

@@ -184,7 +184,7 @@ impl Broker {
             attempts: Vec::new(),
             permits: Vec::new(),
             cached: None,
-            noted: decided.guard.as_ref().map(|guard| guard.noted.clone()).unwrap_or_default(),
+            noted: decided.noted(),
             first_byte: None,
             recording: None,
             closed: false,

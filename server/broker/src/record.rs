@@ -81,7 +81,8 @@ pub(crate) fn intent(request: &CallRequest, decided: &Decided, held: Money) -> C
         output_price: plan.output_price,
         prompt_digest: decided.digest.clone(),
         others: others(decided),
-        approval: decided.guard.as_ref().and_then(|guard| guard.pass).map(|pass| pass.approval),
+        approval: decided.pass().map(|pass| pass.approval),
+        call_rules: decided.ruled.applied.clone(),
         purpose: request.purpose(),
     }
 }
@@ -131,6 +132,7 @@ pub(crate) fn refused_intent(request: &CallRequest, scope: &Scope, call: CallId)
         prompt_digest: String::new(),
         others: Vec::new(),
         approval: None,
+        call_rules: Vec::new(),
         purpose: request.purpose(),
     }
 }

@@ -96,6 +96,8 @@ ids! {
     AdjustmentId,
     /// One thing that is looked for in prompts or answers, at one scope.
     GuardrailId,
+    /// One rule about calls, at one scope.
+    CallRuleId,
     /// Something that waits for a person to approve it.
     ApprovalId,
     /// A role that somebody asks to hold for a while.

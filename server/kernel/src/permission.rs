@@ -77,6 +77,8 @@ permissions! {
     BudgetSet = "budget.set",
     GuardrailRead = "guardrail.read",
     GuardrailSet = "guardrail.set",
+    CallRuleRead = "call_rule.read",
+    CallRuleSet = "call_rule.set",
     AlertRead = "alert.read",
     AlertAcknowledge = "alert.acknowledge",
     AlertConfigure = "alert.configure",

@@ -60,6 +60,8 @@ pub enum Code {
     ModelNotFound,
     /// The token may not use this model.
     ModelNotAllowed,
+    /// A rule about calls denies this one.
+    CallDenied,
     /// A guardrail of the organisation refuses this prompt or its answer.
     GuardrailBlocked,
     /// A person has to approve this call first; `approval` names what waits.
@@ -110,7 +112,8 @@ impl Code {
             | Self::CrossSite
             | Self::Forbidden
             | Self::GrantExceedsOwn
-            | Self::ModelNotAllowed => 403,
+            | Self::ModelNotAllowed
+            | Self::CallDenied => 403,
             Self::NotFound | Self::ModelNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::AlreadyExists | Self::Conflict | Self::LastOwner | Self::LimitBelowSpent => 409,
@@ -151,6 +154,7 @@ impl Code {
             Self::LimitBelowSpent => "Limit below what is spent",
             Self::ModelNotFound => "Model not found",
             Self::ModelNotAllowed => "Model not allowed",
+            Self::CallDenied => "Denied by a call rule",
             Self::GuardrailBlocked => "Blocked by a guardrail",
             Self::ApprovalRequired => "Approval required",
             Self::ApprovalDenied => "Approval denied",
@@ -195,6 +199,7 @@ impl Code {
             Self::LimitBelowSpent => "limit_below_spent",
             Self::ModelNotFound => "model_not_found",
             Self::ModelNotAllowed => "model_not_allowed",
+            Self::CallDenied => "call_denied",
             Self::GuardrailBlocked => "guardrail_blocked",
             Self::ApprovalRequired => "approval_required",
             Self::ApprovalDenied => "approval_denied",

@@ -13,6 +13,7 @@
 
 mod address;
 mod answer;
+mod arguments;
 mod auth;
 mod client;
 mod codec;

@@ -164,7 +164,7 @@ fn join(said: &mut String, text: &str) {
     said.push_str(text);
 }
 
-fn tool_names(body: &Object) -> Vec<String> {
+pub(crate) fn tool_names(body: &Object) -> Vec<String> {
     let wrapped = body.get("toolConfig").and_then(|it| it.get("tools"));
     let mut names = Vec::new();
     for tool in objects(body.get("tools").or(wrapped)) {

@@ -11,6 +11,7 @@ mod say;
 mod serve;
 mod settings;
 mod shutdown;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

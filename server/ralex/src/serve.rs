@@ -21,6 +21,7 @@ use ralex_providers::{Client, EgressPolicy, Post};
 use ralex_reports::{Reports, Sources as ReportSources};
 use ralex_retention::Retention;
 use ralex_routing::{Catalogue, Routing};
+use ralex_rules::CallRules;
 use ralex_scim::Scim;
 use ralex_sinks::Sinks;
 use ralex_sso::Sso;
@@ -35,6 +36,7 @@ use crate::http::server::{self, Edge, Parts};
 use crate::overview::Health;
 use crate::settings::Settings;
 use crate::shutdown::{self, Shutdown};
+use crate::upkeep::upkeep;
 use crate::{audit_log, limits, logging, say};
 
 /// How long the last calls may take to be written when the server ends.
@@ -219,6 +221,7 @@ impl Services {
             identity: Data::new(self.identity),
             vault: Data::new(self.vault),
             guards: Data::new(self.guards),
+            rules: Data::new(self.broker.rules()),
             approvals: Data::new(self.approvals),
             routing: Data::new(self.routing),
             budgets: Data::from(self.budgets),
@@ -364,8 +367,9 @@ impl Base {
         &self,
         settings: &Settings,
         db: &Db,
-        rates: &Rates,
+        (identity, rates): (&Identity, &Rates),
     ) -> anyhow::Result<(Broker, JoinHandle<()>)> {
+        let (access, identity) = (Arc::clone(&self.access), identity.clone());
         let parts = BrokerParts {
             access: Arc::clone(&self.access),
             routing: self.routing.clone(),
@@ -373,6 +377,7 @@ impl Base {
             rates: rates.clone(),
             vault: self.vault.clone(),
             guards: self.guards.clone(),
+            rules: CallRules::new(db.clone(), access, identity, self.clock.clone()),
             approvals: self.approvals.clone(),
             client: Client::new(self.egress.clone(), settings.timeouts)?,
             clock: self.clock.clone(),
@@ -436,7 +441,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let archive = settings.audit_archive.clone();
     let retention = Retention::new(db.clone(), Arc::clone(&access), audit, routing, archive)?;
     let (rates, lending) = Rates::start(db, Arc::clone(&access), base.node);
-    let (broker, writer) = base.broker(settings, db, &rates)?;
+    let (broker, writer) = base.broker(settings, db, (&identity, &rates))?;
     base.routing.breakers().configure(settings.breakers);
     let alerts = base.alerts(settings, db).await?;
     let reports = base.reports(settings, db)?;
@@ -468,21 +473,6 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
 fn mailer(settings: &Settings) -> anyhow::Result<Mailer> {
     let Some(server) = &settings.mail else { return Ok(Mailer::absent()) };
     Mailer::new(server).map_err(|why| anyhow::anyhow!(why))
-}
-
-/// Keeps histograms from growing.
-async fn upkeep(recorder: PrometheusHandle, heard: impl Future<Output = ()>) {
-    let work = async {
-        let mut tick = tokio::time::interval(Duration::from_secs(5));
-        loop {
-            tick.tick().await;
-            recorder.run_upkeep();
-        }
-    };
-    tokio::select! {
-        () = work => {}
-        () = heard => {}
-    }
 }
 
 fn address(settings: &Settings, listener: &TcpListener) -> String {

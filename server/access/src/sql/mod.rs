@@ -46,7 +46,7 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
             'suspended', (select coalesce(json_agg(user_id), '[]') from membership
                 where org_id = o.id and suspended_at is not null),
             'groups', (select coalesce(json_agg(json_build_object('id', g.id,
-                    'provisioned', exists (select from scim_group s
+                    'slug', g.slug, 'provisioned', exists (select from scim_group s
                         where s.org_id = g.org_id and s.group_id = g.id), 'people', (
                     select coalesce(json_agg(m.user_id), '[]') from group_member m
                     where m.org_id = g.org_id and m.group_id = g.id))), '[]')

@@ -187,6 +187,7 @@ impl Event {
             Self::AccessRequest(event) => About::to(Target::Written(event.target())),
             Self::Operator(event) => About::to(Target::Written(event.target())),
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
+            Self::CallRule(event) => About::to(Target::Written(event.target())),
             Self::Increase(event) => About::to(Target::Written(event.target())),
             Self::Alert(event) => {
                 let failed = matches!(event, AlertEvent::RuleTested { failed, .. } if *failed > 0);

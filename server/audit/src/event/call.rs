@@ -3,6 +3,8 @@
 use ralex_kernel::{ApprovalId, BudgetId, CallId, Money, Price, ScopePath, SecretId, TokenId};
 use serde::Serialize;
 
+use super::RuleApplied;
+
 /// What is recorded before a call goes out.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CallOpened {
@@ -28,6 +30,9 @@ pub struct CallOpened {
     /// What a person approved, where the call had to wait for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approval: Option<ApprovalId>,
+    /// Rules about calls that were about this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub call_rules: Vec<RuleApplied>,
     /// Where else it may go, and with which keys, should the first not answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Candidate>,

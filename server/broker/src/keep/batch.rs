@@ -92,7 +92,7 @@ impl Broker {
     }
 
     /// Everything that is decided about a batch before anything is held for it.
-    async fn decide_batch(&self, request: &KeepRequest, body: &[u8]) -> Result<Decided, Problem> {
+    async fn decide_batch(&self, request: &KeepRequest, body: &[u8]) -> Result<Decided, Failure> {
         let scope = self.allow_keep(request).await?;
         let new: NewBatch = serde_json::from_slice(body).map_err(|error| {
             Problem::new(Code::InvalidRequest, format!("The body is no batch: {error}."))
@@ -112,11 +112,12 @@ impl Broker {
         })?;
         if Endpoint::named(&input.endpoint) != Some(endpoint) {
             let message = format!("must be {}, where the file's lines go", input.endpoint);
-            return Err(Problem::field("endpoint", message));
+            return Err(Problem::field("endpoint", message).into());
         }
         if input.guarded_by != guarded_by {
-            let detail = "The guardrails are others than when the file was read. Send it again.";
-            return Err(Problem::new(Code::Conflict, detail));
+            let detail = "The guardrails or call rules are others than when the file was read. Send \
+                          it again.";
+            return Err(Problem::new(Code::Conflict, detail).into());
         }
         let plan = self.batch_plan(request, endpoint, &input.model).await?;
         let keeper = self.keeper_at(request.org, file.provider_id, file.secret_id).await?;
@@ -126,10 +127,13 @@ impl Broker {
                  the file again.",
                 input.model
             );
-            return Err(Problem::new(Code::Conflict, detail));
+            return Err(Problem::new(Code::Conflict, detail).into());
         }
         let keeper = Keeper { plan, ..keeper };
         self.allow_key(request, &keeper).await?;
+        let kept = Kept { method: "POST", below: "", query: None };
+        let call = request.as_call(about(Operation::Batches, kept, bytes::Bytes::new())?);
+        self.rule_batch(&call, &scope, (endpoint.operation(), &keeper.plan)).await?;
         let prices = BatchPrices::of(&keeper.plan);
         let worst_case = worst_case(&prices, &input);
         let id = CallId::generate();
@@ -258,6 +262,7 @@ impl Broker {
             prompt_digest: decided.file.sha256.clone().unwrap_or_default(),
             others: Vec::new(),
             approval: None,
+            call_rules: Vec::new(),
             purpose: call.wishes.purpose,
         };
         let author = scope.author().clone();

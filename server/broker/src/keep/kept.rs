@@ -22,6 +22,7 @@ use super::sql::file::{self as sql, FileRow, Filter};
 use super::{FILE, KeepRequest, Owner, meant};
 use crate::Broker;
 use crate::exchange::Failure;
+use crate::rules::Barred;
 
 /// What a file may be kept for here. What trains models has no price here, and is not kept.
 const PURPOSES: [&str; 4] = ["assistants", "batch", "user_data", "vision"];
@@ -128,9 +129,11 @@ impl Broker {
             Err(wrong) => return Err(self.refuse_file(request, scope, new, wrong).await),
         };
         let keeper = self.keeper_of_line(request, &first).await?;
+        let asking = self.asking(&request.as_call(first.inbound)).await?;
         let measure = Measure {
             plan: Arc::clone(&keeper.plan),
             policy,
+            asking,
             guarded_by,
             default_max_output: self.parts.default_max_output,
         };
@@ -154,6 +157,11 @@ impl Broker {
     ) -> Failure {
         metrics::counter!("ralex_files_total", "purpose" => "batch", "state" => "refused")
             .increment(1);
+        if let Some(barred) = wrong.barred {
+            let (line, barred) = *barred;
+            let barred = Barred { problem: wrong.problem, ..barred };
+            return self.barred(&request.as_call(line.inbound), scope, &barred).await;
+        }
         if let Some(blocked) = wrong.blocked {
             let (line, guard) = *blocked;
             let call = request.as_call(line.inbound);

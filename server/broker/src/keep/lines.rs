@@ -17,6 +17,7 @@ use ralex_routing::{Bound, Plan};
 
 use crate::guard::{self, Guard};
 use crate::ready::bound;
+use crate::rules::{Asking, Barred};
 
 /// More lines than this no provider takes.
 const MOST_LINES: usize = 50_000;
@@ -28,6 +29,8 @@ pub(crate) struct Measure {
     pub plan: Arc<Plan>,
     /// What is looked for in their texts; nothing where nothing is.
     pub policy: Option<Arc<Policy>>,
+    /// What rules want to know of them; nothing where none is about anything.
+    pub asking: Option<Asking>,
     /// The word for these guardrails.
     pub guarded_by: String,
     pub default_max_output: u64,
@@ -64,13 +67,15 @@ pub(crate) struct Wrong {
     pub problem: Problem,
     /// The request in that line, where a guardrail refuses it.
     pub blocked: Option<Box<(Line, Guard)>>,
+    /// The same where a rule about calls does.
+    pub barred: Option<Box<(Line, Barred)>>,
 }
 
 impl Wrong {
     fn at(line: usize, problem: Problem) -> Self {
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         let problem = Problem { detail: format!("Line {line}: {}", problem.detail), ..problem };
-        Self { line, problem, blocked: None }
+        Self { line, problem, blocked: None, barred: None }
     }
 }
 
@@ -96,10 +101,11 @@ pub(crate) fn read(file: &mut File, out: File, measure: &Measure) -> Result<Read
         }
         let line = Line::read(&raw).map_err(|problem| Wrong::at(at, problem))?;
         carried(&line).map_err(|problem| Wrong::at(at, problem))?;
+        let line = ruled(line, measure, at)?;
         let line = guarded(line, &raw, measure, at, &mut sum.found)?;
         sum.add(&line, measure).map_err(|problem| Wrong::at(at, problem))?;
     }
-    sum.finish(measure).map_err(|problem| Wrong { line: 0, problem, blocked: None })
+    sum.finish(measure).map_err(|problem| Wrong { line: 0, problem, blocked: None, barred: None })
 }
 
 /// Refuses what a line names of a provider's store, where nobody looks whose it is.
@@ -113,6 +119,18 @@ fn carried(line: &Line) -> Result<(), Problem> {
         return Ok(());
     };
     Err(Problem::new(Code::Unsupported, detail))
+}
+
+/// The line, where no rule about calls refuses it.
+fn ruled(line: Line, measure: &Measure, at: usize) -> Result<Line, Wrong> {
+    let Some(asking) = &measure.asking else { return Ok(line) };
+    match asking.line(&line.inbound, &measure.plan) {
+        Ok(()) => Ok(line),
+        Err(barred) => {
+            let wrong = Wrong::at(at, barred.problem.clone());
+            Err(Wrong { barred: Some(Box::new((line, barred))), ..wrong })
+        }
+    }
 }
 
 /// The line without what a guardrail takes out of it.

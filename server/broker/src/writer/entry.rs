@@ -71,6 +71,7 @@ pub(super) fn refused(opening: &Opening, code: Code, refusal: Option<&Refusal>) 
         dialect: opening.row.dialect,
         code: code.as_str(),
         budget: refusal.map(|refusal| refusal.budget),
+        call_rules: opening.intent.call_rules.clone(),
     }
 }
 

@@ -22,6 +22,7 @@ use ralex_kernel::{
 };
 use ralex_providers::{Client, Dialect, EgressPolicy, Inbound, Operation, Timeouts};
 use ralex_routing::{Catalogue, Routing};
+use ralex_rules::CallRules;
 use ralex_store::testing::Database;
 use ralex_tests::upstream::Upstream;
 use ralex_vault::{Seal, Vault};
@@ -86,12 +87,13 @@ impl World {
         let approvals = Approvals::new(db.clone(), Arc::clone(&access), Zeroizing::new([7; 32]));
         let (rates, _) = Rates::start(&db, Arc::clone(&access), NodeId::generate());
         let parts = Parts {
-            access,
+            access: Arc::clone(&access),
             routing: routing.clone(),
             budgets: Arc::clone(&budgets),
             rates,
             vault: vault.clone(),
             guards: guards.clone(),
+            rules: CallRules::new(db.clone(), Arc::clone(&access), identity.clone(), clock.clone()),
             approvals,
             client: Client::new(egress, TIMEOUTS).unwrap(),
             clock,

@@ -15,6 +15,7 @@ pub mod auth;
 pub mod batches;
 pub mod bindings;
 mod budgets;
+mod call_rules;
 pub mod catalog;
 pub mod extract;
 pub mod factors;

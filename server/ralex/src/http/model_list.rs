@@ -4,6 +4,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Path;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, get};
 use ralex_access::{Access, Permission};
+use ralex_broker::Broker;
 use ralex_kernel::{Code, Problem, RequestId};
 use ralex_providers::{Dialect, error_body};
 use ralex_routing::{Plan, Routing};
@@ -81,7 +82,7 @@ fn respond(dialect: Dialect, request: &HttpRequest, body: Result<Value, Problem>
     }
 }
 
-/// The models that the caller's rights and token leave.
+/// The models that the caller's rights and token, and the rules about lists, leave.
 async fn usable(request: &HttpRequest) -> Result<Vec<Arc<Plan>>, Problem> {
     let signed_in = signed_in(request).await?;
     let (org, at) = place(request, &signed_in).await?;
@@ -91,7 +92,7 @@ async fn usable(request: &HttpRequest) -> Result<Vec<Arc<Plan>>, Problem> {
     if let Some(names) = &signed_in.models {
         models.retain(|plan| names.contains(&plan.name));
     }
-    Ok(models)
+    part::<Broker>(request)?.shown(&signed_in, (org, at), models).await
 }
 
 async fn found(request: &HttpRequest, dialect: Dialect, model: &str) -> Result<Value, Problem> {

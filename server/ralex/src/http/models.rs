@@ -324,6 +324,7 @@ const fn is_final(code: Code) -> bool {
         code,
         Code::BudgetExhausted
             | Code::ModelNotFound
+            | Code::CallDenied
             | Code::GuardrailBlocked
             | Code::ApprovalRequired
             | Code::ApprovalDenied

@@ -3,9 +3,7 @@
 use super::map::Map;
 use super::{
     access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
-    bindings, budgets, catalog, factors, files, gemini, groups, guardrails, health, members,
-    model_list, models, oauth, operations, operators, passkeys, personal_tokens, rate_limits,
-    reports, resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso,
+    bindings, budgets, catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models, oauth, operations, operators, passkeys, personal_tokens, rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso, call_rules,
     sso_providers, teams, tokens, usage,
 };
 
@@ -266,6 +264,14 @@ fn gateway(map: &mut Map<'_, '_>) {
         .service(resilience::find_cache)
         .service(resilience::set_cache)
         .service(resilience::clear_cache)
+        .service(call_rules::list_call_rules)
+        .service(call_rules::create_call_rule)
+        .service(call_rules::call_rule_settings)
+        .service(call_rules::set_call_rule_settings)
+        .service(call_rules::test_call_rules)
+        .service(call_rules::find_call_rule)
+        .service(call_rules::update_call_rule)
+        .service(call_rules::delete_call_rule)
         .service(guardrails::list_guardrails)
         .service(guardrails::create_guardrail)
         .service(guardrails::list_guardrail_packs)

@@ -22,6 +22,7 @@ use ralex_monitor::Alerts;
 use ralex_reports::Reports;
 use ralex_retention::Retention;
 use ralex_routing::Routing;
+use ralex_rules::CallRules;
 use ralex_scim::Scim;
 use ralex_sinks::Sinks;
 use ralex_sso::Sso;
@@ -91,6 +92,7 @@ pub struct Parts {
     pub identity: Data<Identity>,
     pub vault: Data<Vault>,
     pub guards: Data<Guards>,
+    pub rules: Data<CallRules>,
     pub approvals: Data<Approvals>,
     pub routing: Data<Routing>,
     pub budgets: Data<Budgets>,
@@ -130,6 +132,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.identity.clone())
             .app_data(parts.vault.clone())
             .app_data(parts.guards.clone())
+            .app_data(parts.rules.clone())
             .app_data(parts.approvals.clone())
             .app_data(parts.routing.clone())
             .app_data(parts.budgets.clone())

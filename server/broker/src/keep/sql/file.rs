@@ -230,15 +230,26 @@ pub(crate) async fn abandoned(conn: &mut PgConnection) -> Result<Vec<(OrgId, Fil
     Ok(rows.into_iter().map(|row| (row.org, row.id)).collect())
 }
 
-/// What the guardrails of a place are, in one word: another one as soon as any is changed. With it
+/// What the guardrails and call rules of a place are, in one word: another one as soon as any is changed. With it
 /// the version of the policies that this is true of.
 pub(crate) async fn guardrails(conn: &mut PgConnection, owner: &Owner) -> Result<(String, i64)> {
     let row = sqlx::query!(
-        r#"select coalesce((select md5(string_agg(g.id::text || g.updated_at::text, ',' order by g.id))
+        r#"select coalesce((select md5(string_agg(h.said, ',' order by h.said collate "C")) from (
+                   select g.id::text || g.updated_at::text as said
                    from guardrail g
                    where g.org_id = $1 and g.enabled
                      and (g.team_id is null or g.team_id = $2)
-                     and (g.project_id is null or g.project_id = $3)), '') as "word!",
+                     and (g.project_id is null or g.project_id = $3)
+                   union all
+                   select r.id::text || r.version::text
+                   from call_rule r
+                   where r.org_id = $1 and r.enabled
+                     and (r.team_id is null or r.team_id = $2)
+                     and (r.project_id is null or r.project_id = $3)
+                   union all
+                   select 'else ' || s.default_effect
+                   from call_rule_settings s
+                   where s.org_id = $1 and s.default_effect <> 'allow') h), '') as "word!",
                coalesce((select v.version from policy_version v where v.org_id = $1), 0)
                    as "version!""#,
         owner.org as _,

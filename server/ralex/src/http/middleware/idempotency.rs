@@ -81,8 +81,8 @@ async fn attempt(request: &mut ServiceRequest) -> Result<Option<(Attempt, Data<V
     if request.method() != Method::POST || request.path().contains("/auth/") {
         return Ok(None);
     }
-    // A test of guardrails changes nothing, and its text is not to be kept.
-    if request.path().ends_with("/guardrails/test") {
+    // A test of guardrails or call rules changes nothing, and its text is not to be kept.
+    if ["/guardrails/test", "/call-rules/test"].iter().any(|it| request.path().ends_with(it)) {
         return Ok(None);
     }
     let Some(key) = request.headers().get(KEY) else { return Ok(None) };

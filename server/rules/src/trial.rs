@@ -1,0 +1,298 @@
+//! Trying a call on the rules: nothing is called, recorded or kept.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use ralex_access::{Bearer, Permission};
+use ralex_api::call_rules::{CallEffect, TestCallRules, TestedCall, TestedRule};
+use ralex_kernel::{
+    CallId, CallRuleId, Caller, Code, OrgId, Problem, ScopePath, Subject, TokenId,
+};
+use ralex_store::problem;
+
+use crate::call::{ACTIONS, Arguments, Call, Left, Phase, Resource, Who};
+use crate::judge::{counts, judge};
+use crate::ruleset::{Asked, Compiled, Rules, Uses};
+use crate::sql::{self, Made, Stored};
+use crate::terms::{Terms, place};
+use crate::{CallRules, facts};
+
+/// All that a tried call is made of.
+struct Tried {
+    action: String,
+    asked: String,
+    model: String,
+    upstream_model: String,
+    provider: String,
+    dialect: String,
+    streamed: bool,
+    at: ScopePath,
+    subject: Subject,
+    token: Option<TokenId>,
+    tags: Vec<String>,
+    now: DateTime<Utc>,
+}
+
+impl CallRules {
+    /// What would become of a call, and which rules are about it.
+    pub async fn test(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        test: TestCallRules,
+    ) -> Result<TestedCall, Problem> {
+        self.0.access.allow(caller, org, Permission::CallRuleRead, ScopePath::Org).await?;
+        let tried = self.tried(caller, org, &test).await?;
+        let all = Uses { arguments: true, budget: true, memberships: true };
+        let sample = Caller { subject: tried.subject, ..caller.clone() };
+        let who = self.who(&sample, org, tried.at, all).await?;
+        let address = who.address.filter(|_| tried.subject == caller.subject);
+        let who = Who { token: tried.token, address, ..who };
+        let rules = self.of_org(org).await?;
+        let rules = match test.draft {
+            Some(draft) => self.with_draft(&rules, org, draft).await?,
+            None => rules,
+        };
+        let arguments = test.arguments.as_ref().map_or_else(Arguments::none, Arguments::of);
+        let max_output = ["max_completion_tokens", "max_output_tokens", "max_tokens"];
+        let max_output = max_output.iter().find_map(|name| {
+            test.arguments.as_ref().and_then(|it| it.get(*name)).and_then(serde_json::Value::as_u64)
+        });
+        let left = match (test.budget_left, test.budget_left_percent) {
+            (None, None) => Left::ALL,
+            (micros, percent) => Left {
+                micros: micros.unwrap_or(Left::ALL.micros),
+                percent: percent.unwrap_or(Left::ALL.percent),
+            },
+        };
+        let call = Call {
+            action: &tried.action,
+            resource: Resource {
+                model: &tried.model,
+                upstream_model: &tried.upstream_model,
+                provider: &tried.provider,
+            },
+            asked: &tried.asked,
+            at: tried.at,
+            who: &who,
+            dialect: &tried.dialect,
+            streamed: tried.streamed,
+            max_output: max_output.unwrap_or(0),
+            arguments: &arguments,
+            labels: test.labels.as_deref().unwrap_or_default(),
+            tags: test.tags.as_deref().unwrap_or(&tried.tags),
+            left,
+            now: tried.now,
+        };
+        Ok(told(&rules, &call))
+    }
+
+    async fn with_draft(
+        &self,
+        rules: &Rules,
+        org: OrgId,
+        draft: ralex_api::call_rules::NewCallRule,
+    ) -> Result<Arc<Rules>, Problem> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let at = place(&mut tx, org, draft.scope.as_deref().unwrap_or("org")).await?;
+        drop(tx);
+        let mut terms = Terms::new(draft);
+        terms.check()?;
+        terms.subjects = self.0.subjects(org, terms.subjects, &[]).await?;
+        let draft = Arc::new(Compiled::of(&stored(terms, at)));
+        Ok(Arc::new(rules.with(draft)))
+    }
+
+    async fn tried(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        test: &TestCallRules,
+    ) -> Result<Tried, Problem> {
+        let mut tried = match test.call {
+            Some(id) => self.made(caller, org, id).await?,
+            None => Tried {
+                action: "model.call.generate".to_owned(),
+                asked: String::new(),
+                model: String::new(),
+                upstream_model: String::new(),
+                provider: String::new(),
+                dialect: "openai_chat".to_owned(),
+                streamed: false,
+                at: ScopePath::Org,
+                subject: caller.subject,
+                token: caller.credential.token(),
+                tags: Vec::new(),
+                now: self.0.clock.now(),
+            },
+        };
+        let mut tx = self.0.db.tenant(org).await?;
+        if let Some(text) = &test.scope {
+            tried.at = place(&mut tx, org, text).await?;
+        }
+        if let Some(model) = &test.model {
+            let found = sql::model(&mut tx, org, model).await.map_err(problem)?;
+            (tried.upstream_model, tried.provider) = found.unwrap_or_default();
+            (tried.model, tried.asked) = (model.clone(), model.clone());
+        }
+        drop(tx);
+        if let Some(provider) = &test.provider {
+            tried.provider.clone_from(provider);
+        }
+        if let Some(action) = &test.action {
+            let unknown = || format!("is no action; there are {}", ACTIONS.join(", "));
+            let known = ACTIONS.iter().find(|known| *known == action);
+            (*known.ok_or_else(|| Problem::field("action", unknown()))?)
+                .clone_into(&mut tried.action);
+        }
+        if let Some(text) = &test.subject {
+            (tried.subject, tried.token) = (self.somebody(org, text, tried.at).await?, None);
+        }
+        tried.now = test.at.unwrap_or(tried.now);
+        Ok(tried)
+    }
+
+    async fn somebody(
+        &self,
+        org: OrgId,
+        text: &str,
+        scope: ScopePath,
+    ) -> Result<Subject, Problem> {
+        match self.0.identity.bearer(org, text).await? {
+            Bearer::User(user) => Ok(Subject::User(user)),
+            Bearer::Account(account) => Ok(Subject::Service { account, org, scope }),
+            Bearer::Group(_) => {
+                let message = "must be `user:<id or e-mail>` or `service_account:<slug or id>`: a \
+                               group calls nothing itself";
+                Err(Problem::field("subject", message))
+            }
+        }
+    }
+
+    /// A call that was made, for who may see calls where it was made.
+    async fn made(&self, caller: &Caller, org: OrgId, id: CallId) -> Result<Tried, Problem> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let made = sql::made(&mut tx, org, id).await.map_err(problem)?;
+        drop(tx);
+        let at = made.as_ref().map_or(ScopePath::Org, |made| path(made.team, made.project));
+        self.0.access.allow(caller, org, Permission::CallRead, at).await?;
+        let made = made.ok_or_else(|| Problem::not_found("call"))?;
+        let subject = who_made(org, &made).ok_or_else(|| {
+            let detail = "Nobody is known who made this call. Name a `subject`.";
+            Problem::new(Code::Conflict, detail)
+        })?;
+        let action = match made.purpose.as_deref() {
+            Some("count") => "model.call.count_tokens",
+            Some("batch") => "model.call.batches",
+            Some(_) | None => "model.call.generate",
+        };
+        Ok(Tried {
+            action: action.to_owned(),
+            asked: made.asked,
+            model: made.model,
+            upstream_model: made.upstream_model,
+            provider: made.provider,
+            dialect: made.dialect,
+            streamed: made.streamed,
+            at,
+            subject,
+            token: made.token,
+            tags: made.tags,
+            now: made.started_at,
+        })
+    }
+}
+
+fn path(
+    team: Option<ralex_kernel::TeamId>,
+    project: Option<ralex_kernel::ProjectId>,
+) -> ScopePath {
+    match (team, project) {
+        (Some(team), Some(project)) => ScopePath::Project { team, project },
+        (Some(team), None) => ScopePath::Team { team },
+        (None, _) => ScopePath::Org,
+    }
+}
+
+fn who_made(org: OrgId, made: &Made) -> Option<Subject> {
+    if let Some(user) = made.user {
+        return Some(Subject::User(user));
+    }
+    let scope = path(made.home_team, made.home_project);
+    match (made.account, made.token) {
+        (Some(account), _) => Some(Subject::Service { account, org, scope }),
+        (None, Some(token)) => Some(Subject::Token { token, org, scope }),
+        (None, None) => None,
+    }
+}
+
+/// A draft as if it were stored.
+fn stored(terms: Terms, at: ScopePath) -> Stored {
+    let now = DateTime::<Utc>::UNIX_EPOCH;
+    Stored {
+        id: CallRuleId::from(uuid::Uuid::nil()),
+        team: at.team(),
+        project: at.project(),
+        scope: String::new(),
+        scope_name: String::new(),
+        name: terms.name,
+        description: terms.description,
+        effect: terms.effect.as_str().to_owned(),
+        phase: terms.phase.as_str().to_owned(),
+        actions: terms.actions,
+        resources: terms.resources,
+        subjects: terms.subjects,
+        subject_names: Vec::new(),
+        condition: terms.condition,
+        message: terms.message,
+        enabled: true,
+        version: 0,
+        created_by: String::new(),
+        created_at: now,
+        updated_by: String::new(),
+        updated_at: now,
+    }
+}
+
+fn told(rules: &Rules, call: &Call<'_>) -> TestedCall {
+    let began = Instant::now();
+    let phase = Phase::of(call.action);
+    let context = facts::context(call, rules.place(call.at), |name| rules.reads(name));
+    let tested: Vec<TestedRule> = rules
+        .entries()
+        .iter()
+        .map(|rule| {
+            let (matched, why) = match rule.concerns(call, phase) {
+                Err(why) => (false, why.to_owned()),
+                Ok(()) => {
+                    let asked = rule.holds(|| &context);
+                    let why = match &asked {
+                        Asked::Holds => "It is about this call.".to_owned(),
+                        Asked::HoldsNot => "Its condition does not hold.".to_owned(),
+                        Asked::Failed(why) => format!("Its condition {why}."),
+                    };
+                    (counts(Some(asked), rule.effect()).is_some(), why)
+                }
+            };
+            let id = Some(rule.id()).filter(|id| !id.uuid().is_nil());
+            TestedRule { id, name: rule.name().to_owned(), effect: rule.effect(), matched, why }
+        })
+        .collect();
+    let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let verdict = judge(rules, call);
+    let message = match verdict.effect {
+        CallEffect::Allow => None,
+        CallEffect::Ask => Some(verdict.question().detail),
+        CallEffect::Deny => Some(verdict.refusal().detail),
+    };
+    let decided_by = verdict.by.first().map(|applied| applied.rule.id());
+    TestedCall {
+        effect: verdict.effect,
+        decided_by: decided_by.filter(|id| !id.uuid().is_nil()),
+        message,
+        default_effect: rules.default_effect(),
+        rules: tested,
+        took_us,
+    }
+}
