@@ -10,8 +10,8 @@ use ralex_budgets::{Left, Why};
 use ralex_kernel::{Code, Money, Problem, ProviderId};
 use ralex_providers::{Operation, Outline};
 use ralex_routing::classify::Sample;
-use ralex_rules::Verdict;
 use ralex_routing::{Choice, Plan, Question, Tried, escalate};
+use ralex_rules::Verdict;
 
 use crate::call::Measured;
 use crate::exchange::CallRequest;

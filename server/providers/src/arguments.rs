@@ -60,8 +60,7 @@ mod tests {
         });
         let raw = Bytes::from(body.to_string());
         let inbound = Inbound::parse(Dialect::OpenaiChat, raw).unwrap();
-        let expected =
-            json!({ "model": "m", "max_tokens": 5, "user": "ann", "tools": ["shell"] });
+        let expected = json!({ "model": "m", "max_tokens": 5, "user": "ann", "tools": ["shell"] });
         assert_eq!(Value::Object(inbound.arguments()), expected);
     }
 }

@@ -198,11 +198,9 @@ fn size(expr: &IdedExpr) -> u64 {
         }
         Expr::Comprehension(over) => size(&over.iter_range),
         Expr::Literal(_) => 1,
-        Expr::Call(_)
-        | Expr::Ident(_)
-        | Expr::Select(_)
-        | Expr::Struct(_)
-        | Expr::Unspecified => MOST_ITEMS as u64,
+        Expr::Call(_) | Expr::Ident(_) | Expr::Select(_) | Expr::Struct(_) | Expr::Unspecified => {
+            MOST_ITEMS as u64
+        }
     }
 }
 

@@ -49,11 +49,7 @@ pub struct Resource<'a> {
 impl<'a> Resource<'a> {
     /// Every name of it with its kind.
     pub(crate) fn names(&self) -> [(&'static str, &'a str); 3] {
-        [
-            ("model", self.model),
-            ("model", self.upstream_model),
-            ("provider", self.provider),
-        ]
+        [("model", self.model), ("model", self.upstream_model), ("provider", self.provider)]
     }
 }
 

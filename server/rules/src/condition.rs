@@ -250,11 +250,7 @@ fn keep_patterns(expr: &mut IdedExpr) {
         }
         Expr::List(list) => list.elements.iter_mut().for_each(keep_patterns),
         Expr::Select(select) => keep_patterns(&mut select.operand),
-        Expr::Map(_)
-        | Expr::Struct(_)
-        | Expr::Ident(_)
-        | Expr::Literal(_)
-        | Expr::Unspecified => {}
+        Expr::Map(_) | Expr::Struct(_) | Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => {}
     }
 }
 

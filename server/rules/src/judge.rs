@@ -98,7 +98,8 @@ impl Verdict {
 
     fn said(&self, does: &str, otherwise: &str) -> String {
         let Some(first) = self.by.first() else { return format!("{otherwise}.") };
-        let mut said = format!("The call rule \"{}\" ({}) {does}", first.rule.name(), first.rule.id());
+        let mut said =
+            format!("The call rule \"{}\" ({}) {does}", first.rule.name(), first.rule.id());
         if !first.rule.message().is_empty() {
             said = format!("{said}: {}", first.rule.message());
         }

@@ -17,8 +17,12 @@ mod bounds;
 mod call;
 mod condition;
 mod facts;
+#[cfg(test)]
+mod hostile;
 mod judge;
 mod pattern;
+#[cfg(test)]
+mod proofs;
 mod rule;
 mod ruleset;
 mod settings;

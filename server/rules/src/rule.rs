@@ -1,9 +1,7 @@
 //! Rules as people write them: create, find, list, update, delete.
 
 use ralex_access::{Permission, Scope};
-use ralex_api::call_rules::{
-    CallEffect, CallRule, CallRulesQuery, NewCallRule, UpdateCallRule,
-};
+use ralex_api::call_rules::{CallEffect, CallRule, CallRulesQuery, NewCallRule, UpdateCallRule};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::{CallRuleEvent, Event, record};
 use ralex_kernel::{CallRuleId, Caller, Code, OrgId, Problem, ScopePath};
@@ -34,7 +32,8 @@ impl CallRules {
         terms.subjects = self.0.subjects(org, terms.subjects, &[]).await?;
         let mut tx = self.0.db.tenant(org).await?;
         if sql::count(&mut tx, org).await.map_err(problem)? >= MOST {
-            let detail = format!("There are {MOST} call rules, which is the most; delete some first.");
+            let detail =
+                format!("There are {MOST} call rules, which is the most; delete some first.");
             return Err(Problem::new(Code::Conflict, detail));
         }
         let gone = || Problem::field("scope", "was deleted at this moment");
@@ -43,8 +42,11 @@ impl CallRules {
             .await
             .or_problem([("call_rule_team", gone()), ("call_rule_project", gone())])?;
         let stored = one(&mut tx, org, id).await?.ok_or_else(missing)?;
-        let event =
-            CallRuleEvent::Created { call_rule: id, scope: stored.scope.clone(), said: terms.said() };
+        let event = CallRuleEvent::Created {
+            call_rule: id,
+            scope: stored.scope.clone(),
+            said: terms.said(),
+        };
         self.finish(tx, &scope, stored, event).await
     }
 
@@ -109,7 +111,9 @@ impl CallRules {
             return Err(Problem::new(Code::PreconditionFailed, detail));
         }
         terms.subjects = subjects;
-        sql::update(&mut tx, org, id, &terms, &caller.subject.to_string()).await.map_err(problem)?;
+        sql::update(&mut tx, org, id, &terms, &caller.subject.to_string())
+            .await
+            .map_err(problem)?;
         let stored = one(&mut tx, org, id).await?.ok_or_else(missing)?;
         let version = stored.version.unsigned_abs();
         let event = CallRuleEvent::Updated { call_rule: id, version, said: terms.said() };
@@ -117,12 +121,7 @@ impl CallRules {
     }
 
     /// Deletes one: from the next call on it says nothing.
-    pub async fn delete(
-        &self,
-        caller: &Caller,
-        org: OrgId,
-        id: CallRuleId,
-    ) -> Result<(), Problem> {
+    pub async fn delete(&self, caller: &Caller, org: OrgId, id: CallRuleId) -> Result<(), Problem> {
         let (scope, _) = self.known(caller, org, (id, Permission::CallRuleSet)).await?;
         let mut tx = self.0.db.tenant(org).await?;
         sql::lock(&mut tx, org, id).await.map_err(problem)?;

@@ -7,10 +7,10 @@ use ralex_identity::Identity;
 use ralex_kernel::{Name, OrgId, Problem, ScopePath, TokenId};
 use ralex_store::{Tenant, problem};
 
+use crate::Inner;
 use crate::call::{ACTIONS, Phase};
 use crate::condition::Condition;
 use crate::pattern::{ActionPattern, ResourcePattern};
-use crate::Inner;
 use crate::sql::{self, Stored};
 
 const MOST_ACTIONS: usize = 20;
@@ -74,7 +74,8 @@ impl Terms {
         line("message", &self.message, LONGEST_MESSAGE)?;
         line("description", &self.description, LONGEST_DESCRIPTION)?;
         if self.effect == CallEffect::Ask && self.phase == CallPhase::List {
-            let message = "cannot be list for a rule that asks: nobody is asked about what is shown";
+            let message =
+                "cannot be list for a rule that asks: nobody is asked about what is shown";
             return Err(Problem::field("phase", message));
         }
         self.check_actions()?;
@@ -183,7 +184,8 @@ async fn subject(inner: &Inner, org: OrgId, text: &str) -> Result<String, Proble
             Err(Problem::field(path, "names a role that this organisation does not have"))
         }
         Some(("token", id)) => {
-            let unknown = || Problem::field(path, "names a token that this organisation does not have");
+            let unknown =
+                || Problem::field(path, "names a token that this organisation does not have");
             let id: TokenId = id.parse().map_err(|_| unknown())?;
             let mut tx = inner.db.tenant(org).await?;
             let there = sql::has_token(&mut tx, org, id).await.map_err(problem)?;

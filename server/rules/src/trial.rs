@@ -6,9 +6,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use ralex_access::{Bearer, Permission};
 use ralex_api::call_rules::{CallEffect, TestCallRules, TestedCall, TestedRule};
-use ralex_kernel::{
-    CallId, CallRuleId, Caller, Code, OrgId, Problem, ScopePath, Subject, TokenId,
-};
+use ralex_kernel::{CallId, CallRuleId, Caller, Code, OrgId, Problem, ScopePath, Subject, TokenId};
 use ralex_store::problem;
 
 use crate::call::{ACTIONS, Arguments, Call, Left, Phase, Resource, Who};
@@ -153,12 +151,7 @@ impl CallRules {
         Ok(tried)
     }
 
-    async fn somebody(
-        &self,
-        org: OrgId,
-        text: &str,
-        scope: ScopePath,
-    ) -> Result<Subject, Problem> {
+    async fn somebody(&self, org: OrgId, text: &str, scope: ScopePath) -> Result<Subject, Problem> {
         match self.0.identity.bearer(org, text).await? {
             Bearer::User(user) => Ok(Subject::User(user)),
             Bearer::Account(account) => Ok(Subject::Service { account, org, scope }),
@@ -204,10 +197,7 @@ impl CallRules {
     }
 }
 
-fn path(
-    team: Option<ralex_kernel::TeamId>,
-    project: Option<ralex_kernel::ProjectId>,
-) -> ScopePath {
+fn path(team: Option<ralex_kernel::TeamId>, project: Option<ralex_kernel::ProjectId>) -> ScopePath {
     match (team, project) {
         (Some(team), Some(project)) => ScopePath::Project { team, project },
         (Some(team), None) => ScopePath::Team { team },

@@ -90,6 +90,7 @@ async fn every_write_leaves_its_entry() {
         "POST /api/v1/orgs/{org}/preview",
         "POST /api/v1/orgs/{org}/usage/replay",
         "POST /api/v1/orgs/{org}/guardrails/test",
+        "POST /api/v1/orgs/{org}/call-rules/test",
         "POST /api/v1/orgs/{org}/access/explain",
         "POST /api/v1/orgs/{org}/access/who-can",
         // They leave some, which tests of single sign-on see: afterwards no token could ask for them.

@@ -16,6 +16,7 @@ mod bindings;
 mod budgets;
 mod budgets_apart;
 mod budgets_cli;
+mod call_rules;
 mod calls;
 mod catalog;
 mod config;

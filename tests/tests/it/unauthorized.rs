@@ -55,6 +55,7 @@ impl World {
         let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
         let secrets = app.owner.all("secrets").await;
         let guardrail = app.owner.post("guardrails", &guardrail("Orders")).await.ok();
+        let ruled = app.owner.post("call-rules", &call_rule("Orders")).await.ok();
         let asked = asked(&app, &token.client).await;
         let request = json!({ "role": "billing", "reason": "The invoices" });
         let request = app.owner.post("access-requests", &request).await.ok();
@@ -78,6 +79,7 @@ impl World {
             ("token", token.id),
             ("budget", budget),
             ("guardrail", text(&guardrail, "id")),
+            ("call_rule", text(&ruled, "id")),
             ("approval", asked),
             ("access_request", text(&request, "id")),
             ("route", "steady".to_owned()),
@@ -108,6 +110,9 @@ impl World {
     }
 }
 
+fn call_rule(name: &str) -> Value {
+    json!({ "name": name, "effect": "deny", "resources": ["model:none-*"] })
+}
 fn guardrail(name: &str) -> Value {
     let check = json!({ "kind": "topic", "phrases": ["project zephyr"] });
     json!({ "name": name, "scope": "org", "check": check, "action": "flag", "direction": "in" })
@@ -297,8 +302,12 @@ fn gateway_body(operation: &str) -> Value {
         | "PATCH /api/v1/orgs/{org}/alert-rules/{rule}"
         | "PATCH /api/v1/orgs/{org}/report-schedules/{schedule}"
         | "PATCH /api/v1/orgs/{org}/audit/sinks/{sink}"
+        | "PATCH /api/v1/orgs/{org}/call-rules/{call_rule}"
         | "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
+        "POST /api/v1/orgs/{org}/call-rules" => call_rule("More"),
+        "PUT /api/v1/orgs/{org}/call-rules/settings" => json!({ "default_effect": "allow" }),
+        "POST /api/v1/orgs/{org}/call-rules/test" => json!({ "model": "scripted" }),
         "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
         "POST /api/v1/orgs/{org}/audit/sinks" => {
             json!({ "name": "SIEM", "kind": "webhook", "url": "https://siem.example/" })
@@ -344,7 +353,8 @@ async fn things(app: &App) -> Vec<usize> {
         counts.push(app.owner.all(list).await.len());
     }
     counts.push(app.owner.all("budgets").await.len());
-    for list in ["guardrails", "routes", "aliases", "preferences", "service-accounts"] {
+    for list in ["guardrails", "call-rules", "routes", "aliases", "preferences", "service-accounts"]
+    {
         counts.push(app.owner.all(list).await.len());
     }
     counts

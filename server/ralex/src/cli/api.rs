@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::{Arg, ArgMatches, Command};
 use ralex_kernel::{Problem, Secret};
+use reqwest::header::IF_MATCH;
 use reqwest::{Method, RequestBuilder, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -123,6 +124,20 @@ impl Api {
         body: &impl Serialize,
     ) -> anyhow::Result<T> {
         self.send(self.request(Method::PATCH, path)?.json(body)).await
+    }
+
+    /// A change of one version of something; of any where none is said.
+    pub async fn patch_if<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+        version: Option<u64>,
+    ) -> anyhow::Result<T> {
+        let mut request = self.request(Method::PATCH, path)?.json(body);
+        if let Some(version) = version {
+            request = request.header(IF_MATCH, format!("\"{version}\""));
+        }
+        self.send(request).await
     }
 
     pub async fn put<T: DeserializeOwned>(

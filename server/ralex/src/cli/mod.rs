@@ -7,6 +7,7 @@ mod api;
 mod approvals;
 mod audit;
 mod budgets;
+mod call_rules;
 mod config;
 mod credentials;
 mod groups;
@@ -53,6 +54,7 @@ fn command() -> Command {
         .subcommand(approvals::command())
         .subcommand(audit::command())
         .subcommand(budgets::command())
+        .subcommand(call_rules::command())
         .subcommand(config::command())
         .subcommand(rate_limits::command())
         .subcommands(login::commands())
@@ -88,6 +90,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("approvals", matches)) => approvals::run(matches, environment),
         Some(("audit", matches)) => audit::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
+        Some(("call-rules", matches)) => call_rules::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),
         Some((verb @ ("login" | "logout" | "whoami"), matches)) => {
             login::run(verb, matches, environment)

@@ -28,6 +28,7 @@ pub async fn structure(watched: &mut Watched) {
     let (off, done) = (json!({ "disabled": true }), &["service_account.updated"]);
     watched.leaves(&op, "service-accounts/job", Some(off), done).await;
     tokens(watched).await;
+    call_rules(watched).await;
     watched.app.team("red").await;
     let op = format!("DELETE {ORG}/teams/{{team}}");
     watched.leaves(&op, "teams/red", None, &["team.deleted"]).await;
@@ -173,4 +174,19 @@ async fn access_requests(watched: &mut Watched) {
             watched.leaves_of(&op, actions, done).await.ok();
         }
     }
+}
+
+async fn call_rules(watched: &mut Watched) {
+    let new = json!({ "name": "Nobody", "effect": "deny", "resources": ["model:none-*"] });
+    let op = format!("POST {ORG}/call-rules");
+    let made = watched.leaves(&op, "call-rules", Some(new), &["call_rule.created"]).await;
+    let path = format!("call-rules/{}", text(&made, "id"));
+    let (op, change) =
+        (format!("PATCH {ORG}/call-rules/{{call_rule}}"), json!({ "enabled": false }));
+    watched.leaves(&op, &path, Some(change), &["call_rule.updated"]).await;
+    let op = format!("DELETE {ORG}/call-rules/{{call_rule}}");
+    watched.leaves(&op, &path, None, &["call_rule.deleted"]).await;
+    let (op, set) =
+        (format!("PUT {ORG}/call-rules/settings"), json!({ "default_effect": "allow" }));
+    watched.leaves(&op, "call-rules/settings", Some(set), &["call_rule.configured"]).await;
 }
