@@ -166,6 +166,12 @@ impl Broker {
                 let question = Question { budget_left: None, ..question };
                 routing.choose(request.org, &question).await?
             }
+            // The names of all models are no news for whom a rule does not show them.
+            Err(problem) if problem.code == Code::ModelNotFound && asking.is_some() => {
+                let detail = "There is no such model that you may use. `GET /v1/models` lists those \
+                              that there are.";
+                return Err(Problem::new(Code::ModelNotFound, detail));
+            }
             chosen => chosen?,
         };
         let ruled = match asking.map(|asking| asking.narrow(request, &mut choice)) {

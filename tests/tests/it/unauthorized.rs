@@ -55,7 +55,8 @@ impl World {
         let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
         let secrets = app.owner.all("secrets").await;
         let guardrail = app.owner.post("guardrails", &guardrail("Orders")).await.ok();
-        let ruled = app.owner.post("call-rules", &call_rule("Orders")).await.ok();
+        let ruled = json!({ "name": "More", "effect": "allow" });
+        let ruled = app.owner.post("call-rules", &ruled).await.ok();
         let asked = asked(&app, &token.client).await;
         let request = json!({ "role": "billing", "reason": "The invoices" });
         let request = app.owner.post("access-requests", &request).await.ok();
@@ -110,9 +111,6 @@ impl World {
     }
 }
 
-fn call_rule(name: &str) -> Value {
-    json!({ "name": name, "effect": "deny", "resources": ["model:none-*"] })
-}
 fn guardrail(name: &str) -> Value {
     let check = json!({ "kind": "topic", "phrases": ["project zephyr"] });
     json!({ "name": name, "scope": "org", "check": check, "action": "flag", "direction": "in" })
@@ -305,7 +303,7 @@ fn gateway_body(operation: &str) -> Value {
         | "PATCH /api/v1/orgs/{org}/call-rules/{call_rule}"
         | "PATCH /api/v1/orgs/{org}/guardrails/{guardrail}" => json!({ "enabled": false }),
         "POST /api/v1/orgs/{org}/guardrails" => guardrail("More"),
-        "POST /api/v1/orgs/{org}/call-rules" => call_rule("More"),
+        "POST /api/v1/orgs/{org}/call-rules" => json!({ "name": "More", "effect": "allow" }),
         "PUT /api/v1/orgs/{org}/call-rules/settings" => json!({ "default_effect": "allow" }),
         "POST /api/v1/orgs/{org}/call-rules/test" => json!({ "model": "scripted" }),
         "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
