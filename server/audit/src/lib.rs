@@ -46,7 +46,9 @@ pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AccessRequestEvent, AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs,
-    CallClosed, CallOpened, Candidate, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent, LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried, CallRuleEvent, CallRuleSaid, RuleApplied,
+    CallClosed, CallOpened, CallRuleEvent, CallRuleSaid, Candidate, DestroyedKey, Event,
+    FactorEvent, Hashed, IncreaseEvent, LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent,
+    ReportEvent, Retained, RuleApplied, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

@@ -3,8 +3,10 @@
 use super::map::Map;
 use super::{
     access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
-    bindings, budgets, catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models, oauth, operations, operators, passkeys, personal_tokens, rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso, call_rules,
-    sso_providers, teams, tokens, usage,
+    bindings, budgets, call_rules, catalog, factors, files, gemini, groups, guardrails, health,
+    members, model_list, models, oauth, operations, operators, passkeys, personal_tokens,
+    rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts,
+    sinks, sso, sso_providers, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
