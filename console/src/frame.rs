@@ -56,10 +56,10 @@ pub fn Frame(props: &Props) -> Html {
         });
         use_shortcuts(wish);
     }
+    let path = use_location().path;
     {
         let over = over.clone();
-        let location = use_location();
-        use_effect_with(location.path, move |_| over.set(Over::Nothing));
+        use_effect_with(path.clone(), move |_| over.set(Over::Nothing));
     }
     let close = set(Over::Nothing);
     let open = *over == Over::Menu;
@@ -78,7 +78,8 @@ pub fn Frame(props: &Props) -> Html {
                     <button type="button" class="find" onclick={set(Over::Palette).reform(|_: MouseEvent| ())}>
                         { Icon::Search.show() }<span>{ "Go to" }</span><kbd aria-hidden="true">{ "Ctrl K" }</kbd>
                     </button>
-                    <UserMenu onhelp={set(Over::Help)} />
+                    // Made anew on every page, which also closes it.
+                    <UserMenu key={path} onhelp={set(Over::Help)} />
                 </header>
                 <main id="content" class="content" tabindex="-1">{ props.children.clone() }</main>
             </div>
