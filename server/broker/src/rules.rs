@@ -91,7 +91,7 @@ impl Asking {
     ///
     /// # Errors
     /// What its sender is told.
-    pub fn line(&self, inbound: &Inbound, plan: &Plan) -> Result<(), Barred> {
+    pub fn line(&self, inbound: &Inbound, plan: &Plan) -> Result<(), Box<Barred>> {
         let arguments = if self.rules.uses().arguments {
             Arguments::of(&inbound.arguments())
         } else {
@@ -315,7 +315,7 @@ pub(crate) struct Barred {
     pub verdict: Verdict,
 }
 
-fn unasked(verdict: Verdict) -> Result<(), Barred> {
+fn unasked(verdict: Verdict) -> Result<(), Box<Barred>> {
     let problem = match verdict.effect {
         CallEffect::Allow => return Ok(()),
         CallEffect::Deny => verdict.refusal(),
@@ -325,7 +325,7 @@ fn unasked(verdict: Verdict) -> Result<(), Barred> {
             Problem::new(Code::CallDenied, detail)
         }
     };
-    Err(Barred { problem, verdict })
+    Err(Box::new(Barred { problem, verdict }))
 }
 
 fn count(effect: &'static str) {

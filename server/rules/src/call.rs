@@ -33,7 +33,7 @@ pub enum Phase {
 
 impl Phase {
     pub(crate) fn of(action: &str) -> Self {
-        if action.ends_with(".list") { Self::List } else { Self::Call }
+        if action.rsplit('.').next() == Some("list") { Self::List } else { Self::Call }
     }
 }
 

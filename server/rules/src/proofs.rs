@@ -150,7 +150,7 @@ proptest! {
         stored in prop::collection::vec(rule(), 0..8),
         turned in any::<prop::sample::Index>(),
         asked in asked(),
-        default in select(&CallEffect::ALL[..]),
+        default in select(CallEffect::ALL),
     ) {
         let mut other = stored.clone();
         if !other.is_empty() {
@@ -169,7 +169,7 @@ proptest! {
         stored in prop::collection::vec(rule(), 0..8),
         more in rule(),
         asked in asked(),
-        default in select(&CallEffect::ALL[..]),
+        default in select(CallEffect::ALL),
     ) {
         let before = verdict(&rules(&stored, default), &asked).effect;
         let stricter = more.effect() != CallEffect::Allow;

@@ -75,15 +75,22 @@ pub(crate) struct Filter<'a> {
     pub at_most: Option<i64>,
 }
 
+impl Filter<'_> {
+    /// The teams and projects that can be reached.
+    fn places(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        let teams = self.reach.map_or(&[][..], Reach::teams);
+        let projects = self.reach.map_or(&[][..], Reach::projects);
+        let teams = teams.iter().copied().map(Uuid::from).collect();
+        (teams, projects.iter().copied().map(Uuid::from).collect())
+    }
+}
+
 pub(crate) async fn select(
     conn: &mut PgConnection,
     org: OrgId,
     filter: &Filter<'_>,
 ) -> Result<Vec<Stored>> {
-    let teams: Vec<Uuid> =
-        filter.reach.map_or(&[][..], Reach::teams).iter().copied().map(Uuid::from).collect();
-    let projects: Vec<Uuid> =
-        filter.reach.map_or(&[][..], Reach::projects).iter().copied().map(Uuid::from).collect();
+    let (teams, projects) = filter.places();
     sqlx::query_as!(
         Stored,
         r#"select r.id as "id: CallRuleId", r.team_id as "team: TeamId",

@@ -253,17 +253,16 @@ fn told(rules: &Rules, call: &Call<'_>) -> TestedCall {
         .entries()
         .iter()
         .map(|rule| {
-            let (matched, why) = match rule.concerns(call, phase) {
-                Err(why) => (false, why.to_owned()),
-                Ok(()) => {
-                    let asked = rule.holds(|| &context);
-                    let why = match &asked {
-                        Asked::Holds => "It is about this call.".to_owned(),
-                        Asked::HoldsNot => "Its condition does not hold.".to_owned(),
-                        Asked::Failed(why) => format!("Its condition {why}."),
-                    };
-                    (counts(Some(asked), rule.effect()).is_some(), why)
-                }
+            let (matched, why) = if let Err(why) = rule.concerns(call, phase) {
+                (false, why.to_owned())
+            } else {
+                let asked = rule.holds(|| &context);
+                let why = match &asked {
+                    Asked::Holds => "It is about this call.".to_owned(),
+                    Asked::HoldsNot => "Its condition does not hold.".to_owned(),
+                    Asked::Failed(why) => format!("Its condition {why}."),
+                };
+                (counts(Some(asked), rule.effect()).is_some(), why)
             };
             let id = Some(rule.id()).filter(|id| !id.uuid().is_nil());
             TestedRule { id, name: rule.name().to_owned(), effect: rule.effect(), matched, why }

@@ -128,7 +128,7 @@ fn ruled(line: Line, measure: &Measure, at: usize) -> Result<Line, Wrong> {
         Ok(()) => Ok(line),
         Err(barred) => {
             let wrong = Wrong::at(at, barred.problem.clone());
-            Err(Wrong { barred: Some(Box::new((line, barred))), ..wrong })
+            Err(Wrong { barred: Some(Box::new((line, *barred))), ..wrong })
         }
     }
 }

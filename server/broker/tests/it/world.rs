@@ -82,8 +82,8 @@ impl World {
             .await
             .unwrap();
         let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
-        let guards = Guards::new(db.clone(), Arc::clone(&access), Packs::built_in().unwrap());
-        let guards = guards.unwrap();
+        let guards =
+            Guards::new(db.clone(), Arc::clone(&access), Packs::built_in().unwrap()).unwrap();
         let approvals = Approvals::new(db.clone(), Arc::clone(&access), Zeroizing::new([7; 32]));
         let (rates, _) = Rates::start(&db, Arc::clone(&access), NodeId::generate());
         let parts = Parts {
@@ -106,13 +106,12 @@ impl World {
             folder: folder.path().to_owned(),
         };
         let (broker, _) = Broker::start(db, parts);
-        let scope = Access::internal(first.org);
         Self {
             broker,
             budgets,
             org: first.org,
             owner: first.user,
-            scope,
+            scope: Access::internal(first.org),
             database,
             routing,
             vault,
