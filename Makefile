@@ -11,7 +11,7 @@ export PATH := $(TARGET)/tools/bin:$(PATH):$(TARGET)/tools/venv/bin
 # Queries are checked against .sqlx, so that a build needs no database; `make test` proves that .sqlx is fresh.
 export SQLX_OFFLINE := true
 
-.PHONY: help run test check console docs bench bench-usage bench-audit bench-peers torture drill clean tools sqlx test-rust test-console test-sdk test-clients test-browser
+.PHONY: help run test check console docs bench bench-access bench-usage bench-audit bench-peers torture drill clean tools sqlx test-rust test-console test-sdk test-clients test-browser
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 15
@@ -88,6 +88,11 @@ bench: ## added latency and throughput of a governed call, holds and audit event
 	cargo build --release -p ralex -p ralex-tests --bins
 	export RALEX_POSTGRES_BIN=$${RALEX_POSTGRES_BIN:-$$(tools/setup postgres-bin)}
 	$(TARGET)/release/bench --peers tests/peers
+
+bench-access: ## how long decisions take among 30,000 bindings, also while rights are read anew, beside casbin
+	@tools/setup run
+	export DATABASE_URL="$$(tests/postgres start)"
+	cargo bench --package ralex-access --bench decisions -- --out $(TARGET)/bench-access.json
 
 bench-usage: ## how long questions about usage take over ten million calls (10 GB of disk, 10 minutes)
 	@tools/setup run

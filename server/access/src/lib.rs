@@ -53,6 +53,7 @@ pub use access::{Access, Changed, Status};
 pub use bind::Bound;
 pub use bindings::{Bearer, Wanted, Which};
 pub use node::Limits;
+pub use oracle::Oracle;
 pub use policies::{OWNER, Policies, Refusal, SERVICE};
 pub use ralex_kernel::{Permission, Permissions, UnknownPermission};
 pub use rows::Closed;

@@ -17,6 +17,7 @@ use ralex_store::Db;
 use tracing::error;
 
 use crate::policies::Policies;
+use crate::rows::Rows;
 use crate::snapshot::{BadRow, Snapshot};
 use crate::sql;
 
@@ -94,6 +95,8 @@ pub(crate) enum Unread {
     BadRow(#[from] BadRow),
     #[error("reading took too long")]
     TooLong,
+    #[error("the server is stopping")]
+    Stopped,
 }
 
 impl From<sqlx::Error> for Unread {
@@ -237,15 +240,22 @@ impl Node {
         let started = self.now();
         let load = async {
             let mut tx = self.db.tenant(org).await?;
-            Ok::<_, Unread>(sql::load(&mut tx, org).await?)
+            Ok::<_, Unread>(sql::load_text(&mut tx, org).await?)
         };
         let loaded = tokio::time::timeout(self.limits.blind_after, load).await;
-        let Some(rows) = loaded.map_err(|_| Unread::TooLong)?? else {
+        let Some(text) = loaded.map_err(|_| Unread::TooLong)?? else {
             // It was deleted.
             self.forget(org);
             return Ok(None);
         };
-        let snapshot = Arc::new(Snapshot::compile(org, rows, &self.policies)?);
+        // Many rows take milliseconds to compile, in which this thread would decide nothing.
+        let policies = Arc::clone(&self.policies);
+        let compile = move || {
+            let rows = Rows::read(&text)?;
+            Ok::<_, Unread>(Snapshot::compile(org, rows, &policies)?)
+        };
+        let compiled = tokio::task::spawn_blocking(compile).await;
+        let snapshot = Arc::new(compiled.map_err(|_| Unread::Stopped)??);
         self.note(vec![sql::Known {
             org,
             slug: snapshot.slug().to_owned(),

@@ -23,7 +23,8 @@ const ALWAYS: &str = "0000-01-01T00:00:00.000000Z";
 const NEVER: &str = "9999-12-31T23:59:59.999999Z";
 
 /// casbin over one organisation's rows.
-pub(crate) struct Oracle {
+#[expect(missing_debug_implementations, reason = "an enforcer shows nothing of itself")]
+pub struct Oracle {
     enforcer: Enforcer,
     org: OrgId,
     tree: Tree,
@@ -32,8 +33,7 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     /// With every row, and what each of these tokens holds by itself.
-    #[cfg(test)]
-    pub async fn new(
+    pub(crate) async fn new(
         org: OrgId,
         rows: &Rows,
         tokens: &[Subject],
@@ -45,7 +45,7 @@ impl Oracle {
     }
 
     /// With the rows of one subject only: no other row could match, and the work stays small.
-    pub async fn for_subject(
+    pub(crate) async fn for_subject(
         org: OrgId,
         rows: &Rows,
         subject: Subject,
@@ -73,8 +73,7 @@ impl Oracle {
     ) -> Result<Self, casbin::Error> {
         let model = DefaultModel::from_str(roles.model()).await?;
         let mut enforcer = Enforcer::new(model, MemoryAdapter::default()).await?;
-        enforcer.add_function("inScope", OperatorFunction::Arg2(in_scope));
-        enforcer.add_function("live", OperatorFunction::Arg3(live));
+        add_functions(&mut enforcer);
         let domain = org.to_string();
         let holds = roles.lines().iter().filter_map(|line| {
             let held = match &line.holds {
@@ -129,6 +128,12 @@ impl Oracle {
             moment(now),
         ))
     }
+}
+
+/// The two functions that the model asks for.
+fn add_functions(enforcer: &mut Enforcer) {
+    enforcer.add_function("inScope", OperatorFunction::Arg2(in_scope));
+    enforcer.add_function("live", OperatorFunction::Arg3(live));
 }
 
 /// What a binding says, if its holder is one of ours and its role exists.

@@ -13,7 +13,6 @@ use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use crate::Permission;
-use crate::oracle::Oracle;
 use crate::snapshot::Snapshot;
 
 const QUEUE: usize = 64;
@@ -80,9 +79,7 @@ impl Recheck {
     }
 
     pub async fn check(&self, sample: &Sample) {
-        let (rows, roles) = (sample.snapshot.rows(), sample.snapshot.roles());
-        let oracle = Oracle::for_subject(sample.snapshot.org(), rows, sample.subject, roles);
-        let answer = match oracle.await {
+        let answer = match sample.snapshot.reference(sample.subject).await {
             Ok(oracle) => oracle.allows(sample.subject, sample.permission, sample.at, sample.now),
             Err(error) => Err(error),
         };

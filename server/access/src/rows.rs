@@ -77,6 +77,11 @@ impl Closed {
 }
 
 impl Rows {
+    /// Reads what the database tells as one text.
+    pub fn read(text: &str) -> Result<Self, sqlx::Error> {
+        serde_json::from_str(text).map_err(|why| sqlx::Error::Decode(why.into()))
+    }
+
     /// Whether what somebody is bound to counts.
     pub fn counts(&self, user: UserId) -> bool {
         self.members.contains(&user) && !self.suspended.contains(&user)

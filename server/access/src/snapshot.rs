@@ -11,6 +11,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use ralex_kernel::{BindingId, Caller, GroupId, OrgId, ScopePath, Subject, UserId};
 
+use crate::oracle::Oracle;
 use crate::policies::{Policies, Refusal, SERVICE};
 use crate::roles::Roles;
 use crate::rows::{Closed, Effect, Holder, Rows, Tree};
@@ -164,29 +165,11 @@ impl Snapshot {
         at: ScopePath,
         now: DateTime<Utc>,
     ) -> Decision {
-        let deny = |reason| Decision::Deny { by: None, reason };
-        if self.rows.closed.is_some() {
-            return deny(Reason::OrgClosed);
-        }
-        if !self.tree.contains(at) {
-            return deny(Reason::NoSuchPlace);
-        }
-        let (holder, own) = match subject {
-            Subject::User(user) if self.is_suspended(user) => return deny(Reason::Suspended),
-            Subject::User(user) if !self.is_member(user) => return deny(Reason::NotAMember),
-            Subject::User(user) => (Holder::User(user), None),
-            Subject::Token { .. }
-            | Subject::Service { .. }
-            | Subject::Directory { .. }
-            | Subject::System => match subject.machine() {
-                Some((_, org, _)) if org != self.org => return deny(Reason::OtherOrg),
-                Some((id, _, scope)) => (Holder::Machine(id), Some(scope)),
-                None => return deny(Reason::NotASubject),
-            },
+        let (holder, own) = match self.standing(subject, at) {
+            Ok(found) => found,
+            Err(reason) => return Decision::Deny { by: None, reason },
         };
-        let mut allowed = own
-            .filter(|scope| at.is_within(*scope) && self.service.contains(permission))
-            .map(|_| Basis::Service);
+        let mut allowed = own.filter(|own| own.contains(permission)).map(|_| Basis::Service);
         for grant in self.grants(holder, at).filter(|grant| grant.is_live(now)) {
             if !grant.permissions.contains(permission) {
                 continue;
@@ -198,7 +181,48 @@ impl Snapshot {
                 Effect::Allow => allowed = allowed.or(Some(Basis::Binding(grant.binding))),
             }
         }
-        allowed.map_or(deny(Reason::NotHeld), |by| Decision::Allow { by })
+        let not_held = Decision::Deny { by: None, reason: Reason::NotHeld };
+        allowed.map_or(not_held, |by| Decision::Allow { by })
+    }
+
+    /// Whose bindings a subject acts by at a place, and what it may do there by itself; or why it
+    /// may do nothing there.
+    fn standing(
+        &self,
+        subject: Subject,
+        at: ScopePath,
+    ) -> Result<(Holder, Option<Permissions>), Reason> {
+        if self.rows.closed.is_some() {
+            return Err(Reason::OrgClosed);
+        }
+        if !self.tree.contains(at) {
+            return Err(Reason::NoSuchPlace);
+        }
+        match subject {
+            Subject::User(user) if self.is_suspended(user) => Err(Reason::Suspended),
+            Subject::User(user) if !self.is_member(user) => Err(Reason::NotAMember),
+            Subject::User(user) => Ok((Holder::User(user), None)),
+            Subject::Token { .. }
+            | Subject::Service { .. }
+            | Subject::Directory { .. }
+            | Subject::System => match subject.machine() {
+                Some((_, org, _)) if org != self.org => Err(Reason::OtherOrg),
+                Some((id, _, scope)) => {
+                    Ok((Holder::Machine(id), at.is_within(scope).then_some(self.service)))
+                }
+                None => Err(Reason::NotASubject),
+            },
+        }
+    }
+
+    /// casbin with all that this snapshot holds of one subject: the reference that it is held against.
+    pub async fn reference(&self, subject: Subject) -> Result<Oracle, casbin::Error> {
+        Oracle::for_subject(self.org, &self.rows, subject, &self.roles).await
+    }
+
+    /// casbin with everything that this snapshot holds, and what these tokens hold by themselves.
+    pub async fn whole_reference(&self, tokens: &[Subject]) -> Result<Oracle, casbin::Error> {
+        Oracle::new(self.org, &self.rows, tokens, &self.roles).await
     }
 
     /// Whether the subject holds anything alive in this organisation, so that it may know of it.
@@ -214,8 +238,15 @@ impl Snapshot {
 
     /// Everything that the subject may do at one place.
     pub fn permissions(&self, subject: Subject, at: ScopePath, now: DateTime<Utc>) -> Permissions {
-        let allowed = |permission: &Permission| self.judge(subject, *permission, at, now);
-        Permission::ALL.iter().filter(|p| allowed(p).is_allowed()).copied().collect()
+        let Ok((holder, own)) = self.standing(subject, at) else { return Permissions::NONE };
+        let (mut allowed, mut denied) = (own.unwrap_or(Permissions::NONE), Permissions::NONE);
+        for grant in self.grants(holder, at).filter(|grant| grant.is_live(now)) {
+            match grant.effect {
+                Effect::Allow => allowed = allowed.union(grant.permissions),
+                Effect::Deny => denied = denied.union(grant.permissions),
+            }
+        }
+        allowed.without(denied)
     }
 
     /// The places below the organisation at which the subject itself is bound.

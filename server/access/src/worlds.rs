@@ -200,6 +200,8 @@ async fn compare(worlds: impl Iterator<Item = u64>) -> (usize, usize) {
                 casbins,
                 "world {number}: {subject} {permission} {at} {now}: {ours:?}"
             );
+            let held = snapshot.permissions(subject, at, now);
+            assert_eq!(held.contains(permission), casbins, "world {number}: all at once");
             asked += 1;
             allowed += usize::from(casbins);
         }

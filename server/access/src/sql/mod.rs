@@ -12,7 +12,6 @@ use ralex_kernel::{
     Subject, TeamId, UserId,
 };
 use sqlx::PgConnection;
-use sqlx::types::Json;
 
 use crate::bindings::{Bearer, Wanted, Which};
 use crate::explain::Somebody;
@@ -25,10 +24,18 @@ pub(crate) struct Known {
     pub version: i64,
 }
 
-/// Reads all that decisions rest on. One statement sees one state of the database, so there is
-/// never a right without the denial that was committed with it.
+/// Reads all that decisions rest on.
 pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<Rows>, sqlx::Error> {
-    let rows = sqlx::query_scalar!(
+    load_text(conn, org).await?.map(|text| Rows::read(&text)).transpose()
+}
+
+/// The same as the database tells it, for who reads it out of the way. One statement sees one state of
+/// the database, so there is never a right without the denial that was committed with it.
+pub(crate) async fn load_text(
+    conn: &mut PgConnection,
+    org: OrgId,
+) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
         r#"select json_build_object(
             'version', coalesce((select version from policy_version where org_id = o.id), 0),
             'slug', o.slug,
@@ -63,13 +70,12 @@ pub(crate) async fn load(conn: &mut PgConnection, org: OrgId) -> Result<Option<R
                 from binding where org_id = o.id),
             'sign_on', (select json_build_object('provider', provider_id, 'break_glass', break_glass)
                 from sso_enforcement where org_id = o.id)
-        ) as "rows!: Json<Rows>"
+        )::text as "rows!"
         from org o where o.id = $1"#,
         org as _,
     )
     .fetch_optional(conn)
-    .await?;
-    Ok(rows.map(|Json(rows)| rows))
+    .await
 }
 
 /// Every organisation, for the poll.
