@@ -189,6 +189,9 @@ pub struct BindingsQuery {
     /// Only those at `team:<slug or id>` or `project:<slug or id>`, or below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+    /// As they were then, deleted ones among them; as they are now when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,7 +217,7 @@ crate::words! {
 }
 
 crate::answer! {
-    /// Whether somebody may do something at a place now, and why.
+    /// Whether somebody may do something at a place, or could, and why.
     pub struct Explanation {
         pub subject: String,
         pub subject_name: String,
@@ -227,6 +230,9 @@ crate::answer! {
         pub binding: Option<Binding>,
         /// All roles that would give it.
         pub roles: Vec<RoleName>,
+        /// The moment of which it is told; now when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub at: Option<DateTime<Utc>>,
     }
 
     /// Somebody who may do what was asked for, and by what.
@@ -251,6 +257,9 @@ crate::request! {
         /// `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
         #[serde(default)]
         pub scope: Option<String>,
+        /// As it was then; as it is now when absent.
+        #[serde(default)]
+        pub at: Option<DateTime<Utc>>,
     }
 
     pub struct WhoCanQuestion {
@@ -259,11 +268,21 @@ crate::request! {
         /// `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
         #[serde(default)]
         pub scope: Option<String>,
+        /// As it was then; as it is now when absent.
+        #[serde(default)]
+        pub at: Option<DateTime<Utc>>,
         /// Those after this one, by its `subject`.
         #[serde(default)]
         pub cursor: Option<String>,
         /// So many at most, 50 when absent.
         #[serde(default)]
         pub limit: Option<u32>,
+    }
+}
+
+crate::answer! {
+    /// How far back it is known who could do what.
+    pub struct AccessHistory {
+        pub known_since: DateTime<Utc>,
     }
 }

@@ -61,10 +61,12 @@ impl Changed for System {
 }
 
 impl Access {
-    /// Keeps this node's memory current, and checks samples of decisions, until `shutdown`.
+    /// Keeps this node's memory current, checks samples of decisions, and forgets how rights were
+    /// where that is not kept, until `shutdown`.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let checks = self.recheck.run();
-        let work = async { tokio::join!(self.poll(), self.listen(), checks) };
+        let history = self.run_history(std::future::pending());
+        let work = async { tokio::join!(self.poll(), self.listen(), checks, history) };
         tokio::select! {
             () = shutdown => {}
             _ = work => {}

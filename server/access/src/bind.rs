@@ -420,7 +420,7 @@ fn reaches(current: &Snapshot, bearer: Bearer, holder: Holder) -> bool {
 }
 
 /// Whose bindings a subject acts by; the deployment itself needs none.
-fn holder(subject: Subject) -> Option<Holder> {
+pub(crate) fn holder(subject: Subject) -> Option<Holder> {
     let machine = || subject.machine().map(|(id, ..)| Holder::Machine(id));
     subject.user().map(Holder::User).or_else(machine)
 }

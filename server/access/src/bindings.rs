@@ -9,10 +9,11 @@ use ralex_kernel::{
 use ralex_store::problem;
 use uuid::Uuid;
 
+use crate::Permission;
 use crate::access::Access;
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
-use crate::{Permission, sql};
+use crate::sql::{self, history};
 
 /// Who can be bound to a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,16 +98,25 @@ impl Access {
         found.ok_or_else(|| Problem::not_found("binding"))
     }
 
-    /// Bindings, oldest first, those included that have ended or not begun.
+    /// Bindings as they are, or as they were, oldest first, those included that have ended or not
+    /// begun.
     pub async fn bindings(
         &self,
         scope: &Scope,
         which: &Which,
+        at: Option<DateTime<Utc>>,
         page: &PageQuery,
     ) -> Result<Page<Shown>, Problem> {
         let (org, size) = (scope.org(), page.size());
         let mut tx = self.db().tenant(org).await?;
-        let found = sql::bindings(&mut tx, org, which, page.after()?, size + 1).await;
+        let found = match at {
+            None => sql::bindings(&mut tx, org, which, page.after()?, size + 1).await,
+            Some(at) => {
+                self.check_moment(&mut tx, org, at).await?;
+                let after = page.after()?;
+                history::bindings(&mut tx, org, (which, at), (None, after), size + 1).await
+            }
+        };
         Ok(Page::of(found.map_err(problem)?, size, |binding: &Shown| binding.id.to_string()))
     }
 

@@ -8,6 +8,7 @@ use ralex_api::access::{NewRole, PermissionInfo, Role, UpdateRole};
 use ralex_audit::Event;
 use ralex_kernel::{Code, OrgId, Problem, ScopePath};
 use ralex_store::{Tenant, problem};
+use sqlx::PgConnection;
 
 use crate::access::Access;
 use crate::policies::{OWNER, Refusal, SERVICE, role_name};
@@ -50,7 +51,18 @@ impl Access {
             includes: new.includes.into_iter().map(|role| role.0).collect(),
         };
         let mut tx = self.db().tenant(scope.org()).await?;
-        let current = self.lock(&mut tx, scope.org()).await?;
+        self.define(&mut tx, scope, &wanted).await?;
+        self.defined(tx, scope, &wanted.name).await
+    }
+
+    /// Defines a role within a transaction.
+    pub(crate) async fn define(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        wanted: &OwnRole,
+    ) -> Result<(), Problem> {
+        let current = self.lock(&mut *conn, scope.org()).await?;
         if current.roles().has(&wanted.name) {
             let detail = format!("There is a role \"{}\" already.", wanted.name);
             return Err(Problem::new(Code::AlreadyExists, detail));
@@ -59,15 +71,16 @@ impl Access {
             let detail = format!("An organisation has at most {MOST} roles of its own.");
             return Err(Problem::new(Code::Conflict, detail));
         }
-        self.check_definition(&current, scope, &wanted)?;
+        self.check_definition(&current, scope, wanted)?;
         let by = scope.caller().subject.to_string();
-        sql::insert(&mut tx, scope.org(), &wanted, &by).await.map_err(problem)?;
+        sql::insert(&mut *conn, scope.org(), wanted, &by).await.map_err(problem)?;
         let event = Event::RoleCreated {
             role: wanted.name.clone(),
             permissions: wanted.permissions.clone(),
             includes: wanted.includes.clone(),
         };
-        self.defined(tx, scope, event, &wanted.name).await
+        ralex_audit::record(conn, scope.author(), event).await.map_err(problem)?;
+        Ok(())
     }
 
     /// Changes a role of the organisation's own; what is absent stays as it is.
@@ -92,21 +105,46 @@ impl Access {
             drop(tx);
             return self.role(scope.org(), name).await;
         }
-        self.check_definition(&current, scope, &wanted)?;
-        sql::update(&mut tx, scope.org(), &wanted).await.map_err(problem)?;
+        self.redefine(&mut tx, scope, &current, &wanted).await?;
+        self.defined(tx, scope, &wanted.name).await
+    }
+
+    /// Changes a role to what is wanted, within a transaction that has locked the rights.
+    pub(crate) async fn redefine(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        current: &Snapshot,
+        wanted: &OwnRole,
+    ) -> Result<(), Problem> {
+        self.check_definition(current, scope, wanted)?;
+        sql::update(&mut *conn, scope.org(), wanted).await.map_err(problem)?;
         let event = Event::RoleUpdated {
             role: wanted.name.clone(),
             permissions: wanted.permissions.clone(),
             includes: wanted.includes.clone(),
         };
-        self.defined(tx, scope, event, &wanted.name).await
+        ralex_audit::record(conn, scope.author(), event).await.map_err(problem)?;
+        Ok(())
     }
 
     /// Deletes a role that nobody holds, that is denied to nobody, and that no other role includes.
     pub async fn delete_role(&self, scope: &Scope, name: &str) -> Result<(), Problem> {
         let org = scope.org();
         let mut tx = self.db().tenant(org).await?;
-        let current = self.lock(&mut tx, org).await?;
+        self.undefine(&mut tx, scope, name).await?;
+        self.commit(tx, org).await
+    }
+
+    /// Deletes such a role within a transaction.
+    pub(crate) async fn undefine(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<(), Problem> {
+        let org = scope.org();
+        let current = self.lock(&mut *conn, org).await?;
         own_role(&current, name)?;
         let bound = current.rows().bindings.iter().filter(|held| held.role == name).count();
         let includes = |role: &&OwnRole| role.includes.iter().any(|included| included == name);
@@ -123,20 +161,13 @@ impl Access {
             let detail = format!("The role {} includes it; change that one first.", parent.name);
             return Err(Problem::new(Code::Conflict, detail));
         }
-        sql::delete(&mut tx, org, name).await.map_err(problem)?;
+        sql::delete(&mut *conn, org, name).await.map_err(problem)?;
         let event = Event::RoleDeleted { role: name.to_owned() };
-        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        self.commit(tx, org).await
+        ralex_audit::record(conn, scope.author(), event).await.map_err(problem)?;
+        Ok(())
     }
 
-    async fn defined(
-        &self,
-        mut tx: Tenant,
-        scope: &Scope,
-        event: Event,
-        name: &str,
-    ) -> Result<Role, Problem> {
-        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+    async fn defined(&self, tx: Tenant, scope: &Scope, name: &str) -> Result<Role, Problem> {
         self.commit(tx, scope.org()).await?;
         self.role(scope.org(), name).await
     }
@@ -210,7 +241,7 @@ fn own_role<'a>(current: &'a Snapshot, name: &str) -> Result<&'a OwnRole, Proble
     Err(Problem::not_found("role"))
 }
 
-fn check_shape(known: &Roles, wanted: &OwnRole) -> Result<(), Problem> {
+pub(crate) fn check_shape(known: &Roles, wanted: &OwnRole) -> Result<(), Problem> {
     if wanted.description.chars().count() > LONGEST {
         let rule = format!("must have at most {LONGEST} characters");
         return Err(Problem::field("description", rule));
@@ -245,7 +276,7 @@ fn check_shape(known: &Roles, wanted: &OwnRole) -> Result<(), Problem> {
     Ok(())
 }
 
-fn impossible(why: Refusal) -> Problem {
+pub(crate) fn impossible(why: Refusal) -> Problem {
     match why {
         Refusal::Cycle(name, path) => {
             let (name, path) = (name.replace(OWN, ""), path.replace(OWN, ""));

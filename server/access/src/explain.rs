@@ -1,19 +1,18 @@
 //! Explanations: whether somebody may do something, why or why not, and who can.
 //!
-//! They ask the very snapshot that decides, so an explanation is never of other rules than those
-//! that hold.
+//! They ask the very snapshot that decides, or one that is built in the same way of how the rows were
+//! then, so an explanation is never of other rules than those that hold.
 
 use chrono::{DateTime, Utc};
 use ralex_api::access::{Able, ExplainReason, Explanation, RoleName};
 use ralex_api::page::{Page, PageQuery};
-use ralex_kernel::{BindingId, Problem, ScopePath, Subject};
-use ralex_store::problem;
+use ralex_kernel::{BindingId, Caller, OrgId, Problem, ScopePath, Subject};
 
+use crate::Permission;
 use crate::access::Access;
 use crate::bindings::Bearer;
 use crate::scope::{Basis, Scope};
 use crate::snapshot::{Decision, Snapshot};
-use crate::{Permission, sql};
 
 /// Somebody who can be asked about.
 #[derive(Clone, Debug)]
@@ -52,25 +51,48 @@ const fn allows(reason: ExplainReason) -> bool {
     matches!(reason, ExplainReason::Role | ExplainReason::Home)
 }
 
+/// What is asked about: what, where, and how it was when.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub permission: Permission,
+    pub place: ScopePath,
+    /// How the place is called.
+    pub written: String,
+    /// As it was then; as it is now when absent.
+    pub at: Option<DateTime<Utc>>,
+}
+
 impl Access {
-    /// Whether somebody may do something at a place, and what decides it. `scope` is the proof
-    /// that the asker may see the roles there, and `written` how the place is called.
+    /// The proof that rights at a place may be seen. What is no more is seen by who may see all.
+    pub async fn allow_asking(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+        place: ScopePath,
+    ) -> Result<Scope, Problem> {
+        let is_there = self.snapshot(org).await?.tree().contains(place);
+        let place = if is_there { place } else { ScopePath::Org };
+        self.allow(caller, org, Permission::RoleRead, place).await
+    }
+
+    /// Whether somebody may do something at a place, or could, and what decides it. `scope` is the
+    /// proof that the asker may see the roles there.
     pub async fn explain(
         &self,
         scope: &Scope,
         bearer: Bearer,
-        permission: Permission,
-        written: String,
+        asked: Asked,
     ) -> Result<Explanation, Problem> {
-        let (org, at) = (scope.org(), scope.path());
-        let snapshot = self.snapshot(org).await?;
+        let org = scope.org();
         let mut tx = self.db().tenant(org).await?;
-        let found = sql::somebodies(&mut tx, org, Some(bearer)).await.map_err(problem)?;
+        let seen = self.seen(&mut tx, org, asked.at).await?;
+        let found = seen.somebodies(&mut tx, org, Some(bearer)).await?;
         let found = found.into_iter().next();
         let who = found.ok_or_else(|| Problem::not_found("person or program"))?;
-        let (reason, binding) = who.judge(&snapshot, (permission, at), self.clock().now());
+        let (snapshot, permission) = (&seen.snapshot, asked.permission);
+        let (reason, binding) = who.judge(snapshot, (permission, asked.place), seen.now);
         let binding = match binding {
-            Some(id) => sql::binding(&mut tx, org, id).await.map_err(problem)?,
+            Some(id) => seen.binding(&mut tx, org, id).await?,
             None => None,
         };
         let all = snapshot.roles();
@@ -80,31 +102,33 @@ impl Access {
             subject: who.written,
             subject_name: who.name,
             permission: permission.to_string(),
-            scope: written,
+            scope: asked.written,
             allowed: allows(reason),
             reason,
             binding,
             roles: roles.collect(),
+            at: asked.at,
         })
     }
 
-    /// All people, service accounts and teams' own tokens that may do something at a place, in the
-    /// order of how they are written.
+    /// All people, service accounts and teams' own tokens that may do something at a place, or
+    /// could, in the order of how they are written.
     pub async fn who_can(
         &self,
         scope: &Scope,
-        permission: Permission,
+        asked: &Asked,
         page: &PageQuery,
     ) -> Result<Page<Able>, Problem> {
-        let (org, at) = (scope.org(), scope.path());
-        let snapshot = self.snapshot(org).await?;
+        let org = scope.org();
         let mut tx = self.db().tenant(org).await?;
-        let all = sql::somebodies(&mut tx, org, None).await.map_err(problem)?;
+        let seen = self.seen(&mut tx, org, asked.at).await?;
+        let all = seen.somebodies(&mut tx, org, None).await?;
         drop(tx);
-        let (now, after) = (self.clock().now(), page.cursor.as_deref().unwrap_or_default());
+        let (snapshot, question) = (&seen.snapshot, (asked.permission, asked.place));
+        let after = page.cursor.as_deref().unwrap_or_default();
         let size = page.size();
         let able = all.into_iter().filter(|who| who.written.as_str() > after).filter_map(|who| {
-            let (reason, binding) = who.judge(&snapshot, (permission, at), now);
+            let (reason, binding) = who.judge(snapshot, question, seen.now);
             let held = |id| snapshot.rows().bindings.iter().find(|binding| binding.id == id);
             allows(reason).then(|| Able {
                 subject: who.written,

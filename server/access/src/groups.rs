@@ -29,18 +29,29 @@ impl Access {
 
     /// Makes a group with nobody in it, that holds nothing.
     pub async fn create_group(&self, scope: &Scope, new: NewGroup) -> Result<Group, Problem> {
+        let mut tx = self.db().tenant(scope.org()).await?;
+        let id = self.make_group(&mut tx, scope, new).await?;
+        self.commit(tx, scope.org()).await?;
+        self.group(scope, id).await
+    }
+
+    /// Makes such a group within a transaction.
+    pub(crate) async fn make_group(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        new: NewGroup,
+    ) -> Result<GroupId, Problem> {
         let (org, id) = (scope.org(), GroupId::generate());
         let by = scope.caller().subject.to_string();
         let detail = format!("There is a group \"{}\" already.", new.slug);
         let taken = Problem::new(Code::AlreadyExists, detail);
-        let mut tx = self.db().tenant(org).await?;
-        sql::insert(&mut tx, org, id, &new, &by)
+        sql::insert(&mut *conn, org, id, &new, &by)
             .await
             .or_problem([("people_group_slug_taken", taken)])?;
         let event = Event::GroupCreated { group: id, slug: new.slug, name: new.name };
-        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        self.commit(tx, org).await?;
-        self.group(scope, id).await
+        ralex_audit::record(conn, scope.author(), event).await.map_err(problem)?;
+        Ok(id)
     }
 
     pub async fn groups(&self, scope: &Scope, page: &PageQuery) -> Result<Page<Group>, Problem> {

@@ -19,8 +19,8 @@ use crate::roles::Roles;
 use crate::rows::{Binding, Effect, Holder, Rows, Tree};
 
 /// Bounds that no moment passes; times are compared as texts of one width.
-const ALWAYS: &str = "0000-01-01T00:00:00.000000Z";
-const NEVER: &str = "9999-12-31T23:59:59.999999Z";
+pub(crate) const ALWAYS: &str = "0000-01-01T00:00:00.000000Z";
+pub(crate) const NEVER: &str = "9999-12-31T23:59:59.999999Z";
 
 /// casbin over one organisation's rows.
 #[expect(missing_debug_implementations, reason = "an enforcer shows nothing of itself")]
@@ -131,7 +131,7 @@ impl Oracle {
 }
 
 /// The two functions that the model asks for.
-fn add_functions(enforcer: &mut Enforcer) {
+pub(crate) fn add_functions(enforcer: &mut Enforcer) {
     enforcer.add_function("inScope", OperatorFunction::Arg2(in_scope));
     enforcer.add_function("live", OperatorFunction::Arg3(live));
 }
@@ -177,7 +177,7 @@ fn name(holder: Holder) -> String {
 }
 
 /// One width for every moment, so that the order of texts is the order of time.
-fn moment(time: DateTime<Utc>) -> String {
+pub(crate) fn moment(time: DateTime<Utc>) -> String {
     match time.year() {
         ..0 => ALWAYS.to_owned(),
         0..=9999 => time.to_rfc3339_opts(SecondsFormat::Micros, true),

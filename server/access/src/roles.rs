@@ -87,6 +87,11 @@ impl Roles {
         self.own.as_ref()?.rows.get(role)
     }
 
+    /// Whether the deployment has one of that name, whatever the organisation has.
+    pub fn is_built_in(&self, role: &str) -> bool {
+        self.built_in.has_role(role)
+    }
+
     pub fn own(&self) -> impl Iterator<Item = &OwnRole> {
         self.own.iter().flat_map(|own| own.rows.values())
     }

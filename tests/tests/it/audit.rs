@@ -93,6 +93,7 @@ async fn every_write_leaves_its_entry() {
         "POST /api/v1/orgs/{org}/call-rules/test",
         "POST /api/v1/orgs/{org}/access/explain",
         "POST /api/v1/orgs/{org}/access/who-can",
+        "POST /api/v1/orgs/{org}/access/simulate",
         // They leave some, which tests of single sign-on see: afterwards no token could ask for them.
         "PUT /api/v1/orgs/{org}/sso/enforcement",
         "DELETE /api/v1/orgs/{org}/sso/enforcement",

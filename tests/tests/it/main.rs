@@ -35,6 +35,7 @@ mod login;
 mod operations;
 mod operators;
 mod passkeys;
+mod policy_lines;
 mod policy_version;
 mod programs;
 mod rate_limits;

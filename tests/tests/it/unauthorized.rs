@@ -211,6 +211,10 @@ fn rights_body(operation: &str) -> Value {
             json!({ "reason": "why" })
         }
         "POST /api/v1/orgs/{org}/access/who-can" => json!({ "permission": "budget.set" }),
+        "POST /api/v1/orgs/{org}/access/simulate" => {
+            json!({ "bind": [{ "subject": "user:owner@example.com", "role": "billing" }] })
+        }
+        "POST /api/v1/orgs/{org}/policies/import" => json!({ "lines": "" }),
         other => management_body(other),
     }
 }

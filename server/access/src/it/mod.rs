@@ -3,7 +3,10 @@
 mod bindings;
 mod denials;
 mod freshness;
+mod history;
+mod policy_lines;
 mod questions;
 mod requests;
 mod setup;
 mod sign_on;
+mod simulate;

@@ -2,10 +2,14 @@
 //! would do.
 
 pub(crate) mod group;
+pub(crate) mod history;
+pub(crate) mod names;
 pub(crate) mod request;
 pub(crate) mod request_end;
 pub(crate) mod role;
+pub(crate) mod uses;
 
+use chrono::{DateTime, Utc};
 use ralex_api::access::{Binding as Shown, BindingEffect, RoleName};
 use ralex_kernel::{
     AccessRequestId, BindingId, OrgId, ProjectId, ScopePath, ServiceAccountId, SsoProviderId,
@@ -220,7 +224,8 @@ async fn select(
     at_most: i64,
 ) -> Result<Vec<Shown>, sqlx::Error> {
     let (kind, subject) = which.bearer.map(Bearer::columns).unzip();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        BindingRow,
         r#"select b.id as "id: BindingId",
                case b.subject_kind when 'user' then 'user:' || b.subject_id
                    else coalesce('group:' || g.slug, 'service_account:' || a.slug,
@@ -262,22 +267,43 @@ async fn select(
     )
     .fetch_all(conn)
     .await?;
-    let shown = rows.into_iter().map(|row| Shown {
-        id: row.id,
-        subject: row.subject,
-        subject_name: row.subject_name,
-        role: RoleName(row.role),
-        scope: row.scope,
-        // The table has no third word.
-        effect: BindingEffect::named(&row.effect).unwrap_or(BindingEffect::Deny),
-        not_before: row.not_before,
-        expires_at: row.expires_at,
-        created_by: row.created_by,
-        created_at: row.created_at,
-        managed_by: row.managed_by,
-        access_request: row.request,
-    });
-    Ok(shown.collect())
+    Ok(rows.into_iter().map(BindingRow::shown).collect())
+}
+
+/// A binding with names for its ids.
+struct BindingRow {
+    id: BindingId,
+    subject: String,
+    subject_name: String,
+    role: String,
+    scope: String,
+    effect: String,
+    not_before: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    created_by: String,
+    created_at: DateTime<Utc>,
+    managed_by: Option<String>,
+    request: Option<AccessRequestId>,
+}
+
+impl BindingRow {
+    fn shown(self) -> Shown {
+        Shown {
+            id: self.id,
+            subject: self.subject,
+            subject_name: self.subject_name,
+            role: RoleName(self.role),
+            scope: self.scope,
+            // The table has no third word.
+            effect: BindingEffect::named(&self.effect).unwrap_or(BindingEffect::Deny),
+            not_before: self.not_before,
+            expires_at: self.expires_at,
+            created_by: self.created_by,
+            created_at: self.created_at,
+            managed_by: self.managed_by,
+            access_request: self.request,
+        }
+    }
 }
 
 /// People, service accounts and teams' own tokens, in the order of how they are written; or one of
@@ -288,7 +314,8 @@ pub(crate) async fn somebodies(
     only: Option<Bearer>,
 ) -> Result<Vec<Somebody>, sqlx::Error> {
     let (kind, id) = only.map(Bearer::columns).unzip();
-    let rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        SomebodyRow,
         r#"select s.kind as "kind!", s.id as "id!", s.written as "written!", s.name as "name!",
                s.team as "team: TeamId", s.project as "project: ProjectId",
                s.disabled as "disabled!", s.suspended as "suspended!"
@@ -315,25 +342,40 @@ pub(crate) async fn somebodies(
     )
     .fetch_all(conn)
     .await?;
-    let subject = |kind: &str, id: uuid::Uuid, home: Option<ScopePath>| match (kind, home) {
-        ("sa", Some(scope)) => Subject::Service { account: id.into(), org, scope },
-        ("token", Some(scope)) => Subject::Token { token: id.into(), org, scope },
-        _ => Subject::User(id.into()),
-    };
-    let found = rows.into_iter().map(|row| {
-        let home = row.team.map(|team| match row.project {
+    Ok(rows.into_iter().map(|row| row.somebody(org)).collect())
+}
+
+/// Somebody who can be asked about.
+struct SomebodyRow {
+    kind: String,
+    id: uuid::Uuid,
+    written: String,
+    name: String,
+    team: Option<TeamId>,
+    project: Option<ProjectId>,
+    disabled: bool,
+    suspended: bool,
+}
+
+impl SomebodyRow {
+    fn somebody(self, org: OrgId) -> Somebody {
+        let home = self.team.map(|team| match self.project {
             Some(project) => ScopePath::Project { team, project },
             None => ScopePath::Team { team },
         });
+        let subject = match (self.kind.as_str(), home) {
+            ("sa", Some(scope)) => Subject::Service { account: self.id.into(), org, scope },
+            ("token", Some(scope)) => Subject::Token { token: self.id.into(), org, scope },
+            _ => Subject::User(self.id.into()),
+        };
         Somebody {
-            subject: subject(&row.kind, row.id, home),
-            written: row.written,
-            name: row.name,
-            disabled: row.disabled,
-            suspended: row.suspended,
+            subject,
+            written: self.written,
+            name: self.name,
+            disabled: self.disabled,
+            suspended: self.suspended,
         }
-    });
-    Ok(found.collect())
+    }
 }
 
 pub(crate) async fn delete(

@@ -109,6 +109,20 @@ impl Api {
         self.send(self.request(Method::POST, path)?.json(body)).await
     }
 
+    /// The same with a header that says when it is meant.
+    pub async fn post_if<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        header: Option<(&str, String)>,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let mut request = self.request(Method::POST, path)?.json(body);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        self.send(request).await
+    }
+
     /// A request that says how in its query, and has no body.
     pub async fn post_asking<T: DeserializeOwned>(
         &self,

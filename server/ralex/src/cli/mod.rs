@@ -16,6 +16,7 @@ mod mail;
 mod members;
 mod operator;
 mod org;
+mod policy;
 mod rate_limits;
 mod replay;
 mod reports;
@@ -61,6 +62,7 @@ fn command() -> Command {
         .subcommand(mail::command())
         .subcommand(operator::command())
         .subcommand(org::command())
+        .subcommand(policy::command())
         .subcommand(reports::command())
         .subcommand(roles::command())
         .subcommand(groups::command())
@@ -100,6 +102,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("openapi", _)) => openapi(),
         Some(("operator", matches)) => operator::run(matches, environment),
         Some(("org", matches)) => org::run(matches, environment),
+        Some(("policy", matches)) => policy::run(matches, environment),
         Some(("reports", matches)) => reports::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),
         Some(("groups", matches)) => groups::run(matches, environment),

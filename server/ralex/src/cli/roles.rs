@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ralex_api::Page;
 use ralex_api::access::{
-    Able, Binding, BindingEffect, BindingsQuery, ExplainQuestion, ExplainReason, Explanation,
-    NewBinding, Role, RoleName, WhoCanQuestion,
+    Able, AccessHistory, Binding, BindingEffect, BindingsQuery, ExplainQuestion, ExplainReason,
+    Explanation, NewBinding, Role, RoleName, WhoCanQuestion,
 };
 use ralex_kernel::BindingId;
 use serde_json::json;
@@ -27,6 +27,7 @@ pub fn command() -> Command {
     let permission = Arg::new("permission").value_name("PERMISSION").required(true);
     let permission = permission.help("Its name, budget.set for example");
     let scope = Arg::new("scope").long("scope").value_name("SCOPE");
+    let past = time("at").help("As it was then (2026-03-01T00:00:00Z); as it is now when absent");
     let own = define::commands(&role);
     let all = [
         Command::new("list").about("List roles and what each is for"),
@@ -39,6 +40,7 @@ pub fn command() -> Command {
                 .help("user:…, group:… or service_account:…"),
             Arg::new("role").long("role").value_name("ROLE").help("Only of this role"),
             scope.clone().help("Only at team:SLUG or project:SLUG, and below"),
+            past.clone(),
         ]),
         Command::new("bind").about("Give a role to a person or a program, or deny it").args([
             subject.clone(),
@@ -58,25 +60,32 @@ pub fn command() -> Command {
             subject.clone(),
             permission.clone(),
             scope.clone().default_value("org").help("org, team:SLUG or project:SLUG"),
+            past.clone(),
         ]),
         Command::new("who-can").about("List everybody who may do something").args([
             permission,
             scope.clone().default_value("org").help("org, team:SLUG or project:SLUG"),
             limit_flag(),
+            past,
         ]),
-        Command::new("unbind").about("Take a role away, or a denial").arg(
-            Arg::new("binding")
-                .value_name("BINDING")
-                .required(true)
-                .value_parser(value_parser!(BindingId))
-                .help("The binding's id"),
-        ),
+        Command::new("history").about("Tell how far back --at can ask"),
+        unbind(),
     ];
     Command::new("roles")
         .visible_alias("role")
         .about("See and define roles, give them and take them away")
         .subcommand_required(true)
         .subcommands(all.into_iter().chain(own).map(|it| api::flags(it.arg(json_flag()))))
+}
+
+fn unbind() -> Command {
+    Command::new("unbind").about("Take a role away, or a denial").arg(
+        Arg::new("binding")
+            .value_name("BINDING")
+            .required(true)
+            .value_parser(value_parser!(BindingId))
+            .help("The binding's id"),
+    )
 }
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
@@ -90,6 +99,7 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
 
 async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let text = |name| matches.get_one::<String>(name).cloned();
+    let at = matches.try_get_one::<DateTime<Utc>>("at").ok().flatten().copied();
     match verb {
         "list" => {
             let page: Page<Role> = api.get(&["roles"], &()).await?;
@@ -103,7 +113,7 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
         "bindings" => {
             let limit = matches.get_one::<u32>("limit").copied();
             let (subject, role, scope) = (text("subject"), text("role"), text("scope"));
-            let query = BindingsQuery { subject, role, scope, cursor: None, limit };
+            let query = BindingsQuery { subject, role, scope, at, cursor: None, limit };
             let page: Page<Binding> = api.get(&["bindings"], &query).await?;
             told(&page, matches, |page| bindings(&page.items))
         }
@@ -116,6 +126,7 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
                 subject: text("subject").context("no subject")?,
                 permission: text("permission").context("no permission")?,
                 scope: text("scope"),
+                at,
             };
             let told_so: Explanation = api.post(&["access", "explain"], &asked).await?;
             told(&told_so, matches, explained)
@@ -123,9 +134,14 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
         "who-can" => {
             let permission = text("permission").context("no permission")?;
             let limit = matches.get_one::<u32>("limit").copied();
-            let asked = WhoCanQuestion { permission, scope: text("scope"), cursor: None, limit };
+            let scope = text("scope");
+            let asked = WhoCanQuestion { permission, scope, at, cursor: None, limit };
             let page: Page<Able> = api.post(&["access", "who-can"], &asked).await?;
             told(&page, matches, |page| able(&page.items))
+        }
+        "history" => {
+            let history: AccessHistory = api.get(&["access", "history"], &()).await?;
+            told(&history, matches, |it| format!("known since {}", it.known_since.to_rfc3339()))
         }
         "unbind" => {
             let id = matches.get_one::<BindingId>("binding").context("no binding")?.to_string();
@@ -191,7 +207,12 @@ fn bindings(bindings: &[Binding]) -> String {
 }
 
 fn explained(it: &Explanation) -> String {
-    let may = if it.allowed { "may" } else { "may not" };
+    let may = match (it.at, it.allowed) {
+        (None, true) => "may",
+        (None, false) => "may not",
+        (Some(_), true) => "could",
+        (Some(_), false) => "could not",
+    };
     let why = match it.reason {
         ExplainReason::Role => "by a role that is given",
         ExplainReason::Home => "as every program may at its home",
@@ -200,7 +221,9 @@ fn explained(it: &Explanation) -> String {
         ExplainReason::Disabled => "since it is disabled",
         ExplainReason::Suspended => "since they are suspended",
     };
-    let title = format!("{} {may} do {} at {}, {why}.", it.subject_name, it.permission, it.scope);
+    let then = it.at.map(|at| format!(" on {}", at.format("%Y-%m-%d %H:%M"))).unwrap_or_default();
+    let (who, what) = (&it.subject_name, &it.permission);
+    let title = format!("{who} {may} do {what} at {}{then}, {why}.", it.scope);
     let mut all = Vec::new();
     if let Some(binding) = &it.binding {
         let given = format!("{} at {}, by {}", binding.role, binding.scope, binding.created_by);

@@ -76,7 +76,7 @@ pub fn facts(name: &str, facts: &[(&str, String)]) -> String {
 }
 
 /// Words that others have written, without what a terminal would take for an order.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 

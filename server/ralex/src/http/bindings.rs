@@ -2,15 +2,17 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
-use ralex_access::{Access, Permission, Wanted, Which};
+use chrono::{DateTime, Utc};
+use ralex_access::{Access, Asked, Bearer, Permission, Proposed, Wanted, Which};
 use ralex_api::Page;
 use ralex_api::access::{
-    Able, Binding, BindingsQuery, ExplainQuestion, Explanation, NewBinding, RoleName,
-    WhoCanQuestion,
+    Able, AccessHistory, Binding, BindingsQuery, ExplainQuestion, Explanation, NewBinding,
+    RoleName, WhoCanQuestion,
 };
 use ralex_api::page::PageQuery;
+use ralex_api::simulate::{Proposal, Simulated};
 use ralex_identity::Identity;
-use ralex_kernel::{BindingId, Problem, ScopePath};
+use ralex_kernel::{BindingId, OrgId, Problem, ScopePath};
 
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
@@ -24,19 +26,20 @@ pub async fn list_bindings(
     access: Data<Access>,
     query: Query<BindingsQuery>,
 ) -> Result<HttpResponse> {
-    let BindingsQuery { subject, role, scope, cursor, limit } = query.0;
-    let at = match &scope {
-        Some(text) => identity.scope_of(who.org, text).await?,
+    let BindingsQuery { subject, role, scope, at, cursor, limit } = query.0;
+    let names = Names { org: who.org, identity: &identity, access: &access, at };
+    let within = match &scope {
+        Some(text) => names.place(text).await?,
         None => ScopePath::Org,
     };
-    let scope = who.allow_at(Permission::RoleRead, at).await?;
+    let scope = access.allow_asking(who.caller(), who.org, within).await?;
     let bearer = match subject {
-        Some(text) => Some(identity.bearer(who.org, &text).await?),
+        Some(text) => Some(names.bearer(&text).await?),
         None => None,
     };
-    let which = Which { bearer, role: role.map(RoleName), within: at };
+    let which = Which { bearer, role: role.map(RoleName), within };
     let page = PageQuery { cursor, limit };
-    Ok(HttpResponse::Ok().json(access.bindings(&scope, &which, &page).await?))
+    Ok(HttpResponse::Ok().json(access.bindings(&scope, &which, at, &page).await?))
 }
 
 /// Give a role to a person or a program, or deny it to them, for a time or for good.
@@ -75,7 +78,7 @@ pub async fn delete_binding(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Explain whether somebody may do something at a place now, and why or why not.
+/// Explain whether somebody may do something at a place, or could at a moment, and why or why not.
 #[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = ExplainQuestion, responses((status = 200, body = Explanation)))]
 #[post("/access/explain")]
 pub async fn explain_access(
@@ -84,16 +87,18 @@ pub async fn explain_access(
     access: Data<Access>,
     asked: Body<ExplainQuestion>,
 ) -> Result<HttpResponse> {
-    let ExplainQuestion { subject, permission, scope: place } = asked.0;
-    let place = place.unwrap_or_else(|| "org".to_owned());
-    let at = identity.scope_of(who.org, &place).await?;
-    let scope = who.allow_at(Permission::RoleRead, at).await?;
-    let bearer = identity.bearer(who.org, &subject).await?;
-    let told = access.explain(&scope, bearer, named(&permission)?, place).await?;
+    let ExplainQuestion { subject, permission, scope, at } = asked.0;
+    let names = Names { org: who.org, identity: &identity, access: &access, at };
+    let written = scope.unwrap_or_else(|| "org".to_owned());
+    let place = names.place(&written).await?;
+    let scope = access.allow_asking(who.caller(), who.org, place).await?;
+    let bearer = names.bearer(&subject).await?;
+    let asked = Asked { permission: named(&permission)?, place, written, at };
+    let told = access.explain(&scope, bearer, asked).await?;
     Ok(HttpResponse::Ok().json(told))
 }
 
-/// List everybody who may do something at a place now: people, service accounts and teams' tokens.
+/// List everybody who may do something at a place, or could at a moment: people, service accounts and teams' tokens.
 #[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = WhoCanQuestion, responses((status = 200, body = Page<Able>)))]
 #[post("/access/who-can")]
 pub async fn who_can(
@@ -102,12 +107,82 @@ pub async fn who_can(
     access: Data<Access>,
     asked: Body<WhoCanQuestion>,
 ) -> Result<HttpResponse> {
-    let WhoCanQuestion { permission, scope, cursor, limit } = asked.0;
-    let at = identity.scope_of(who.org, scope.as_deref().unwrap_or("org")).await?;
-    let scope = who.allow_at(Permission::RoleRead, at).await?;
-    let page = PageQuery { cursor, limit };
-    let able = access.who_can(&scope, named(&permission)?, &page).await?;
+    let WhoCanQuestion { permission, scope, at, cursor, limit } = asked.0;
+    let names = Names { org: who.org, identity: &identity, access: &access, at };
+    let written = scope.unwrap_or_else(|| "org".to_owned());
+    let place = names.place(&written).await?;
+    let scope = access.allow_asking(who.caller(), who.org, place).await?;
+    let asked = Asked { permission: named(&permission)?, place, written, at };
+    let able = access.who_can(&scope, &asked, &PageQuery { cursor, limit }).await?;
     Ok(HttpResponse::Ok().json(able))
+}
+
+/// Tell what a change of roles would do before it is made: who could do more or less where, and which
+/// recorded calls of the last days would have been refused. Nothing is written.
+#[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = Proposal, responses((status = 200, body = Simulated)))]
+#[post("/access/simulate")]
+pub async fn simulate_access(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    access: Data<Access>,
+    proposal: Body<Proposal>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::RoleRead).await?;
+    let Proposal { bind, unbind, roles, days, limit } = proposal.0;
+    let names = Names { org: who.org, identity: &identity, access: &access, at: None };
+    let mut wanted = Vec::with_capacity(bind.len());
+    for new in bind {
+        wanted.push(names.wanted(new).await?);
+    }
+    let proposed = Proposed { bind: wanted, unbind, roles, days, limit };
+    Ok(HttpResponse::Ok().json(access.simulate(&scope, proposed).await?))
+}
+
+/// Tell how far back it is known who could do what: the earliest `at` of these questions.
+#[utoipa::path(tag = "roles", params(("org" = String, Path)), responses((status = 200, body = AccessHistory)))]
+#[get("/access/history")]
+pub async fn access_history(who: OrgCaller, access: Data<Access>) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::RoleRead).await?;
+    Ok(HttpResponse::Ok().json(access.history(&scope).await?))
+}
+
+/// What names mean, now or at a moment; what there was then before what there is now.
+struct Names<'a> {
+    org: OrgId,
+    identity: &'a Identity,
+    access: &'a Access,
+    at: Option<DateTime<Utc>>,
+}
+
+impl Names<'_> {
+    async fn place(&self, text: &str) -> std::result::Result<ScopePath, Problem> {
+        if let Some(at) = self.at
+            && let Some(place) = self.access.place_at(self.org, text, at).await?
+        {
+            return Ok(place);
+        }
+        self.identity.scope_of(self.org, text).await
+    }
+
+    async fn wanted(&self, new: NewBinding) -> std::result::Result<Wanted, Problem> {
+        Ok(Wanted {
+            bearer: self.bearer(&new.subject).await?,
+            role: new.role,
+            at: self.place(new.scope.as_deref().unwrap_or("org")).await?,
+            effect: new.effect,
+            not_before: new.not_before,
+            expires_at: new.expires_at,
+        })
+    }
+
+    async fn bearer(&self, text: &str) -> std::result::Result<Bearer, Problem> {
+        if let Some(at) = self.at
+            && let Some(bearer) = self.access.bearer_at(self.org, text, at).await?
+        {
+            return Ok(bearer);
+        }
+        self.identity.bearer(self.org, text).await
+    }
 }
 
 fn named(permission: &str) -> std::result::Result<Permission, Problem> {

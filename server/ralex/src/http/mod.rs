@@ -35,6 +35,7 @@ pub mod operations;
 mod operators;
 mod passkeys;
 pub mod personal_tokens;
+pub mod policies;
 pub mod problem;
 pub mod rate_limits;
 pub mod reports;

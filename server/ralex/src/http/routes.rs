@@ -3,10 +3,7 @@
 use super::map::Map;
 use super::{
     access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
-    bindings, budgets, call_rules, catalog, factors, files, gemini, groups, guardrails, health,
-    members, model_list, models, oauth, operations, operators, passkeys, personal_tokens,
-    rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts,
-    sinks, sso, sso_providers, teams, tokens, usage,
+    bindings, budgets, call_rules, catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models, oauth, operations, operators, passkeys, personal_tokens, rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage, policies,
 };
 
 /// Every route but the console's files and the document of these.
@@ -312,6 +309,10 @@ fn roles_and_groups(map: &mut Map<'_, '_>) {
         .service(bindings::delete_binding)
         .service(bindings::explain_access)
         .service(bindings::who_can)
+        .service(bindings::access_history)
+        .service(bindings::simulate_access)
+        .service(policies::export_policy)
+        .service(policies::import_policy)
         .service(access_requests::list_access_requests)
         .service(access_requests::create_access_request)
         .service(access_requests::find_access_request_settings)

@@ -43,6 +43,12 @@ pub async fn structure(watched: &mut Watched) {
     let bound = format!("bindings/{}", text(&bound, "id"));
     let op = format!("DELETE {ORG}/bindings/{{binding}}");
     watched.leaves(&op, &bound, None, &["role.unbound"]).await;
+    let op = format!("POST {ORG}/policies/import");
+    let always = "0000-01-01T00:00:00.000000Z, 9999-12-31T23:59:59.999999Z";
+    let line =
+        format!("p, user:new@example.com, default, role:billing, /o/default, allow, {always}");
+    let import = json!({ "lines": line, "apply": true });
+    watched.leaves(&op, "policies/import", Some(import), &["role.bound"]).await;
     groups_and_roles(watched).await;
     provisioning(watched).await;
     suspension(watched, &path).await;
