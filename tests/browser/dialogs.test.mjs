@@ -345,6 +345,37 @@ test('a role is given for a time, denied and taken away', async () => {
   await closed();
 });
 
+test('why somebody may or may not is told in words, and who can is listed', async () => {
+  await go('people');
+  await button('Roles of Kim').click();
+  await dialog().getByRole('switch', { name: 'Why may they, or not?' }).click();
+  await field('Permission').selectOption('usage.read');
+  await dialog().getByText('It is given by the role viewer in the whole organisation.').waitFor();
+  await field('Permission').selectOption('budget.set');
+  await dialog().getByText('Nothing that is held gives it there.').waitFor();
+  await dialog().getByText(/^Roles that give it: .*owner/).waitFor();
+  await field('At').selectOption('team:night');
+  await dialog().getByText('It is given by the role billing at team:night.').waitFor();
+  await fits('why');
+  await field('At').selectOption('org');
+  await field('Role').selectOption('billing');
+  await inDialog('Give role').click();
+  await dialog().getByText('It is given by the role billing in the whole organisation.').waitFor();
+  await inDialog('Cancel').click();
+  await closed();
+  await button('Roles').click();
+  await button('Who can?').click();
+  const kim = dialog().getByRole('row', { name: /^kim/i });
+  await field('Permission').selectOption('budget.set');
+  await kim.getByText('billing').waitFor();
+  await fits('who-can');
+  await field('Permission').selectOption('role.define');
+  await kim.waitFor({ state: 'detached' });
+  await dialog().getByRole('row', { name: /owner$/ }).waitFor();
+  await inDialog('Close').click();
+  await closed();
+});
+
 test('a role is defined, read in the table of all, and held by a group', async () => {
   await go('people');
   await button('Roles').click();

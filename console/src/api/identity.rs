@@ -2,8 +2,8 @@
 
 use ralex_api::Page;
 use ralex_api::access::{
-    Binding, Group, GroupMember, NewBinding, NewGroup, NewGroupMember, NewRole, PermissionInfo,
-    Role, UpdateGroup, UpdateRole,
+    Able, Binding, ExplainQuestion, Explanation, Group, GroupMember, NewBinding, NewGroup,
+    NewGroupMember, NewRole, PermissionInfo, Role, UpdateGroup, UpdateRole, WhoCanQuestion,
 };
 use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
 use ralex_api::identity::{
@@ -229,6 +229,21 @@ pub fn create_binding(org: &str, new: NewBinding) -> Reply<Binding> {
 
 pub fn delete_binding(org: &str, id: BindingId) -> Reply<()> {
     client::delete(&path(org, &["bindings", &id.to_string()]))
+}
+
+/// Whether somebody may do something at a place, and what decides it.
+pub fn explain(org: &str, asked: &ExplainQuestion) -> Reply<Explanation> {
+    client::create(&path(org, &["access", "explain"]), asked)
+}
+
+pub fn who_can(
+    org: &str,
+    permission: String,
+    scope: String,
+    cursor: Option<String>,
+) -> Reply<Page<Able>> {
+    let asked = WhoCanQuestion { permission, scope: Some(scope), cursor, limit: None };
+    client::create(&path(org, &["access", "who-can"]), &asked)
 }
 
 pub fn service_accounts(org: &str) -> Reply<Page<ServiceAccount>> {

@@ -6,6 +6,7 @@ use ralex_kernel::{Email, Name};
 use yew::prelude::*;
 
 use crate::api;
+use crate::api::client::Answer;
 use crate::components::{Dialog, Form, SelectField, TextField};
 use crate::hooks::input::{parses, parses_if_filled};
 use crate::hooks::{keep, use_action, use_input, use_load};
@@ -69,28 +70,20 @@ pub fn RoleField(props: &RoleProps) -> Html {
     let org = use_org();
     let (load, _) = use_load(org.slug(), |org| async move {
         let roles = api::identity::roles(&org).await?.items;
-        let teams = api::identity::teams(&org, None).await?.items;
-        Ok((roles, teams, api::identity::projects(&org, None).await?.items))
+        Ok((roles, places(&org).await?))
     });
     let mut roles: Vec<(AttrValue, AttrValue)> = vec![(props.role.clone(), props.role.clone())];
-    let mut scopes: Vec<(AttrValue, AttrValue)> =
-        vec![("org".into(), "The whole organisation".into())];
+    let mut scopes = vec![whole()];
     let mut hint = AttrValue::default();
     if let Some(found) = load.ready() {
-        let (known, teams, projects) = &**found;
+        let (known, places) = &**found;
         roles = known
             .iter()
             // What programs hold at home by themselves is not given.
             .filter(|role| role.name.as_str() != "service")
             .map(|role| (role.name.as_str().to_owned().into(), role.title.clone().into()))
             .collect();
-        scopes.extend(teams.iter().map(|team| {
-            (format!("team:{}", team.slug).into(), format!("Team {}", team.name).into())
-        }));
-        scopes.extend(projects.iter().map(|project| {
-            let title = format!("Project {} of {}", project.name, project.team_slug);
-            (format!("project:{}", project.slug).into(), title.into())
-        }));
+        scopes.clone_from(places);
         hint = known
             .iter()
             .find(|role| role.name.as_str() == &*props.role)
@@ -103,4 +96,22 @@ pub fn RoleField(props: &RoleProps) -> Html {
             <SelectField label="Where" path="scope" options={scopes} value={props.scope.clone()} onchange={props.onscope.clone()} />
         </div>
     }
+}
+
+fn whole() -> (AttrValue, AttrValue) {
+    ("org".into(), "The whole organisation".into())
+}
+
+/// Where something can hold: the organisation, its teams and projects.
+pub async fn places(org: &str) -> Answer<Vec<(AttrValue, AttrValue)>> {
+    let teams = api::identity::teams(org, None).await?.items;
+    let projects = api::identity::projects(org, None).await?.items;
+    let teams = teams
+        .iter()
+        .map(|team| (format!("team:{}", team.slug).into(), format!("Team {}", team.name).into()));
+    let projects = projects.iter().map(|project| {
+        let title = format!("Project {} of {}", project.name, project.team_slug);
+        (format!("project:{}", project.slug).into(), title.into())
+    });
+    Ok([whole()].into_iter().chain(teams).chain(projects).collect())
 }

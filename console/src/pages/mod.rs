@@ -88,3 +88,4 @@ mod token_limits;
 mod token_rotation;
 pub mod tokens;
 pub mod usage;
+mod why;

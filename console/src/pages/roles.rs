@@ -4,8 +4,9 @@ use ralex_api::access::{PermissionInfo, Role};
 use yew::prelude::*;
 
 use super::role_form::RoleForm;
+use super::why::Why;
 use crate::api;
-use crate::components::{Button, ConfirmDelete, Icon, IconButton, Kind, show, use_toast};
+use crate::components::{Button, ConfirmDelete, Dialog, Icon, IconButton, Kind, show, use_toast};
 use crate::hooks::{keep, use_load};
 use crate::session::use_org;
 
@@ -14,6 +15,7 @@ use crate::session::use_org;
 enum Over {
     Nothing,
     Create,
+    Ask,
     Edit(Box<Role>),
     Delete(Box<Role>),
 }
@@ -44,11 +46,13 @@ pub fn Roles() -> Html {
         <>
             <div class="list-head">
                 <p class="faint">{ "What each role allows. A denial beats every role, whatever it allows." }</p>
+                <Button icon={Icon::Search} onclick={set.reform(|()| Over::Ask)}>{ "Who can?" }</Button>
                 if may { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Define role" }</Button> }
             </div>
             { show(&load, &again, |found| matrix(&found.0, &found.1, may, &set)) }
             { match &*over {
                 Over::Nothing => Html::default(),
+                Over::Ask => html! { <Dialog title="Who can?" onclose={close}><Why /></Dialog> },
                 Over::Create => html! { <RoleForm role={None::<Role>} roles={known.0} permissions={known.1} ondone={done} onclose={close} /> },
                 Over::Edit(role) => html! { <RoleForm role={Some((**role).clone())} roles={known.0} permissions={known.1} ondone={done} onclose={close} /> },
                 Over::Delete(role) => delete_dialog(&org.slug(), role, &done, close),

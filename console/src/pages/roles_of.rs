@@ -6,10 +6,11 @@ use yew::prelude::*;
 
 use super::add_person::RoleField;
 use super::budget_increase::instant;
+use super::why::Why;
 use crate::api;
 use crate::components::{
-    Badge, Column, Dialog, Failed, Form, Icon, IconButton, SelectField, Table, TextField, Tone,
-    When, show,
+    Badge, Column, Dialog, Failed, Form, Icon, IconButton, SelectField, Switch, Table, TextField,
+    Tone, When, show,
 };
 use crate::hooks::{keep, use_action, use_input, use_load, use_now};
 use crate::session::{Org, use_org};
@@ -36,9 +37,12 @@ pub fn RolesDialog(props: &Props) -> Html {
     let (org, now) = (use_org(), use_now());
     let wants = (org.slug(), props.subject.clone());
     let (load, again) = use_load(wants, |(org, subject)| api::identity::bindings(&org, &subject));
+    let round = use_state(|| 0_u32);
     let changed = {
-        let (again, onchange) = (again.clone(), props.onchange.clone());
+        let (again, round) = (again.clone(), round.clone());
+        let onchange = props.onchange.clone();
         Callback::from(move |()| {
+            round.set(*round + 1);
             again.emit(());
             onchange.emit(());
         })
@@ -50,6 +54,7 @@ pub fn RolesDialog(props: &Props) -> Html {
             take.run(api::identity::delete_binding(&slug, binding.id));
         })
     };
+    let asks = use_state(|| false);
     let may = org.can("role.bind") || org.can("role.deny");
     html! {
         <Dialog title={format!("Roles of {}", props.name)} onclose={props.onclose.clone()}>
@@ -63,6 +68,8 @@ pub fn RolesDialog(props: &Props) -> Html {
                 }
             }) }
             if let Some(problem) = take.problem() { <Failed {problem} /> }
+            <div><Switch on={*asks} onchange={keep(&asks)} label="Why may they, or not?" /></div>
+            if *asks { <Why subject={props.subject.clone()} round={*round} /> }
             if may { <Give subject={props.subject.clone()} {changed} onclose={props.onclose.clone()} /> }
         </Dialog>
     }

@@ -3,7 +3,10 @@
 use super::map::Map;
 use super::{
     access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
-    bindings, budgets, call_rules, catalog, factors, files, gemini, groups, guardrails, health, members, model_list, models, oauth, operations, operators, passkeys, personal_tokens, rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage, policies,
+    bindings, budgets, call_rules, catalog, factors, files, gemini, groups, guardrails, health,
+    members, model_list, models, oauth, operations, operators, passkeys, personal_tokens, policies,
+    rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts,
+    sinks, sso, sso_providers, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
