@@ -242,7 +242,7 @@ pub fn who_can(
     scope: String,
     cursor: Option<String>,
 ) -> Reply<Page<Able>> {
-    let asked = WhoCanQuestion { permission, scope: Some(scope), cursor, limit: None };
+    let asked = WhoCanQuestion { permission, scope: Some(scope), cursor, limit: None, at: None };
     client::create(&path(org, &["access", "who-can"]), &asked)
 }
 

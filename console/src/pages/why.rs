@@ -69,7 +69,8 @@ fn Explained(props: &ExplainedProps) -> Html {
     let org = use_org();
     let (load, again) = use_load((org.slug(), props.clone()), |(org, asked)| {
         let ExplainedProps { subject, permission, at, .. } = asked;
-        let asked = ExplainQuestion { subject: subject.to_string(), permission, scope: Some(at) };
+        let asked =
+            ExplainQuestion { subject: subject.to_string(), permission, scope: Some(at), at: None };
         api::identity::explain(&org, &asked)
     });
     show_with(&load, &again, Html::default(), |told| {

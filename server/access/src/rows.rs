@@ -56,16 +56,13 @@ pub struct Closed {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reason = self.reason.trim_end_matches('.');
-        match self.delete_after {
-            Some(at) => {
-                let at = at.format("%Y-%m-%d %H:%M UTC");
-                write!(f, "This organisation will be deleted after {at}: {reason}. ")?;
-                f.write_str("Until then an operator of the deployment can keep it.")
-            }
-            None => {
-                write!(f, "This organisation is suspended: {reason}. ")?;
-                f.write_str("An operator of the deployment can open it again.")
-            }
+        if let Some(at) = self.delete_after {
+            let at = at.format("%Y-%m-%d %H:%M UTC");
+            write!(f, "This organisation will be deleted after {at}: {reason}. ")?;
+            f.write_str("Until then an operator of the deployment can keep it.")
+        } else {
+            write!(f, "This organisation is suspended: {reason}. ")?;
+            f.write_str("An operator of the deployment can open it again.")
         }
     }
 }

@@ -43,7 +43,7 @@ impl Retention {
         for org in due {
             match self.depart(org).await {
                 Ok(()) => {
-                    info!(org.id = %org, "organisation {org} is deleted, as an operator asked")
+                    info!(org.id = %org, "organisation {org} is deleted, as an operator asked");
                 }
                 Err(why) => {
                     metrics::counter!("ralex_org_deletion_failures_total").increment(1);

@@ -162,6 +162,36 @@ async fn fill(app: &App, acme: &Made) {
     acme.owner.post(&at("secrets"), &secret).await;
 }
 
+/// Has the time of an organisation be over that waits to be deleted, and shows that nothing goes before
+/// that or under a hold.
+async fn its_time_is_over(app: &App, acme: &Made, path: &str, why: &Value) {
+    let signed = format!(
+        "select max(tree_size)::text from audit_checkpoint where org_id = '{}' having max(tree_size) > 3",
+        acme.id
+    );
+    until("the end of its log is signed", Duration::from_secs(10), async || {
+        app.database.texts(&signed).await.first().cloned()
+    })
+    .await;
+    // Nobody removes anything before its time, and nothing while it is held.
+    let early = format!("select org_erase('{}', 100)", acme.id);
+    assert!(app.database.try_execute(&early).await.is_err());
+    let over = format!(
+        "update org set delete_after = now() - interval '1 minute' where id = '{}'",
+        acme.id
+    );
+    app.database.execute(&over).await;
+    let hold = format!(
+        "insert into audit_hold (org_id, id, reason) values ('{0}', '{0}', 'A suit')",
+        acme.id
+    );
+    app.database.execute(&hold).await;
+    assert!(app.database.try_execute(&early).await.is_err());
+    let held = app.owner.post(path, why).await.refused(409, "conflict");
+    assert!(text(&held, "detail").contains("held"), "{held}");
+    app.database.execute("update audit_hold set lifted_at = now()").await;
+}
+
 #[tokio::test]
 async fn a_deleted_organisation_is_closed_kept_if_wished_and_else_gone_with_all_that_it_had() {
     let mut app = App::start().await;
@@ -185,31 +215,7 @@ async fn a_deleted_organisation_is_closed_kept_if_wished_and_else_gone_with_all_
     );
     assert_eq!(app.database.texts(&acted).await, ["org.created", "org.deletion_set", "org.kept"]);
     app.owner.post(&path, &why).await.ok();
-    let signed = format!(
-        "select max(tree_size)::text from audit_checkpoint where org_id = '{}' having max(tree_size) > 3",
-        acme.id
-    );
-    until("the end of its log is signed", Duration::from_secs(10), async || {
-        app.database.texts(&signed).await.first().cloned()
-    })
-    .await;
-    // Nobody removes anything before its time, and nothing while it is held.
-    let early = format!("select org_erase('{}', 100)", acme.id);
-    assert!(app.database.try_execute(&early).await.is_err());
-    let over = format!(
-        "update org set delete_after = now() - interval '1 minute' where id = '{}'",
-        acme.id
-    );
-    app.database.execute(&over).await;
-    let hold = format!(
-        "insert into audit_hold (org_id, id, reason) values ('{0}', '{0}', 'A suit')",
-        acme.id
-    );
-    app.database.execute(&hold).await;
-    assert!(app.database.try_execute(&early).await.is_err());
-    let held = app.owner.post(&path, &why).await.refused(409, "conflict");
-    assert!(text(&held, "detail").contains("held"), "{held}");
-    app.database.execute("update audit_hold set lifted_at = now()").await;
+    its_time_is_over(&app, &acme, &path, &why).await;
     app.node.kill();
     app.restart().await;
     let gone = async || {

@@ -54,6 +54,11 @@ pub async fn structure(watched: &mut Watched) {
     suspension(watched, &path).await;
     let op = format!("DELETE {ORG}/members/{{user}}");
     watched.leaves(&op, &path, None, &["member.removed"]).await;
+    budgets(watched).await;
+}
+
+/// What is said of money.
+async fn budgets(watched: &mut Watched) {
     let budget = json!({ "scope": "org", "period": "day", "limit": "1", "hard": true });
     let op = format!("POST {ORG}/budgets");
     let made = watched.leaves(&op, "budgets", Some(budget), &["budget.created"]).await;
