@@ -192,8 +192,6 @@ fn rights_body(operation: &str) -> Value {
         "PATCH /api/v1/orgs/{org}/roles/{role}" => json!({ "title": "Renamed" }),
         "POST /api/v1/orgs/{org}/groups" => json!({ "slug": "day", "name": "Day shift" }),
         "PATCH /api/v1/orgs/{org}/groups/{group}" => json!({ "name": "Renamed" }),
-        "PUT /api/v1/orgs/{org}/scim" => json!({ "enabled": true }),
-        "POST /api/v1/orgs/{org}/scim/tokens" => json!({ "name": "Corp" }),
         "POST /api/v1/orgs/{org}/groups/{group}/members" => {
             json!({ "subject": "user:owner@example.com" })
         }
@@ -228,12 +226,6 @@ fn management_body(operation: &str) -> Value {
         "POST /api/v1/auth/login" => json!({ "email": "x@example.com", "password": "wrong" }),
         "POST /api/v1/auth/second-factor" => json!({ "challenge": "x", "code": "000000" }),
         "POST /api/v1/auth/step-up" => json!({ "password": "not-my-password" }),
-        "POST /api/v1/auth/totp/confirm" => json!({ "code": "000000" }),
-        "POST /api/v1/auth/programs" => json!({
-            "client_id": "ralex-cli", "redirect_uri": "http://127.0.0.1:9/done", "approve": true,
-            "code_challenge": "x", "code_challenge_method": "S256",
-        }),
-        "POST /api/v1/auth/device" => json!({ "user_code": "BCDF-GHJK", "approve": true }),
         "PATCH /api/v1/orgs/{org}/security" => json!({ "second_factor_required": false }),
         "POST /api/v1/me/tokens" => json!({ "name": "mine" }),
         "POST /api/v1/orgs/{org}/teams" => json!({ "slug": "red", "name": "Red" }),

@@ -4,6 +4,14 @@ use serde_json::{Value, json};
 
 pub fn body(operation: &str) -> Value {
     match operation {
+        "PUT /api/v1/orgs/{org}/scim" => json!({ "enabled": true }),
+        "POST /api/v1/orgs/{org}/scim/tokens" => json!({ "name": "Corp" }),
+        "POST /api/v1/auth/totp/confirm" => json!({ "code": "000000" }),
+        "POST /api/v1/auth/programs" => json!({
+            "client_id": "ralex-cli", "redirect_uri": "http://127.0.0.1:9/done", "approve": true,
+            "code_challenge": "x", "code_challenge_method": "S256",
+        }),
+        "POST /api/v1/auth/device" => json!({ "user_code": "BCDF-GHJK", "approve": true }),
         "POST /api/v1/auth/sso/{org}/{provider}/logout" => json!({ "logout_token": "x" }),
         "POST /api/v1/me/identities" => json!({ "org": "default", "provider": "corp" }),
         "POST /api/v1/orgs/{org}/sso/providers" => json!({ "slug": "corp", "name": "Corp",
