@@ -163,7 +163,7 @@ impl Policies {
             return Err(Refusal::Model);
         }
         let lines = parse_lines(files.roles)?;
-        let roles = compile_roles(&lines)?;
+        let roles = compile_roles(&lines, &[])?;
         for built_in in [OWNER, SERVICE] {
             if !roles.contains_key(built_in) {
                 return Err(Refusal::MissingRole(built_in));
@@ -291,8 +291,13 @@ pub(crate) fn role_name(name: &str) -> Result<String, String> {
     }
 }
 
-pub(crate) fn compile_roles(lines: &[Line]) -> Result<HashMap<String, Compiled>, Refusal> {
-    let mut by_role: BTreeMap<&str, Vec<&Holding>> = BTreeMap::new();
+/// `known` are roles that there are also where no line says what they hold.
+pub(crate) fn compile_roles(
+    lines: &[Line],
+    known: &[String],
+) -> Result<HashMap<String, Compiled>, Refusal> {
+    let mut by_role: BTreeMap<&str, Vec<&Holding>> =
+        known.iter().map(|name| (name.as_str(), Vec::new())).collect();
     for line in lines {
         by_role.entry(&line.role).or_default().push(&line.holds);
     }

@@ -72,7 +72,9 @@ impl Roles {
                 partial.insert(role.name.clone());
             }
         }
-        let mut all = compile_roles(&lines)?;
+        // One that holds nothing which the program knows is a role all the same, and may be part of others.
+        let known: Vec<_> = rows.keys().map(|name| key(name)).collect();
+        let mut all = compile_roles(&lines, &known)?;
         let own = rows.keys().filter_map(|name| Some((name.clone(), all.remove(&key(name))?)));
         let compiled = own.collect();
         Ok(Self { built_in, own: Some(Own { rows, lines, compiled, partial }) })
@@ -242,6 +244,15 @@ mod tests {
         assert_eq!(roles.permissions_of("more"), roles.permissions_of("keeper"));
         assert!(roles.has("more") && roles.has("owner") && !roles.has("none"));
         assert_eq!(roles.shown().len(), compiled(&[]).unwrap().shown().len() + 2);
+    }
+
+    #[test]
+    fn what_holds_nothing_that_the_program_knows_is_a_role_all_the_same() {
+        let own = [role("empty", &["moon.read"], &[]), role("more", &["org.read"], &["empty"])];
+        let roles = compiled(&own).unwrap();
+        assert_eq!(roles.permissions_of("empty"), Permissions::NONE);
+        assert_eq!(roles.permissions_of("more"), Permissions::NONE.with(Permission::OrgRead));
+        assert!(roles.has("empty") && roles.is_whole("more"));
     }
 
     #[test]
