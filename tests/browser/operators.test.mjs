@@ -44,7 +44,7 @@ test('an operator makes an organisation, whose owner signs in to it', async () =
   await inDialog(operator, 'Create organisation').click();
   const title = dialog(operator).getByText('Ann can sign in');
   await title.waitFor();
-  const secret = await dialog(operator).locator('code').first().innerText();
+  const secret = await dialog(operator).locator('pre').first().textContent();
   await inDialog(operator, 'I stored it').click();
   await closed(operator);
   await row(operator, 'Acme').getByText('Active').waitFor();
