@@ -46,6 +46,10 @@ impl Scim {
                           switches it on: PUT /api/v1/orgs/{org}/scim.";
             return Err(Refusal::new(403, None, detail));
         }
+        // No permission is asked of a directory, so this is.
+        if let Some(closed) = self.0.access.snapshot(org).await?.closed() {
+            return Err(Refusal::new(403, None, closed.to_string()));
+        }
         let author = Author {
             org,
             subject: Subject::Directory { connection: shown.connection, org },

@@ -69,6 +69,7 @@ impl Sso {
         linking: Option<(UserId, SessionId)>,
     ) -> Result<Begun, Stop> {
         let (org, stored) = self.enabled(visit).await?;
+        self.must_be_open(org).await?;
         let says = self.0.known.ask(&self.0.post, &stored.issuer).await;
         let says = says.map_err(|why| {
             tracing::warn!(sso.issuer = %stored.issuer, "a login cannot begin: {why}");
@@ -110,6 +111,12 @@ impl Sso {
         let found = provider::list(&mut tx, org, Some(visit.provider)).await.map_err(problem)?;
         let found = found.into_iter().next().filter(|stored| stored.enabled);
         Ok((org, found.ok_or_else(missing)?))
+    }
+
+    /// Nobody comes in, or becomes a member, where operators have closed the organisation.
+    pub(crate) async fn must_be_open(&self, org: OrgId) -> Result<(), Stop> {
+        let is_closed = self.0.access.snapshot(org).await?.closed().is_some();
+        if is_closed { Err(Stop::refused(SsoRefusal::Unavailable, "closed")) } else { Ok(()) }
     }
 
     pub(crate) async fn callback(

@@ -97,6 +97,7 @@ impl Sso {
         page: &mut &'static str,
     ) -> Result<Finished, Stop> {
         let (org, stored) = self.enabled(visit).await?;
+        self.must_be_open(org).await?;
         let (taken, cookie) = self.take((org, &stored), back).await?;
         if taken.user.is_some() {
             *page = "/profile";

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ralex_tests::app::{App, Client, DIALECTS, Dialect, Shell, text, until};
 use serde_json::{Value, json};
 
+use crate::scim::Directory;
+
 const ORGS: &str = "/api/v1/operator/orgs";
 
 /// An organisation that an operator made, with its owner.
@@ -82,6 +84,8 @@ async fn a_suspended_organisation_is_closed_to_people_and_programs_until_it_is_r
     let ann = app.member("ann@example.com", "admin", "org").await;
     let second = app.second().await;
     let there = [ann.client.clone(), ann.client.at(&second)];
+    let directory = Directory::of(&app).await;
+    assert_eq!(directory.get("/Users").await.status, 200);
     for client in &there {
         answers(client, "teams", 200).await;
     }
@@ -101,6 +105,9 @@ async fn a_suspended_organisation_is_closed_to_people_and_programs_until_it_is_r
             "{told}"
         );
     }
+    let told = directory.get("/Users").await;
+    assert_eq!(told.status, 403, "{told:?}");
+    assert!(told.text.contains("The invoice of June"), "{told:?}");
     for dialect in DIALECTS {
         let answer = token.client.call(dialect, "simulated", "Hello").await;
         assert_eq!(answer.status, 403, "{}", answer.text);
