@@ -15,6 +15,7 @@ use crate::hooks::clock::Clock;
 use crate::pages::login::LoginPage;
 use crate::pages::password::FirstPasswordPage;
 use crate::pages::proof::ProofGate;
+use crate::pages::welcome::WelcomePage;
 use crate::pages::{self, lost};
 use crate::parts::{Page, Part};
 use crate::route::{Place, Route};
@@ -70,6 +71,10 @@ fn Gate() -> Html {
             }));
             refresh.emit(());
         });
+    }
+    // A link is for whoever holds it, signed in or not.
+    if location.path == "/welcome" {
+        return html! { <WelcomePage /> };
     }
     match &*who {
         Who::Asking => html! { <div class="gate" aria-busy="true" /> },

@@ -89,7 +89,17 @@ pub fn Frame(props: &Props) -> Html {
     }
 }
 
-/// What waits for this person: approvals and access to decide, alerts to read.
+/// What takes a right that two people may be needed for.
+const CONFIRMING: [&str; 6] = [
+    "secret.delete",
+    "budget.set",
+    "role.bind",
+    "security.manage",
+    "sso.manage",
+    "four_eyes.manage",
+];
+
+/// What waits for this person: approvals, changes and access to decide, alerts to read.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Waiting {
     approvals: u64,
@@ -107,21 +117,29 @@ impl Waiting {
 #[hook]
 fn use_waiting() -> Waiting {
     let org = use_org();
-    let may = ["approval.decide", "access.decide", "alert.read"].map(|name| org.can(name));
-    let (load, again) = use_load((org.slug(), may), |(org, [decides, gives, reads])| async move {
-        let mut waiting = Waiting::default();
-        if decides {
-            waiting.approvals = api::approvals::waiting(&org).await?.waiting;
-        }
-        if gives {
-            let waits = api::access::list(&org, Some("to_decide"), None).await?;
-            waiting.access = waits.items.len() as u64;
-        }
-        if reads {
-            waiting.alerts = api::alerts::unread(&org).await?.unread;
-        }
-        Ok(waiting)
-    });
+    let confirms = CONFIRMING.iter().any(|name| org.can(name));
+    let [decides, gives, reads] =
+        ["approval.decide", "access.decide", "alert.read"].map(|name| org.can(name));
+    let may = [decides, gives, reads, confirms];
+    let (load, again) =
+        use_load((org.slug(), may), |(org, [decides, gives, reads, confirms])| async move {
+            let mut waiting = Waiting::default();
+            if decides {
+                waiting.approvals = api::approvals::waiting(&org).await?.waiting;
+            }
+            if confirms {
+                let waits = api::changes::list(&org, Some("to_decide"), None).await?;
+                waiting.approvals += waits.items.len() as u64;
+            }
+            if gives {
+                let waits = api::access::list(&org, Some("to_decide"), None).await?;
+                waiting.access = waits.items.len() as u64;
+            }
+            if reads {
+                waiting.alerts = api::alerts::unread(&org).await?.unread;
+            }
+            Ok(waiting)
+        });
     let first = use_mut_ref(|| true);
     let (location, now) = (use_location(), use_now());
     use_effect_with((location, now), move |_| {

@@ -94,6 +94,7 @@ parts! {
         Page::Of(Place::Models) => pages::models::ModelsPage,
         Page::Of(Place::Routes) => pages::routes::RoutesPage,
         Page::Of(Place::Guardrails) => pages::guardrails::GuardrailsPage,
+        Page::Of(Place::CallRules) => pages::call_rules::CallRulesPage,
         Page::Of(Place::Approvals) => pages::approvals::ApprovalsPage,
         Page::Of(Place::Health) => pages::health::HealthPage,
     }

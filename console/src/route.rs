@@ -75,6 +75,7 @@ pub enum Place {
     Models,
     Routes,
     Guardrails,
+    CallRules,
     Approvals,
     Health,
     Alerts,
@@ -94,6 +95,7 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
             Place::Models,
             Place::Routes,
             Place::Guardrails,
+            Place::CallRules,
             Place::Approvals,
             Place::Health,
         ],
@@ -102,7 +104,7 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
 ];
 
 impl Place {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Overview,
         Self::Playground,
         Self::Calls,
@@ -116,6 +118,7 @@ impl Place {
         Self::Models,
         Self::Routes,
         Self::Guardrails,
+        Self::CallRules,
         Self::Approvals,
         Self::Health,
         Self::Alerts,
@@ -138,6 +141,7 @@ impl Place {
             Self::Models => "models",
             Self::Routes => "routes",
             Self::Guardrails => "guardrails",
+            Self::CallRules => "call-rules",
             Self::Approvals => "approvals",
             Self::Health => "health",
             Self::Alerts => "alerts",
@@ -161,6 +165,7 @@ impl Place {
             Self::Models => "Models",
             Self::Routes => "Routes",
             Self::Guardrails => "Guardrails",
+            Self::CallRules => "Call rules",
             Self::Approvals => "Approvals",
             Self::Health => "Health",
             Self::Alerts => "Alerts",
@@ -184,6 +189,7 @@ impl Place {
             Self::Models => Icon::Cube,
             Self::Routes => Icon::Fork,
             Self::Guardrails => Icon::Funnel,
+            Self::CallRules => Icon::Rule,
             Self::Approvals => Icon::Check,
             Self::Health => Icon::Pulse,
             Self::Alerts => Icon::Bell,
@@ -208,6 +214,7 @@ impl Place {
             Self::Models => 'm',
             Self::Routes => 'r',
             Self::Guardrails => 'g',
+            Self::CallRules => 'w',
             Self::Approvals => 'd',
             Self::Health => 'h',
             Self::Alerts => 'l',
@@ -229,6 +236,7 @@ impl Place {
             Self::Providers | Self::Health => "provider.read",
             Self::Models | Self::Routes => "model.read",
             Self::Guardrails => "guardrail.read",
+            Self::CallRules => "call_rule.read",
             Self::Approvals => "approval.read",
             Self::Alerts => "alert.read",
             Self::Reports => "report.read",

@@ -58,6 +58,16 @@ impl Org {
         })
     }
 
+    /// True where the permission is held in the organisation, or at one of these places
+    /// (`team:<id>`, `project:<id>`).
+    pub fn can_at(&self, permission: &str, places: &[String]) -> bool {
+        let held = |names: &[String]| names.iter().any(|name| name == permission);
+        self.0.as_ref().is_some_and(|org| {
+            let mut scopes = org.scopes.iter().filter(|it| places.contains(&it.scope));
+            held(&org.permissions) || scopes.any(|scope| held(&scope.permissions))
+        })
+    }
+
     /// Why a change of what holds for the whole organisation would be refused; nothing where it
     /// would not.
     pub fn blocked(&self, permission: &str) -> Option<AttrValue> {
@@ -80,7 +90,8 @@ impl Org {
 
     /// True where one may see the page.
     pub fn shows(&self, place: Place) -> bool {
-        self.can(place.permission())
+        // Who sets budgets may have to confirm what others change of them.
+        self.can(place.permission()) || (place == Place::Approvals && self.can("budget.set"))
     }
 }
 

@@ -158,6 +158,7 @@ crate::answer! {
 }
 
 crate::request! {
+    #[derive(PartialEq)]
     pub struct NewBinding {
         /// `user:<id or e-mail>`, `group:<slug or id>` or `service_account:<slug or id>`.
         pub subject: String,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::RoleName;
 use crate::factors::{Method, SecondFactor};
+use crate::links::Invitation;
 
 /// An e-mail address and a password.
 #[derive(Debug, Deserialize)]
@@ -99,6 +100,9 @@ crate::answer! {
         pub address: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub user_agent: Option<String>,
+        /// What its owner calls it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub name: Option<Name>,
         /// The session of this very request.
         pub current: bool,
     }
@@ -130,6 +134,10 @@ crate::answer! {
         /// Since when they hold nothing here, until they are let back in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub suspended_at: Option<DateTime<Utc>>,
+        /// Until when the link of their invitation is good; it is over where that is past. Absent for who
+        /// has used it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub invited_until: Option<DateTime<Utc>>,
     }
 
     pub struct MemberRole {
@@ -146,6 +154,9 @@ crate::answer! {
         pub member: Member,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub one_time_password: Option<String>,
+        /// Present where the person was invited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub invitation: Option<Invitation>,
     }
 
     /// What a program is, whichever of its tokens it shows: budgets and rate limits of it count over
@@ -177,6 +188,16 @@ crate::request! {
         pub name: Name,
     }
 
+    /// What one wants to be called, in every organisation.
+    pub struct UpdateMe {
+        pub name: Name,
+    }
+
+    /// What one calls a session of one's own; nothing takes its name away.
+    pub struct NameSession {
+        pub name: Option<Name>,
+    }
+
     pub struct UpdateTeam {
         pub name: Name,
     }
@@ -197,6 +218,10 @@ crate::request! {
         /// `org` (the default), `team:<slug>` or `project:<slug>`.
         #[serde(default)]
         pub scope: Option<String>,
+        /// Whether somebody new gets a link by which they choose their password, in the place of a
+        /// password to use once.
+        #[serde(default)]
+        pub invite: bool,
     }
 
     pub struct NewServiceAccount {

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod access_requests;
+pub mod access_reviews;
 pub mod adjustments;
 pub mod alerts;
 pub mod approvals;
@@ -14,12 +15,14 @@ pub mod batches;
 pub mod budgets;
 pub mod call_rules;
 pub mod catalog;
+pub mod changes;
 pub mod erasure;
 pub mod factors;
 pub mod forecast;
 pub mod guardrails;
 pub mod health;
 pub mod identity;
+pub mod links;
 pub mod oauth;
 pub mod operators;
 pub mod overview;

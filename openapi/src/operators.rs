@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use ralex_kernel::{Email, Name, OrgId, Slug, UserId};
 
 use crate::identity::User;
+use crate::links::Invitation;
 
 /// How long an organisation waits before it is deleted, in days, where nothing else is said.
 pub const GRACE_DAYS: u32 = 30;
@@ -44,12 +45,24 @@ crate::answer! {
         pub deletion_reason: Option<String>,
     }
 
-    /// A new organisation. The password is shown once, and only where its owner was new to Ralex.
+    /// A new organisation. Its owner is invited where nobody can come in by their account yet.
     pub struct NewOrgAnswer {
         pub org: ManagedOrg,
         pub owner: User,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub one_time_password: Option<String>,
+        pub invitation: Option<Invitation>,
+    }
+
+    /// What was removed of somebody who had lost it.
+    pub struct FactorsReset {
+        pub user: User,
+        /// Whether there was an app with codes.
+        pub app: bool,
+        pub passkeys: u32,
+        pub recovery_codes: u32,
+        pub sessions_ended: u32,
+        /// Whether a mail server took the news for them.
+        pub told: bool,
     }
 
     /// What is left of an organisation that was deleted.
@@ -97,6 +110,12 @@ crate::request! {
         /// Needed where this person is new to Ralex.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub owner_name: Option<Name>,
+    }
+
+    /// Whose second factors are removed, and why; the log of each of their organisations says that.
+    pub struct ResetFactors {
+        pub email: Email,
+        pub reason: String,
     }
 
     /// Why an organisation is closed; everybody in it reads that.

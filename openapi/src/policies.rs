@@ -17,6 +17,7 @@ crate::words! {
 
 crate::request! {
     /// Policy lines, and what is to become of them.
+    #[derive(PartialEq)]
     pub struct PolicyImport {
         /// Lines as the export has them; empty ones and those that begin with `#` are passed over.
         pub lines: String,

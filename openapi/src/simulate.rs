@@ -7,6 +7,7 @@ use crate::access::{NewBinding, RoleName};
 
 crate::request! {
     /// A change as it is thought of, and what it is held against.
+    #[derive(Default, PartialEq)]
     pub struct Proposal {
         /// Roles that would be given, or denied.
         #[serde(default)]
@@ -27,6 +28,7 @@ crate::request! {
     }
 
     /// A role of the organisation's own as it would be, whole.
+    #[derive(PartialEq)]
     pub struct ProposedRole {
         pub name: RoleName,
         #[serde(default)]

@@ -1,10 +1,12 @@
 // A server with an empty data folder, and a browser that notices every error on a page.
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chmodSync, createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import AxeBuilder from '@axe-core/playwright';
 import { chromium } from 'playwright-core';
 
 /** Starts Ralex as on a first start, with settings of its own, and resolves when it says that it is ready. */
@@ -85,6 +87,21 @@ export async function enter(page, url, email, once, password) {
   await page.getByRole('navigation').first().waitFor();
 }
 
+/** Chooses a password by a link, and signs in with it. */
+export async function welcome(page, link, email, password) {
+  const field = (name) => page.getByLabel(name, { exact: true });
+  const button = (name) => page.getByRole('button', { name, exact: true });
+  await page.goto(link);
+  await field('New password').fill(password);
+  await button('Set password').click();
+  await page.getByText('Your password is set').waitFor();
+  await button('Sign in').click();
+  await field('E-mail').fill(email);
+  await field('Password').fill(password);
+  await button('Sign in').click();
+  await page.getByRole('navigation').first().waitFor();
+}
+
 /** Tries until it is so; a page draws a moment after an event. */
 export async function eventually(check) {
   for (let tries = 0; ; tries += 1) {
@@ -108,5 +125,18 @@ export async function picture(page, name) {
     await page.screenshot({ path: join(folder, `${name}-${scheme}-${width}.png`) });
   }
   await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+/** Nothing serious that assistive technology would stumble over, and no page wider than a phone; with its pictures. */
+export async function fits(page, name) {
+  await picture(page, name);
+  // Colours on their way from the other theme are none of either.
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  assert.deepEqual(serious.map(({ id, nodes }) => `${id} at ${nodes[0].target.join(' ')}`), []);
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 390, `${name} is wider than a phone`);
   await page.setViewportSize({ width: 1440, height: 900 });
 }

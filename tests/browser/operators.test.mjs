@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { enter, picture, startBrowser, startServer } from './harness.mjs';
+import { enter, picture, startBrowser, startServer, welcome } from './harness.mjs';
 
 const PASSWORD = 'a calm owl reads at noon';
 
@@ -42,15 +42,14 @@ test('an operator makes an organisation, whose owner signs in to it', async () =
   await dialog(operator).getByText('new to Ralex').first().waitFor();
   await field(operator, "Owner's name").fill('Ann');
   await inDialog(operator, 'Create organisation').click();
-  const title = dialog(operator).getByText('Ann can sign in');
-  await title.waitFor();
-  const secret = await dialog(operator).locator('pre').first().textContent();
+  await dialog(operator).getByText('Invite Ann').waitFor();
+  const link = await dialog(operator).locator('pre').first().textContent();
   await inDialog(operator, 'I stored it').click();
   await closed(operator);
   await row(operator, 'Acme').getByText('Active').waitFor();
   await picture(operator, 'organisations');
   ann = await browser.open();
-  await enter(ann, server.url, 'ann@example.com', secret.trim(), `${PASSWORD} too`);
+  await welcome(ann, link.trim(), 'ann@example.com', `${PASSWORD} too`);
   await ann.goto(`${server.url}/o/acme/people`);
   await row(ann, 'ann@example.com').waitFor();
   await ann.goto(`${server.url}/organisations`);

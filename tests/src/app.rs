@@ -23,6 +23,7 @@ mod stream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 pub use answer::Answer;
@@ -137,6 +138,16 @@ impl App {
     /// A member who chose a password and works by a personal token.
     pub async fn member(&self, email: &str, role: &str, scope: &str) -> Person {
         Person::join(self, email, role, scope).await
+    }
+
+    /// Replaces a password that is to be used once, and comes in by the one chosen.
+    pub async fn first_login(&self, email: &str, once: &str, chosen: &str) -> Client {
+        let anonymous = self.anonymous();
+        let cookie = anonymous.session(email, once).await;
+        let change = json!({ "current": once, "new": chosen });
+        let request = anonymous.request(Method::POST, "/api/v1/auth/password");
+        anonymous.answered(request.header("cookie", cookie).json(&change)).await.ok();
+        anonymous.login(email, chosen).await
     }
 
     /// A provider of a kind at the scripted one, with a key where it needs one and one model, both

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use js_sys::{Function, Promise, Uint8Array};
+use ralex_api::changes::ChangeRequest;
 use ralex_api::{Code, Page, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,6 +22,9 @@ pub type Answer<T> = Result<T, Problem>;
 
 /// Everything but the model routes lives below this.
 pub const BASE: &str = "/api/v1";
+
+/// Understood, and not done yet.
+pub const ACCEPTED: u16 = 202;
 
 thread_local! {
     static SIGNED_OUT: RefCell<Option<Callback<Code>>> = const { RefCell::new(None) };
@@ -82,6 +86,27 @@ pub fn update<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T
     Reply { answer: send("PATCH", path, Some(write(body))), read: read::from_value }
 }
 
+/// Changes only what the header says was read.
+pub fn update_if<T: DeserializeOwned>(
+    path: &str,
+    body: &impl Serialize,
+    header: (&'static str, String),
+) -> Reply<T> {
+    Reply {
+        answer: send_if("PATCH", path, Some(write(body)), Some(header)),
+        read: read::from_value,
+    }
+}
+
+/// Makes something only where what the header says is so.
+pub fn create_if<T: DeserializeOwned>(
+    path: &str,
+    body: &impl Serialize,
+    header: Option<(&'static str, String)>,
+) -> Reply<T> {
+    Reply { answer: send_if("POST", path, Some(write(body)), header), read: read::from_value }
+}
+
 pub fn replace<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Reply<T> {
     Reply { answer: send("PUT", path, Some(write(body))), read: read::from_value }
 }
@@ -100,6 +125,18 @@ pub fn delete(path: &str) -> Reply<()> {
     Reply { answer: send("DELETE", path, None), read: |_| Ok(()) }
 }
 
+/// What is accepted and waits for a second person is not done, and told in the place of a success.
+fn waits(value: Value) -> Answer<Value> {
+    let Ok(request) = read::from_value::<ChangeRequest>(&value) else { return Ok(value) };
+    let detail = format!(
+        "{} Nothing is done yet: somebody else with the same right has to confirm it, under Approvals, \
+         Changes.",
+        request.summary
+    );
+    let title = "Waits for a second person".to_owned();
+    Err(Problem { status: ACCEPTED, title, ..Problem::new(Code::Conflict, detail) })
+}
+
 /// What says that somebody else is in front than this page thinks, or may do less.
 fn tells(code: Code) -> bool {
     matches!(
@@ -109,17 +146,31 @@ fn tells(code: Code) -> bool {
 }
 
 fn send(method: &'static str, path: &str, body: Option<Answer<String>>) -> Coming {
+    send_if(method, path, body, None)
+}
+
+fn send_if(
+    method: &'static str,
+    path: &str,
+    body: Option<Answer<String>>,
+    header: Option<(&'static str, String)>,
+) -> Coming {
     let url = format!("{BASE}{path}");
     Box::pin(async move {
         let body = body.transpose()?;
         let mut asked = false;
         loop {
-            let response = fetch(method, &url, body.clone(), &[], None).await?;
+            let headers = header.iter().map(|(name, value)| (*name, value.as_str()));
+            let headers: Vec<(&str, &str)> = headers.collect();
+            let response = fetch(method, &url, body.clone(), &headers, None).await?;
             let status = response.status();
             let text = text_of(&response).await?;
             if (200..300).contains(&status) {
-                let nothing = text.is_empty();
-                return if nothing { Ok(Value::Null) } else { json::read(&text).map_err(misread) };
+                if text.is_empty() {
+                    return Ok(Value::Null);
+                }
+                let value = json::read(&text).map_err(misread)?;
+                return if status == ACCEPTED { waits(value) } else { Ok(value) };
             }
             let problem = problem_of(status, &text);
             if problem.code == Code::StepUpRequired && !asked {

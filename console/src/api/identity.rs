@@ -1,5 +1,6 @@
 //! Signing in, one's own account, teams, projects, people and tokens.
 
+use chrono::{DateTime, Utc};
 use ralex_api::Page;
 use ralex_api::access::{
     Able, Binding, ExplainQuestion, Explanation, Group, GroupMember, NewBinding, NewGroup,
@@ -7,11 +8,12 @@ use ralex_api::access::{
 };
 use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
 use ralex_api::identity::{
-    LoginAnswer, Me, Member, NewMember, NewMemberAnswer, NewProject, NewServiceAccount, NewTeam,
-    Project, ServiceAccount, Session, Team, UpdateServiceAccount, UpdateTeam,
+    LoginAnswer, Me, Member, NameSession, NewMember, NewMemberAnswer, NewProject,
+    NewServiceAccount, NewTeam, Project, ServiceAccount, Session, Team, UpdateMe,
+    UpdateServiceAccount, UpdateTeam, User,
 };
 use ralex_api::tokens::{NewPersonalToken, NewToken, NewTokenAnswer, RotateToken, Token};
-use ralex_kernel::{BindingId, Email, SessionId, TokenId, UserId};
+use ralex_kernel::{BindingId, Email, Name, SessionId, TokenId, UserId};
 use serde_json::json;
 
 use super::client::{self, Reply};
@@ -73,6 +75,14 @@ pub fn me() -> Reply<Me> {
 
 pub fn sessions(cursor: Option<String>) -> Reply<Page<Session>> {
     client::list(&page("/me/sessions", cursor.as_deref(), PAGE, Query::default()))
+}
+
+pub fn rename(name: Name) -> Reply<User> {
+    client::update("/me", &UpdateMe { name })
+}
+
+pub fn name_session(id: SessionId, name: Option<Name>) -> Reply<Session> {
+    client::update(&format!("/me/sessions/{id}"), &NameSession { name })
 }
 
 pub fn end_session(id: SessionId) -> Reply<()> {
@@ -153,6 +163,11 @@ pub fn add_member(org: &str, new: NewMember) -> Reply<NewMemberAnswer> {
     client::create(&path(org, &["members"]), &new)
 }
 
+/// Sends another invitation to who has not used theirs.
+pub fn invite_member(org: &str, user: UserId) -> Reply<NewMemberAnswer> {
+    client::create(&path(org, &["members", &user.to_string(), "invite"]), &json!({}))
+}
+
 /// Closes the organisation to a member, or opens it again.
 pub fn suspend_member(org: &str, user: UserId, suspend: bool) -> Reply<Member> {
     let verb = if suspend { "suspend" } else { "resume" };
@@ -165,6 +180,16 @@ pub fn remove_member(org: &str, user: UserId) -> Reply<()> {
 
 pub fn roles(org: &str) -> Reply<Page<Role>> {
     client::list(&path(org, &["roles"]))
+}
+
+pub fn role(org: &str, role: &str) -> Reply<Role> {
+    client::find(&path(org, &["roles", role]))
+}
+
+/// All by which a role is given or denied, as far as one answer holds them.
+pub fn holders(org: &str, role: &str) -> Reply<Page<Binding>> {
+    let filters = Query::default().with("role", role);
+    client::list(&page(&path(org, &["bindings"]), None, ALL, filters))
 }
 
 pub fn permissions(org: &str) -> Reply<Page<PermissionInfo>> {
@@ -217,12 +242,6 @@ pub fn remove_group_member(org: &str, group: &str, user: UserId) -> Reply<()> {
     client::delete(&path(org, &["groups", group, "members", &user.to_string()]))
 }
 
-/// What one person, group or program holds.
-pub fn bindings(org: &str, subject: &str) -> Reply<Page<Binding>> {
-    let filters = Query::default().with("subject", subject);
-    client::list(&page(&path(org, &["bindings"]), None, ALL, filters))
-}
-
 pub fn create_binding(org: &str, new: NewBinding) -> Reply<Binding> {
     client::create(&path(org, &["bindings"]), &new)
 }
@@ -238,11 +257,11 @@ pub fn explain(org: &str, asked: &ExplainQuestion) -> Reply<Explanation> {
 
 pub fn who_can(
     org: &str,
-    permission: String,
-    scope: String,
+    (permission, scope): (String, String),
+    at: Option<DateTime<Utc>>,
     cursor: Option<String>,
 ) -> Reply<Page<Able>> {
-    let asked = WhoCanQuestion { permission, scope: Some(scope), cursor, limit: None, at: None };
+    let asked = WhoCanQuestion { permission, scope: Some(scope), cursor, limit: None, at };
     client::create(&path(org, &["access", "who-can"]), &asked)
 }
 

@@ -4,19 +4,24 @@
 //! [`Problem`], so a page has one kind of failure to show.
 
 pub mod access;
+pub mod access_reviews;
 pub mod alerts;
 pub mod approvals;
 pub mod audit;
 pub mod batches;
 pub mod budgets;
+pub mod call_rules;
 pub mod catalog;
+pub mod changes;
 pub mod chat;
 pub mod client;
 pub mod guardrails;
 pub mod identity;
+pub mod links;
 pub mod oauth;
 pub mod operators;
 pub mod passkey;
+pub mod policies;
 pub mod rate_limits;
 mod read;
 pub mod reports;

@@ -2,8 +2,8 @@
 
 use ralex_api::Page;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators,
-    SuspendOrg,
+    DeleteOrg, DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator,
+    Operators, ResetFactors, SuspendOrg,
 };
 use ralex_kernel::UserId;
 
@@ -52,6 +52,10 @@ pub fn operators() -> Reply<Operators> {
 
 pub fn add(new: &NewOperator) -> Reply<Operator> {
     client::create("/operator/operators", new)
+}
+
+pub fn reset_factors(asked: &ResetFactors) -> Reply<FactorsReset> {
+    client::create("/operator/factor-resets", asked)
 }
 
 pub fn remove(user: UserId) -> Reply<()> {

@@ -7,6 +7,7 @@ use super::badge::Tone;
 use super::button::Button;
 use super::code::CopyButton;
 use super::icon::Icon;
+use crate::api::client::ACCEPTED;
 
 #[derive(Properties, PartialEq)]
 pub struct BannerProps {
@@ -41,9 +42,11 @@ pub struct FailedProps {
 
 #[component]
 pub fn Failed(props: &FailedProps) -> Html {
-    let Problem { title, detail, request_id, .. } = &props.problem;
+    let Problem { title, detail, request_id, status, .. } = &props.problem;
+    // What waits for somebody has not failed.
+    let tone = if *status == ACCEPTED { Tone::Info } else { Tone::Bad };
     html! {
-        <Banner tone={Tone::Bad}>
+        <Banner {tone}>
             <p><strong>{ title.clone() }</strong></p>
             <p>{ detail.clone() }</p>
             if let Some(id) = request_id {

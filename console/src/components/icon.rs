@@ -19,6 +19,7 @@ pub enum Icon {
     Bell,
     Shield,
     Funnel,
+    Rule,
     Fork,
     Plus,
     Close,
@@ -65,6 +66,7 @@ impl Icon {
                 "M8 1.8l5 2v4c0 3-2 5.3-5 6.4-3-1.1-5-3.4-5-6.4v-4zM5.8 8l1.6 1.6 3-3.2"
             }
             Self::Funnel => "M2 3h12l-4.5 5.5v4.7l-3-1.7v-3z",
+            Self::Rule => "M8 2v11.5M4.5 13.5h7M2.5 4.5h11M2.5 4.5L1 9h3zM13.5 4.5L12 9h3z",
             Self::Fork => "M2 8h4l4-4.5h4M6 8l4 4.5h4M12 1.8l2 1.7-2 1.7M12 10.8l2 1.7-2 1.7",
             Self::Plus => "M8 3v10M3 8h10",
             Self::Close => "M4 4l8 8M12 4l-8 8",

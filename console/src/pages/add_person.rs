@@ -38,6 +38,7 @@ pub fn AddPerson(props: &Props) -> Html {
                 name: name.parsed(),
                 role: RoleName((*role).clone()),
                 scope: Some((*scope).clone()),
+                invite: true,
             };
             add.run(api::identity::add_member(&org, new));
         })

@@ -6,6 +6,7 @@ use yew::prelude::*;
 
 use super::approval_drawer::ApprovalDrawer;
 use super::approval_settings::SettingsDialog;
+use super::changes::Changes;
 use crate::api;
 use crate::components::segments::Segments;
 use crate::components::{
@@ -27,8 +28,41 @@ const COLUMNS: [Column; 6] = [
 
 const WAITING: &str = "pending";
 
+/// Calls that wait, and beside them changes that do.
 #[component]
 pub fn ApprovalsPage() -> Html {
+    let org = use_org();
+    let (query, set) = use_query();
+    let calls = org.can("approval.read");
+    let changes = !calls || query.find("view") == Some("changes");
+    let options: Vec<(AttrValue, AttrValue)> = [("", "Calls"), ("changes", "Changes")]
+        .map(|(view, title)| (view.into(), title.into()))
+        .to_vec();
+    let onchange =
+        Callback::from(move |view: String| set.emit(Query::default().with("view", &view)));
+    let value = if changes { "changes" } else { "" };
+    let views =
+        calls.then(|| html! { <div><Segments label="Part" {options} {value} {onchange} /></div> });
+    if changes {
+        html! {
+            <>
+                <Head title="Approvals" lead="Changes that take two people. Nobody confirms their own." />
+                { views }
+                <Changes />
+            </>
+        }
+    } else {
+        html! { <Calls {views} /> }
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct CallsProps {
+    views: Option<Html>,
+}
+
+#[component]
+fn Calls(props: &CallsProps) -> Html {
     let org = use_org();
     let (query, set) = use_query();
     let toast = use_toast();
@@ -66,6 +100,7 @@ pub fn ApprovalsPage() -> Html {
                 if org.can("guardrail.set") { <Button icon={Icon::Edit} onclick={settings.reform(|()| true)}>{ "Settings" }</Button> }
                 <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
             </Head>
+            { props.views.clone() }
             <Filters query={query.clone()} {set} state={state.to_owned()} />
             { show(&list.state, &list.again, |pages| table(pages, &list.more, &open, state)) }
             if let Some(id) = query.find("approval") {

@@ -8,9 +8,10 @@ use yew::prelude::*;
 use crate::api;
 use crate::components::{Button, Form, Kind, TextField};
 use crate::hooks::input::{needed, parses};
-use crate::hooks::{Input, keep, use_action, use_input, use_title};
+use crate::hooks::{Input, keep, use_action, use_input, use_load, use_title};
 use crate::pages::passkeys::{Answering, passkey_button, use_offered};
 use crate::pages::sso_door::{DoorStep, Refused};
+use crate::pages::welcome::ForgottenStep;
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -29,22 +30,32 @@ pub fn LoginPage(props: &Props) -> Html {
             None => done.emit(()),
         })
     };
-    let by_sign_on = use_state(|| false);
-    let set = keep(&by_sign_on);
-    match &*challenge {
-        None if *by_sign_on => html! { <DoorStep onback={set.reform(|()| false)} /> },
-        None => html! { <PasswordStep {done} onsso={set.reform(|()| true)} /> },
-        Some(second) => {
+    let way = use_state(|| Way::Password);
+    let set = keep(&way);
+    let onback = set.reform(|()| Way::Password);
+    match (&*challenge, *way) {
+        (None, Way::SignOn) => html! { <DoorStep {onback} /> },
+        (None, Way::Forgotten) => html! { <ForgottenStep {onback} /> },
+        (None, Way::Password) => html! { <PasswordStep {done} onway={set} /> },
+        (Some(second), _) => {
             let onback = keep(&challenge).reform(|()| None);
             html! { <CodeStep second={second.clone()} {done} {onback} /> }
         }
     }
 }
 
+/// How somebody wants to come in.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Password,
+    SignOn,
+    Forgotten,
+}
+
 #[derive(Properties, PartialEq)]
 struct PasswordProps {
     done: Callback<LoginAnswer>,
-    onsso: Callback<()>,
+    onway: Callback<Way>,
 }
 
 #[component]
@@ -53,6 +64,10 @@ fn PasswordStep(props: &PasswordProps) -> Html {
     let password = use_input("", needed);
     let login = use_action(props.done.clone());
     let (offered, by_passkey) = (use_offered(), use_action(props.done.clone()));
+    let (mail, _) = use_load((), |()| api::links::offered());
+    let mail = mail.ready().is_some_and(|offer| offer.offered);
+    let (onsso, onforgotten) =
+        (props.onway.reform(|()| Way::SignOn), props.onway.reform(|()| Way::Forgotten));
     let onsubmit = {
         let (email, password, login) = (email.clone(), password.clone(), login.clone());
         Callback::from(move |()| {
@@ -71,7 +86,8 @@ fn PasswordStep(props: &PasswordProps) -> Html {
             <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" />
         </Form>
         if offered { { passkey_button("Sign in with a passkey", &by_passkey, || Box::pin(api::passkey::login())) } }
-        <p class="gate-foot"><Button kind={Kind::Quiet} onclick={props.onsso.clone()}>{ "Continue with single sign-on" }</Button></p>
+        <p class="gate-foot"><Button kind={Kind::Quiet} onclick={onsso}>{ "Continue with single sign-on" }</Button></p>
+        if mail { <p class="gate-foot"><Button kind={Kind::Quiet} onclick={onforgotten}>{ "Forgot your password?" }</Button></p> }
         </>
     };
     card("Sign in", "The control plane for every model call.", form)

@@ -1,6 +1,6 @@
 //! Operators: who manages a deployment's organisations.
 
-use ralex_api::operators::{NewOperator, Operator};
+use ralex_api::operators::{FactorsReset, NewOperator, Operator, ResetFactors};
 use ralex_kernel::Email;
 use yew::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::components::{
     Badge, Button, Column, ConfirmDelete, Dialog, Form, Icon, IconButton, Kind, Table, TextField,
     Tone, When, show, use_toast,
 };
-use crate::hooks::input::parses;
+use crate::hooks::input::{needed, parses};
 use crate::hooks::{keep, use_action, use_input, use_load};
 
 const COLUMNS: [Column; 4] =
@@ -21,6 +21,7 @@ enum Over {
     Nothing,
     Add,
     Remove(Box<Operator>),
+    Reset,
 }
 
 #[component]
@@ -42,6 +43,7 @@ pub fn Operators() -> Html {
         <>
             <div class="list-head">
                 <p class="faint">{ "They hold the keys of the house, so each should have a second factor." }</p>
+                <Button icon={Icon::Shield} onclick={set.reform(|()| Over::Reset)}>{ "Reset second factors" }</Button>
                 <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add operator" }</Button>
             </div>
             { show(&load, &again, |all| html! {
@@ -52,6 +54,7 @@ pub fn Operators() -> Html {
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <Adder ondone={done} {onclose} /> },
+                Over::Reset => html! { <Resetter ondone={done} {onclose} /> },
                 Over::Remove(operator) => remove_dialog(operator, &done, onclose),
             } }
         </>
@@ -98,6 +101,34 @@ fn Adder(props: &AdderProps) -> Html {
             <Form inputs={vec![email.clone()]} verb="Add operator" running={add.running()} problem={add.problem()}
                 {onsubmit} oncancel={props.onclose.clone()}>
                 <TextField label="E-mail" path="email" kind="email" input={email} hint="Of somebody with an account here." autofocus=true />
+            </Form>
+        </Dialog>
+    }
+}
+
+/// Helps somebody in who has lost every second factor.
+#[component]
+fn Resetter(props: &AdderProps) -> Html {
+    let reset = use_action(props.ondone.reform(|done: FactorsReset| {
+        let told = if done.told { "They are told by mail." } else { "Tell them: no mail did." };
+        format!("{} signs in with the password alone now. {told}", done.user.name).into()
+    }));
+    let (email, reason) = (use_input("", parses::<Email>), use_input("", needed));
+    let onsubmit = {
+        let (email, reason, reset) = (email.clone(), reason.clone(), reset.clone());
+        Callback::from(move |()| {
+            let Some(email) = email.parsed() else { return };
+            reset
+                .run(api::operators::reset_factors(&ResetFactors { email, reason: reason.text() }));
+        })
+    };
+    html! {
+        <Dialog title="Reset second factors" onclose={props.onclose.clone()}>
+            <Form inputs={vec![email.clone(), reason.clone()]} verb="Reset second factors" running={reset.running()} problem={reset.problem()}
+                {onsubmit} oncancel={props.onclose.clone()}>
+                <p class="prose">{ "For somebody who lost their app, passkeys and recovery codes. Make sure it is them who asks: afterwards the password alone opens their account, until they register another factor. Their sessions end." }</p>
+                <TextField label="E-mail" path="email" kind="email" input={email} autofocus=true />
+                <TextField label="Why" path="reason" input={reason} hint="The log of each of their organisations says so." />
             </Form>
         </Dialog>
     }

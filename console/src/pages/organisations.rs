@@ -1,12 +1,14 @@
 //! Organisations: what operators see of a deployment, which is nothing of what is inside one.
 
+use ralex_api::identity::User;
+use ralex_api::links::Invitation;
 use ralex_api::operators::{DeletedOrg, ManagedOrg, NewOrgAnswer, OrgState};
 use yew::prelude::*;
 
+use super::invited::{handed_over, is_in};
 use super::operators::Operators;
 use super::organisation_forms::{Close, Creator, Ending};
 use crate::api;
-use crate::components::secret::SecretOnce;
 use crate::components::segments::Segments;
 use crate::components::{
     Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table, Tone,
@@ -34,7 +36,7 @@ const GONE: [Column; 4] = [
 enum Over {
     Nothing,
     Create,
-    Made(Box<NewOrgAnswer>),
+    Made(Box<User>, Box<Invitation>),
     Close(Box<ManagedOrg>, Ending),
     Open(Box<ManagedOrg>),
 }
@@ -80,11 +82,13 @@ fn All() -> Html {
         let (set, again) = (set.clone(), list.again.clone());
         Callback::from(move |answer: NewOrgAnswer| {
             again.emit(());
-            toast.emit(format!("{} is there.", answer.org.name).into());
-            set.emit(if answer.one_time_password.is_some() {
-                Over::Made(Box::new(answer))
-            } else {
-                Over::Nothing
+            let owner = is_in(&answer.owner, answer.invitation.as_ref());
+            toast.emit(format!("{} is there. {owner}", answer.org.name).into());
+            set.emit(match answer.invitation {
+                Some(invitation) if !invitation.mailed => {
+                    Over::Made(Box::new(answer.owner), Box::new(invitation))
+                }
+                _ => Over::Nothing,
             });
         })
     };
@@ -98,7 +102,7 @@ fn All() -> Html {
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <Creator ondone={made} {onclose} /> },
-                Over::Made(answer) => first_password(answer, onclose),
+                Over::Made(owner, invitation) => handed_over(owner, invitation, onclose),
                 Over::Close(org, ending) => html! { <Close org={(**org).clone()} ending={*ending} ondone={done} {onclose} /> },
                 Over::Open(org) => open_dialog(org, &done, onclose),
             } }
@@ -155,15 +159,6 @@ fn row(org: &ManagedOrg, set: &Callback<Over>) -> Html {
                 }
             </td>
         </tr>
-    }
-}
-
-fn first_password(answer: &NewOrgAnswer, onclose: Callback<()>) -> Html {
-    let secret = answer.one_time_password.clone().unwrap_or_default();
-    html! {
-        <SecretOnce title={format!("{} can sign in", answer.owner.name)} label="One-time password" {secret} {onclose}>
-            <p class="prose">{ format!("Hand it to {} on a safe way. At the first sign-in they choose their own.", answer.owner.email) }</p>
-        </SecretOnce>
     }
 }
 

@@ -1,23 +1,26 @@
 //! People: who is in the organisation, and with which roles.
 
-use ralex_api::identity::{Member, NewMemberAnswer};
+use ralex_api::identity::{Member, NewMemberAnswer, User};
+use ralex_api::links::Invitation;
 use ralex_kernel::Problem;
 use yew::prelude::*;
 
 use super::access_requests::AccessRequests;
+use super::access_reviews::AccessReviews;
 use super::add_person::AddPerson;
 use super::factors::FactorPolicy;
 use super::groups::Groups;
+use super::invited::{handed_over, is_in};
+use super::policy::Policy;
 use super::roles::Roles;
 use super::roles_of::RolesDialog;
 use super::scim::Provisioning;
 use super::sso::SingleSignOn;
 use crate::api;
-use crate::components::secret::SecretOnce;
 use crate::components::segments::Segments;
 use crate::components::{
-    Badge, Button, Column, Confirm, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More,
-    Table, Tone, When, show, use_toast,
+    Badge, Button, Column, Confirm, ConfirmDelete, Empty, Failed, Head, Icon, IconButton, Kind,
+    More, Table, Tone, When, show, use_toast,
 };
 use crate::hooks::{Pages, keep, use_action, use_pages, use_query};
 use crate::session::{Org, use_org, use_session};
@@ -35,7 +38,7 @@ const COLUMNS: [Column; 5] = [
 enum Over {
     Nothing,
     Add,
-    Added(Box<NewMemberAnswer>),
+    Added(Box<User>, Box<Invitation>),
     Remove(Box<Member>),
     Roles(Box<Member>),
     Suspend(Box<Member>),
@@ -50,10 +53,14 @@ pub fn PeoplePage() -> Html {
     let more = [
         ("group.read", "groups", "Groups"),
         ("role.read", "roles", "Roles"),
+        ("role.read", "policy", "Policy"),
         ("access.request", "access", "Access requests"),
+        ("review.read", "reviews", "Access reviews"),
         ("security.manage", "sign-in", "Sign-in"),
     ];
-    let seen = more.into_iter().filter(|(permission, ..)| org.can(permission));
+    // All rules together are those of the whole organisation.
+    let whole = |view: &str| view != "policy" || org.blocked("role.read").is_none();
+    let seen = more.into_iter().filter(|(name, view, _)| org.can(name) && whole(view));
     views.extend(seen.map(|(_, view, title)| (view.into(), title.into())));
     let onview = {
         let query = query.clone();
@@ -62,7 +69,9 @@ pub fn PeoplePage() -> Html {
     let part = match view.as_str() {
         "groups" => html! { <Groups /> },
         "roles" => html! { <Roles /> },
+        "policy" => html! { <Policy /> },
         "access" => html! { <AccessRequests /> },
+        "reviews" => html! { <AccessReviews /> },
         "sign-in" => html! {
             <>
                 if org.blocked("security.manage").is_none() { <FactorPolicy /> }
@@ -94,12 +103,21 @@ fn People() -> Html {
         let (set, again, toast) = (set.clone(), list.again.clone(), toast.clone());
         Callback::from(move |answer: NewMemberAnswer| {
             again.emit(());
-            toast.emit(format!("{} is in.", answer.member.user.name).into());
-            set.emit(if answer.one_time_password.is_some() {
-                Over::Added(Box::new(answer))
-            } else {
-                Over::Nothing
+            let user = answer.member.user;
+            toast.emit(is_in(&user, answer.invitation.as_ref()));
+            set.emit(match answer.invitation {
+                Some(invitation) if !invitation.mailed => {
+                    Over::Added(Box::new(user), Box::new(invitation))
+                }
+                _ => Over::Nothing,
             });
+        })
+    };
+    let invited = use_action(done.clone());
+    let oninvite = {
+        let (invited, slug) = (invited.clone(), org.slug());
+        Callback::from(move |member: Member| {
+            invited.run(api::identity::invite_member(&slug, member.user.id));
         })
     };
     let removed = {
@@ -132,11 +150,12 @@ fn People() -> Html {
                 <span />
                 if org.can("member.invite") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add person" }</Button> }
             </div>
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, org.can("member.remove"), &set)) }
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, (org.can("member.remove"), org.can("member.invite").then(|| oninvite.clone())), &set)) }
+            if let Some(problem) = invited.problem() { <Failed {problem} /> }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <AddPerson ondone={done} {onclose} /> },
-                Over::Added(answer) => first_password(answer, onclose),
+                Over::Added(user, invitation) => handed_over(user, invitation, onclose),
                 Over::Roles(member) => html! {
                     <RolesDialog subject={format!("user:{}", member.user.id)} name={member.user.name.to_string()} onchange={list.again.clone()} {onclose} />
                 },
@@ -147,14 +166,19 @@ fn People() -> Html {
     }
 }
 
-fn table(pages: &Pages<Member>, more: &Callback<()>, may: bool, set: &Callback<Over>) -> Html {
+fn table(
+    pages: &Pages<Member>,
+    more: &Callback<()>,
+    (may, oninvite): (bool, Option<Callback<Member>>),
+    set: &Callback<Over>,
+) -> Html {
     if pages.items.is_empty() {
         return html! { <Empty icon={Icon::People} title="Nobody is here yet"><p>{ "Add a person by e-mail address." }</p></Empty> };
     }
     html! {
         <>
             <Table caption="People" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(|member| html! { <Row key={member.user.id.to_string()} member={member.clone()} {may} onroles={set.reform(|member| Over::Roles(Box::new(member)))} onsuspend={set.reform(|member| Over::Suspend(Box::new(member)))} onremove={set.reform(|member| Over::Remove(Box::new(member)))} /> }) }
+                { for pages.items.iter().map(|member| html! { <Row key={member.user.id.to_string()} member={member.clone()} {may} oninvite={oninvite.clone()} onroles={set.reform(|member| Over::Roles(Box::new(member)))} onsuspend={set.reform(|member| Over::Suspend(Box::new(member)))} onremove={set.reform(|member| Over::Remove(Box::new(member)))} /> }) }
             </Table>
             <More shown={pages.items.len()} noun="member" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
         </>
@@ -166,6 +190,8 @@ struct RowProps {
     member: Member,
     may: bool,
     onroles: Callback<Member>,
+    /// Where the viewer may invite.
+    oninvite: Option<Callback<Member>>,
     onsuspend: Callback<Member>,
     onremove: Callback<Member>,
 }
@@ -190,6 +216,7 @@ fn Row(props: &RowProps) -> Html {
             <td>
                 <span class="badges">
                     if member.suspended_at.is_some() { <Badge tone={Tone::Warn}>{ "Suspended" }</Badge> }
+                    if member.invited_until.is_some() { <Badge>{ "Invited" }</Badge> }
                     { for member.roles.iter().map(|held| {
                         let place = if held.scope == "org" { String::new() } else { format!(" · {}", held.scope) };
                         let by = held.group.iter().map(|group| format!(" · by {group}"));
@@ -200,22 +227,15 @@ fn Row(props: &RowProps) -> Html {
             <td class="wide"><When at={member.joined_at} /></td>
             <td class="number">
                 <IconButton icon={Icon::Shield} label={format!("Roles of {}", member.user.name)} onclick={with(&props.onroles)} />
+                if let Some(oninvite) = props.oninvite.as_ref().filter(|_| member.invited_until.is_some()) {
+                    <IconButton icon={Icon::Rotate} label={format!("Invite {} again", member.user.name)} onclick={with(oninvite)} />
+                }
                 if props.may {
                     if !own { <IconButton {icon} label={format!("{verb} {}", member.user.name)} onclick={with(&props.onsuspend)} /> }
                     <IconButton icon={Icon::Trash} label={format!("Remove {}", member.user.name)} onclick={with(&props.onremove)} />
                 }
             </td>
         </tr>
-    }
-}
-
-fn first_password(answer: &NewMemberAnswer, onclose: Callback<()>) -> Html {
-    let user = &answer.member.user;
-    let secret = answer.one_time_password.clone().unwrap_or_default();
-    html! {
-        <SecretOnce title={format!("{} can sign in", user.name)} label="One-time password" {secret} {onclose}>
-            <p class="prose">{ format!("Hand it to {} on a safe way. At the first sign-in they choose their own.", user.email) }</p>
-        </SecretOnce>
     }
 }
 

@@ -6,6 +6,7 @@ use yew::prelude::*;
 
 use super::factors::SecondFactors;
 use super::identities::Identities;
+use super::naming::{NameSession, Rename};
 use super::password::PasswordForm;
 use super::token_form::NameAndLife;
 use super::token_limits::{Limits, use_limits};
@@ -13,7 +14,8 @@ use super::token_rotation::RotateDialog;
 use super::tokens::{created_dialog, token_row};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, ConfirmDelete, Head, Icon, Table, Tone, When, key_value, show, use_toast,
+    Badge, Button, Column, ConfirmDelete, Head, Icon, IconButton, Table, Tone, When, key_value,
+    show, use_toast,
 };
 use crate::hooks::{keep, use_action, use_load, use_now};
 use crate::session::use_session;
@@ -26,8 +28,21 @@ pub fn ProfilePage() -> Html {
     let changed = Callback::from(move |()| {
         toast.emit("The password is changed; your other sessions have ended.".into());
     });
+    let renaming = use_state(|| false);
+    let set = keep(&renaming);
+    let onclose = set.reform(|()| false);
+    let renamed = {
+        let (refresh, onclose) = (session.refresh.clone(), onclose.clone());
+        Callback::from(move |_| {
+            onclose.emit(());
+            refresh.emit(());
+        })
+    };
     let facts: Vec<(AttrValue, Html)> = vec![
-        ("Name".into(), html! { { user.name.to_string() } }),
+        (
+            "Name".into(),
+            html! { <>{ user.name.to_string() }{ " " }<IconButton class="small" icon={Icon::Edit} label="Change your name" onclick={set.reform(|()| true)} /></> },
+        ),
         ("E-mail".into(), html! { { user.email.to_string() } }),
         (
             "Organisations".into(),
@@ -38,6 +53,7 @@ pub fn ProfilePage() -> Html {
         <>
             <Head title="Your profile" lead="Your account, where you are signed in, and tokens with your own rights." />
             <section class="panel narrow">{ key_value(&facts) }</section>
+            if *renaming { <Rename user={user} ondone={renamed} {onclose} /> }
             <SecondFactors />
             <Identities />
             <OwnTokens />
@@ -168,6 +184,16 @@ fn Sessions() -> Html {
             toast.emit("Ended.".into());
         }))
     };
+    let naming = use_state(|| None);
+    let set = keep(&naming);
+    let onclose = set.reform(|()| None);
+    let named = {
+        let (onclose, again) = (onclose.clone(), again.clone());
+        Callback::from(move |_| {
+            onclose.emit(());
+            again.emit(());
+        })
+    };
     let others = {
         let end = end.clone();
         Callback::from(move |()| end.run(api::identity::end_other_sessions()))
@@ -184,21 +210,28 @@ fn Sessions() -> Html {
                     { for page.items.iter().map(|session| {
                         let (end, id) = (end.clone(), session.id);
                         let onclick = Callback::from(move |()| end.run(api::identity::end_session(id)));
-                        session_row(session, onclick)
+                        let chosen = session.clone();
+                        session_row(session, onclick, set.reform(move |()| Some(chosen.clone())))
                     }) }
                 </ul>
             }) }
+            if let Some(session) = &*naming { <NameSession session={session.clone()} ondone={named} {onclose} /> }
         </section>
     }
 }
 
-fn session_row(session: &Session, onclick: Callback<()>) -> Html {
+fn session_row(session: &Session, onclick: Callback<()>, onname: Callback<()>) -> Html {
+    let program = browser(session.user_agent.as_deref().unwrap_or_default());
+    let (title, more) = match &session.name {
+        Some(name) => (name.to_string(), format!("{program} · ")),
+        None => (program.to_owned(), String::new()),
+    };
     html! {
         <li key={session.id.to_string()}>
             <div>
-                <strong>{ browser(session.user_agent.as_deref().unwrap_or_default()) }</strong>
+                <strong>{ &title }</strong>{ " " }<IconButton class="small" icon={Icon::Edit} label={format!("Name the session {title}")} onclick={onname} />
                 <p class="faint">
-                    { session.address.clone().unwrap_or_default() }{ " · last used " }<When at={session.last_used_at} />
+                    { more }{ session.address.clone().unwrap_or_default() }{ " · last used " }<When at={session.last_used_at} />
                     { " · ends " }<When at={session.expires_at} />
                 </p>
             </div>

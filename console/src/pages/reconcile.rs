@@ -25,7 +25,7 @@ use crate::text::time::date;
 const MOST: f64 = 8.0 * 1024.0 * 1024.0;
 
 /// The text of the file that was chosen, or why it cannot be sent.
-type Chosen = Option<Result<String, &'static str>>;
+pub type Chosen = Option<Result<String, &'static str>>;
 
 /// The part of the budgets' page where bills are compared.
 #[component]
@@ -320,7 +320,7 @@ const fn hint(format: ExportFormat) -> &'static str {
 }
 
 /// Reads the file that was chosen.
-fn read(input: &HtmlInputElement, tell: Callback<Chosen>) {
+pub fn read(input: &HtmlInputElement, tell: Callback<Chosen>) {
     let Some(file) = input.files().and_then(|files| files.get(0)) else { return tell.emit(None) };
     if file.size() > MOST {
         return tell.emit(Some(Err("It has more than 8 MiB.")));

@@ -1,4 +1,7 @@
-//! The form that defines a role of the organisation's own, or changes one.
+//! The form that defines a role of the organisation's own, or says what one is called and made of.
+//! What a role allows itself is changed in the table of all.
+
+use std::rc::Rc;
 
 use ralex_api::access::{NewRole, PermissionInfo, Role, RoleName, UpdateRole};
 use ralex_kernel::Name;
@@ -14,8 +17,8 @@ use crate::session::use_org;
 pub struct Props {
     /// The role to change; a new one when absent.
     pub role: Option<Role>,
-    pub roles: Vec<Role>,
-    pub permissions: Vec<PermissionInfo>,
+    pub roles: Rc<Vec<Role>>,
+    pub permissions: Rc<Vec<PermissionInfo>>,
     pub ondone: Callback<AttrValue>,
     pub onclose: Callback<()>,
 }
@@ -54,18 +57,22 @@ pub fn RoleForm(props: &Props) -> Html {
                 let change = UpdateRole {
                     title: Some(title),
                     description: Some(description),
-                    permissions: Some(permissions),
+                    permissions: None,
                     includes: Some(includes),
                 };
                 save.run(api::identity::update_role(&org, &name, change));
             }
         })
     };
-    // What can be part of another role; the server says no to what it would make impossible.
+    // What can be part of another role, for somebody who holds all of it; the server says no to
+    // what it would make impossible.
+    let held = |name: &String| org.blocked(name).is_none();
     let parts = props.roles.iter().filter(|role| {
         let name = role.name.as_str();
-        !["owner", "service"].contains(&name) && old.is_none_or(|old| old.name != role.name)
+        let can_be = !["owner", "service"].contains(&name);
+        can_be && old.is_none_or(|old| old.name != role.name) && role.permissions.iter().all(held)
     });
+    let known = props.permissions.iter().filter(|it| held(&it.name));
     let heading =
         old.map_or_else(|| "Define role".to_owned(), |role| format!("Change {}", role.title));
     html! {
@@ -81,10 +88,12 @@ pub fn RoleForm(props: &Props) -> Html {
                     <legend>{ "Includes all of" }</legend>
                     <div class="checks">{ for parts.map(|role| choice(role.name.as_str(), &role.title, &role.description, &includes)) }</div>
                 </fieldset>
-                <fieldset>
-                    <legend>{ "Allows itself" }</legend>
-                    <div class="checks">{ for props.permissions.iter().map(|it| choice(&it.name, &it.name, &it.description, &permissions)) }</div>
-                </fieldset>
+                if old.is_none() {
+                    <fieldset>
+                        <legend>{ "Allows itself" }</legend>
+                        <div class="checks">{ for known.map(|it| choice(&it.name, &it.name, &it.description, &permissions)) }</div>
+                    </fieldset>
+                }
             </Form>
         </Dialog>
     }

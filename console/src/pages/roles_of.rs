@@ -5,6 +5,7 @@ use ralex_api::access::{Binding, BindingEffect, NewBinding, RoleName};
 use yew::prelude::*;
 
 use super::add_person::RoleField;
+use super::as_of::AsOf;
 use super::budget_increase::instant;
 use super::why::Why;
 use crate::api;
@@ -35,8 +36,10 @@ pub struct Props {
 #[component]
 pub fn RolesDialog(props: &Props) -> Html {
     let (org, now) = (use_org(), use_now());
-    let wants = (org.slug(), props.subject.clone());
-    let (load, again) = use_load(wants, |(org, subject)| api::identity::bindings(&org, &subject));
+    let moment = use_state(|| None::<DateTime<Utc>>);
+    let wants = (org.slug(), props.subject.clone(), *moment);
+    let (load, again) =
+        use_load(wants, |(org, subject, at)| api::policies::bindings(&org, Some(&subject), at));
     let round = use_state(|| 0_u32);
     let changed = {
         let (again, round) = (again.clone(), round.clone());
@@ -54,22 +57,36 @@ pub fn RolesDialog(props: &Props) -> Html {
             take.run(api::identity::delete_binding(&slug, binding.id));
         })
     };
-    let asks = use_state(|| false);
-    let may = org.can("role.bind") || org.can("role.deny");
+    let (asks, past) = (use_state(|| false), use_state(|| false));
+    let onpast = {
+        let (past, moment) = (past.clone(), moment.clone());
+        Callback::from(move |on: bool| {
+            past.set(on);
+            moment.set(None);
+        })
+    };
+    // What is past can be read and not changed.
+    let may = moment.is_none() && (org.can("role.bind") || org.can("role.deny"));
+    let time = moment.unwrap_or(now);
     html! {
         <Dialog title={format!("Roles of {}", props.name)} onclose={props.onclose.clone()}>
             { show(&load, &again, |page| if page.items.is_empty() {
-                html! { <p class="faint">{ "Nothing is given or denied." }</p> }
+                let words = if moment.is_some() { "Nothing was given or denied then." } else { "Nothing is given or denied." };
+                html! { <p class="faint">{ words }</p> }
             } else {
                 html! {
                     <Table caption="Roles" columns={COLUMNS.to_vec()}>
-                        { for page.items.iter().map(|binding| row(&org, now, binding, &ontake)) }
+                        { for page.items.iter().map(|binding| row(&org, time, binding, may.then_some(&ontake))) }
                     </Table>
                 }
             }) }
             if let Some(problem) = take.problem() { <Failed {problem} /> }
-            <div><Switch on={*asks} onchange={keep(&asks)} label="Why may they, or not?" /></div>
-            if *asks { <Why subject={props.subject.clone()} round={*round} /> }
+            <div class="panel-actions">
+                <Switch on={*asks} onchange={keep(&asks)} label="Why may they, or not?" />
+                <Switch on={*past} onchange={onpast} label="As it was" />
+            </div>
+            if *past { <div oninput={|event: InputEvent| event.stop_propagation()}><AsOf onchange={keep(&moment)} /></div> }
+            if *asks { <Why subject={props.subject.clone()} round={*round} at={*moment} /> }
             if may { <Give subject={props.subject.clone()} {changed} onclose={props.onclose.clone()} /> }
         </Dialog>
     }
@@ -83,7 +100,13 @@ fn may_take(org: &Org, binding: &Binding) -> bool {
     })
 }
 
-fn row(org: &Org, now: DateTime<Utc>, binding: &Binding, ontake: &Callback<Binding>) -> Html {
+/// As it is at the time; to be taken away where that can be.
+fn row(
+    org: &Org,
+    now: DateTime<Utc>,
+    binding: &Binding,
+    ontake: Option<&Callback<Binding>>,
+) -> Html {
     let denied = binding.effect == BindingEffect::Deny;
     let over = binding.expires_at.is_some_and(|end| end <= now);
     let chosen = binding.clone();
@@ -100,7 +123,7 @@ fn row(org: &Org, now: DateTime<Utc>, binding: &Binding, ontake: &Callback<Bindi
             </td>
             <td class="wide">{ binding.created_by.clone() }</td>
             <td class="number">
-                if may_take(org, binding) {
+                if let Some(ontake) = ontake.filter(|_| may_take(org, binding)) {
                     <IconButton icon={Icon::Trash} label={format!("Take {} away", binding.role)} onclick={ontake.reform(move |()| chosen.clone())} />
                 }
             </td>

@@ -1,10 +1,12 @@
 //! Why somebody may do something at a place, or may not, and who can: asked of the rules that
-//! decide.
+//! decide, now or at a moment that is past.
 
+use chrono::{DateTime, Utc};
 use ralex_api::access::{Able, Binding, ExplainQuestion, ExplainReason, Explanation, RoleName};
 use yew::prelude::*;
 
 use super::add_person::places;
+use super::as_of::AsOf;
 use crate::api;
 use crate::components::{Banner, Column, More, SelectField, Table, Tone, When, show, show_with};
 use crate::hooks::{Pages, keep, use_load, use_pages};
@@ -21,6 +23,9 @@ pub struct Props {
     /// Another number asks again.
     #[prop_or_default]
     pub round: u32,
+    /// The moment that is asked about; asked for here where nobody is named.
+    #[prop_or_default]
+    pub at: Option<DateTime<Utc>>,
 }
 
 /// The question, and its answer as soon as either half of it changes.
@@ -29,6 +34,7 @@ pub fn Why(props: &Props) -> Html {
     let org = use_org();
     let permission = use_state(|| "llm.invoke".to_owned());
     let place = use_state(|| "org".to_owned());
+    let moment = use_state(|| None::<DateTime<Utc>>);
     let (load, again) = use_load(org.slug(), |org| async move {
         let known = api::identity::permissions(&org).await?.items;
         Ok((known, places(&org).await?))
@@ -47,9 +53,10 @@ pub fn Why(props: &Props) -> Html {
                     <SelectField label="At" options={places.clone()} value={at.clone()} onchange={keep(&place)} />
                 </div>
                 if let Some(subject) = props.subject.clone() {
-                    <Explained {subject} permission={asked} {at} round={props.round} />
+                    <Explained {subject} permission={asked} {at} round={props.round} moment={props.at} />
                 } else {
-                    <AllWhoCan permission={asked} {at} />
+                    <div oninput={|event: InputEvent| event.stop_propagation()}><AsOf onchange={keep(&moment)} /></div>
+                    <AllWhoCan permission={asked} {at} moment={*moment} />
                 }
             </>
         }
@@ -62,15 +69,16 @@ struct ExplainedProps {
     permission: String,
     at: String,
     round: u32,
+    moment: Option<DateTime<Utc>>,
 }
 
 #[component]
 fn Explained(props: &ExplainedProps) -> Html {
     let org = use_org();
     let (load, again) = use_load((org.slug(), props.clone()), |(org, asked)| {
-        let ExplainedProps { subject, permission, at, .. } = asked;
-        let asked =
-            ExplainQuestion { subject: subject.to_string(), permission, scope: Some(at), at: None };
+        let ExplainedProps { subject, permission, at, moment, .. } = asked;
+        let subject = subject.to_string();
+        let asked = ExplainQuestion { subject, permission, scope: Some(at), at: moment };
         api::identity::explain(&org, &asked)
     });
     show_with(&load, &again, Html::default(), |told| {
@@ -79,6 +87,7 @@ fn Explained(props: &ExplainedProps) -> Html {
         html! {
             <Banner tone={if told.allowed { Tone::Good } else { Tone::Warn }}>
                 <p><strong>{ if told.allowed { "Yes. " } else { "No. " } }</strong>{ reason(told) }</p>
+                if let Some(at) = told.at { <p class="faint">{ "As it was " }<When {at} /></p> }
                 if let Some(end) = end { <p class="faint">{ "It ends " }<When at={end} /></p> }
                 if told.reason == ExplainReason::NotHeld {
                     <p class="faint">{ format!("Roles that give it: {}.", roles.join(", ")) }</p>
@@ -119,14 +128,15 @@ fn held(binding: &Binding, by: &str) -> String {
 struct AllProps {
     permission: String,
     at: String,
+    moment: Option<DateTime<Utc>>,
 }
 
 #[component]
 fn AllWhoCan(props: &AllProps) -> Html {
     let org = use_org();
-    let wants = (org.slug(), props.permission.clone(), props.at.clone());
-    let list = use_pages(wants, |(org, permission, at), cursor| {
-        api::identity::who_can(&org, permission, at, cursor)
+    let wants = (org.slug(), (props.permission.clone(), props.at.clone()), props.moment);
+    let list = use_pages(wants, |(org, asked, moment), cursor| {
+        api::identity::who_can(&org, asked, moment, cursor)
     });
     show(&list.state, &list.again, |pages| all(pages, &list.more))
 }

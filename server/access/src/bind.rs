@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_audit::Event;
 use ralex_kernel::{
-    AccessRequestId, BindingId, Code, GroupId, OrgId, Problem, ScopePath, ServiceAccountId,
+    AccessRequestId, BindingId, Caller, Code, GroupId, OrgId, Problem, ScopePath, ServiceAccountId,
     Subject, UserId,
 };
 use ralex_store::OnConstraint;
@@ -48,6 +48,7 @@ impl Access {
         scope: &Scope,
         wanted: Wanted,
     ) -> Result<BindingId, Problem> {
+        self.no_owner_by_the_way(&mut *conn, scope, &wanted).await?;
         self.bind_for(conn, scope, wanted, None).await
     }
 
@@ -248,6 +249,15 @@ impl Access {
         org: OrgId,
     ) -> Result<Snapshot, Problem> {
         sql::bump(&mut *conn, org).await.map_err(ralex_store::problem)?;
+        self.read(conn, org).await
+    }
+
+    /// Reads how things stand, and holds nobody up.
+    pub(crate) async fn read(
+        &self,
+        conn: &mut PgConnection,
+        org: OrgId,
+    ) -> Result<Snapshot, Problem> {
         let rows = sql::load(conn, org).await.map_err(ralex_store::problem)?;
         let rows = rows.ok_or_else(|| Problem::not_found("organisation"))?;
         Snapshot::compile(org, rows, &self.node.policies).map_err(|why| {
@@ -313,12 +323,25 @@ impl Access {
         at: ScopePath,
         to: Option<Bearer>,
     ) -> Result<(), Problem> {
-        let Some(own) = self.may(current, scope, Permission::RoleBind, at)? else { return Ok(()) };
-        let giver = holder(scope.caller().subject);
+        self.may_give_by(current, scope.caller(), (role, at), to)
+    }
+
+    /// The same for who has not been asked anything else.
+    pub(crate) fn may_give_by(
+        &self,
+        current: &Snapshot,
+        caller: &Caller,
+        (role, at): (&str, ScopePath),
+        to: Option<Bearer>,
+    ) -> Result<(), Problem> {
+        let Some(own) = self.holds(current, caller, Permission::RoleBind, at)? else {
+            return Ok(());
+        };
+        let giver = holder(caller.subject);
         let missing = current.roles().permissions_of(role).without(own);
         let to_oneself = |giver| to.is_some_and(|to| reaches(current, to, giver));
         // By name only the person gives; a token that was narrowed has what it was narrowed to.
-        let by_name = scope.caller().narrowed.is_none()
+        let by_name = caller.narrowed.is_none()
             && giver.is_some_and(|giver| {
                 !to_oneself(giver) && self.binds_by_name(current, giver, role, at)
             });
@@ -344,11 +367,21 @@ impl Access {
         permission: Permission,
         at: ScopePath,
     ) -> Result<Option<Permissions>, Problem> {
-        let subject = scope.caller().subject;
+        self.holds(current, scope.caller(), permission, at)
+    }
+
+    fn holds(
+        &self,
+        current: &Snapshot,
+        caller: &Caller,
+        permission: Permission,
+        at: ScopePath,
+    ) -> Result<Option<Permissions>, Problem> {
+        let subject = caller.subject;
         if subject == Subject::System {
             return Ok(None);
         }
-        let own = within(scope.caller(), current.permissions(subject, at, self.clock().now()));
+        let own = within(caller, current.permissions(subject, at, self.clock().now()));
         if !own.contains(permission) {
             let detail = format!("You need the permission {permission} {}.", place(at));
             return Err(Problem::new(Code::Forbidden, detail));

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use crate::Permission;
 use crate::access::Access;
+use crate::change::{Change, Done};
+use crate::policies::OWNER;
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::sql::{self, history};
@@ -51,6 +53,15 @@ impl Wanted {
         let (effect, bearer) = (BindingEffect::Allow, Bearer::User(user));
         Self { bearer, role, at, effect, not_before: None, expires_at: None }
     }
+
+    /// What of it may take two people.
+    fn change(&self) -> Option<Change> {
+        let Self { bearer: Bearer::User(user), not_before, expires_at, .. } = *self else {
+            return None;
+        };
+        let gives = self.role.as_str() == OWNER && self.effect == BindingEffect::Allow;
+        gives.then_some(Change::OwnerGive { user, not_before, expires_at })
+    }
 }
 
 impl Bearer {
@@ -89,13 +100,18 @@ impl Access {
     }
 
     /// Gives a role to somebody, or denies it to them whatever else they hold.
-    pub async fn create_binding(&self, scope: &Scope, wanted: Wanted) -> Result<Shown, Problem> {
+    pub async fn create_binding(
+        &self,
+        scope: &Scope,
+        wanted: Wanted,
+    ) -> Result<Done<Shown>, Problem> {
         let org = scope.org();
+        let change = wanted.change();
         let mut tx = self.db().tenant(org).await?;
-        let id = self.bind(&mut tx, scope, wanted).await?;
+        let id = self.bind_for(&mut tx, scope, wanted, None).await?;
         let found = sql::binding(&mut tx, org, id).await.map_err(problem)?;
-        self.commit(tx, org).await?;
-        found.ok_or_else(|| Problem::not_found("binding"))
+        let found = found.ok_or_else(|| Problem::not_found("binding"))?;
+        Ok(self.commit_change(tx, scope, change).await?.map(|()| found))
     }
 
     /// Bindings as they are, or as they were, oldest first, those included that have ended or not

@@ -1,6 +1,6 @@
 //! Policies: the roles and permissions that an operator may read and change, checked at start.
 //!
-//! They are embedded, and a folder with the same four files may replace them. What cannot be
+//! They are embedded, and a folder with the same five files may replace them. What cannot be
 //! meant refuses to start with a sentence, since a role that silently holds less than its file
 //! says, or more, is worse than no start.
 
@@ -10,12 +10,14 @@ use std::path::{Path, PathBuf};
 use ralex_api::access::{PermissionInfo, Role, RoleName};
 use serde::Deserialize;
 
+use crate::marks::{self, Mark};
 use crate::{Permission, Permissions};
 
 const MODEL: &str = include_str!("../../../policies/access/model.conf");
 const ROLES: &str = include_str!("../../../policies/access/roles.csv");
 const ROLE_TEXTS: &str = include_str!("../../../policies/access/roles.toml");
 const PERMISSIONS: &str = include_str!("../../../policies/access/permissions.toml");
+const FOUR_EYES: &str = include_str!("../../../policies/access/four-eyes.toml");
 
 /// The role of team tokens.
 pub const SERVICE: &str = "service";
@@ -44,6 +46,8 @@ pub enum Refusal {
     Cycle(String, String),
     #[error("roles.csv: the role \"{0}\" is more than {DEEPEST} roles deep")]
     TooDeep(String),
+    #[error("four-eyes.toml: {0}")]
+    Marks(String),
     #[error("the built-in role \"{0}\" is missing")]
     MissingRole(&'static str),
     #[error("roles.toml: the role \"{0}\" stands in only one of roles.toml and roles.csv")]
@@ -70,6 +74,7 @@ pub struct Policies {
     /// Roles that say of others that nobody holds them beside.
     excluding: BTreeSet<String>,
     permissions: Vec<PermissionInfo>,
+    marks: Vec<Mark>,
 }
 
 /// One line of `roles.csv`.
@@ -133,11 +138,17 @@ pub(crate) struct Files<'a> {
     pub roles: &'a str,
     pub role_texts: &'a str,
     pub permissions: &'a str,
+    pub four_eyes: &'a str,
 }
 
 impl Files<'static> {
-    pub(crate) const EMBEDDED: Self =
-        Self { model: MODEL, roles: ROLES, role_texts: ROLE_TEXTS, permissions: PERMISSIONS };
+    pub(crate) const EMBEDDED: Self = Self {
+        model: MODEL,
+        roles: ROLES,
+        role_texts: ROLE_TEXTS,
+        permissions: PERMISSIONS,
+        four_eyes: FOUR_EYES,
+    };
 }
 
 impl Policies {
@@ -153,11 +164,13 @@ impl Policies {
             roles: &read("roles.csv")?,
             role_texts: &read("roles.toml")?,
             permissions: &read("permissions.toml")?,
+            four_eyes: &read("four-eyes.toml")?,
         })
     }
 
     pub(crate) fn compile(files: &Files<'_>) -> Result<Self, Refusal> {
         let permissions = check_permissions(files.permissions)?;
+        let marks = marks::read(files.four_eyes)?;
         // The snapshot is this one model, compiled by hand; another text would only say otherwise.
         if !meaning(files.model).eq(meaning(MODEL)) {
             return Err(Refusal::Model);
@@ -178,6 +191,7 @@ impl Policies {
             apart,
             excluding,
             permissions,
+            marks,
         })
     }
 
@@ -189,6 +203,11 @@ impl Policies {
     /// Every permission with what it allows, in the order in which they are shown.
     pub(crate) fn permissions_told(&self) -> &[PermissionInfo] {
         &self.permissions
+    }
+
+    /// What an organisation can put under four eyes.
+    pub(crate) fn marks(&self) -> &[Mark] {
+        &self.marks
     }
 
     /// Whether a role of this name exists.

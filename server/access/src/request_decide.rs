@@ -46,7 +46,9 @@ impl Access {
         may_hold(&current, stored.user, (&role, at), now)?;
         sql::approve(&mut tx, org, (id, approver), reason, now).await.map_err(problem)?;
         let agreed = people.iter().filter(|user| may_give(**user).is_ok()).count();
-        let given = if agreed >= usize::from(stored.needed.unsigned_abs()) {
+        let needed = (role.as_str(), u32::from(stored.needed.unsigned_abs()));
+        let needed = self.approvals_for(&mut tx, org, needed).await?;
+        let given = if agreed >= usize::try_from(needed).unwrap_or(usize::MAX) {
             Some(self.begin(&mut tx, scope, &stored).await?)
         } else {
             None

@@ -17,7 +17,8 @@ use ralex_audit::{AccessRequestEvent, Author, Entry, Event, record, record_all};
 use ralex_kernel::{
     AccessRequestId, Caller, Code, GroupId, OrgId, Problem, ScopePath, Subject, TeamId, UserId,
 };
-use ralex_store::{OnConstraint, Tenant, problem};
+use ralex_store::{OnConstraint, problem};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::access::Access;
@@ -65,7 +66,9 @@ impl Access {
         }
         let settings = sql::settings(&mut tx, org).await.map_err(problem)?;
         let minutes = minutes.unwrap_or(settings.default_minutes).min(settings.longest_minutes);
-        let (id, needed) = (AccessRequestId::generate(), settings.approvals);
+        let needed = (role.as_str(), settings.approvals);
+        let needed = self.approvals_for(&mut tx, org, needed).await?;
+        let id = AccessRequestId::generate();
         let until = now + TimeDelta::minutes(settings.pending_minutes.into());
         let asked = New { id, user, role: &role, at, minutes, reason, needed, now, until };
         let detail = "You asked for just this already, and it waits. Withdraw it to ask anew.";
@@ -176,7 +179,7 @@ impl Access {
     }
 
     /// Nothing where the caller may do this nowhere.
-    fn where_allowed(
+    pub(crate) fn where_allowed(
         &self,
         snapshot: &Arc<Snapshot>,
         caller: &Caller,
@@ -200,10 +203,10 @@ impl Access {
 
 /// Where somebody may do something.
 #[derive(Default)]
-struct Places {
-    everywhere: bool,
-    teams: Vec<Uuid>,
-    projects: Vec<Uuid>,
+pub(crate) struct Places {
+    pub everywhere: bool,
+    pub teams: Vec<Uuid>,
+    pub projects: Vec<Uuid>,
 }
 
 /// Only people ask and decide: a program's rights are given by those who answer for it.
@@ -240,7 +243,7 @@ pub(crate) fn one(found: Result<Option<Stored>, sqlx::Error>) -> Result<Stored, 
 
 /// Groups that do not count yet for what these people decide.
 pub(crate) async fn lately(
-    tx: &mut Tenant,
+    tx: &mut PgConnection,
     org: OrgId,
     people: &[UserId],
     now: DateTime<Utc>,

@@ -4,7 +4,9 @@ use std::fmt;
 
 use ralex_audit::Author;
 use ralex_kernel::ProjectId;
-use ralex_kernel::{BindingId, Caller, Credential, OrgId, RequestId, ScopePath, Subject, TeamId};
+use ralex_kernel::{
+    BindingId, Caller, ChangeRequestId, Credential, OrgId, RequestId, ScopePath, Subject, TeamId,
+};
 
 use crate::Permission;
 
@@ -17,6 +19,14 @@ pub struct Scope {
     permission: Option<Permission>,
     by: Basis,
     version: i64,
+    confirming: Option<Confirming>,
+}
+
+/// That what is done now is what somebody else has asked for, and that its holder agrees to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Confirming {
+    pub id: ChangeRequestId,
+    pub reason: Option<String>,
 }
 
 /// What a decision rests on.
@@ -50,7 +60,15 @@ impl Scope {
         version: i64,
     ) -> Self {
         let author = Author::of(caller, org);
-        Self { caller: caller.clone(), author, path, permission: Some(permission), by, version }
+        Self {
+            caller: caller.clone(),
+            author,
+            path,
+            permission: Some(permission),
+            by,
+            version,
+            confirming: None,
+        }
     }
 
     /// The deployment's own rights in `org`.
@@ -73,7 +91,17 @@ impl Scope {
             permission: None,
             by: Basis::System,
             version: 0,
+            confirming: None,
         }
+    }
+
+    /// The same, to do what somebody else has asked for.
+    pub(crate) fn for_confirming(self, confirming: Confirming) -> Self {
+        Self { confirming: Some(confirming), ..self }
+    }
+
+    pub(crate) const fn confirming(&self) -> Option<&Confirming> {
+        self.confirming.as_ref()
     }
 
     pub const fn org(&self) -> OrgId {

@@ -68,7 +68,8 @@ impl<'a> Standing<'a> {
         if self.is_less { self.could_give(role, at) } else { Ok(()) }
     }
 
-    fn could_give(&self, role: &str, at: ScopePath) -> Result<(), Problem> {
+    /// Refuses where what counts of them is less than this role.
+    pub fn could_give(&self, role: &str, at: ScopePath) -> Result<(), Problem> {
         self.needs(Permission::RoleBind, at)?;
         let roles = self.current.roles();
         let missing = roles.permissions_of(role).without(self.permissions(at));
@@ -85,7 +86,8 @@ impl<'a> Standing<'a> {
         Err(Problem::new(Code::GrantExceedsOwn, detail))
     }
 
-    fn needs(&self, permission: Permission, at: ScopePath) -> Result<(), Problem> {
+    /// Refuses where this permission does not count for them there.
+    pub fn needs(&self, permission: Permission, at: ScopePath) -> Result<(), Problem> {
         if self.permissions(at).contains(permission) {
             return Ok(());
         }

@@ -5,11 +5,14 @@
 
 mod about;
 mod access_request;
+mod access_review;
+mod account;
 mod adjustment;
 mod alert;
 mod approval;
 mod call;
 mod call_rule;
+mod change;
 mod factor;
 mod increase;
 mod log;
@@ -34,11 +37,14 @@ use ralex_kernel::{
 use serde::Serialize;
 
 pub use access_request::AccessRequestEvent;
+pub use access_review::{AccessReviewEvent, ReviewCounted};
+pub use account::AccountEvent;
 pub use adjustment::AdjustmentEvent;
 pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use call_rule::{CallRuleEvent, CallRuleSaid, RuleApplied};
+pub use change::ChangeEvent;
 pub use factor::FactorEvent;
 pub use increase::IncreaseEvent;
 pub use log::{ArchivedAs, DestroyedKey, LogEvent, Pruning, Retained};
@@ -441,8 +447,15 @@ pub enum Event {
     /// Something that happened to a request for access; likewise.
     #[serde(untagged)]
     AccessRequest(AccessRequestEvent),
+    /// Something that happened to a change that takes two people; likewise.
+    #[serde(untagged)]
+    Change(ChangeEvent),
+    #[serde(untagged)]
+    AccessReview(AccessReviewEvent),
     #[serde(untagged)]
     Operator(OperatorEvent),
+    #[serde(untagged)]
+    Account(AccountEvent),
     /// Something that happened to a report; likewise.
     #[serde(untagged)]
     Report(ReportEvent),

@@ -45,10 +45,11 @@ pub use archive::{Archived, archived};
 pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
-    AccessRequestEvent, AdjustmentEvent, AlertEvent, Answered, ApprovalEvent, ArchivedAs,
-    CallClosed, CallOpened, CallRuleEvent, CallRuleSaid, Candidate, DestroyedKey, Event,
-    FactorEvent, Hashed, IncreaseEvent, LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent,
-    ReportEvent, Retained, RuleApplied, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried,
+    AccessRequestEvent, AccessReviewEvent, AccountEvent, AdjustmentEvent, AlertEvent, Answered,
+    ApprovalEvent, ArchivedAs, CallClosed, CallOpened, CallRuleEvent, CallRuleSaid, Candidate,
+    ChangeEvent, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent, LogEvent, OperatorEvent,
+    Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ReviewCounted, RuleApplied, ScimEvent,
+    SinkEvent, SsoEvent, TokenEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

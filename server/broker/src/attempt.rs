@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use ralex_access::Permission;
 use ralex_budgets::{Claim, Extension, Taken};
 use ralex_guardrails::Output;
+use ralex_identity::tenure::Tenure;
 use ralex_kernel::{Code, Problem, Secret};
 use ralex_providers::{Answer, AnswerStream, Chunk, UpstreamError, Usage};
 
@@ -208,16 +210,24 @@ impl Broker {
                 });
                 let stream =
                     CallStream::live(stream, opening, in_flight, sending.index, form, keeper);
-                let stream = Box::new(stream.telling(ending).slicing(slices));
+                let stream = stream.telling(ending).slicing(slices);
+                let stream = Box::new(stream.held_by(self.tenure(request)));
                 Answered::Stream { call, about, held, stream }
             }
             Given::Raw { content_type, stream, opening } => {
                 let (held, form) = (in_flight.held, Form::Raw(content_type));
                 let stream =
                     CallStream::live(stream, opening, in_flight, sending.index, form, None);
-                Answered::Stream { call, about, held, stream: Box::new(stream) }
+                let stream = Box::new(stream.held_by(self.tenure(request)));
+                Answered::Stream { call, about, held, stream }
             }
         }
+    }
+
+    /// A stream ends with the right to call models there.
+    fn tenure(&self, request: &CallRequest) -> Tenure {
+        let caller = &request.signed_in.caller;
+        self.parts.identity.tenure(caller, request.org, Permission::LlmInvoke, request.at)
     }
 
     /// Who is told how a stream of a session ended.

@@ -44,6 +44,7 @@ use ralex_access::Access;
 use ralex_approvals::Approvals;
 use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::Guards;
+use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
 use ralex_providers::Client;
 use ralex_routing::Routing;
@@ -82,6 +83,7 @@ pub struct Broker {
 /// What a call passes on its way.
 pub struct Parts {
     pub access: Arc<Access>,
+    pub identity: Identity,
     pub routing: Routing,
     pub budgets: Arc<Budgets>,
     pub rates: Rates,

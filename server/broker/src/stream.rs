@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
-use ralex_kernel::Money;
+use futures_util::{FutureExt, Stream, StreamExt};
+use ralex_identity::tenure::Tenure;
+use ralex_kernel::{Money, Problem};
 use ralex_providers::{AnswerStream, Chunk, Dialect, UpstreamError, error_event};
 
 use crate::cache::Keeper;
@@ -32,6 +33,8 @@ pub struct CallStream {
     ending: Option<Ending>,
     /// Where not all of it is held for.
     slices: Option<Slices>,
+    /// Nothing of an answer that was kept: it is there at once.
+    tenure: Option<Tenure>,
 }
 
 /// What an answer's bytes are.
@@ -72,7 +75,13 @@ impl CallStream {
             keep,
             ending: None,
             slices: None,
+            tenure: None,
         }
+    }
+
+    /// The same, which ends when its caller may no longer have it open.
+    pub(crate) fn held_by(self, tenure: Tenure) -> Self {
+        Self { tenure: Some(tenure), ..self }
     }
 
     /// The same, held for as it comes.
@@ -99,6 +108,7 @@ impl CallStream {
             keep: None,
             ending: None,
             slices: None,
+            tenure: None,
         }
     }
 
@@ -145,6 +155,21 @@ impl CallStream {
             in_flight.failed(self.attempt, error, true);
             in_flight.fail(problem.code);
         }
+        self.tell(problem)
+    }
+
+    /// Hangs up at the provider, at the cost of what was used, and says why.
+    fn end(&mut self, mut problem: Problem) -> io::Result<Bytes> {
+        (self.inner, self.tenure) = (None, None);
+        self.opening.clear();
+        if let Some(in_flight) = self.in_flight.take() {
+            problem.request_id = in_flight.author.request.map(|id| id.to_string());
+            in_flight.fail(problem.code);
+        }
+        self.tell(problem)
+    }
+
+    fn tell(&self, problem: Problem) -> io::Result<Bytes> {
         match self.form {
             Form::Events(dialect) => Ok(error_event(dialect, &problem)),
             // Nothing can be said in it: the connection is cut, so that nobody takes it for whole.
@@ -158,6 +183,9 @@ impl Stream for CallStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
+        if let Some(Poll::Ready(why)) = this.tenure.as_mut().map(|tenure| tenure.poll_unpin(cx)) {
+            return Poll::Ready(Some(this.end(why)));
+        }
         if let (Some(slices), Some(in_flight)) = (&mut this.slices, &mut this.in_flight) {
             slices.look(cx, in_flight, this.attempt);
         }

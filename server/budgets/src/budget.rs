@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use ralex_access::Scope;
+use ralex_access::{BudgetTerms, Change as Guarded, Done, Scope};
 use ralex_api::budgets::{Budget, Increase, NewBudget, UpdateBudget};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
@@ -108,13 +108,14 @@ impl Budgets {
         Ok(Page::of(items, size, |budget: &Budget| budget.id.to_string()))
     }
 
-    /// Changes the limit or its hardness, of the current period too, or when it degrades.
+    /// Changes the limit or its hardness, of the current period too, or when it degrades. To allow more
+    /// may take two people.
     pub async fn update(
         &self,
         scope: &Scope,
         id: BudgetId,
         change: UpdateBudget,
-    ) -> Result<Budget, Problem> {
+    ) -> Result<Done<Budget>, Problem> {
         if let Some(limit) = change.limit {
             positive(limit)?;
         }
@@ -122,7 +123,7 @@ impl Budgets {
         let mut waits = Pause::default();
         loop {
             match self.try_update(scope, id, &change).await? {
-                Changed::Done => return self.find(scope, id).await,
+                Changed::Done(done) => return self.found(scope, id, done).await,
                 // What nodes have in hand stands in the way, and comes back when they are asked.
                 Changed::InTheWay(_) if waits.again().await => {}
                 Changed::InTheWay(problem) => return Err(problem),
@@ -163,8 +164,24 @@ impl Budgets {
         let degrade_at = change.degrade_at;
         let event = Event::BudgetUpdated { budget: id, limit, hard, degrade_at };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        self.access.commit(tx, org).await?;
-        Ok(Changed::Done)
+        let (scope_name, before) = (stored.scope.clone(), stored.terms());
+        let after = BudgetTerms { limit, hard };
+        let guarded =
+            Guarded::BudgetUpdate { budget: id, scope: scope_name, before, after, degrade_at };
+        Ok(Changed::Done(self.access.commit_change(tx, scope, Some(guarded)).await?))
+    }
+
+    /// The budget as it is once something was done to it.
+    pub(crate) async fn found(
+        &self,
+        scope: &Scope,
+        id: BudgetId,
+        done: Done<()>,
+    ) -> Result<Done<Budget>, Problem> {
+        match done {
+            Done::Now(()) => Ok(Done::Now(self.find(scope, id).await?)),
+            Done::Waits(request) => Ok(Done::Waits(request)),
+        }
     }
 
     /// Gives a change up and asks nodes for what they have in hand, for another attempt.
@@ -180,17 +197,20 @@ impl Budgets {
         Ok(Changed::InTheWay(in_the_way))
     }
 
-    /// Deletes a budget. Calls under way settle without it.
-    pub async fn delete(&self, scope: &Scope, id: BudgetId) -> Result<(), Problem> {
+    /// Deletes a budget, which may take two people. Calls under way settle without it.
+    pub async fn delete(&self, scope: &Scope, id: BudgetId) -> Result<Done<()>, Problem> {
         let org = scope.org();
         let mut tx = self.db.tenant(org).await?;
+        sql::budget::lock(&mut tx, org, id).await.map_err(problem)?;
         let stored = one(&mut tx, scope, id).await?;
+        let (scope_name, before) = (stored.scope.clone(), stored.terms());
         if !sql::budget::delete(&mut tx, org, id).await.map_err(problem)? {
             return Err(Problem::not_found("budget"));
         }
         let event = Event::BudgetDeleted { budget: id, scope: stored.scope, limit: stored.limit };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        self.access.commit(tx, org).await
+        let guarded = Guarded::BudgetDelete { budget: id, scope: scope_name, before };
+        self.access.commit_change(tx, scope, Some(guarded)).await
     }
 
     /// Adds the counters of the periods that it is now; a period without calls has no row yet.

@@ -5,7 +5,7 @@
 //! looked. What of it is spent, held or leased by then stays covered, and the rest goes as it comes
 //! free: the limit falls with it and never below what is gone.
 
-use ralex_access::Scope;
+use ralex_access::{Change as Guarded, Done, Scope};
 use ralex_api::budgets::{Budget, NewIncrease};
 use ralex_audit::{Author, Entry, Event, IncreaseEvent};
 use ralex_kernel::{BudgetId, Code, Period, Problem};
@@ -27,13 +27,13 @@ const AT_ONCE: i64 = 200;
 
 impl Budgets {
     /// Gives the current period of a budget more until some time, in the place of what it may have
-    /// been given before.
+    /// been given before. May take two people.
     pub async fn increase(
         &self,
         scope: &Scope,
         id: BudgetId,
         new: NewIncrease,
-    ) -> Result<Budget, Problem> {
+    ) -> Result<Done<Budget>, Problem> {
         let reason = new.reason.trim();
         if !new.amount.is_positive() {
             return Err(Problem::field("amount", "must be more than 0"));
@@ -48,7 +48,7 @@ impl Budgets {
         let mut waits = Pause::default();
         loop {
             match self.try_increase(scope, id, &new).await? {
-                Changed::Done => return self.find(scope, id).await,
+                Changed::Done(done) => return self.found(scope, id, done).await,
                 Changed::InTheWay(_) if waits.again().await => {}
                 Changed::InTheWay(problem) => return Err(problem),
             }
@@ -102,8 +102,15 @@ impl Budgets {
         for event in ended.into_iter().chain([Event::Increase(given)]) {
             ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         }
-        self.access.commit(tx, org).await?;
-        Ok(Changed::Done)
+        let guarded = Guarded::BudgetIncrease {
+            budget: id,
+            scope: stored.scope.clone(),
+            limit: stored.limit,
+            amount: new.amount,
+            until: new.until,
+            reason: new.reason.clone(),
+        };
+        Ok(Changed::Done(self.access.commit_change(tx, scope, Some(guarded)).await?))
     }
 
     /// Ends what the current period of a budget was given for a while, now.

@@ -62,7 +62,7 @@ pub(crate) async fn change_periods(
 
 /// How an attempt to change a budget ended.
 pub(crate) enum Changed {
-    Done,
+    Done(ralex_access::Done<()>),
     /// Nodes have more in hand than the new limit leaves.
     InTheWay(Problem),
 }

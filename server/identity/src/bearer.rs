@@ -35,4 +35,24 @@ impl Identity {
             }
         }
     }
+
+    /// The same for a list of them, in the field of this name.
+    pub async fn bearers(
+        &self,
+        org: OrgId,
+        field: &str,
+        texts: &[String],
+    ) -> Result<Vec<Bearer>, Problem> {
+        let mut found = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let bearer = self.bearer(org, text).await.map_err(|mut problem| {
+                for error in &mut problem.errors {
+                    error.path = format!("{field}[{place}]");
+                }
+                problem
+            })?;
+            found.push(bearer);
+        }
+        Ok(found)
+    }
 }

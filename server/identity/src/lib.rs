@@ -11,6 +11,7 @@ pub mod bearer;
 pub mod device;
 pub mod factor;
 mod join;
+pub mod link;
 pub mod login;
 mod managed;
 pub mod member;
@@ -18,6 +19,7 @@ pub mod mint;
 pub mod operator;
 mod org;
 pub mod password;
+mod profile;
 pub mod program;
 mod provision;
 pub mod resolve;
@@ -27,6 +29,7 @@ mod signed_on;
 mod sql;
 pub mod suspend;
 pub mod team;
+pub mod tenure;
 mod throttle;
 pub mod token;
 
@@ -35,6 +38,7 @@ use std::sync::Arc;
 
 use ralex_access::Access;
 use ralex_kernel::{Caller, Clock, Code, Problem, Subject, UserId};
+use ralex_mail::Mailer;
 use ralex_store::Db;
 use url::Url;
 use zeroize::Zeroizing;
@@ -54,7 +58,9 @@ pub struct Identity {
     mint: Arc<Mint>,
     factor_keys: Arc<factor::Keys>,
     relying: Arc<factor::RelyingParty>,
+    post: link::Post,
     remembered: resolve::Remembered,
+    tenures: tenure::Tenures,
 }
 
 /// Someone who proved who they are.
@@ -95,13 +101,21 @@ impl Identity {
             passwords: Passwords::new()?,
             factor_keys: Arc::new(factor::Keys::new(&pepper)?),
             relying: Arc::new(factor::RelyingParty::of(public_url)?),
+            post: link::Post::none(public_url),
             mint: Arc::new(Mint::new(pepper)),
             remembered: resolve::Remembered::new(),
+            tenures: tenure::Tenures::default(),
         })
     }
 }
 
 impl Identity {
+    /// The same with somebody who brings links to people. Without, they are shown to who invites.
+    #[must_use]
+    pub fn with_mail(self, mailer: Mailer) -> Self {
+        Self { post: self.post.by(mailer), ..self }
+    }
+
     /// A fresh token, for who keeps its digest.
     pub fn mint(&self, kind: mint::TokenKind) -> mint::Minted {
         self.mint.mint(kind)

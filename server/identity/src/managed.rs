@@ -13,8 +13,8 @@ use ralex_kernel::{Code, Name, OrgId, Problem, UserId};
 use ralex_store::{System, problem};
 
 use crate::operator::Operating;
-use crate::org::Founding;
-use crate::{Identity, password, sql, stored};
+use crate::org::{Account, Founding};
+use crate::{Identity, sql, stored};
 
 /// The longest reason, in characters.
 const REASON_MAX: usize = 500;
@@ -53,19 +53,17 @@ impl Identity {
         Ok(Page::of(items, size, |org: &DeletedOrg| org.id.to_string()))
     }
 
-    /// Makes an organisation with its first owner, who gets a password to use once if they are new.
+    /// Makes an organisation with its first owner, who is invited where nobody can come in by their
+    /// account yet.
     pub async fn create_org(
         &self,
         by: Operating<'_>,
         new: NewOrg,
     ) -> Result<NewOrgAnswer, Problem> {
-        // Hashed before the transaction, so that none waits for it; thrown away where not needed.
-        let fresh = password::one_time();
-        let hash = self.passwords.hash(&fresh).await?;
         let mut tx = self.db.system("make an organisation").await?;
         let known = sql::user::find_account(&mut tx, &new.owner_email.key()).await;
         let known = known.map_err(problem)?;
-        let is_new = known.is_none();
+        let account = if known.is_none() { Account::Invited } else { Account::Known };
         let owner_name: Name = match (&known, new.owner_name) {
             (Some(account), _) => stored(&account.name)?,
             (None, Some(name)) => name,
@@ -84,14 +82,16 @@ impl Identity {
             user,
             email: &new.owner_email,
             user_name: &owner_name,
-            password: is_new.then_some((hash.as_str(), true)),
+            account,
         };
         self.found(&mut tx, founding).await?;
         let made = one(&mut tx, org).await?;
+        let author = Author::of(by.caller(), org);
+        let link = self.invite_if_unused(&mut tx, &author, user).await?;
         self.access.commit(tx, org).await?;
+        let invitation = self.hand_over(link, (&new.owner_email, made.name.as_str())).await?;
         let owner = User { id: user, email: new.owner_email, name: owner_name };
-        let one_time_password = is_new.then(|| fresh.expose().to_owned());
-        Ok(NewOrgAnswer { org: made, owner, one_time_password })
+        Ok(NewOrgAnswer { org: made, owner, invitation })
     }
 
     /// Closes an organisation to everybody and every program of it, within a second on all nodes.
@@ -189,7 +189,7 @@ impl Identity {
     }
 }
 
-fn checked(reason: &str) -> Result<&str, Problem> {
+pub(crate) fn checked(reason: &str) -> Result<&str, Problem> {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > REASON_MAX {
         let rule = format!("must have 1 to {REASON_MAX} characters; everybody in it reads them");

@@ -24,8 +24,11 @@ impl Identity {
         let org = scope.org();
         let key = new.email.key();
         // Hashed before the transaction, so that none waits for it; thrown away where not needed.
-        let fresh = password::one_time();
-        let hash = self.passwords.hash(&fresh).await?;
+        let fresh = (!new.invite).then(password::one_time);
+        let hash = match &fresh {
+            Some(fresh) => Some(self.passwords.hash(fresh).await?),
+            None => None,
+        };
         let mut tx = self.db.system("add a member, who may be new to the deployment").await?;
         let known = sql::user::find_account(&mut tx, &key).await.map_err(problem)?;
         let is_new = known.is_none();
@@ -36,22 +39,32 @@ impl Identity {
                 Problem::field("name", "is needed, since this person is new to Ralex")
             })?;
             let id = UserId::generate();
-            sql::user::insert(&mut tx, id, &new.email, &name, Some(&hash), true)
+            sql::user::insert(&mut tx, id, &new.email, &name, hash.as_deref(), hash.is_some())
                 .await
                 .or_problem([("user_email_taken", added_meanwhile())])?;
+            if let Some(maker) = scope.caller().subject.user() {
+                sql::user::set_maker(&mut tx, id, maker).await.map_err(problem)?;
+            }
             id
         };
         if !sql::user::insert_member(&mut tx, org, user).await.map_err(problem)? {
             let detail = format!("{} is a member already.", new.email);
             return Err(Problem::new(Code::AlreadyExists, detail));
         }
-        let event = Event::MemberAdded { user, email: new.email };
+        let event = Event::MemberAdded { user, email: new.email.clone() };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        let link = if new.invite {
+            self.invite_if_unused(&mut tx, scope.author(), user).await?
+        } else {
+            None
+        };
         self.access.bind(&mut tx, scope, Wanted::role(user, new.role, at)).await?;
         self.access.commit(tx, org).await?;
+        let name = self.org(org).await?.name;
+        let invitation = self.hand_over(link, (&new.email, name.as_str())).await?;
         let member = self.member(scope, user).await?;
-        let one_time_password = is_new.then(|| reveal(&fresh));
-        Ok(NewMemberAnswer { member, one_time_password })
+        let one_time_password = fresh.filter(|_| is_new).map(|fresh| reveal(&fresh));
+        Ok(NewMemberAnswer { member, one_time_password, invitation })
     }
 
     /// Ends a membership with everything that it gave. The last owner stays.
@@ -113,6 +126,7 @@ impl Identity {
                     user: User { id: row.id, email: stored(&row.email)?, name: stored(&row.name)? },
                     joined_at: row.joined_at,
                     suspended_at: row.suspended_at,
+                    invited_until: row.invited_until,
                 })
             })
             .collect()

@@ -34,10 +34,12 @@ pub enum TokenKind {
     ProgramCode,
     /// What a program polls with while somebody types its code.
     DeviceCode,
+    /// What somebody chooses a password by.
+    Link,
 }
 
 impl TokenKind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Personal,
         Self::Team,
         Self::Provisioning,
@@ -46,6 +48,7 @@ impl TokenKind {
         Self::Ceremony,
         Self::ProgramCode,
         Self::DeviceCode,
+        Self::Link,
     ];
 
     pub(crate) const fn prefix(self) -> &'static str {
@@ -58,6 +61,7 @@ impl TokenKind {
             Self::Ceremony => "rlx_key_",
             Self::ProgramCode => "rlx_code_",
             Self::DeviceCode => "rlx_dev_",
+            Self::Link => "rlx_link_",
         }
     }
 }

@@ -26,8 +26,18 @@ pub(crate) struct Founding<'a> {
     pub user: UserId,
     pub email: &'a Email,
     pub user_name: &'a Name,
-    /// Of an owner who is new: the hash, and whether the password is to be used once.
-    pub password: Option<(&'a str, bool)>,
+    pub account: Account<'a>,
+}
+
+/// By what an organisation's first owner comes in.
+#[derive(Clone, Copy)]
+pub(crate) enum Account<'a> {
+    /// They have one.
+    Known,
+    /// A link by which they choose a password follows.
+    Invited,
+    /// The hash of a password, and whether it is to be used once.
+    Password(&'a str, bool),
 }
 
 impl Identity {
@@ -62,7 +72,7 @@ impl Identity {
             user,
             email: owner,
             user_name: &stored("Owner")?,
-            password: Some((&hash, one_time)),
+            account: Account::Password(&hash, one_time),
         };
         self.found(&mut tx, founding).await?;
         sql::operator::insert(&mut tx, user, None).await.map_err(problem)?;
@@ -71,7 +81,7 @@ impl Identity {
         Ok(FirstOwner { org, user, one_time_password: one_time.then_some(secret) })
     }
 
-    /// Makes an organisation and its owner, who is new where there is a password for them. The caller
+    /// Makes an organisation and its owner. The caller
     /// ends with [`Access::commit`].
     pub(crate) async fn found(&self, tx: &mut System, new: Founding<'_>) -> Result<(), Problem> {
         let Founding { author, slug, user, .. } = new;
@@ -81,8 +91,13 @@ impl Identity {
             .or_problem([("org_slug_taken", slug_taken(slug))])?;
         let created = Event::OrgCreated { org, slug: slug.clone(), name: new.name };
         ralex_audit::record(tx, &author, created).await.map_err(problem)?;
-        if let Some((hash, one_time)) = new.password {
-            sql::user::insert(tx, user, new.email, new.user_name, Some(hash), one_time)
+        let made = match new.account {
+            Account::Known => None,
+            Account::Invited => Some((None, false)),
+            Account::Password(hash, one_time) => Some((Some(hash), one_time)),
+        };
+        if let Some((hash, one_time)) = made {
+            sql::user::insert(tx, user, new.email, new.user_name, hash, one_time)
                 .await
                 .or_problem([("user_email_taken", member::added_meanwhile())])?;
         }

@@ -79,7 +79,8 @@ impl Identity {
             | TokenKind::Challenge
             | TokenKind::Ceremony
             | TokenKind::ProgramCode
-            | TokenKind::DeviceCode => None,
+            | TokenKind::DeviceCode
+            | TokenKind::Link => None,
         };
         let Some(entry) = found.map(Arc::new) else {
             self.remembered.0.invalidate(&digest);

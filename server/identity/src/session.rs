@@ -2,16 +2,16 @@
 
 use chrono::TimeDelta;
 use ralex_api::factors::Method;
-use ralex_api::identity::Session;
+use ralex_api::identity::{NameSession, Session};
 use ralex_api::page::{Page, PageQuery};
-use ralex_audit::{Author, Event};
+use ralex_audit::{AccountEvent, Author, Event};
 use ralex_kernel::{
-    Caller, Credential, OrgId, PasskeyId, Problem, Secret, SessionId, SignOn, Subject, UserId,
+    Caller, Credential, Name, OrgId, PasskeyId, Problem, Secret, SessionId, SignOn, Subject, UserId,
 };
 use ralex_store::{System, problem};
 
 use crate::mint::TokenKind;
-use crate::{Arrival, Identity, SignedIn, sql};
+use crate::{Arrival, Identity, SignedIn, sql, stored};
 
 /// A session ends this long after it was opened, whatever happens.
 pub const LIFETIME: TimeDelta = TimeDelta::days(7);
@@ -202,19 +202,30 @@ impl Identity {
         let mut tx = self.db.system("list one's own sessions").await?;
         let (size, now) = (page.size(), self.clock.now());
         let (after, within) = (page.after()?, within(caller));
-        let rows = sql::session::list(&mut tx, user, after, size + 1, now, within).await;
-        let items = rows.map_err(problem)?.into_iter().map(|row| Session {
-            id: row.id,
-            created_at: row.created_at,
-            last_used_at: row.last_used_at,
-            expires_at: row.expires_at,
-            methods: methods(&row.methods),
-            authenticated_at: row.authenticated_at,
-            address: row.address,
-            user_agent: row.user_agent,
-            current: caller.credential == Credential::Session(row.id),
-        });
-        Ok(Page::of(items.collect(), size, |session| session.id.to_string()))
+        let alive = sql::session::Alive { now, used_since: now - IDLE, replaced_since: now };
+        let rows = sql::session::list(&mut tx, user, after, size + 1, &alive, within).await;
+        let items = rows.map_err(problem)?.into_iter().map(|row| told(row, caller));
+        let items = items.collect::<Result<_, Problem>>()?;
+        Ok(Page::of(items, size, |session: &Session| session.id.to_string()))
+    }
+
+    /// Says what a person calls one of their own sessions.
+    pub async fn name_session(
+        &self,
+        caller: &Caller,
+        session: SessionId,
+        named: &NameSession,
+    ) -> Result<Session, Problem> {
+        let user = crate::person(caller)?;
+        let mut tx = self.db.system("name a session").await?;
+        let name = named.name.as_ref().map(Name::as_str);
+        let (now, within) = (self.clock.now(), within(caller));
+        let found = sql::session::name(&mut tx, (user, session), name, now, within).await;
+        let row = found.map_err(problem)?.ok_or_else(|| Problem::not_found("session"))?;
+        let event = Event::Account(AccountEvent::SessionNamed { session });
+        self.record_everywhere(&mut tx, caller, user, &event).await?;
+        tx.commit().await.map_err(problem)?;
+        told(row, caller)
     }
 
     /// Records what a person did to their own account in the log of each of their organisations,
@@ -240,6 +251,21 @@ impl Identity {
 }
 
 /// Methods as the database has them; one that this version does not know is not told.
+fn told(row: sql::session::SessionRow, caller: &Caller) -> Result<Session, Problem> {
+    Ok(Session {
+        id: row.id,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at,
+        expires_at: row.expires_at,
+        methods: methods(&row.methods),
+        authenticated_at: row.authenticated_at,
+        address: row.address,
+        user_agent: row.user_agent,
+        name: row.name.as_deref().map(stored).transpose()?,
+        current: caller.credential == Credential::Session(row.id),
+    })
+}
+
 fn methods(names: &[String]) -> Vec<Method> {
     names.iter().filter_map(|name| Method::ALL.into_iter().find(|it| it.as_str() == name)).collect()
 }

@@ -6,7 +6,7 @@ mod personal;
 mod rotate;
 
 use chrono::{DateTime, Utc};
-use ralex_access::{Permission, Scope};
+use ralex_access::{ForAWhile, Permission, Scope};
 use ralex_api::page::{Page, PageQuery};
 use ralex_api::tokens::{FormerSecret, NewToken, NewTokenAnswer, Token};
 use ralex_audit::Event;
@@ -75,6 +75,8 @@ impl Identity {
             self.access.may_act_as(&mut tx, scope, account).await?;
         }
         self.access.may_hand_on(scope, limits.permissions).await?;
+        let rests_on = self.access.for_a_while(scope).await?;
+        let expires_at = ends_with(rests_on, new.expires_at)?;
         let permissions = limits.names();
         let row = sql::NewToken {
             org,
@@ -89,7 +91,8 @@ impl Identity {
             digest: &minted.digest,
             last_four: &minted.last_four,
             created_by: scope.caller().subject.user(),
-            expires_at: new.expires_at,
+            expires_at,
+            rests_on: rests_on.map(|it| it.binding),
         };
         sql::insert(&mut tx, row).await.map_err(problem)?;
         let event = Event::TokenCreated {
@@ -215,6 +218,19 @@ impl Identity {
             _ => Ok(()),
         }
     }
+}
+
+/// Until when a token lives that its maker may make only for a while.
+fn ends_with(
+    rests_on: Option<ForAWhile>,
+    asked: Option<DateTime<Utc>>,
+) -> Result<Option<DateTime<Utc>>, Problem> {
+    let Some(ForAWhile { until, .. }) = rests_on else { return Ok(asked) };
+    if asked.is_some_and(|asked| asked > until) {
+        let rule = format!("is after {until}, when the role ends by which you may make it");
+        return Err(Problem::field("expires_at", rule));
+    }
+    Ok(asked.or(Some(until)))
 }
 
 fn check_models(models: Option<&[String]>) -> Result<(), Problem> {

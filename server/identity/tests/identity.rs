@@ -119,6 +119,7 @@ fn token(team: &str) -> NewToken {
 
 fn member(email: &str, role: &str) -> NewMember {
     NewMember {
+        invite: false,
         email: email.parse().unwrap(),
         name: Some("Bob".parse().unwrap()),
         role: RoleName(role.to_owned()),

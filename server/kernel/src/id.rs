@@ -102,6 +102,10 @@ ids! {
     ApprovalId,
     /// A role that somebody asks to hold for a while.
     AccessRequestId,
+    /// A change that waits for a second person.
+    ChangeRequestId,
+    /// A look at who holds what, with decisions about it.
+    AccessReviewId,
     /// One model call, from request to settlement. A batch is one call, however many lines it has.
     CallId,
     /// A file that a provider keeps for a caller.

@@ -2,6 +2,7 @@
 
 mod audit_log;
 mod cli;
+mod database;
 mod first_start;
 mod http;
 mod limits;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::Data;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use ralex_access::{Access, Policies};
 use ralex_approvals::Approvals;
 use ralex_audit::Audit;
 use ralex_broker::{Broker, Parts as BrokerParts};
 use ralex_budgets::{Budgets, Rates};
+use ralex_changes::{Changes, Sources as ChangeSources};
 use ralex_guardrails::{Guards, Packs};
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
@@ -25,12 +26,14 @@ use ralex_rules::CallRules;
 use ralex_scim::Scim;
 use ralex_sinks::Sinks;
 use ralex_sso::Sso;
-use ralex_store::{BuiltIn, Db};
+use ralex_store::Db;
 use ralex_usage::Usage;
 use ralex_vault::Vault;
 use tokio::task::JoinHandle;
 use tracing::info;
+use url::Url;
 
+use crate::database::Database;
 use crate::first_start::{self, FirstLogin};
 use crate::http::server::{self, Edge, Parts};
 use crate::overview::Health;
@@ -78,46 +81,6 @@ fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// PostgreSQL: ours, or the one that the settings name.
-pub struct Database {
-    url: String,
-    built_in: Option<BuiltIn>,
-}
-
-impl Database {
-    pub async fn start(settings: &Settings) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&settings.data_dir).with_context(|| {
-            format!(
-                "The data folder {} cannot be made. Choose another with --data-dir or RALEX_DATA_DIR.",
-                settings.data_dir.display()
-            )
-        })?;
-        let database = if let Some(url) = &settings.database_url {
-            Self { url: url.expose().to_owned(), built_in: None }
-        } else {
-            let bin = settings.postgres_bin.as_deref();
-            let progress = |step: &str| info!("{step}");
-            let built_in = BuiltIn::start(&settings.data_dir, bin, progress).await?;
-            Self { url: built_in.url(), built_in: Some(built_in) }
-        };
-        if let Err(error) = ralex_store::migrate(&database.url).await {
-            database.stop().await;
-            bail!(error);
-        }
-        Ok(database)
-    }
-
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    pub async fn stop(self) {
-        if let Some(built_in) = self.built_in {
-            built_in.stop().await;
-        }
-    }
-}
-
 async fn run(
     settings: &Settings,
     listener: TcpListener,
@@ -125,7 +88,7 @@ async fn run(
     shutdown: &Shutdown,
 ) -> anyhow::Result<()> {
     let recorder = PrometheusBuilder::new().install_recorder().context("metrics")?;
-    let db = Db::connect(&database.url, settings.database_connections).await?;
+    let db = Db::connect(database.url(), settings.database_connections).await?;
     let built = build(settings, &db, shutdown).await?;
     let services = &built.services;
     let first = first_start::prepare(settings, &services.identity, &services.routing).await?;
@@ -186,6 +149,7 @@ struct Built {
 struct Services {
     access: Arc<Access>,
     identity: Identity,
+    changes: Changes,
     vault: Vault,
     guards: Guards,
     approvals: Approvals,
@@ -201,6 +165,7 @@ struct Services {
     retention: Retention,
     broker: Broker,
     usage: Usage,
+    letters: (Mailer, Option<Url>),
 }
 
 impl Services {
@@ -219,6 +184,7 @@ impl Services {
             db: Data::new(db.clone()),
             access: Data::from(self.access),
             identity: Data::new(self.identity),
+            changes: Data::new(self.changes),
             vault: Data::new(self.vault),
             guards: Data::new(self.guards),
             rules: Data::new(self.broker.rules()),
@@ -243,18 +209,12 @@ impl Services {
 
     /// What runs beside them until the server ends.
     fn jobs(&self, db: &Db, node: NodeId, shutdown: &Shutdown) -> Vec<JoinHandle<()>> {
-        let alerts = self.alert_jobs(shutdown);
+        let [alerts, rights] = [self.alert_jobs(shutdown), self.right_jobs(shutdown)];
         let others = vec![
             tokio::spawn({
                 let (breakers, db) = (self.routing.breakers().clone(), db.clone());
                 let heard = shutdown.heard();
                 async move { breakers.run(&db, node, heard).await }
-            }),
-            tokio::spawn({
-                let (access, heard) =
-                    (Arc::clone(&self.access), [shutdown.heard(), shutdown.heard()]);
-                let [first, second] = heard;
-                async move { ((), ()) = tokio::join!(access.run(first), access.run_requests(second)) }
             }),
             tokio::spawn({
                 let (budgets, heard) = (Arc::clone(&self.budgets), shutdown.heard());
@@ -294,7 +254,29 @@ impl Services {
                 async move { reports.run(heard).await }
             }),
         ];
-        others.into_iter().chain(alerts).collect()
+        others.into_iter().chain(alerts).chain(rights).collect()
+    }
+
+    /// What has rights end in time, and has them looked at.
+    fn right_jobs(&self, shutdown: &Shutdown) -> [JoinHandle<()>; 3] {
+        [
+            tokio::spawn({
+                let (access, (mailer, url)) = (Arc::clone(&self.access), self.letters.clone());
+                let [first, second, third] = std::array::from_fn(|_| shutdown.heard());
+                async move {
+                    let reviews = access.run_reviews(&mailer, url.as_ref(), third);
+                    tokio::join!(access.run(first), access.run_requests(second), reviews);
+                }
+            }),
+            tokio::spawn({
+                let (identity, heard) = (self.identity.clone(), shutdown.heard());
+                async move { identity.run_tenures(heard).await }
+            }),
+            tokio::spawn({
+                let (changes, heard) = (self.changes.clone(), shutdown.heard());
+                async move { changes.run(heard).await }
+            }),
+        ]
     }
 
     fn alert_jobs(&self, shutdown: &Shutdown) -> [JoinHandle<()>; 3] {
@@ -369,15 +351,16 @@ impl Base {
         db: &Db,
         (identity, rates): (&Identity, &Rates),
     ) -> anyhow::Result<(Broker, JoinHandle<()>)> {
-        let (access, identity) = (Arc::clone(&self.access), identity.clone());
+        let access = Arc::clone(&self.access);
         let parts = BrokerParts {
             access: Arc::clone(&self.access),
+            identity: identity.clone(),
             routing: self.routing.clone(),
             budgets: Arc::clone(&self.budgets),
             rates: rates.clone(),
             vault: self.vault.clone(),
             guards: self.guards.clone(),
-            rules: CallRules::new(db.clone(), access, identity, self.clock.clone()),
+            rules: CallRules::new(db.clone(), access, identity.clone(), self.clock.clone()),
             approvals: self.approvals.clone(),
             client: Client::new(self.egress.clone(), settings.timeouts)?,
             clock: self.clock.clone(),
@@ -401,6 +384,25 @@ impl Base {
         let (access, identity) = (Arc::clone(&self.access), identity.clone());
         let (post, clock) = (self.post.clone(), self.clock.clone());
         Ok(Sso::open(db.clone(), access, identity, &self.vault, post, clock).await?)
+    }
+
+    fn changes(
+        &self,
+        settings: &Settings,
+        db: &Db,
+        (identity, sso): (&Identity, &Sso),
+    ) -> anyhow::Result<Changes> {
+        Ok(Changes::new(ChangeSources {
+            db: db.clone(),
+            access: Arc::clone(&self.access),
+            budgets: Arc::clone(&self.budgets),
+            identity: identity.clone(),
+            sso: sso.clone(),
+            vault: self.vault.clone(),
+            mailer: mailer(settings)?,
+            clock: self.clock.clone(),
+            public_url: settings.public_url.clone(),
+        }))
     }
 
     async fn alerts(&self, settings: &Settings, db: &Db) -> anyhow::Result<Alerts> {
@@ -435,8 +437,10 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let (access, clock) = (Arc::clone(&base.access), base.clock.clone());
     let url = settings.public_url.as_ref();
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper, url)?;
+    let identity = identity.with_mail(mailer(settings)?);
     let sso = base.sso(db, &identity).await?;
     let scim = base.scim(db, &identity);
+    let changes = base.changes(settings, db, (&identity, &sso))?;
     let (audit, routing) = (base.audit.clone(), base.routing.clone());
     let archive = settings.audit_archive.clone();
     let retention = Retention::new(db.clone(), Arc::clone(&access), audit, routing, archive)?;
@@ -449,6 +453,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let services = Services {
         access,
         identity,
+        changes,
         vault: base.vault,
         guards: base.guards,
         approvals: base.approvals,
@@ -464,6 +469,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         retention,
         broker,
         usage: base.usage,
+        letters: (mailer(settings)?, settings.public_url.clone()),
     };
     let jobs = services.jobs(db, node, shutdown);
     Ok(Built { node, services, jobs, writer, lending })

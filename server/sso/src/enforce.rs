@@ -1,6 +1,6 @@
 //! Insisting: people come in by one provider and in no other way, but for one owner who is named.
 
-use ralex_access::Scope;
+use ralex_access::{Change, Done, Scope};
 use ralex_api::sso::{EnforceSso, SsoEnforcement};
 use ralex_audit::{Event, SsoEvent, record};
 use ralex_kernel::{Code, Problem};
@@ -47,15 +47,15 @@ impl Sso {
         now.map(enforced).transpose()?.ok_or_else(not_enforced)
     }
 
-    /// Lets people come in in any way again.
-    pub async fn relax(&self, scope: &Scope) -> Result<(), Problem> {
+    /// Lets people come in in any way again, which may take two people.
+    pub async fn relax(&self, scope: &Scope) -> Result<Done<()>, Problem> {
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
         let provider = sql::clear(&mut tx, org).await.map_err(problem)?;
         let provider = provider.ok_or_else(not_enforced)?;
         let event = SsoEvent::Relaxed { provider };
         record(&mut tx, scope.author(), Event::Sso(event)).await.map_err(problem)?;
-        self.0.access.commit(tx, org).await
+        self.0.access.commit_change(tx, scope, Some(Change::SignOnOff { provider })).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Provider keys: entered, replaced, listed by what may be known of them, and shredded.
 
-use ralex_access::Scope;
+use ralex_access::{Change, Done, Scope};
 use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo, UpdateSecret};
 use ralex_api::{Page, page::PageQuery};
 use ralex_audit::{Event, record};
@@ -129,16 +129,19 @@ impl Vault {
 
     /// Deletes a key with all of its versions and their data keys: nothing in the database opens
     /// the values any more. A backup taken before still holds them, for whoever has the seal too.
-    pub async fn delete(&self, scope: &Scope, id: SecretId) -> Result<(), Problem> {
+    /// May take two people.
+    pub async fn delete(&self, scope: &Scope, id: SecretId) -> Result<Done<()>, Problem> {
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
-        let secret = sql::lock_secret(&mut tx, org, id).await.map_err(problem)?;
-        let name = secret.ok_or_else(no_such_key)?.name;
+        let current = sql::lock_secret(&mut tx, org, id).await.map_err(problem)?;
+        let current = current.ok_or_else(no_such_key)?;
+        let (name, version) = (current.name, current.version);
+        let change = Change::SecretDelete { secret: id, name: name.to_string(), version };
         let versions = sql::delete_versions(&mut tx, org, id).await.map_err(problem)?;
         sql::delete_secret(&mut tx, org, id).await.map_err(problem)?;
         let event = Event::SecretDeleted { secret: id, name, versions };
         record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        self.0.access.commit(tx, org).await
+        self.0.access.commit_change(tx, scope, Some(change)).await
     }
 
     fn place(&self, scope: &Scope, secret: SecretId, version: u32) -> Place {

@@ -26,14 +26,8 @@ impl Person {
     pub(super) async fn join(app: &App, email: &str, role: &str, scope: &str) -> Self {
         let new = json!({ "email": email, "name": email, "role": role, "scope": scope });
         let made = app.owner.post("members", &new).await.ok();
-        let once = text(&made, "one_time_password");
         let password = format!("{role}-chosen-password");
-        let anonymous = app.anonymous();
-        let cookie = anonymous.session(email, &once).await;
-        let change = json!({ "current": once, "new": password });
-        let request = anonymous.request(reqwest::Method::POST, "/api/v1/auth/password");
-        anonymous.answered(request.header("cookie", cookie).json(&change)).await.ok();
-        let client = anonymous.login(email, &password).await;
+        let client = app.first_login(email, &text(&made, "one_time_password"), &password).await;
         let id = text(&made["member"]["user"], "id");
         Self { id, email: email.to_owned(), password, client }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use ralex_tests::app::{App, Client, EMAIL, PASSWORD, run, text, until};
+use ralex_tests::app::{App, Client, EMAIL, PASSWORD, Shell, run, text, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
@@ -19,7 +19,10 @@ pub fn code(seed: &str, steps: i64) -> String {
 /// A session of the owner, who has an app from now on, its secret and the recovery codes.
 async fn with_app(app: &App) -> (Client, String, Vec<String>) {
     let anonymous = app.anonymous();
-    let session = anonymous.in_session(&anonymous.session(EMAIL, PASSWORD).await);
+    register(anonymous.in_session(&anonymous.session(EMAIL, PASSWORD).await)).await
+}
+
+async fn register(session: Client) -> (Client, String, Vec<String>) {
     let begun = session.post("/api/v1/auth/totp", &json!({})).await.ok();
     let seed = text(&begun, "secret");
     let confirm = json!({ "code": code(&seed, -1) });
@@ -189,6 +192,50 @@ async fn an_organisation_that_asks_for_a_second_factor_is_closed_without_one_on_
     app.owner.delete(&format!("members/{}", viewer.id)).await.ok();
     until("the membership ended", Duration::from_secs(1), async || {
         (viewer.client.get("teams").await.status == 404).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_helps_somebody_in_who_lost_every_factor_and_gets_nothing_by_it() {
+    const RESETS: &str = "/api/v1/operator/factor-resets";
+    let app = App::start().await;
+    let ann = app.member("ann@example.com", "viewer", "org").await;
+    let anonymous = app.anonymous();
+    let session = anonymous.in_session(&anonymous.session(&ann.email, &ann.password).await);
+    let asked = json!({ "email": "ann@example.com", "reason": "Her phone is lost" });
+    app.owner.post(RESETS, &asked).await.refused(409, "conflict");
+    let (session, _, codes) = register(session).await;
+    assert!(!codes.is_empty());
+    let login = json!({ "email": ann.email, "password": ann.password });
+    let half = anonymous.post("/api/v1/auth/login", &login).await.ok();
+    assert!(half["second_factor"].is_object(), "{half}");
+
+    ann.client.post(RESETS, &asked).await.refused(403, "forbidden");
+    let own = json!({ "email": EMAIL, "reason": "Mine" });
+    app.owner.post(RESETS, &own).await.refused(422, "invalid_request");
+    let nobody = json!({ "email": "nobody@example.com", "reason": "Who?" });
+    app.owner.post(RESETS, &nobody).await.refused(422, "invalid_request");
+    let blank = json!({ "email": "ann@example.com", "reason": " " });
+    app.owner.post(RESETS, &blank).await.refused(422, "invalid_request");
+    let shell = Shell::of(&app);
+    let said = shell.done("operator reset-factors ann@example.com --reason lost").await;
+    assert!(said.contains("app with codes") && said.contains("tell them yourself"), "{said}");
+
+    assert_eq!(session.get("/api/v1/me").await.status, 401);
+    // What was begun before with the old factors leads nowhere.
+    let recovered = json!({ "challenge": half["second_factor"]["challenge"], "code": codes[0] });
+    let path = "/api/v1/auth/second-factor";
+    anonymous.post(path, &recovered).await.refused(401, "invalid_login");
+    let anew = anonymous.in_session(&anonymous.session(&ann.email, &ann.password).await);
+    assert_eq!(anew.get("/api/v1/me").await.ok()["second_factor"], false);
+    let log = app.owner.all("audit?action=factors.reset").await;
+    assert_eq!((log.len(), &log[0]["record"]["detail"]["reason"]), (1, &json!("lost")), "{log:?}");
+    // An organisation that asks for a second factor stays closed until there is another one.
+    let (owner, ..) = with_app(&app).await;
+    owner.patch("security", &json!({ "second_factor_required": true })).await.ok();
+    until("the organisation is closed without one", Duration::from_secs(1), async || {
+        (anew.get("members").await.status == 403).then_some(())
     })
     .await;
 }

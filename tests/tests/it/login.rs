@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use ralex_tests::app::{Answer, App, Client, EMAIL, PASSWORD, text};
+use ralex_tests::app::{Answer, App, Client, EMAIL, PASSWORD, Shell, text};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -290,4 +290,48 @@ async fn what_a_removed_member_had_ends_within_a_second() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_person_names_themselves_and_their_sessions() {
+    const SESSIONS: &str = "/api/v1/me/sessions";
+    let app = App::start().await;
+    let ann = app.member("ann@example.com", "viewer", "org").await;
+    let anonymous = app.anonymous();
+    let cookie = anonymous.session(&ann.email, &ann.password).await;
+    let session = anonymous.in_session(&cookie);
+    let all = session.all(SESSIONS).await;
+    let own = all.iter().find(|it| it["current"] == json!(true)).unwrap();
+    let path = format!("{SESSIONS}/{}", text(own, "id"));
+    let laptop = json!({ "name": " Laptop at home " });
+    let named = session.patch(&path, &laptop).await.ok();
+    assert_eq!(named["name"], "Laptop at home");
+    // It is nobody else's to name, nor to see.
+    app.owner.patch(&path, &laptop).await.refused(404, "not_found");
+    let all = session.all(SESSIONS).await;
+    assert!(all.iter().any(|it| it["name"] == "Laptop at home"), "{all:?}");
+    session.patch(&path, &json!({ "name": "" })).await.refused(422, "invalid_request");
+    assert!(session.patch(&path, &json!({ "name": null })).await.ok().get("name").is_none());
+
+    let user = session.patch("/api/v1/me", &json!({ "name": "Ann Bell" })).await.ok();
+    assert_eq!((&user["name"], &user["email"]), (&json!("Ann Bell"), &json!("ann@example.com")));
+    let members = app.owner.all("members").await;
+    assert!(members.iter().any(|it| it["user"]["name"] == "Ann Bell"), "{members:?}");
+    let new = json!({ "name": "narrow", "permissions": ["org.read"] });
+    let narrow = session.post("/api/v1/me/tokens", &new).await.ok();
+    let narrow = app.with(&text(&narrow, "token"));
+    narrow.patch("/api/v1/me", &json!({ "name": "Eve" })).await.refused(403, "forbidden");
+
+    let shell = Shell::of(&app);
+    let said = shell.done("account rename Olive").await;
+    assert!(said.contains("owner@example.com is called Olive now"), "{said}");
+    anonymous.session(EMAIL, PASSWORD).await;
+    let listed = shell.done("account sessions --json").await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let id = text(&listed["items"][0], "id");
+    let said = shell.done(&format!("account name-session {id} Phone")).await;
+    assert!(said.contains("Phone"), "{said}");
+    shell.done(&format!("account end-session {id}")).await;
+    let said = shell.done("account sessions").await;
+    assert!(!said.contains("Phone"), "{said}");
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by them")]
 
 mod access_requests;
+mod access_reviews;
 mod adjustments;
 mod alerts;
 mod approvals;
@@ -19,6 +20,7 @@ mod budgets_cli;
 mod call_rules;
 mod calls;
 mod catalog;
+mod changes;
 mod config;
 mod contract;
 mod crash;
@@ -29,6 +31,7 @@ mod going_on;
 mod groups;
 mod guardrails;
 mod input;
+mod invitations;
 mod judge;
 mod kept_answers;
 mod login;
@@ -52,6 +55,7 @@ mod sinks;
 mod slices;
 mod sso;
 mod suspension;
+mod tenure;
 mod token_limits;
 mod unauthorized;
 mod upgrade;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ralex_tests::app::{App, Client, DIALECTS, Dialect, Shell, text, until};
 use serde_json::{Value, json};
 
+use crate::invitations::{choose, secret};
 use crate::scim::Directory;
 
 const ORGS: &str = "/api/v1/operator/orgs";
@@ -19,13 +20,9 @@ struct Made {
 async fn make(app: &App, slug: &str, owner: &str) -> Made {
     let new = json!({ "slug": slug, "owner_email": owner, "owner_name": "First" });
     let made = app.owner.post(ORGS, &new).await.ok();
-    let once = text(&made, "one_time_password");
-    let anonymous = app.anonymous();
-    let cookie = anonymous.session(owner, &once).await;
-    let change = json!({ "current": once, "new": "the-owner-chose-this" });
-    let request = anonymous.request(reqwest::Method::POST, "/api/v1/auth/password");
-    anonymous.answered(request.header("cookie", cookie).json(&change)).await.ok();
-    let owner = anonymous.login(owner, "the-owner-chose-this").await;
+    let link = text(&made["invitation"], "link");
+    assert_eq!(choose(app, &secret(&link), "the-owner-chose-this").await.status, 204);
+    let owner = app.anonymous().login(owner, "the-owner-chose-this").await;
     Made { id: text(&made["org"], "id"), owner, owner_id: text(&made["owner"], "id") }
 }
 
@@ -63,7 +60,7 @@ async fn an_operator_makes_an_organisation_and_sees_nothing_inside_it() {
     // Somebody who is known gets no password, and belongs to both.
     let more = json!({ "slug": "acme-two", "owner_email": "ann@example.com" });
     let more = app.owner.post(ORGS, &more).await.ok();
-    assert!(more.get("one_time_password").is_none(), "{more}");
+    assert!(more.get("invitation").is_none(), "{more}");
     let me = acme.owner.get("/api/v1/me").await.ok();
     assert_eq!((me["orgs"].as_array().unwrap().len(), &me["operator"]), (2, &json!(false)));
     let unnamed = json!({ "slug": "third", "owner_email": "new@example.com" });

@@ -15,7 +15,7 @@ const LOGIN: &str = "/api/v1/auth/passkey";
 const OWN: &str = "/api/v1/auth/passkeys";
 
 /// A free port, for nodes that say another address than they listen at.
-fn free() -> String {
+pub fn free() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 

@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 
 use crate::operations::{Operation, operations};
 
+mod bodies;
+mod changes;
 mod needs;
 mod sign_on;
 mod walls;
 
+use bodies::{guardrail, route};
 use needs::Needs::{self, Ask, Call, More, MoreOn, Nothing, Operator, Person, Read};
 use needs::OPERATIONS;
 
@@ -28,6 +31,11 @@ async fn rights(app: &App) {
     app.owner.post("groups", &group).await.ok();
     let role = json!({ "name": "keeper", "title": "Keeper", "permissions": ["org.read"] });
     app.owner.post("roles", &role).await.ok();
+}
+
+async fn review(app: &App) -> String {
+    let review = json!({ "name": "Roles", "due_days": 14, "undecided": "keep" });
+    text(&app.owner.post("access-reviews", &review).await.ok(), "id")
 }
 
 /// A call that waits for a person, by the approval's id.
@@ -83,6 +91,8 @@ impl World {
             ("call_rule", text(&ruled, "id")),
             ("approval", asked),
             ("access_request", text(&request, "id")),
+            ("change_request", changes::asked(&app).await),
+            ("access_review", review(&app).await),
             ("route", "steady".to_owned()),
             ("alias", "other-name".to_owned()),
             ("secret", text(&secrets[0], "id")),
@@ -109,16 +119,6 @@ impl World {
         let body = operation.spec.get("requestBody").map(|_| body(&operation.name));
         client.send(operation.method.clone(), &path, body.as_ref()).await
     }
-}
-
-fn guardrail(name: &str) -> Value {
-    let check = json!({ "kind": "topic", "phrases": ["project zephyr"] });
-    json!({ "name": name, "scope": "org", "check": check, "action": "flag", "direction": "in" })
-}
-
-fn route(name: &str) -> Value {
-    let step = json!({ "pick": "order", "targets": [{ "name": "scripted" }] });
-    json!({ "name": name, "spec": { "steps": [step] } })
 }
 
 /// Well-formed names of things that nobody has.
@@ -213,6 +213,7 @@ fn rights_body(operation: &str) -> Value {
             json!({ "bind": [{ "subject": "user:owner@example.com", "role": "billing" }] })
         }
         "POST /api/v1/orgs/{org}/policies/import" => json!({ "lines": "" }),
+        other if other.contains("/change-requests/") => changes::body(other),
         other => management_body(other),
     }
 }

@@ -229,7 +229,7 @@ async fn questions_about_a_moment_are_answered_of_it_and_refused_where_nothing_i
     let scope = Access::internal(setup.org);
     let place = world.places[1];
     let given = Wanted::role(ann, RoleName("billing".to_owned()), place);
-    let bound = setup.access.create_binding(&scope, given).await.unwrap();
+    let bound = setup.access.create_binding(&scope, given).await.unwrap().now().unwrap();
     let then = world.moment().await;
     let asked = |at| Asked {
         permission: Permission::BudgetSet,

@@ -7,6 +7,7 @@ mod history;
 mod policy_lines;
 mod questions;
 mod requests;
+mod reviews;
 mod setup;
 mod sign_on;
 mod simulate;

@@ -1,11 +1,15 @@
 //! Every query of this crate. Organisations are named in each, also where row level security
 //! would do.
 
+pub(crate) mod change;
 pub(crate) mod group;
 pub(crate) mod history;
 pub(crate) mod names;
 pub(crate) mod request;
 pub(crate) mod request_end;
+pub(crate) mod review;
+pub(crate) mod review_item;
+pub(crate) mod review_letter;
 pub(crate) mod role;
 pub(crate) mod uses;
 

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use ralex_kernel::CallId;
 
 use super::{
-    AlertEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, ScimEvent, SinkEvent, SsoEvent,
-    TokenEvent,
+    AlertEvent, ChangeEvent, Event, FactorEvent, LogEvent, Outcome, ReportEvent, ScimEvent,
+    SinkEvent, SsoEvent, TokenEvent,
 };
 
 /// All that an event says of itself. Done and of no call, unless it says otherwise.
@@ -185,6 +185,12 @@ impl Event {
                 if denied { about.ended(Outcome::Denied) } else { about }
             }
             Self::AccessRequest(event) => About::to(Target::Written(event.target())),
+            Self::Account(event) => About::to(Target::Written(event.target())),
+            Self::Change(event) => {
+                let failed = matches!(event, ChangeEvent::Stale { .. });
+                About::to(Target::Written(event.target())).failed_if(failed)
+            }
+            Self::AccessReview(event) => About::to(Target::Written(event.target())),
             Self::Operator(event) => About::to(Target::Written(event.target())),
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
             Self::CallRule(event) => About::to(Target::Written(event.target())),

@@ -32,6 +32,9 @@ pub enum FactorEvent {
     CodesCreated { user: UserId, codes: u32 },
     #[serde(rename = "recovery_code.used")]
     CodeUsed { user: UserId, left: u32 },
+    /// An operator removed all of them, since their owner had lost them.
+    #[serde(rename = "factors.reset")]
+    Reset { user: UserId, reason: String, passkeys: u32, sessions_ended: u32 },
     /// What the organisation asks of everybody who signs in.
     #[serde(rename = "org.security_changed")]
     Asked { org: OrgId, second_factor_required: bool, device_login: bool },
@@ -51,6 +54,7 @@ impl FactorEvent {
             | Self::PasskeyRemoved { user, .. }
             | Self::PasskeyCopied { user, .. }
             | Self::Failed { user, .. }
+            | Self::Reset { user, .. }
             | Self::CodesCreated { user, .. }
             | Self::CodeUsed { user, .. } => format!("user:{user}"),
             Self::Asked { org, .. } => format!("org:{org}"),

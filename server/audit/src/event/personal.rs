@@ -46,6 +46,10 @@ impl Event {
         if let Self::MemberAdded { user, .. } = self {
             return vec![("/email".to_owned(), Whose::User(*user))];
         }
+        // Written about nobody else.
+        if let Self::Factor(FactorEvent::Reset { user, .. }) = self {
+            return vec![("/reason".to_owned(), Whose::User(*user))];
+        }
         if let Self::ProgramApproved { user, .. } | Self::ProgramDenied { user, .. } = self {
             return vec![("/name".to_owned(), Whose::User(*user))];
         }

@@ -62,11 +62,10 @@ impl World {
     pub async fn with_places(resilience: Resilience, places: Places) -> Self {
         let database = Database::fresh().await;
         let (db, clock) = (database.db(), Clock::system());
-        let policies = Policies::load(None).unwrap();
-        let access = Arc::new(Access::open(db.clone(), policies, clock.clone()).await.unwrap());
+        let access = Access::open(db.clone(), Policies::load(None).unwrap(), clock.clone());
+        let access = Arc::new(access.await.unwrap());
         let folder = tempfile::tempdir().unwrap();
-        let seal = Seal::in_folder(folder.path());
-        let deployment = DeploymentId::generate();
+        let (seal, deployment) = (Seal::in_folder(folder.path()), DeploymentId::generate());
         let vault = Vault::open(db.clone(), Arc::clone(&access), deployment, seal).await.unwrap();
         let egress = EgressPolicy::new(["127.0.0.0/8".parse().unwrap()]);
         let catalogue = Catalogue::built_in().unwrap();
@@ -82,12 +81,13 @@ impl World {
             .await
             .unwrap();
         let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
-        let guards =
-            Guards::new(db.clone(), Arc::clone(&access), Packs::built_in().unwrap()).unwrap();
+        let packs = Packs::built_in().unwrap();
+        let guards = Guards::new(db.clone(), Arc::clone(&access), packs).unwrap();
         let approvals = Approvals::new(db.clone(), Arc::clone(&access), Zeroizing::new([7; 32]));
         let (rates, _) = Rates::start(&db, Arc::clone(&access), NodeId::generate());
         let parts = Parts {
             access: Arc::clone(&access),
+            identity: identity.clone(),
             routing: routing.clone(),
             budgets: Arc::clone(&budgets),
             rates,

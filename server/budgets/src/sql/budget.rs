@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use ralex_access::BudgetTerms;
 use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
     BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ScopePath,
@@ -71,6 +72,10 @@ pub(crate) struct New<'a> {
 }
 
 impl Stored {
+    pub const fn terms(&self) -> BudgetTerms {
+        BudgetTerms { limit: self.limit, hard: self.hard }
+    }
+
     /// The period that `now` falls in.
     pub fn bounds(&self, now: DateTime<Utc>) -> Result<Bounds, Problem> {
         Ok(self.period.bounds(zone(&self.time_zone)?, self.year_start(), now))

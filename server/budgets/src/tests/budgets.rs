@@ -133,7 +133,7 @@ async fn a_hard_limit_never_goes_below_what_is_spent_and_held() {
     assert!(refused.detail.contains("$0.6,"), "{}", refused.detail);
     assert_eq!(budgets.find(&scope, id).await.unwrap().limit, Money::dollars(1));
 
-    let updated = budgets.update(&scope, id, change("0.6")).await.unwrap();
+    let updated = budgets.update(&scope, id, change("0.6")).await.unwrap().now().unwrap();
     let nanos = Money::nanos;
     assert_eq!((updated.spent, updated.held), (nanos(200_000_000), nanos(400_000_000)));
     let full = world.open(&[world.hold(1, &on)]).await;
@@ -141,7 +141,7 @@ async fn a_hard_limit_never_goes_below_what_is_spent_and_held() {
     assert_eq!(budgets.find(&scope, id).await.unwrap().refused, 1);
     // A soft limit may be anywhere.
     let soft = UpdateBudget { limit: Some(nanos(1)), hard: Some(false), degrade_at: None };
-    assert!(!budgets.update(&scope, id, soft).await.unwrap().hard);
+    assert!(!budgets.update(&scope, id, soft).await.unwrap().now().unwrap().hard);
     assert_eq!(world.events("budget.updated").await, 2);
 }
 

@@ -131,7 +131,7 @@ async fn an_increase_gives_more_and_not_an_instant_longer_than_it_lasts() {
     let (world, budgets, id, on) = world(100).await;
     let scope = Access::internal(world.org);
     assert!(matches!(world.open(&[world.hold(150, &on)]).await[0], HoldOutcome::Refused(_)));
-    let given = budgets.increase(&scope, id, more(100)).await.unwrap();
+    let given = budgets.increase(&scope, id, more(100)).await.unwrap().now().unwrap();
     let increase = given.increase.unwrap();
     assert_eq!((increase.amount, increase.reason.as_str()), (Money::nanos(100), "The launch"));
     assert_eq!(given.limit, Money::nanos(100));
@@ -171,7 +171,7 @@ async fn an_increase_takes_the_place_of_the_last_and_can_be_ended() {
     assert_eq!(limit_of(&world, id).await, 160);
     // A new limit has the increase on top of it.
     let change = UpdateBudget { limit: Some(Money::nanos(200)), hard: None, degrade_at: Some(20) };
-    let changed = budgets.update(&scope, id, change).await.unwrap();
+    let changed = budgets.update(&scope, id, change).await.unwrap().now().unwrap();
     assert_eq!((changed.limit, changed.degrade_at), (Money::nanos(200), Some(20)));
     assert_eq!(limit_of(&world, id).await, 260);
 
@@ -212,7 +212,8 @@ async fn an_increase_ends_with_its_period() {
     let scope = Access::internal(world.org);
     let id = budgets.create(&scope, new("org", Period::Hour, 100)).await.unwrap().id;
     let until = Utc::now() + TimeDelta::days(3);
-    let given = budgets.increase(&scope, id, NewIncrease { until, ..more(5) }).await.unwrap();
+    let given = budgets.increase(&scope, id, NewIncrease { until, ..more(5) }).await;
+    let given = given.unwrap().now().unwrap();
     assert_eq!(given.increase.map(|increase| increase.until), given.period_ends_at);
 }
 

@@ -299,7 +299,8 @@ async fn a_limit_can_be_lowered_to_what_is_gone_though_nodes_have_more_in_hand()
     let scope = Access::internal(world.org);
     let limit = Some(Money::nanos(1_000));
     let change = ralex_api::budgets::UpdateBudget { limit, hard: None, degrade_at: None };
-    let changed = budgets.update(&scope, charges[0].budget, change).await.unwrap();
+    let changed = budgets.update(&scope, charges[0].budget, change).await;
+    let changed = changed.unwrap().now().unwrap();
     assert_eq!((changed.limit, changed.held), (Money::nanos(1_000), Money::nanos(1_000)));
     world.assert_consistent().await;
     hears.abort();

@@ -14,6 +14,7 @@ mod policy;
 mod proof;
 mod recovery;
 mod relying;
+mod reset;
 mod totp;
 
 use chrono::{DateTime, Utc};

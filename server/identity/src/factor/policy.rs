@@ -1,6 +1,6 @@
 //! What an organisation asks of everybody in it. `access` holds callers to it.
 
-use ralex_access::Scope;
+use ralex_access::{Change, Done, Scope};
 use ralex_api::factors::{OrgSecurity, UpdateOrgSecurity};
 use ralex_audit::{Event, FactorEvent};
 use ralex_kernel::{Code, Problem};
@@ -17,7 +17,8 @@ impl Identity {
         found.ok_or_else(|| Problem::not_found("organisation"))
     }
 
-    /// Changes what is asked; what is not named stays. On every node within a second.
+    /// Changes what is asked; what is not named stays. On every node within a second. To ask for less may
+    /// take two people.
     ///
     /// # Errors
     /// `conflict` where whoever asks others for a second factor has none, since they would shut
@@ -26,7 +27,7 @@ impl Identity {
         &self,
         scope: &Scope,
         change: &UpdateOrgSecurity,
-    ) -> Result<OrgSecurity, Problem> {
+    ) -> Result<Done<OrgSecurity>, Problem> {
         let org = scope.org();
         if change.second_factor_required == Some(true) && !scope.caller().second_factor {
             let detail = "You would shut yourself out, since you have no second factor. Register \
@@ -34,6 +35,7 @@ impl Identity {
             return Err(Problem::new(Code::Conflict, detail));
         }
         let mut tx = self.db.tenant(org).await?;
+        let before = sql::lock_security(&mut tx, org).await.map_err(problem)?;
         let changed = sql::set_security(&mut tx, org, change).await.map_err(problem)?;
         if let Some(after) = changed {
             let OrgSecurity { second_factor_required, device_login } = after;
@@ -41,10 +43,12 @@ impl Identity {
             ralex_audit::record(&mut tx, scope.author(), Event::Factor(event))
                 .await
                 .map_err(problem)?;
-            self.access.commit(tx, org).await?;
-            return Ok(after);
+            let asks_less = before == Some(true) && !second_factor_required;
+            let device_login = change.device_login;
+            let guarded = asks_less.then_some(Change::SecondFactorOff { device_login });
+            return Ok(self.access.commit_change(tx, scope, guarded).await?.map(|()| after));
         }
         drop(tx);
-        self.org_security(scope).await
+        Ok(Done::Now(self.org_security(scope).await?))
     }
 }

@@ -104,6 +104,41 @@ pub async fn delete_totp(conn: &mut PgConnection, user: UserId) -> Result<bool, 
     Ok(done.rows_affected() == 1)
 }
 
+/// What was removed of an account.
+pub struct Removed {
+    pub app: bool,
+    pub passkeys: u32,
+    pub recovery_codes: u32,
+}
+
+impl Removed {
+    pub const fn any(&self) -> bool {
+        self.app || self.passkeys > 0 || self.recovery_codes > 0
+    }
+}
+
+/// Removes all that is asked for after a password, also what waits to be confirmed.
+pub async fn delete_all(conn: &mut PgConnection, user: UserId) -> Result<Removed, sqlx::Error> {
+    let removed = sqlx::query!(
+        r#"with app as (delete from totp where user_id = $1 returning 1),
+                codes as (delete from recovery_code where user_id = $1 returning used_at),
+                keys as (delete from passkey where user_id = $1 returning 1),
+                ceremonies as (delete from passkey_ceremony where user_id = $1)
+           select exists (select from app) as "app!",
+                  (select count(*) from keys) as "passkeys!",
+                  (select count(*) from codes where used_at is null) as "recovery_codes!""#,
+        user as _,
+    )
+    .fetch_one(conn)
+    .await?;
+    let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(Removed {
+        app: removed.app,
+        passkeys: number(removed.passkeys),
+        recovery_codes: number(removed.recovery_codes),
+    })
+}
+
 pub async fn insert_recovery_codes(
     conn: &mut PgConnection,
     user: UserId,

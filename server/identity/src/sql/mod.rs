@@ -1,6 +1,7 @@
 //! All queries of this crate, one file a subject.
 
 pub mod factor;
+pub mod link;
 pub mod operator;
 pub mod passkey;
 pub mod personal_token;
@@ -10,5 +11,6 @@ pub mod rotation;
 pub mod service;
 pub mod session;
 pub mod team;
+pub mod tenure;
 pub mod token;
 pub mod user;

@@ -232,6 +232,7 @@ pub struct SessionRow {
     pub methods: Vec<String>,
     pub address: Option<String>,
     pub user_agent: Option<String>,
+    pub name: Option<String>,
 }
 
 pub async fn list(
@@ -239,24 +240,50 @@ pub async fn list(
     user: UserId,
     before: Option<SessionId>,
     limit: i64,
-    now: DateTime<Utc>,
+    alive: &Alive,
     within: Option<OrgId>,
 ) -> Result<Vec<SessionRow>, sqlx::Error> {
     sqlx::query_as!(
         SessionRow,
         r#"select id as "id: SessionId", created_at, last_used_at, expires_at, authenticated_at,
-                  methods, address, user_agent
+                  methods, address, user_agent, name
            from session
-           where user_id = $1 and revoked_at is null and expires_at > $4
+           where user_id = $1 and revoked_at is null and expires_at > $4 and last_used_at > $6
              and ($2::uuid is null or id < $2) and ($5::uuid is null or sso_org_id = $5)
            order by id desc limit $3"#,
         user as _,
         before as _,
         limit,
+        alive.now,
+        within as _,
+        alive.used_since,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The session with its new name; nothing where this person has none with that id.
+pub async fn name(
+    conn: &mut PgConnection,
+    (user, id): (UserId, SessionId),
+    name: Option<&str>,
+    now: DateTime<Utc>,
+    within: Option<OrgId>,
+) -> Result<Option<SessionRow>, sqlx::Error> {
+    sqlx::query_as!(
+        SessionRow,
+        r#"update session set name = $3
+           where user_id = $1 and id = $2 and revoked_at is null and expires_at > $4
+             and ($5::uuid is null or sso_org_id = $5)
+           returning id as "id: SessionId", created_at, last_used_at, expires_at, authenticated_at,
+                     methods, address, user_agent, name"#,
+        user as _,
+        id as _,
+        name,
         now,
         within as _,
     )
-    .fetch_all(conn)
+    .fetch_optional(conn)
     .await
 }
 

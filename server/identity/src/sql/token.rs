@@ -1,7 +1,7 @@
 //! Queries on tokens of teams and service accounts.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
+use ralex_kernel::{BindingId, OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
 use sqlx::PgConnection;
 
 use crate::token::Whose;
@@ -39,6 +39,8 @@ pub async fn find_team_token(
            from token
            where (digest = $1 or former_digest = $1 and former_until > $2)
              and revoked_at is null and (expires_at is null or expires_at > $2)
+             and (rests_on is null or exists (
+                 select from binding b where b.org_id = token.org_id and b.id = token.rests_on))
              and not exists (
                  select from service_account a
                  where a.org_id = token.org_id and a.id = token.account_id
@@ -133,13 +135,15 @@ pub struct NewToken<'a> {
     pub last_four: &'a str,
     pub created_by: Option<UserId>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// The role that its maker holds for a while, with which it ends.
+    pub rests_on: Option<BindingId>,
 }
 
 pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into token (org_id, id, team_id, project_id, name, models, digest, last_four, created_by,
-                            expires_at, account_id, permissions, addresses)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                            expires_at, account_id, permissions, addresses, rests_on)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         new.org as _,
         new.id as _,
         new.team as _,
@@ -153,6 +157,7 @@ pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sq
         new.account as _,
         new.permissions,
         new.addresses,
+        new.rests_on as _,
     )
     .execute(conn)
     .await

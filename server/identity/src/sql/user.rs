@@ -62,6 +62,22 @@ pub async fn insert(
     .map(drop)
 }
 
+/// Notes who made an account, or handed it over, and may have seen what opens it.
+pub async fn set_maker(
+    conn: &mut PgConnection,
+    id: UserId,
+    maker: UserId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update app_user set made_by = $2, made_at = now() where id = $1",
+        id as _,
+        maker as _
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Stores a person without a password; false where the address is somebody's.
 pub async fn insert_new(
     conn: &mut PgConnection,
@@ -180,6 +196,19 @@ pub async fn security(
 }
 
 /// Changes it where something is named that is not so yet, and says how it is then.
+/// Whether everybody is asked for a second factor, held against others until the transaction ends.
+pub async fn lock_security(
+    conn: &mut PgConnection,
+    id: OrgId,
+) -> Result<Option<bool>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select second_factor_required from org where id = $1 for no key update",
+        id as _
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 pub async fn set_security(
     conn: &mut PgConnection,
     id: OrgId,
@@ -322,6 +351,7 @@ pub struct MemberRow {
     pub name: String,
     pub joined_at: DateTime<Utc>,
     pub suspended_at: Option<DateTime<Utc>>,
+    pub invited_until: Option<DateTime<Utc>>,
 }
 
 /// A member by their id or their e-mail address.
@@ -350,7 +380,9 @@ pub async fn members(
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
     sqlx::query_as!(
         MemberRow,
-        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at,
+                  (select l.expires_at from account_link l
+                   where l.user_id = u.id and l.purpose = 'invited') as invited_until
            from membership m join app_user u on u.id = m.user_id
            where m.org_id = $1 and ($2::uuid is null or u.id > $2)
            order by u.id limit $3"#,
@@ -369,7 +401,9 @@ pub async fn member(
 ) -> Result<Option<MemberRow>, sqlx::Error> {
     sqlx::query_as!(
         MemberRow,
-        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at,
+                  (select l.expires_at from account_link l
+                   where l.user_id = u.id and l.purpose = 'invited') as invited_until
            from membership m join app_user u on u.id = m.user_id
            where m.org_id = $1 and u.id = $2"#,
         org as _,
@@ -377,4 +411,16 @@ pub async fn member(
     )
     .fetch_optional(conn)
     .await
+}
+
+/// What a person is called.
+pub async fn set_name(
+    conn: &mut PgConnection,
+    user: UserId,
+    name: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update app_user set name = $2 where id = $1", user as _, name)
+        .execute(conn)
+        .await
+        .map(drop)
 }

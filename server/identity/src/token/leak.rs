@@ -62,6 +62,7 @@ impl Identity {
                 TokenKind::Personal => self.end_leaked_personal_token(&report).await?,
                 TokenKind::Session => self.end_leaked_session(&report).await?,
                 TokenKind::Provisioning => other(&report).await?,
+                TokenKind::Link => self.end_leaked_link(&report).await?,
                 // They live for minutes, and open nothing without what they are bound to.
                 TokenKind::Challenge
                 | TokenKind::Ceremony
@@ -80,6 +81,14 @@ impl Identity {
             answers.push(LeakAnswer { token_hash, token_type, label });
         }
         Ok(answers)
+    }
+
+    /// Who found it could set the password, so it ends; the person asks for another one.
+    async fn end_leaked_link(&self, report: &Report<'_>) -> Result<bool, Problem> {
+        let mut tx = self.db.system("end a link that was found outside").await?;
+        let ended = sql::link::end(&mut tx, report.digest).await.map_err(problem)?;
+        tx.commit().await.map_err(problem)?;
+        Ok(ended)
     }
 
     async fn end_leaked_team_token(&self, report: &Report<'_>) -> Result<bool, Problem> {

@@ -2,7 +2,7 @@
 //! the usage go on. The former secret works beside it for a while, so that nothing has to change at once.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use ralex_access::{Permission, Scope};
+use ralex_access::{ForAWhile, Permission, Scope};
 use ralex_api::tokens::{NewTokenAnswer, RotateToken};
 use ralex_audit::{Event, TokenEvent};
 use ralex_kernel::{Caller, Code, OrgId, Problem, ScopePath, TokenId};
@@ -90,6 +90,15 @@ impl Identity {
         let brings = stored_permissions(standing.permissions.as_deref());
         self.access.may_hand_on(&scope, brings).await?;
         let plan = Plan::of(&standing, how, now)?;
+        if let Some(ForAWhile { until, .. }) = self.access.for_a_while(&scope).await?
+            && plan.expires_at.is_none_or(|end| end > until)
+        {
+            let detail = format!(
+                "The new secret would outlast the role by which you may make it, which ends at {until}. \
+                 Have it end before, by `expires_at`, or leave it to somebody whose role lasts."
+            );
+            return Err(Problem::new(Code::GrantExceedsOwn, detail));
+        }
         sql::rotate(&mut tx, org, plan.row(id, &minted, now)).await.map_err(problem)?;
         let event = TokenEvent::Rotated {
             token: id,

@@ -1,13 +1,15 @@
 //! A running server as commands reach it: by its API, with a token.
 
+use std::fmt;
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::{Arg, ArgMatches, Command};
+use ralex_api::changes::ChangeRequest;
 use ralex_kernel::{Problem, Secret};
 use reqwest::header::IF_MATCH;
-use reqwest::{Method, RequestBuilder, redirect};
+use reqwest::{Method, RequestBuilder, StatusCode, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -72,9 +74,23 @@ impl Api {
 
     /// The same server, at what operators do there.
     pub fn operator(&self) -> anyhow::Result<Self> {
-        let org = self.org.join("/api/v1/operator")?;
+        self.beside("/api/v1/operator")
+    }
+
+    /// The same server, at what one has there oneself.
+    pub fn account(&self) -> anyhow::Result<Self> {
+        self.beside("/api/v1/me")
+    }
+
+    fn beside(&self, path: &str) -> anyhow::Result<Self> {
+        let org = self.org.join(path)?;
         let token = Secret::new(self.token.expose().to_owned());
         Ok(Self { http: self.http.clone(), org, token })
+    }
+
+    /// A link of the server's in full, where its settings do not say how people reach it.
+    pub fn absolute(&self, link: &str) -> String {
+        self.org.join(link).map_or_else(|_| link.to_owned(), Into::into)
     }
 
     /// The same server, at an address that is no organisation's.
@@ -169,7 +185,15 @@ impl Api {
 
     pub async fn delete(&self, path: &[&str]) -> anyhow::Result<()> {
         let (server, answer) = self.ask(self.request(Method::DELETE, path)?).await?;
-        if answer.status().is_success() { Ok(()) } else { Err(refused(&server, answer).await) }
+        let status = answer.status();
+        if !status.is_success() {
+            return Err(refused(&server, answer).await);
+        }
+        if status == StatusCode::ACCEPTED {
+            let body = answer.bytes().await.with_context(|| format!("{server} broke off"))?;
+            waits(&body)?;
+        }
+        Ok(())
     }
 
     /// An answer of any length, to be read as it comes.
@@ -194,10 +218,14 @@ impl Api {
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
         let (server, answer) = self.ask(request).await?;
-        if !answer.status().is_success() {
+        let status = answer.status();
+        if !status.is_success() {
             return Err(refused(&server, answer).await);
         }
         let body = answer.bytes().await.with_context(|| format!("{server} broke off"))?;
+        if status == StatusCode::ACCEPTED {
+            waits(&body)?;
+        }
         serde_json::from_slice(&body)
             .with_context(|| format!("{server} answered with something else than expected"))
     }
@@ -220,6 +248,24 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
         .redirect(redirect::Policy::none())
         .user_agent(concat!("ralex/", env!("CARGO_PKG_VERSION")))
         .build()?)
+}
+
+/// That nothing was done, since it takes a second person.
+#[derive(Debug)]
+pub struct Waits(pub Box<ChangeRequest>);
+
+impl fmt::Display for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("This waits for a second person.")
+    }
+}
+
+/// What is accepted and not done may wait for a second person.
+fn waits(body: &[u8]) -> anyhow::Result<()> {
+    match serde_json::from_slice(body) {
+        Ok(request) => Err(anyhow::Error::msg(Waits(Box::new(request)))),
+        Err(_) => Ok(()),
+    }
 }
 
 async fn refused(server: &str, answer: reqwest::Response) -> anyhow::Error {

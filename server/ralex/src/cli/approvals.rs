@@ -11,13 +11,12 @@ use ralex_kernel::ApprovalId;
 
 use super::Environment;
 use super::api::{self, Api};
-use super::table::{asked, facts, json_flag, limit_flag, table, told};
+use super::table::{UNDECIDED, asked, facts, json_flag, limit_flag, table, told};
 
 /// What a server waits for at most in one request; so it is asked anew.
 const ROUND_SECONDS: u64 = 50;
 
 const DENIED: u8 = 2;
-const UNDECIDED: u8 = 4;
 
 pub fn command() -> Command {
     let id = || {

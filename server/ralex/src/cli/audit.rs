@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use ralex_audit::offline::{self, Key, Kind, Trust, Verdict};
 
 use super::{Environment, with_settings};
-use crate::serve::Database;
+use crate::database::Database;
 use crate::settings::{self, Settings};
 use crate::{audit_log, say};
 

@@ -10,8 +10,8 @@ use clap::{ArgMatches, Command};
 use ralex_store::Db;
 
 use super::{Environment, adjustments, with_settings};
+use crate::database::Database;
 use crate::say;
-use crate::serve::Database;
 use crate::settings::{self, Settings};
 
 pub fn command() -> Command {

@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Arg, ArgMatches, Command};
+use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::Page;
-use ralex_api::identity::Member;
+use ralex_api::access::RoleName;
+use ralex_api::identity::{Member, NewMember, NewMemberAnswer};
+use ralex_api::links::Invitation;
 use ralex_api::page::PageQuery;
+use ralex_kernel::{Email, Name};
 
 use super::Environment;
 use super::api::{self, Api};
@@ -17,6 +20,26 @@ pub fn command() -> Command {
     let person = person.help("E-mail address or id of a member of the organisation");
     let all = [
         Command::new("list").about("List members with their roles").arg(limit_flag()),
+        Command::new("add")
+            .about("Add a person with a role; whoever is new gets an invitation")
+            .args([
+                Arg::new("email")
+                    .value_name("EMAIL")
+                    .required(true)
+                    .value_parser(value_parser!(Email))
+                    .help("Their e-mail address"),
+                Arg::new("role").value_name("ROLE").required(true).help("What they hold"),
+                Arg::new("name")
+                    .long("name")
+                    .value_parser(value_parser!(Name))
+                    .help("What they are called; needed for who is new to Ralex"),
+                Arg::new("scope")
+                    .long("scope")
+                    .help("Where: org, team:SLUG or project:SLUG [default: org]"),
+            ]),
+        Command::new("invite")
+            .about("Send another invitation to a member who has not used theirs")
+            .arg(person.clone()),
         Command::new("suspend")
             .about("Close the organisation to a member at once; what they were given stays")
             .arg(person.clone()),
@@ -24,7 +47,7 @@ pub fn command() -> Command {
     ];
     Command::new("members")
         .visible_alias("member")
-        .about("See members, suspend them and let them back in")
+        .about("See members, add and suspend them, and let them back in")
         .subcommand_required(true)
         .subcommands(all.map(|command| api::flags(command.arg(json_flag()))))
 }
@@ -45,10 +68,52 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
         let page: Page<Member> = api.get(&["members"], &page).await?;
         return told(&page, matches, |page| members(&page.items));
     }
+    if verb == "add" {
+        return add(api, matches).await;
+    }
     let person = matches.get_one::<String>("person").context("no person")?;
     let id = if person.contains('@') { find(api, person).await? } else { person.clone() };
+    if verb == "invite" {
+        let answer: NewMemberAnswer = api.post(&["members", &id, verb], &()).await?;
+        return told(&answer, matches, |answer| invited(api, answer));
+    }
     let member: Member = api.post(&["members", &id, verb], &()).await?;
     told(&member, matches, |member| members(std::slice::from_ref(member)))
+}
+
+async fn add(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let new = NewMember {
+        email: matches.get_one::<Email>("email").cloned().context("no e-mail address")?,
+        name: matches.get_one::<Name>("name").cloned(),
+        role: RoleName(matches.get_one::<String>("role").cloned().context("no role")?),
+        scope: matches.get_one::<String>("scope").cloned(),
+        invite: true,
+    };
+    let answer: NewMemberAnswer = api.post(&["members"], &new).await?;
+    told(&answer, matches, |answer| invited(api, answer))
+}
+
+fn invited(api: &Api, answer: &NewMemberAnswer) -> String {
+    is_in(api, &answer.member.user.email, answer.invitation.as_ref())
+}
+
+/// Who is in, and how they come to their password.
+pub(super) fn is_in(api: &Api, email: &Email, invitation: Option<&Invitation>) -> String {
+    let Some(invitation) = invitation else { return format!("{email} is in.") };
+    if invitation.mailed {
+        return format!("{email} is in. An invitation went to that address.");
+    }
+    let why = invitation.failure.as_deref().unwrap_or("No mail brought the invitation.");
+    match &invitation.link {
+        Some(link) => {
+            let link = api.absolute(link);
+            format!("{email} is in. {why}\nHand over this link, shown once: {link}")
+        }
+        None => format!(
+            "{email} is in. {why}\nThe link is shown to nobody, since they are in another \
+             organisation too; send it again once mail works."
+        ),
+    }
 }
 
 /// The id of a member, by their e-mail address.

@@ -1,6 +1,7 @@
 //! The command line: one binary, one file a command.
 
 mod access;
+mod account;
 mod adjustments;
 mod alerts;
 mod api;
@@ -8,6 +9,7 @@ mod approvals;
 mod audit;
 mod budgets;
 mod call_rules;
+mod changes;
 mod config;
 mod credentials;
 mod groups;
@@ -20,6 +22,7 @@ mod policy;
 mod rate_limits;
 mod replay;
 mod reports;
+mod reviews;
 mod roles;
 mod scim;
 mod service_accounts;
@@ -50,12 +53,14 @@ fn command() -> Command {
         .subcommand(settings::flags(
             Command::new("serve").about("Serve the API, the gateway and the console"),
         ))
+        .subcommand(account::command())
         .subcommand(access::command())
         .subcommand(alerts::command())
         .subcommand(approvals::command())
         .subcommand(audit::command())
         .subcommand(budgets::command())
         .subcommand(call_rules::command())
+        .subcommand(changes::command())
         .subcommand(config::command())
         .subcommand(rate_limits::command())
         .subcommands(login::commands())
@@ -64,6 +69,7 @@ fn command() -> Command {
         .subcommand(org::command())
         .subcommand(policy::command())
         .subcommand(reports::command())
+        .subcommand(reviews::command())
         .subcommand(roles::command())
         .subcommand(groups::command())
         .subcommand(members::command())
@@ -87,12 +93,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
     };
     match matches.subcommand() {
         Some(("serve", matches)) => with_settings(matches, environment, serve::serve),
+        Some(("account", matches)) => account::run(matches, environment),
         Some(("access", matches)) => access::run(matches, environment),
         Some(("alerts", matches)) => alerts::run(matches, environment),
         Some(("approvals", matches)) => approvals::run(matches, environment),
         Some(("audit", matches)) => audit::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("call-rules", matches)) => call_rules::run(matches, environment),
+        Some(("changes", matches)) => changes::run(matches, environment),
         Some(("config", matches)) => config::run(matches, environment),
         Some((verb @ ("login" | "logout" | "whoami"), matches)) => {
             login::run(verb, matches, environment)
@@ -104,6 +112,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("org", matches)) => org::run(matches, environment),
         Some(("policy", matches)) => policy::run(matches, environment),
         Some(("reports", matches)) => reports::run(matches, environment),
+        Some(("reviews", matches)) => reviews::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),
         Some(("groups", matches)) => groups::run(matches, environment),
         Some(("members", matches)) => members::run(matches, environment),

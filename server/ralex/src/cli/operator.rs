@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::Page;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOperator, NewOrg,
-    NewOrgAnswer, Operator, Operators, SuspendOrg,
+    DeleteOrg, DeletedOrg, FactorsReset, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOperator,
+    NewOrg, NewOrgAnswer, Operator, Operators, ResetFactors, SuspendOrg,
 };
 use ralex_api::page::PageQuery;
 use ralex_kernel::{Email, Name, Slug};
@@ -15,15 +15,21 @@ use serde_json::json;
 
 use super::Environment;
 use super::api::{self, Api};
+use super::members::is_in;
 use super::table::{asked, facts, json_flag, limit_flag, table, told};
 
 pub fn command() -> Command {
     let email = Arg::new("email").value_name("EMAIL").required(true);
     let email = email.value_parser(value_parser!(Email)).help("Of somebody with an account");
+    let reason = Arg::new("reason").long("reason").value_name("TEXT").required(true);
+    let reason = reason.help("Why; the log of each of their organisations says so");
     let all = [
         Command::new("list").about("List the deployment's operators"),
         Command::new("add").about("Make somebody an operator").arg(email.clone()),
-        Command::new("remove").about("Have somebody be no operator any more").arg(email),
+        Command::new("remove").about("Have somebody be no operator any more").arg(email.clone()),
+        Command::new("reset-factors")
+            .about("Remove the second factors of somebody who has lost them; their password stays")
+            .args([email, reason]),
         orgs(),
     ];
     Command::new("operator")
@@ -107,11 +113,28 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             let done = json!({ "email": email, "operator": false });
             told(&done, matches, |_| format!("{email} is no operator any more"))
         }
+        "reset-factors" => {
+            let reason = matches.get_one::<String>("reason").cloned().context("no reason")?;
+            let asked = ResetFactors { email: email()?, reason };
+            let done: FactorsReset = api.post(&["factor-resets"], &asked).await?;
+            told(&done, matches, reset)
+        }
         _ => {
             let all: Operators = api.get(&["operators"], &()).await?;
             told(&all, matches, |all| operators(&all.items))
         }
     }
+}
+
+fn reset(done: &FactorsReset) -> String {
+    let said = [
+        ("app with codes", if done.app { "removed" } else { "none" }.to_owned()),
+        ("passkeys removed", done.passkeys.to_string()),
+        ("recovery codes removed", done.recovery_codes.to_string()),
+        ("sessions ended", done.sessions_ended.to_string()),
+        ("told by mail", if done.told { "yes" } else { "no: tell them yourself" }.to_owned()),
+    ];
+    facts(done.user.email.as_ref(), &said)
 }
 
 async fn manage(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -153,15 +176,13 @@ async fn create(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     };
     let made: NewOrgAnswer = api.post(&["orgs"], &new).await?;
     told(&made, matches, |made| {
-        let mut said = vec![
+        let said = [
             ("organisation", made.org.slug.to_string()),
             ("id", made.org.id.to_string()),
             ("owner", made.owner.email.to_string()),
         ];
-        if let Some(password) = &made.one_time_password {
-            said.push(("one-time password", password.clone()));
-        }
-        facts("made", &said)
+        let owner = is_in(api, &made.owner.email, made.invitation.as_ref());
+        format!("{}\n{owner}", facts("made", &said))
     })
 }
 

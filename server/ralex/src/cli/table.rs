@@ -7,9 +7,14 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use comfy_table::Table;
 use serde::Serialize;
 
-use super::api::Api;
-use super::{Environment, failed};
+use ralex_api::changes::ChangeRequest;
+
+use super::api::{Api, Waits};
+use super::{Environment, changes, failed};
 use crate::say;
+
+/// What a command ends with that waits for somebody.
+pub const UNDECIDED: u8 = 4;
 
 /// `--json`, which every command takes that has an answer.
 pub fn json_flag() -> Arg {
@@ -36,7 +41,17 @@ pub fn asked<F: Future<Output = anyhow::Result<ExitCode>>>(
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(work(api))
     });
-    done.unwrap_or_else(|error| failed(&format!("{error:#}")))
+    done.unwrap_or_else(|error| match error.downcast::<Waits>() {
+        Ok(Waits(request)) => {
+            told(&*request, matches, waiting).unwrap_or_else(|error| failed(&format!("{error:#}")));
+            ExitCode::from(UNDECIDED)
+        }
+        Err(error) => failed(&format!("{error:#}")),
+    })
+}
+
+fn waiting(request: &ChangeRequest) -> String {
+    format!("Nothing is done yet: this waits for a second person.\n{}", changes::shown(request))
 }
 
 /// Says an answer: whole, as JSON, where that is wished, and else in words.

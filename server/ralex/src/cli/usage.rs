@@ -15,8 +15,8 @@ use tokio::io::AsyncWriteExt;
 use super::api::{self, Api};
 use super::table::{asked, facts, json_flag, table, told};
 use super::{Environment, replay, with_settings};
+use crate::database::Database;
 use crate::say;
-use crate::serve::Database;
 use crate::settings::{self, Settings};
 
 pub fn command() -> Command {
@@ -304,7 +304,7 @@ async fn calls(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes a file that may be large to the standard output as it comes.
-async fn save(mut answer: reqwest::Response) -> anyhow::Result<ExitCode> {
+pub async fn save(mut answer: reqwest::Response) -> anyhow::Result<ExitCode> {
     let from = answer.headers().get("X-Ralex-Records-From").and_then(|from| from.to_str().ok());
     if let Some(from) = from {
         say::problem(&format!("records of calls that began before {from} were pruned"));

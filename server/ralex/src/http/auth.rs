@@ -3,10 +3,12 @@
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse, delete, get, post};
+use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
 use ralex_api::Page;
 use ralex_api::factors::SecondFactorLogin;
-use ralex_api::identity::{ChangePassword, Login, LoginAnswer, Me, Org, Session};
+use ralex_api::identity::{
+    ChangePassword, Login, LoginAnswer, Me, NameSession, Org, Session, UpdateMe, User,
+};
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
 use ralex_identity::login::LoggedIn;
@@ -78,6 +80,17 @@ pub async fn me(who: Unrestricted, identity: Data<Identity>) -> Result<HttpRespo
     Ok(HttpResponse::Ok().json(me))
 }
 
+/// Change what one is called, in every organisation.
+#[utoipa::path(tag = "account", request_body = UpdateMe, responses((status = 200, body = User)))]
+#[patch("/me")]
+pub async fn update_me(
+    who: Who,
+    identity: Data<Identity>,
+    change: Body<UpdateMe>,
+) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().json(identity.update_me(&who.0.caller, &change.0).await?))
+}
+
 /// List one's own sessions.
 #[utoipa::path(tag = "account", params(PageQuery), responses((status = 200, body = Page<Session>)))]
 #[get("/me/sessions")]
@@ -95,6 +108,20 @@ pub async fn list_sessions(
 pub async fn end_other_sessions(who: Who, identity: Data<Identity>) -> Result<HttpResponse> {
     identity.end_other_sessions(&who.0.caller).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Say what one calls one of one's own sessions.
+#[utoipa::path(tag = "account", params(("session" = SessionId, Path)), request_body = NameSession, responses((status = 200, body = Session)))]
+#[patch("/me/sessions/{session}")]
+pub async fn name_session(
+    who: Who,
+    identity: Data<Identity>,
+    session: Path<SessionId>,
+    named: Body<NameSession>,
+) -> Result<HttpResponse> {
+    let caller = &who.0.caller;
+    Ok(HttpResponse::Ok()
+        .json(identity.name_session(caller, session.into_inner(), &named.0).await?))
 }
 
 /// End one of one's own sessions.

@@ -9,11 +9,13 @@ use ralex_api::access::{
     Able, AccessHistory, Binding, BindingsQuery, ExplainQuestion, Explanation, NewBinding,
     RoleName, WhoCanQuestion,
 };
+use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
 use ralex_api::simulate::{Proposal, Simulated};
 use ralex_identity::Identity;
 use ralex_kernel::{BindingId, OrgId, Problem, ScopePath};
 
+use super::changes::done;
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
 
@@ -43,7 +45,7 @@ pub async fn list_bindings(
 }
 
 /// Give a role to a person or a program, or deny it to them, for a time or for good.
-#[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = NewBinding, responses((status = 201, body = Binding)))]
+#[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = NewBinding, responses((status = 201, body = Binding), (status = 202, body = ChangeRequest)))]
 #[post("/bindings")]
 pub async fn create_binding(
     who: OrgCaller,
@@ -63,7 +65,8 @@ pub async fn create_binding(
         not_before: new.not_before,
         expires_at: new.expires_at,
     };
-    Ok(HttpResponse::Created().json(access.create_binding(&scope, wanted).await?))
+    let made = access.create_binding(&scope, wanted).await?;
+    Ok(done(made, |binding| HttpResponse::Created().json(binding)))
 }
 
 /// Take a role away, or a denial of one; it stops to hold everywhere within a second.

@@ -5,11 +5,13 @@ use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::budgets::{Budget, BudgetRun, NewBudget, NewIncrease, UpdateBudget};
+use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
 use ralex_broker::Broker;
 use ralex_budgets::Budgets;
 use ralex_kernel::BudgetId;
 
+use super::changes::done;
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
 
@@ -56,7 +58,7 @@ pub async fn find_budget(
 }
 
 /// Change a budget's limit, its hardness, or when it asks for cheaper models.
-#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), request_body = UpdateBudget, responses((status = 200, body = Budget)))]
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), request_body = UpdateBudget, responses((status = 200, body = Budget), (status = 202, body = ChangeRequest)))]
 #[patch("/budgets/{budget}")]
 pub async fn update_budget(
     who: OrgCaller,
@@ -67,7 +69,8 @@ pub async fn update_budget(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.update(&scope, path.1, change.0).await?))
+    let updated = budgets.update(&scope, path.1, change.0).await?;
+    Ok(done(updated, |budget| HttpResponse::Ok().json(budget)))
 }
 
 /// List the runs that a budget per run has counted, the newest first.
@@ -86,7 +89,7 @@ pub async fn list_budget_runs(
 }
 
 /// Give the current period of a budget more, for a while.
-#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), request_body = NewIncrease, responses((status = 200, body = Budget)))]
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), request_body = NewIncrease, responses((status = 200, body = Budget), (status = 202, body = ChangeRequest)))]
 #[post("/budgets/{budget}/increase")]
 pub async fn increase_budget(
     who: OrgCaller,
@@ -97,7 +100,8 @@ pub async fn increase_budget(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.increase(&scope, path.1, new.0).await?))
+    let increased = budgets.increase(&scope, path.1, new.0).await?;
+    Ok(done(increased, |budget| HttpResponse::Ok().json(budget)))
 }
 
 /// End at once what a budget was given for a while.
@@ -115,7 +119,7 @@ pub async fn end_budget_increase(
 }
 
 /// Delete a budget; calls under way settle without it.
-#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), responses((status = 204)))]
+#[utoipa::path(tag = "budgets", params(("org" = String, Path), ("budget" = BudgetId, Path)), responses((status = 204), (status = 202, body = ChangeRequest)))]
 #[delete("/budgets/{budget}")]
 pub async fn delete_budget(
     who: OrgCaller,
@@ -123,6 +127,6 @@ pub async fn delete_budget(
     path: Path<(String, BudgetId)>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BudgetSet).await?;
-    budgets.delete(&scope, path.1).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let deleted = budgets.delete(&scope, path.1).await?;
+    Ok(done(deleted, |()| HttpResponse::NoContent().finish()))
 }

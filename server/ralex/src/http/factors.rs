@@ -3,12 +3,14 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
+use ralex_api::changes::ChangeRequest;
 use ralex_api::factors::{
     ConfirmTotp, Factors, NewTotp, OrgSecurity, Proof, RecoveryCodes, StepUp, UpdateOrgSecurity,
 };
 use ralex_identity::Identity;
 
 use super::auth::session_cookie;
+use super::changes::done;
 use super::extract::{Body, OrgCaller, Proven, Who, arrival};
 use super::problem::Result;
 use super::server::Edge;
@@ -77,7 +79,7 @@ pub async fn find_security(who: OrgCaller, identity: Data<Identity>) -> Result<H
 }
 
 /// Change what an organisation asks of everybody in it. Asks a session for a fresh proof.
-#[utoipa::path(tag = "organisations", params(("org" = String, Path)), request_body = UpdateOrgSecurity, responses((status = 200, body = OrgSecurity)))]
+#[utoipa::path(tag = "organisations", params(("org" = String, Path)), request_body = UpdateOrgSecurity, responses((status = 200, body = OrgSecurity), (status = 202, body = ChangeRequest)))]
 #[patch("/security")]
 pub async fn update_security(
     who: OrgCaller,
@@ -86,7 +88,8 @@ pub async fn update_security(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SecurityManage).await?;
     identity.require_fresh_session(&who.signed_in)?;
-    Ok(HttpResponse::Ok().json(identity.update_org_security(&scope, &change.0).await?))
+    let updated = identity.update_org_security(&scope, &change.0).await?;
+    Ok(done(updated, |security| HttpResponse::Ok().json(security)))
 }
 
 /// Make new recovery codes, shown once; those from before stop working. Asks for a fresh proof.

@@ -37,6 +37,18 @@ pub async fn add_member(
     Ok(HttpResponse::Created().json(identity.add_member(&scope, new.0, at).await?))
 }
 
+/// Invite a member again who has no way in yet; the link of before ends.
+#[utoipa::path(tag = "members", params(("org" = String, Path), ("user" = UserId, Path)), responses((status = 200, body = NewMemberAnswer)))]
+#[post("/members/{user}/invite")]
+pub async fn invite_member(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    path: Path<(String, UserId)>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::MemberInvite).await?;
+    Ok(HttpResponse::Ok().json(identity.invite_again(&scope, path.1).await?))
+}
+
 /// Suspend a member: nothing here is open to them until they are let back in, within a second.
 #[utoipa::path(tag = "members", params(("org" = String, Path), ("user" = UserId, Path)), responses((status = 200, body = Member)))]
 #[post("/members/{user}/suspend")]

@@ -4,6 +4,7 @@
 //! screen in `routes.rs` and its own signature name, calls one service and shapes the answer.
 
 pub mod access_requests;
+pub mod access_reviews;
 pub mod adjustments;
 pub mod alerts;
 pub mod answers;
@@ -17,6 +18,7 @@ pub mod bindings;
 mod budgets;
 mod call_rules;
 pub mod catalog;
+pub mod changes;
 pub mod extract;
 pub mod factors;
 mod files;
@@ -24,6 +26,7 @@ pub mod gemini;
 mod groups;
 pub mod guardrails;
 pub mod health;
+mod links;
 mod map;
 pub mod members;
 pub mod middleware;

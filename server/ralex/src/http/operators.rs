@@ -4,8 +4,8 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use ralex_api::Page;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators,
-    SuspendOrg,
+    DeleteOrg, DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator,
+    Operators, ResetFactors, SuspendOrg,
 };
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
@@ -113,6 +113,19 @@ pub async fn list_deleted_orgs(
 ) -> Result<HttpResponse> {
     let operating = identity.operating(&who.0.caller).await?;
     Ok(HttpResponse::Ok().json(identity.deleted_orgs(operating, &page.0).await?))
+}
+
+/// Remove the second factors of somebody who has lost them, and end their sessions. For operators; asks a
+/// session for a fresh proof.
+#[utoipa::path(tag = "operators", request_body = ResetFactors, responses((status = 200, body = FactorsReset)))]
+#[post("/operator/factor-resets")]
+pub async fn reset_factors(
+    who: Who,
+    identity: Data<Identity>,
+    asked: Body<ResetFactors>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Ok().json(identity.reset_factors(operating, asked.0).await?))
 }
 
 /// List the deployment's operators. For operators.

@@ -2,11 +2,11 @@
 
 use super::map::Map;
 use super::{
-    access_requests, adjustments, alerts, answers, approvals, audit, audit_proof, auth, batches,
-    bindings, budgets, call_rules, catalog, factors, files, gemini, groups, guardrails, health,
-    members, model_list, models, oauth, operations, operators, passkeys, personal_tokens, policies,
-    rate_limits, reports, resilience, retention, roles, routing, scim, secrets, service_accounts,
-    sinks, sso, sso_providers, teams, tokens, usage,
+    access_requests, access_reviews, adjustments, alerts, answers, approvals, audit, audit_proof,
+    auth, batches, bindings, budgets, call_rules, catalog, changes, factors, files, gemini, groups,
+    guardrails, health, links, members, model_list, models, oauth, operations, operators, passkeys,
+    personal_tokens, policies, rate_limits, reports, resilience, retention, roles, routing, scim,
+    secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.
@@ -76,8 +76,10 @@ fn account(map: &mut Map<'_, '_>) {
         .service(auth::logout)
         .service(auth::change_password)
         .service(auth::me)
+        .service(auth::update_me)
         .service(auth::list_sessions)
         .service(auth::end_other_sessions)
+        .service(auth::name_session)
         .service(auth::end_session)
         .service(personal_tokens::list_personal_tokens)
         .service(personal_tokens::create_personal_token)
@@ -86,6 +88,10 @@ fn account(map: &mut Map<'_, '_>) {
         .service(personal_tokens::end_former_personal_secret)
         .service(tokens::report_leaked)
         .service(auth::list_orgs)
+        .service(links::find_forgotten_offer)
+        .service(links::forget_password)
+        .service(links::show_link)
+        .service(links::set_password)
         .service(factors::step_up)
         .service(factors::list_factors)
         .service(factors::begin_totp)
@@ -110,6 +116,7 @@ fn operators(map: &mut Map<'_, '_>) {
         .service(operators::delete_org)
         .service(operators::keep_org)
         .service(operators::list_deleted_orgs)
+        .service(operators::reset_factors)
         .service(operators::list_operators)
         .service(operators::add_operator)
         .service(operators::remove_operator);
@@ -173,6 +180,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(teams::delete_project)
         .service(members::list_members)
         .service(members::add_member)
+        .service(members::invite_member)
         .service(members::suspend_member)
         .service(members::resume_member)
         .service(members::remove_member)
@@ -324,7 +332,28 @@ fn roles_and_groups(map: &mut Map<'_, '_>) {
         .service(access_requests::approve_access_request)
         .service(access_requests::deny_access_request)
         .service(access_requests::withdraw_access_request)
-        .service(access_requests::end_access_request);
+        .service(access_requests::end_access_request)
+        .service(changes::list_change_requests)
+        .service(changes::find_four_eyes)
+        .service(changes::set_four_eyes)
+        .service(changes::find_change_request)
+        .service(changes::confirm_change_request)
+        .service(changes::refuse_change_request)
+        .service(changes::withdraw_change_request)
+        .configure(reviews);
+}
+
+/// Looks at who holds what.
+fn reviews(map: &mut Map<'_, '_>) {
+    map.service(access_reviews::list_access_reviews)
+        .service(access_reviews::create_access_review)
+        .service(access_reviews::find_access_review)
+        .service(access_reviews::list_access_review_items)
+        .service(access_reviews::decide_access_review)
+        .service(access_reviews::close_access_review)
+        .service(access_reviews::cancel_access_review)
+        .service(access_reviews::sign_access_review)
+        .service(access_reviews::download_access_review);
 }
 
 /// What people should know of, and who is told.

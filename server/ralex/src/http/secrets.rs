@@ -4,11 +4,13 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::Page;
+use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
 use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo, UpdateSecret};
 use ralex_kernel::SecretId;
 use ralex_vault::Vault;
 
+use super::changes::done;
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
 
@@ -63,7 +65,7 @@ pub async fn update_secret(
 }
 
 /// Destroy a key with all of its versions.
-#[utoipa::path(tag = "keys", params(("org" = String, Path), ("secret" = SecretId, Path)), responses((status = 204)))]
+#[utoipa::path(tag = "keys", params(("org" = String, Path), ("secret" = SecretId, Path)), responses((status = 204), (status = 202, body = ChangeRequest)))]
 #[delete("/secrets/{secret}")]
 pub async fn delete_secret(
     who: OrgCaller,
@@ -71,6 +73,6 @@ pub async fn delete_secret(
     path: Path<(String, SecretId)>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SecretDelete).await?;
-    vault.delete(&scope, path.1).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let deleted = vault.delete(&scope, path.1).await?;
+    Ok(done(deleted, |()| HttpResponse::NoContent().finish()))
 }

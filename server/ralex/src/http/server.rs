@@ -16,6 +16,7 @@ use ralex_approvals::Approvals;
 use ralex_audit::Audit;
 use ralex_broker::Broker;
 use ralex_budgets::{Budgets, Rates};
+use ralex_changes::Changes;
 use ralex_guardrails::Guards;
 use ralex_identity::Identity;
 use ralex_monitor::Alerts;
@@ -90,6 +91,7 @@ pub struct Parts {
     pub db: Data<Db>,
     pub access: Data<Access>,
     pub identity: Data<Identity>,
+    pub changes: Data<Changes>,
     pub vault: Data<Vault>,
     pub guards: Data<Guards>,
     pub rules: Data<CallRules>,
@@ -130,6 +132,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.db.clone())
             .app_data(parts.access.clone())
             .app_data(parts.identity.clone())
+            .app_data(parts.changes.clone())
             .app_data(parts.vault.clone())
             .app_data(parts.guards.clone())
             .app_data(parts.rules.clone())

@@ -5,6 +5,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use ralex_access::Permission;
 use ralex_api::Page;
+use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
 use ralex_api::sso::{
     EnforceSso, NewSsoLink, NewSsoProvider, SsoEnforcement, SsoLink, SsoProvider, SsoProviders,
@@ -13,6 +14,7 @@ use ralex_api::sso::{
 use ralex_kernel::{Problem, SsoLinkId};
 use ralex_sso::Sso;
 
+use super::changes::done;
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
 use super::server::Edge;
@@ -156,12 +158,12 @@ pub async fn enforce_sso(
 }
 
 /// Let people come in in any way again.
-#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), responses((status = 204)))]
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), responses((status = 204), (status = 202, body = ChangeRequest)))]
 #[delete("/sso/enforcement")]
 pub async fn relax_sso(who: OrgCaller, sso: Data<Sso>) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SsoManage).await?;
-    sso.relax(&scope).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let relaxed = sso.relax(&scope).await?;
+    Ok(done(relaxed, |()| HttpResponse::NoContent().finish()))
 }
 
 fn tag(provider: &SsoProvider) -> String {

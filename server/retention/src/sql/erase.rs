@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use ralex_kernel::{AuditRequestId, EventId, OrgId, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
+use sqlx::postgres::PgQueryResult;
 use uuid::Uuid;
 
 use super::Result;
@@ -190,9 +191,59 @@ async fn forget_reasons(conn: &mut PgConnection, org: OrgId, user: UserId) -> Re
         org as _,
         user as _,
     )
+    .execute(&mut *conn)
+    .await?;
+    let decided = sqlx::query!(
+        "update change_request set reason = '[erased]'
+         where org_id = $1 and decided_by = $2 and reason is not null",
+        org as _,
+        user as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let raised = sqlx::query!(
+        r#"update change_request set change = jsonb_set(change, '{reason}', '"[erased]"')
+         where org_id = $1 and asked_by = $2 and change ? 'reason'"#,
+        org as _,
+        user as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let all = [asked, approved, denied, decided, raised];
+    let reviews = forget_reviews(conn, org, user).await?;
+    Ok(reviews + all.iter().map(PgQueryResult::rows_affected).sum::<u64>())
+}
+
+/// What they wrote in reviews of access.
+async fn forget_reviews(conn: &mut PgConnection, org: OrgId, user: UserId) -> Result<u64> {
+    let reviewed = sqlx::query!(
+        "update access_review_item set reason = '[erased]'
+         where org_id = $1 and decided_by = $2 and reason is not null",
+        org as _,
+        user as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let signed = sqlx::query!(
+        "update access_review set signed_note = '[erased]' where org_id = $1 and signed_by = $2",
+        org as _,
+        user as _,
+    )
     .execute(conn)
     .await?;
-    Ok(asked.rows_affected() + approved.rows_affected() + denied.rows_affected())
+    Ok(reviewed.rows_affected() + signed.rows_affected())
+}
+
+/// What an account began and did not end: logins, and links by which a password is chosen.
+async fn remove_what_waits(conn: &mut PgConnection, user: UserId) -> Result<()> {
+    sqlx::query!("delete from login_challenge where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("delete from passkey_ceremony where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!("delete from account_link where user_id = $1", user as _).execute(conn).await?;
+    Ok(())
 }
 
 /// Leaves nothing of an account but its id: what is removed, and how much of it.
@@ -207,9 +258,7 @@ pub(crate) async fn remove_account(
     let tokens = sqlx::query!("delete from personal_token where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;
-    sqlx::query!("delete from login_challenge where user_id = $1", user as _)
-        .execute(&mut *conn)
-        .await?;
+    remove_what_waits(conn, user).await?;
     sqlx::query!("delete from operator where user_id = $1", user as _).execute(&mut *conn).await?;
     let programs = sqlx::query!("delete from program_login where user_id = $1", user as _)
         .execute(&mut *conn)
@@ -219,15 +268,12 @@ pub(crate) async fn remove_account(
         .await?;
     let apps =
         sqlx::query!("delete from totp where user_id = $1", user as _).execute(&mut *conn).await?;
-    sqlx::query!("delete from passkey_ceremony where user_id = $1", user as _)
-        .execute(&mut *conn)
-        .await?;
     let passkeys = sqlx::query!("delete from passkey where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;
     let tries = sqlx::query!(
         "delete from throttle where starts_with(key, 'login:' || $1 || ':')
-            or key = 'account:' || $1
+            or key in ('account:' || $1, 'forgotten:' || $1)
             or starts_with(key, 'factor:' || $2::uuid::text)
             or key = 'device-code:' || $2::uuid::text",
         email_key,

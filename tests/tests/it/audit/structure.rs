@@ -4,7 +4,7 @@ use ralex_tests::app::text;
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Watched, adjustments};
+use super::{Watched, adjustments, reviews};
 
 const ORG: &str = "/api/v1/orgs/{org}";
 
@@ -32,9 +32,10 @@ pub async fn structure(watched: &mut Watched) {
     watched.app.team("red").await;
     let op = format!("DELETE {ORG}/teams/{{team}}");
     watched.leaves(&op, "teams/red", None, &["team.deleted"]).await;
-    let member = json!({ "email": "new@example.com", "name": "New", "role": "viewer" });
+    let member =
+        json!({ "email": "new@example.com", "name": "New", "role": "viewer", "invite": true });
     let op = format!("POST {ORG}/members");
-    let actions = ["member.added", "role.bound"];
+    let actions = ["member.added", "member.invited", "role.bound"];
     let made = watched.leaves(&op, "members", Some(member), &actions).await;
     let path = format!("members/{}", text(&made["member"]["user"], "id"));
     let binding = json!({ "subject": "user:new@example.com", "role": "billing" });
@@ -99,11 +100,43 @@ async fn groups_and_roles(watched: &mut Watched) {
     let op = format!("DELETE {ORG}/groups/{{group}}");
     watched.leaves(&op, "groups/night", None, &["group.deleted"]).await;
     access_requests(watched).await;
+    changes(watched).await;
+    reviews::reviews(watched).await;
+}
+
+/// What takes two people, and the decisions about it.
+async fn changes(watched: &mut Watched) {
+    let asker = watched.app.member("two@example.com", "owner", "org").await.client;
+    watched.app.member("three@example.com", "viewer", "org").await;
+    let set = json!({ "actions": ["owner.give"], "pending_minutes": 60 });
+    let (op, path) = (format!("PUT {ORG}/change-requests/settings"), "change-requests/settings");
+    watched.leaves(&op, path, Some(set), &["change.configured"]).await;
+    let (first, owner) = (
+        watched.app.owner.clone(),
+        json!({ "subject": "user:three@example.com", "role": "owner" }),
+    );
+    let verbs = [
+        (&first, "withdraw", vec!["change.withdrawn"]),
+        (&asker, "refuse", vec!["change.refused"]),
+        (&asker, "confirm", vec!["role.bound", "change.confirmed"]),
+    ];
+    for (asker, verb, actions) in verbs {
+        let asked = asker.post("bindings", &owner).await.json();
+        let path = format!("change-requests/{}/{verb}", text(&asked, "id"));
+        let op = format!("POST {ORG}/change-requests/{{change_request}}/{verb}");
+        let body = (verb != "withdraw").then(|| json!({ "reason": "why" }));
+        watched.leaves(&op, &path, body, &actions).await;
+    }
 }
 
 /// What closes an organisation to a member, and opens it again.
 async fn suspension(watched: &mut Watched, path: &str) {
-    for (verb, action) in [("suspend", "member.suspended"), ("resume", "member.resumed")] {
+    let again = [
+        ("invite", "member.invited"),
+        ("suspend", "member.suspended"),
+        ("resume", "member.resumed"),
+    ];
+    for (verb, action) in again {
         let op = format!("POST {ORG}/members/{{user}}/{verb}");
         watched.leaves(&op, &format!("{path}/{verb}"), None, &[action]).await;
     }

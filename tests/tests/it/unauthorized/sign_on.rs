@@ -1,4 +1,4 @@
-//! Bodies of operations about the ways in, and of what operators do.
+//! Bodies of operations about the ways in, of what operators do, and of reviews of who has come in.
 
 use serde_json::{Value, json};
 
@@ -28,7 +28,12 @@ pub fn body(operation: &str) -> Value {
         "POST /api/v1/auth/passkeys/confirm" => {
             json!({ "ceremony": "x", "name": "phone", "credential": {} })
         }
-        "PATCH /api/v1/auth/passkeys/{passkey}" => json!({ "name": "Renamed" }),
+        "PATCH /api/v1/auth/passkeys/{passkey}"
+        | "PATCH /api/v1/me"
+        | "PATCH /api/v1/me/sessions/{session}" => json!({ "name": "Renamed" }),
+        "POST /api/v1/auth/password/forgotten" => json!({ "email": "nobody@example.com" }),
+        "POST /api/v1/auth/link" => json!({ "link": "x" }),
+        "POST /api/v1/auth/link/password" => json!({ "link": "x", "new": "another-password" }),
         "POST /api/v1/operator/orgs" => {
             json!({ "slug": "acme", "owner_email": "owner@example.com" })
         }
@@ -36,7 +41,18 @@ pub fn body(operation: &str) -> Value {
         | "POST /api/v1/operator/orgs/{org}/deletion" => {
             json!({ "reason": "why" })
         }
+        "POST /api/v1/operator/factor-resets" => {
+            json!({ "email": "owner@example.com", "reason": "why" })
+        }
         "POST /api/v1/operator/operators" => json!({ "email": "owner@example.com" }),
+        "POST /api/v1/orgs/{org}/access-reviews" => {
+            json!({ "name": "More", "due_days": 14, "undecided": "keep" })
+        }
+        "POST /api/v1/orgs/{org}/access-reviews/{access_review}/decisions" => {
+            let binding = "00000000-0000-7000-8000-000000000000";
+            json!({ "bindings": [binding], "decision": "keep" })
+        }
+        "POST /api/v1/orgs/{org}/access-reviews/{access_review}/sign" => json!({ "note": "Seen" }),
         other => panic!("no body is known for {other}"),
     }
 }

@@ -1,0 +1,33 @@
+//! What is recorded of people's accounts: how they came to a password, and what they call things.
+
+use ralex_kernel::{SessionId, UserId};
+use serde::Serialize;
+
+/// Something that happened to an account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "action", content = "detail")]
+pub enum AccountEvent {
+    /// Somebody by whose account nobody can come in yet got a link.
+    #[serde(rename = "member.invited")]
+    Invited { user: UserId },
+    /// Somebody asked for another password, and the address got a link.
+    #[serde(rename = "password.forgotten")]
+    Forgotten { user: UserId },
+    /// What a person wants to be called is not told: it says more of them than their id.
+    #[serde(rename = "account.renamed")]
+    Renamed { user: UserId },
+    /// Nor is what they call a session.
+    #[serde(rename = "session.named")]
+    SessionNamed { session: SessionId },
+}
+
+impl AccountEvent {
+    pub(super) fn target(&self) -> String {
+        match self {
+            Self::Invited { user } | Self::Forgotten { user } | Self::Renamed { user } => {
+                format!("user:{user}")
+            }
+            Self::SessionNamed { session } => format!("session:{session}"),
+        }
+    }
+}
