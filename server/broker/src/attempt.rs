@@ -224,8 +224,8 @@ impl Broker {
         }
     }
 
-    /// A stream ends with the right to call models there.
-    fn tenure(&self, request: &CallRequest) -> Tenure {
+    /// A call ends with the right to call models there.
+    pub(crate) fn tenure(&self, request: &CallRequest) -> Tenure {
         let caller = &request.signed_in.caller;
         self.parts.identity.tenure(caller, request.org, Permission::LlmInvoke, request.at)
     }

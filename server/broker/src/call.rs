@@ -72,8 +72,19 @@ impl Broker {
     ///
     /// # Errors
     /// What any step refuses. Before the intent is durable nothing is answered, and nothing is sent
-    /// that this node's leases do not cover.
-    pub async fn call(&self, mut request: CallRequest) -> Result<Answered, Failure> {
+    /// that this node's leases do not cover. A right that ends while the call is under way, waiting
+    /// included, ends it as its caller's going away would, and says so.
+    pub async fn call(&self, request: CallRequest) -> Result<Answered, Failure> {
+        let tenure = self.tenure(&request);
+        // What is answered and what has ended in the same moment is answered: it is paid already.
+        tokio::select! {
+            biased;
+            answered = self.call_decided(request) => answered,
+            why = tenure => Err(why.into()),
+        }
+    }
+
+    async fn call_decided(&self, mut request: CallRequest) -> Result<Answered, Failure> {
         let started = Instant::now();
         let scope = self.allow(&request).await?;
         self.prioritise(&mut request).await?;

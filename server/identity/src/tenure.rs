@@ -136,7 +136,9 @@ impl Identity {
             let decided = self.access.allow(caller, *org, *permission, *at).await;
             let Err(why) = decided else { continue };
             if why.code != Code::Unavailable {
-                self.tenures.end(*id, ended("The right that this rests on has ended.", why.code));
+                // They knew of the organisation when they began.
+                let code = if why.code == Code::NotFound { Code::Forbidden } else { why.code };
+                self.tenures.end(*id, ended("The right that this rests on has ended.", code));
             }
         }
         let shown: HashSet<_> = open.iter().map(|(_, right)| right.caller.credential).collect();

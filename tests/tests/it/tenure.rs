@@ -77,6 +77,45 @@ async fn a_stream_ends_with_the_token_the_role_or_the_membership_that_it_rests_o
 }
 
 #[tokio::test]
+async fn an_answer_that_has_not_come_ends_with_the_token_or_the_role_and_is_hung_up_on() {
+    let (app, upstream) = app().await;
+    let second = app.second().await;
+    let bob = developer(&app, "bob@example.com").await;
+    let eve = developer(&app, "eve@example.com").await;
+    let token = app.token_of(&json!({ "name": "ci", "team": "blue" })).await;
+    // One of them waits for a provider that does not answer, on each server and in each dialect.
+    let machine = token.client.at(&second);
+    let machine = machine.call(Dialect::Messages, "claude", "Hello");
+    let person = bob.client.call(Dialect::Chat, "claude", "Hello");
+    let other = eve.client.call(Dialect::Chat, "claude", "Hello");
+    let changes = async {
+        until("all three wait", SOON, async || (upstream.counts().begun == 3).then_some(())).await;
+        app.owner.delete(&format!("tokens/{}", token.id)).await;
+        app.owner.delete(&format!("members/{}", bob.id)).await.ok();
+    };
+    let ended = async { tokio::join!(machine, person, changes) };
+    let (machine, person, ()) = tokio::select! {
+        ended = timeout(SOON * 2, ended) => ended.expect("they go on"),
+        answer = other => panic!("nobody ended this one: {answer:?}"),
+    };
+    assert_eq!((machine.status, person.status), (401, 403), "{machine:?} {person:?}");
+    assert!(machine.text.contains("session or token"), "{machine:?}");
+    assert!(person.text.contains("right that this rests on"), "{person:?}");
+    until("the provider was hung up on", SOON, async || {
+        (upstream.counts().canceled >= 2).then_some(())
+    })
+    .await;
+    let settled = until("both calls settled", SOON, async || {
+        let calls = app.owner.all("calls").await;
+        let over = calls.into_iter().filter(|call| call["state"] == "canceled");
+        let over: Vec<_> = over.collect();
+        (over.len() >= 2).then_some(over)
+    })
+    .await;
+    assert!(settled.iter().all(|call| nanos(&call["cost"]) > 0), "{settled:?}");
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_access_that_was_given_for_a_while() {
     let (app, _upstream) = app().await;
     let ann = app.member("ann@example.com", "viewer", "org").await;
