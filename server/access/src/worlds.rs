@@ -19,7 +19,7 @@ use rand::{RngExt, SeedableRng};
 use crate::oracle::Oracle;
 use crate::policies::Policies;
 use crate::roles::OwnRole;
-use crate::rows::{Binding, Effect, Group, Holder, Project, Rows};
+use crate::rows::{Binding, Closed, Effect, Group, Holder, Project, Rows};
 use crate::snapshot::Snapshot;
 use crate::{Decision, Permission, Reason};
 
@@ -177,6 +177,10 @@ fn own_roles(random: &mut StdRng, policies: &Policies) -> Vec<OwnRole> {
     roles
 }
 
+fn closed() -> Closed {
+    Closed { reason: "An invoice is open".to_owned(), delete_after: None }
+}
+
 #[expect(clippy::disallowed_methods, reason = "how much a test does is not a setting of ours")]
 fn worlds() -> std::ops::Range<u64> {
     0..std::env::var("RALEX_TEST_WORLDS").map_or(WORLDS, |count| count.parse().unwrap())
@@ -188,6 +192,8 @@ async fn compare(worlds: impl Iterator<Item = u64>) -> (usize, usize) {
     let (mut asked, mut allowed) = (0, 0);
     for number in worlds {
         let mut world = World::of(number, &policies);
+        // One of each forty, even and odd ones alike, is closed by those who run the deployment.
+        world.rows.closed = matches!(number % 80, 34 | 67).then(closed);
         let snapshot = world.snapshot(&policies);
         let oracle = Oracle::new(world.org, &world.rows, &world.subjects, snapshot.roles());
         let oracle = oracle.await.unwrap();
@@ -272,6 +278,27 @@ fn a_suspension_takes_all_that_one_person_has_and_nothing_of_anybody_else() {
             } else {
                 assert_eq!(decision, before.judge(subject, permission, at, now), "world {number}");
             }
+        }
+    }
+}
+
+#[test]
+fn where_an_organisation_is_closed_nobody_may_anything_and_open_again_everybody_what_they_might() {
+    let policies = Arc::new(Policies::load(None).unwrap());
+    for number in 0..50 {
+        let mut world = World::of(number, &policies);
+        let before = world.snapshot(&policies);
+        world.rows.closed = Some(closed());
+        let shut = world.snapshot(&policies);
+        world.rows.closed = None;
+        let after = world.snapshot(&policies);
+        for _ in 0..500 {
+            let (subject, permission, at, now) = world.question();
+            let decision = shut.judge(subject, permission, at, now);
+            assert_eq!(decision, Decision::Deny { by: None, reason: Reason::OrgClosed });
+            assert!(shut.permissions(subject, at, now).is_empty(), "world {number}");
+            let question = |snapshot: &Snapshot| snapshot.judge(subject, permission, at, now);
+            assert_eq!(question(&before), question(&after), "world {number}");
         }
     }
 }
