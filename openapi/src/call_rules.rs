@@ -1,7 +1,7 @@
 //! Call rules: which calls are allowed, asked about or denied, and what becomes of one.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{CallId, CallRuleId, Name};
+use ralex_kernel::{CallId, CallRuleId, Money, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -98,6 +98,49 @@ crate::answer! {
         pub took_us: u64,
     }
 
+    /// What a change of rules would have done to the calls that were made.
+    pub struct SimulatedCallRules {
+        pub since: DateTime<Utc>,
+        /// Calls since then, refused ones among them.
+        pub recorded: u64,
+        /// The newest of them, which were looked at.
+        pub looked_at: u64,
+        /// How many of those would have come out otherwise.
+        pub changed: u64,
+        /// How many hinge on what is not kept of a call.
+        pub unclear: u64,
+        /// What that is (`call.arguments`).
+        pub not_kept: Vec<String>,
+        /// Those that would have come out otherwise, by who made them, where and with what; the most
+        /// first.
+        pub changes: Vec<SimulatedCalls>,
+        /// How many more of such lines there are.
+        pub more: u32,
+    }
+
+    /// Calls of one person or program, which would have come out otherwise.
+    pub struct SimulatedCalls {
+        /// `user:<id>`, `service_account:<slug>`, or `token:<id>` for a team's own.
+        pub subject: String,
+        pub subject_name: String,
+        /// `org`, `team:<slug>` or `project:<slug>`.
+        pub scope: String,
+        pub model: String,
+        /// By the rules of today.
+        pub before: CallEffect,
+        pub after: CallEffect,
+        /// The rule that would decide; absent where it is the draft or the default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub rule: Option<CallRuleId>,
+        /// Its name; absent where it is the default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub rule_name: Option<String>,
+        pub calls: u64,
+        /// What they cost.
+        pub cost: Money,
+        pub last_call: DateTime<Utc>,
+    }
+
     /// One rule, and whether it is about a call.
     pub struct TestedRule {
         /// Absent for the draft.
@@ -171,6 +214,26 @@ crate::request! {
     /// What is to hold where no rule is about a call.
     pub struct SetCallRuleSettings {
         pub default_effect: CallEffect,
+    }
+
+    /// A change of rules as it is thought of. With both, the draft stands in for what is taken away.
+    #[derive(Default)]
+    pub struct SimulateCallRules {
+        /// A rule that there would be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub draft: Option<NewCallRule>,
+        /// Rules that there would be no more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub without: Vec<CallRuleId>,
+        /// What would hold where no rule is about a call.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub default_effect: Option<CallEffect>,
+        /// Calls of so many last days; 30 when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub days: Option<u32>,
+        /// So many lines at most, 100 when absent; the numbers are of all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub limit: Option<u32>,
     }
 
     /// A call to try the rules on. Nothing is called, recorded or kept.

@@ -44,6 +44,7 @@ impl Broker {
             provider: String::new(),
             upstream_model: String::new(),
             dialect: request.inbound.dialect().as_str(),
+            operation: request.inbound.operation().as_str(),
             streamed: request.inbound.streamed(),
             prices: Prices::default(),
             decision: Decision::Refused { problem: Code::Unavailable },

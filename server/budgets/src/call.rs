@@ -30,6 +30,8 @@ pub struct OpenCall {
     pub upstream_model: String,
     /// `openai_chat` or `anthropic_messages`.
     pub dialect: &'static str,
+    /// What the provider is asked to do: `generate`, `embeddings`, …
+    pub operation: &'static str,
     pub streamed: bool,
     pub prices: Prices,
     pub decision: Decision,

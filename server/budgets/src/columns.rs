@@ -44,6 +44,7 @@ pub struct CallColumns<'a> {
     pub purpose: Vec<Option<&'a str>>,
     pub tags: Vec<String>,
     pub run: Vec<Option<&'a str>>,
+    pub operation: Vec<&'a str>,
 }
 
 impl<'a> CallColumns<'a> {
@@ -86,6 +87,7 @@ impl<'a> CallColumns<'a> {
         self.purpose.push(call.why.purpose);
         self.tags.push(array(call.tags.iter().map(|tag| quoted(tag))));
         self.run.push(call.run.as_deref());
+        self.operation.push(call.operation);
         self.queued_ms.push(call.why.queued_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX)));
         let (held, periods, problem) = match &call.decision {
             Decision::Open { held, periods } => (*held, periods.as_slice(), None),

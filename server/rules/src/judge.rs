@@ -35,6 +35,22 @@ pub struct Verdict {
 pub fn judge(rules: &Rules, call: &Call<'_>) -> Verdict {
     let phase = Phase::of(call.action);
     let mut context: Option<Context<'static, 'static>> = None;
+    weigh(rules, phase, |rule| {
+        let asked = rule.is_about(call, phase).then(|| {
+            let make = || facts::context(call, rules.place(call.at), |name| rules.reads(name));
+            rule.holds(|| &*context.get_or_insert_with(make))
+        });
+        counts(asked, rule.effect())
+    })
+}
+
+/// What becomes of a call about which each rule says whether it counts, and why it does all the same
+/// where its condition could not be evaluated.
+pub(crate) fn weigh(
+    rules: &Rules,
+    phase: Phase,
+    mut counts: impl FnMut(&Compiled) -> Option<Option<String>>,
+) -> Verdict {
     let mut asking: Vec<Applied> = Vec::new();
     // They stand in order: those that deny, those that ask, those that allow.
     for rule in rules.entries() {
@@ -45,11 +61,7 @@ pub fn judge(rules: &Rules, call: &Call<'_>) -> Verdict {
         if phase == Phase::List && effect == CallEffect::Ask {
             continue;
         }
-        let asked = rule.is_about(call, phase).then(|| {
-            let make = || facts::context(call, rules.place(call.at), |name| rules.reads(name));
-            rule.holds(|| &*context.get_or_insert_with(make))
-        });
-        let Some(failed) = counts(asked, effect) else { continue };
+        let Some(failed) = counts(rule) else { continue };
         let applied = Applied { rule: Arc::clone(rule), failed };
         match effect {
             CallEffect::Ask => asking.push(applied),

@@ -26,6 +26,7 @@ mod proofs;
 mod rule;
 mod ruleset;
 mod settings;
+mod simulate;
 mod sql;
 mod terms;
 mod trial;

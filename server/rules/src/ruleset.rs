@@ -220,7 +220,8 @@ impl Compiled {
         }
     }
 
-    fn read(&self) -> impl Iterator<Item = &String> {
+    /// The names that its condition asks for.
+    pub(crate) fn read(&self) -> impl Iterator<Item = &String> {
         let condition = self.condition.as_ref().and_then(|it| (**it).as_ref().ok());
         condition.into_iter().flat_map(|condition| &condition.read)
     }
@@ -267,9 +268,20 @@ impl Rules {
 
     /// The same with one more.
     pub(crate) fn with(&self, draft: Arc<Compiled>) -> Self {
-        let entries = self.entries.iter().cloned().chain([draft]).collect();
+        self.changed(Some(draft), &[], self.default_effect)
+    }
+
+    /// The same with one more and without some.
+    pub(crate) fn changed(
+        &self,
+        draft: Option<Arc<Compiled>>,
+        without: &[CallRuleId],
+        default_effect: CallEffect,
+    ) -> Self {
+        let stay = self.entries.iter().filter(|rule| !without.contains(&rule.id)).cloned();
+        let entries = stay.chain(draft).collect();
         let (teams, projects) = (self.teams.clone(), self.projects.clone());
-        Self { teams, projects, ..Self::new(entries, self.default_effect) }
+        Self { teams, projects, ..Self::new(entries, default_effect) }
     }
 
     /// Whether no rule is about anything at this place, and calls are allowed then.

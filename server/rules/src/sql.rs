@@ -1,5 +1,7 @@
 //! The queries of call rules.
 
+pub mod recorded;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -357,6 +359,7 @@ pub(crate) async fn model(
 }
 
 /// A call that was made, as far as it is recorded.
+#[derive(Debug)]
 pub(crate) struct Made {
     pub user: Option<UserId>,
     pub token: Option<TokenId>,
@@ -371,6 +374,8 @@ pub(crate) struct Made {
     pub upstream_model: String,
     pub provider: String,
     pub dialect: String,
+    /// Nothing of calls before it was recorded.
+    pub operation: Option<String>,
     pub streamed: bool,
     pub tags: Vec<String>,
     pub purpose: Option<String>,
@@ -385,7 +390,7 @@ pub(crate) async fn made(conn: &mut PgConnection, org: OrgId, id: CallId) -> Res
                c.project_id as "project: ProjectId", k.team_id as "home_team?: TeamId",
                k.project_id as "home_project?: ProjectId", coalesce(c.asked_model, c.model) as "asked!",
                c.model, c.upstream_model,
-               c.provider, c.dialect, c.streamed, c.tags, c.purpose, c.started_at
+               c.provider, c.dialect, c.operation, c.streamed, c.tags, c.purpose, c.started_at
            from call c
            left join token k on k.org_id = c.org_id and k.id = c.token_id
            where c.org_id = $1 and c.id = $2"#,

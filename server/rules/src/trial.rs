@@ -5,8 +5,11 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use ralex_access::{Bearer, Permission};
-use ralex_api::call_rules::{CallEffect, TestCallRules, TestedCall, TestedRule};
-use ralex_kernel::{CallId, CallRuleId, Caller, Code, OrgId, Problem, ScopePath, Subject, TokenId};
+use ralex_api::call_rules::{CallEffect, NewCallRule, TestCallRules, TestedCall, TestedRule};
+use ralex_kernel::{
+    CallId, CallRuleId, Caller, Code, OrgId, Problem, ProjectId, ScopePath, Subject, TeamId,
+    TokenId,
+};
 use ralex_store::problem;
 
 use crate::call::{ACTIONS, Arguments, Call, Left, Phase, Resource, Who};
@@ -49,7 +52,7 @@ impl CallRules {
         let who = Who { token: tried.token, address, ..who };
         let rules = self.of_org(org).await?;
         let rules = match test.draft {
-            Some(draft) => self.with_draft(&rules, org, draft).await?,
+            Some(draft) => Arc::new(rules.with(self.draft(org, draft).await?)),
             None => rules,
         };
         let arguments = test.arguments.as_ref().map_or_else(Arguments::none, Arguments::of);
@@ -86,20 +89,19 @@ impl CallRules {
         Ok(told(&rules, &call))
     }
 
-    async fn with_draft(
+    /// A rule that is not set up, checked and compiled as if it were.
+    pub(crate) async fn draft(
         &self,
-        rules: &Rules,
         org: OrgId,
-        draft: ralex_api::call_rules::NewCallRule,
-    ) -> Result<Arc<Rules>, Problem> {
+        draft: NewCallRule,
+    ) -> Result<Arc<Compiled>, Problem> {
         let mut tx = self.0.db.tenant(org).await?;
         let at = place(&mut tx, org, draft.scope.as_deref().unwrap_or("org")).await?;
         drop(tx);
         let mut terms = Terms::new(draft);
         terms.check()?;
         terms.subjects = self.0.subjects(org, terms.subjects, &[]).await?;
-        let draft = Arc::new(Compiled::of(&stored(terms, at)));
-        Ok(Arc::new(rules.with(draft)))
+        Ok(Arc::new(Compiled::of(&stored(terms, at))))
     }
 
     async fn tried(
@@ -168,20 +170,15 @@ impl CallRules {
         let mut tx = self.0.db.tenant(org).await?;
         let made = sql::made(&mut tx, org, id).await.map_err(problem)?;
         drop(tx);
-        let at = made.as_ref().map_or(ScopePath::Org, |made| path(made.team, made.project));
+        let at = made.as_ref().map_or(ScopePath::Org, Made::place);
         self.0.access.allow(caller, org, Permission::CallRead, at).await?;
         let made = made.ok_or_else(|| Problem::not_found("call"))?;
-        let subject = who_made(org, &made).ok_or_else(|| {
+        let subject = made.subject(org).ok_or_else(|| {
             let detail = "Nobody is known who made this call. Name a `subject`.";
             Problem::new(Code::Conflict, detail)
         })?;
-        let action = match made.purpose.as_deref() {
-            Some("count") => "model.call.count_tokens",
-            Some("batch") => "model.call.batches",
-            Some(_) | None => "model.call.generate",
-        };
         Ok(Tried {
-            action: action.to_owned(),
+            action: made.action(),
             asked: made.asked,
             model: made.model,
             upstream_model: made.upstream_model,
@@ -197,23 +194,39 @@ impl CallRules {
     }
 }
 
-fn path(team: Option<ralex_kernel::TeamId>, project: Option<ralex_kernel::ProjectId>) -> ScopePath {
+impl Made {
+    pub(crate) fn place(&self) -> ScopePath {
+        path(self.team, self.project)
+    }
+
+    /// What was asked for. Calls of before it was recorded count as texts.
+    pub(crate) fn action(&self) -> String {
+        match (self.purpose.as_deref(), self.operation.as_deref()) {
+            (Some("count"), _) => "model.call.count_tokens".to_owned(),
+            (Some("batch"), _) => "model.call.batches".to_owned(),
+            (_, operation) => format!("model.call.{}", operation.unwrap_or("generate")),
+        }
+    }
+
+    /// Who made it, as far as that is known.
+    pub(crate) fn subject(&self, org: OrgId) -> Option<Subject> {
+        if let Some(user) = self.user {
+            return Some(Subject::User(user));
+        }
+        let scope = path(self.home_team, self.home_project);
+        match (self.account, self.token) {
+            (Some(account), _) => Some(Subject::Service { account, org, scope }),
+            (None, Some(token)) => Some(Subject::Token { token, org, scope }),
+            (None, None) => None,
+        }
+    }
+}
+
+fn path(team: Option<TeamId>, project: Option<ProjectId>) -> ScopePath {
     match (team, project) {
         (Some(team), Some(project)) => ScopePath::Project { team, project },
         (Some(team), None) => ScopePath::Team { team },
         (None, _) => ScopePath::Org,
-    }
-}
-
-fn who_made(org: OrgId, made: &Made) -> Option<Subject> {
-    if let Some(user) = made.user {
-        return Some(Subject::User(user));
-    }
-    let scope = path(made.home_team, made.home_project);
-    match (made.account, made.token) {
-        (Some(account), _) => Some(Subject::Service { account, org, scope }),
-        (None, Some(token)) => Some(Subject::Token { token, org, scope }),
-        (None, None) => None,
     }
 }
 

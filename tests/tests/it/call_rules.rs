@@ -358,6 +358,72 @@ async fn a_dry_run_says_what_would_become_of_a_call_and_why() {
 }
 
 #[tokio::test]
+async fn a_change_of_rules_is_held_against_the_calls_that_were_made() {
+    let world = World::new().await;
+    let old = world.rule(json!({ "name": "Old", "effect": "deny", "resources": ["model:front*"] }));
+    let old = text(&old.await, "id");
+    for model in ["small", "small", "frontier"] {
+        world.token.client.call(Dialect::Chat, model, "Hello").await;
+    }
+    let input = json!({ "model": "small", "input": "Hello" });
+    world.token.client.post("/v1/embeddings", &input).await.ok();
+    let path = "call-rules/simulate";
+    let simulated = async |body: Value| world.app.owner.post(path, &body).await.ok();
+    let draft = |more: Value| {
+        let mut draft = json!({ "name": "New", "effect": "deny", "resources": ["model:small"] });
+        draft.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        draft
+    };
+    let counts = |told: &Value| {
+        ["recorded", "looked_at", "changed", "unclear"].map(|name| told[name].as_u64().unwrap())
+    };
+    let texts = draft(json!({ "actions": ["model.call.generate"] }));
+    let told = simulated(json!({ "draft": texts })).await;
+    assert_eq!(counts(&told), [4, 4, 2, 0], "an embedding is no text: {told}");
+    let line = &told["changes"][0];
+    assert_eq!((&line["before"], &line["after"]), (&json!("allow"), &json!("deny")), "{told}");
+    assert_eq!((&line["rule_name"], line.get("rule")), (&json!("New"), None), "{told}");
+    assert_eq!((&line["calls"], &line["model"]), (&json!(2), &json!("small")), "{told}");
+    assert_eq!(text(line, "subject"), format!("token:{}", world.token.id));
+
+    let told = simulated(json!({ "without": [old] })).await;
+    assert_eq!(counts(&told), [4, 4, 1, 0], "what was refused would pass: {told}");
+    assert_eq!(told["changes"][0]["after"], "allow");
+    let told = simulated(json!({ "default_effect": "ask" })).await;
+    assert_eq!(counts(&told), [4, 4, 3, 0], "what a rule denies stays denied: {told}");
+
+    // What nobody wrote down is not guessed, and what does not hinge on it is told.
+    for condition in [
+        "call.max_output > 50",
+        "has(call.arguments.tools)",
+        "budget.left < 5",
+        "'x' in call.labels",
+    ] {
+        let told = simulated(json!({ "draft": draft(json!({ "condition": condition })) })).await;
+        assert_eq!(counts(&told), [4, 4, 0, 3], "{condition}: {told}");
+        assert_eq!(told["not_kept"].as_array().unwrap().len(), 1, "{told}");
+    }
+    let condition = "call.model == 'tiny' && call.max_output > 50";
+    let told = simulated(json!({ "draft": draft(json!({ "condition": condition })) })).await;
+    assert_eq!(counts(&told), [4, 4, 0, 0], "{told}");
+    let wide = draft(json!({ "resources": ["*"], "condition": "call.max_output > 50" }));
+    let told = simulated(json!({ "draft": wide })).await;
+    assert_eq!(counts(&told), [4, 4, 0, 3], "what is denied already stays so: {told}");
+
+    for (odd, at) in [
+        (json!({}), "draft"),
+        (json!({ "without": [world.token.id] }), "without[0]"),
+        (json!({ "without": [old], "days": 0 }), "days"),
+        (json!({ "without": [old], "limit": 1001 }), "limit"),
+        (json!({ "draft": draft(json!({ "condition": "call.mood" })) }), "condition"),
+    ] {
+        let problem = world.app.owner.post(path, &odd).await.refused(422, "invalid_request");
+        assert_eq!(text(&problem["errors"][0], "path"), at, "{problem}");
+    }
+    assert_eq!(world.app.owner.all("call-rules").await.len(), 1, "nothing is changed");
+}
+
+#[tokio::test]
 async fn rules_are_written_and_tried_from_a_shell() {
     let world = World::new().await;
     let secret = world.app.owner.secret();
@@ -388,6 +454,10 @@ async fn rules_are_written_and_tried_from_a_shell() {
     let file = file.to_str().unwrap();
     let stale = shell(&["update", &id, "--file", file, "--if-version", "7"]);
     assert!(!stale.status.success());
+    let told = shell(&["simulate", "--without", &id, "--days", "7"]);
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(told["recorded"], json!(0));
+    assert_eq!(shell(&["simulate"]).status.code(), Some(1));
     let changed = shell(&["update", &id, "--file", file, "--no-condition"]);
     let changed: Value = serde_json::from_slice(&changed.stdout).unwrap();
     assert_eq!((text(&changed, "message"), changed.get("condition")), ("Be brief".into(), None));

@@ -303,6 +303,7 @@ fn gateway_body(operation: &str) -> Value {
         "POST /api/v1/orgs/{org}/call-rules" => json!({ "name": "More", "effect": "allow" }),
         "PUT /api/v1/orgs/{org}/call-rules/settings" => json!({ "default_effect": "allow" }),
         "POST /api/v1/orgs/{org}/call-rules/test" => json!({ "model": "scripted" }),
+        "POST /api/v1/orgs/{org}/call-rules/simulate" => json!({ "default_effect": "ask" }),
         "POST /api/v1/orgs/{org}/guardrails/test" => json!({ "text": "Hello" }),
         "POST /api/v1/orgs/{org}/audit/sinks" => {
             json!({ "name": "SIEM", "kind": "webhook", "url": "https://siem.example/" })

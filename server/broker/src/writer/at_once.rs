@@ -107,7 +107,8 @@ async fn write(
                model_id, provider_id, provider, upstream_model, dialect, streamed, state, problem,
                input_price, output_price, cache_read_price, cache_write_price, held, budget_ids,
                budget_starts, started_at, settled_at, asked_model, route, task_type, difficulty,
-               choice, priority, queued_ms, guardrails, purpose, price_version, tags, run)
+               choice, priority, queued_ms, guardrails, purpose, price_version, tags, run,
+               operation)
            select n.org_id, n.id, n.node_id, n.user_id, n.token_id, n.team_id, n.project_id,
                n.model, n.model_id, n.provider_id, n.provider, n.upstream_model, n.dialect,
                n.streamed, case when n.problem is null then 'open' else 'refused' end, n.problem,
@@ -116,18 +117,19 @@ async fn write(
                n.budget_ids::uuid[], n.budget_starts::timestamptz[], n.started_at,
                case when n.problem is null then null else n.started_at end, n.asked_model, n.route,
                n.task_type, n.difficulty, n.choice::jsonb, n.priority, n.queued_ms,
-               n.guardrails::jsonb, n.purpose, n.price_version, n.tags::text[], n.run
+               n.guardrails::jsonb, n.purpose, n.price_version, n.tags::text[], n.run,
+               n.operation
            from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::uuid[], $10::uuid[],
                $11::uuid[], $12::text[], $13::uuid[], $14::uuid[], $15::text[], $16::text[],
                $17::text[], $18::bool[], $19::text[], $20::bigint[], $21::bigint[], $22::bigint[],
                $23::bigint[], $24::bigint[], $25::text[], $26::text[], $27::timestamptz[],
                $28::text[], $29::text[], $30::text[], $31::smallint[], $32::text[], $33::text[],
-               $34::int[], $35::text[], $36::text[], $47::int[], $48::text[], $54::text[])
+               $34::int[], $35::text[], $36::text[], $47::int[], $48::text[], $54::text[], $55::text[])
                as n (org_id, id, node_id, user_id, token_id, team_id, project_id, model, model_id,
                provider_id, provider, upstream_model, dialect, streamed, problem, input_price,
                output_price, cache_read_price, cache_write_price, held, budget_ids, budget_starts,
                started_at, asked_model, route, task_type, difficulty, choice, priority,
-               queued_ms, guardrails, purpose, price_version, tags, run)
+               queued_ms, guardrails, purpose, price_version, tags, run, operation)
            where (select ok from decided)),
            recorded as (
                insert into audit_event (org_id, id, occurred_at, actor_kind, actor_id, action,
@@ -193,6 +195,7 @@ async fn write(
         &sealed.key,
         &sealed.sealed,
         &calls.run as _,
+        &calls.operation as _,
     )
     .fetch_one(conn)
     .await

@@ -63,7 +63,8 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
                model_id, provider_id, provider, upstream_model, dialect, streamed, state, problem,
                input_price, output_price, cache_read_price, cache_write_price, held, budget_ids,
                budget_starts, started_at, settled_at, asked_model, route, task_type, difficulty,
-               choice, priority, queued_ms, guardrails, purpose, price_version, tags, run)
+               choice, priority, queued_ms, guardrails, purpose, price_version, tags, run,
+               operation)
            select k.org_id, k.id, k.node_id, k.user_id, k.token_id, k.team_id, k.project_id,
                k.model, k.model_id, k.provider_id, k.provider, k.upstream_model, k.dialect,
                k.streamed, case when k.problem is null then 'open' else 'refused' end, k.problem,
@@ -72,18 +73,20 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
                k.budget_ids::uuid[], k.budget_starts::timestamptz[], k.started_at,
                case when k.problem is null then null else k.started_at end, k.asked_model, k.route,
                k.task_type, k.difficulty, k.choice::jsonb, k.priority, k.queued_ms,
-               k.guardrails::jsonb, k.purpose, k.price_version, k.tags::text[], k.run
+               k.guardrails::jsonb, k.purpose, k.price_version, k.tags::text[], k.run,
+               k.operation
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
                $7::uuid[], $8::text[], $9::uuid[], $10::uuid[], $11::text[], $12::text[],
                $13::text[], $14::bool[], $15::text[], $16::bigint[], $17::bigint[], $18::bigint[],
                $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::timestamptz[],
                $24::text[], $25::text[], $26::text[], $27::smallint[], $28::text[], $29::text[],
-               $30::int[], $31::text[], $32::text[], $33::int[], $34::text[], $35::text[])
+               $30::int[], $31::text[], $32::text[], $33::int[], $34::text[], $35::text[],
+               $36::text[])
                as k (org_id, id, node_id, user_id, token_id, team_id, project_id, model, model_id,
                provider_id, provider, upstream_model, dialect, streamed, problem, input_price,
                output_price, cache_read_price, cache_write_price, held, budget_ids, budget_starts,
                started_at, asked_model, route, task_type, difficulty, choice, priority,
-               queued_ms, guardrails, purpose, price_version, tags, run)"#,
+               queued_ms, guardrails, purpose, price_version, tags, run, operation)"#,
         &opened.org,
         &opened.id,
         &opened.node,
@@ -119,6 +122,7 @@ pub(crate) async fn insert(conn: &mut PgConnection, calls: &[OpenCall]) -> Resul
         &opened.price_version as _,
         &opened.tags,
         &opened.run as _,
+        &opened.operation as _,
     )
     .execute(conn)
     .await?;

@@ -245,6 +245,7 @@ impl World {
             provider: "simulated".into(),
             upstream_model: "gpt-test-1".into(),
             dialect: "openai_chat",
+            operation: "generate",
             streamed: false,
             prices: Prices { input: Price::nanos_per_million(1), ..Prices::default() },
             decision: match outcome {

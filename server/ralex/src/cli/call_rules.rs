@@ -1,5 +1,6 @@
 //! `ralex call-rules`: which calls are allowed, asked about or denied, by a server's API.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ralex_api::Page;
 use ralex_api::call_rules::{
     CallEffect, CallPhase, CallRule, CallRuleSettings, CallRulesQuery, SetCallRuleSettings,
-    TestedCall,
+    SimulateCallRules, SimulatedCallRules, TestedCall,
 };
 use ralex_kernel::CallRuleId;
 use serde_json::{Map, Value, json};
@@ -59,6 +60,23 @@ pub fn command() -> Command {
             )
             .args(tried())
             .arg(scope.help("Where it is made: org, team:SLUG or project:SLUG")),
+        Command::new("simulate")
+            .about("Say what a change of rules would have done to the calls that were made")
+            .args([
+                flag("draft", "PATH")
+                    .value_parser(value_parser!(PathBuf))
+                    .help("A JSON file of a rule that there would be"),
+                many("without", "ID")
+                    .value_parser(value_parser!(CallRuleId))
+                    .help("A rule that there would be no more; repeat for more"),
+                flag("default", "EFFECT")
+                    .value_parser(effects())
+                    .help("What would hold where no rule is about a call"),
+                flag("days", "NUMBER")
+                    .value_parser(value_parser!(u32))
+                    .help("Calls of so many last days; 30 when absent"),
+                limit_flag(),
+            ]),
         Command::new("default")
             .about("Show, or say, what holds where no rule is about a call")
             .arg(default.help("allow, ask or deny")),
@@ -135,6 +153,7 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
     match verb {
         "list" => return list(api, matches).await,
         "test" => return test(api, matches).await,
+        "simulate" => return simulate(api, matches).await,
         "default" => return default(api, matches).await,
         "create" => {
             let made: CallRule = api.post(&["call-rules"], &body(matches)?).await?;
@@ -268,6 +287,57 @@ fn verdict(tested: &TestedCall) -> String {
     let rules = table(["Id", "Effect", "About it", "Name", "Why"], rows);
     let said = tested.message.clone().unwrap_or_default();
     format!("{} (by {by}) {said}\n{rules}", tested.effect)
+}
+
+async fn simulate(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let draft = match matches.get_one::<PathBuf>("draft") {
+        Some(path) => Some(serde_json::from_value(Value::Object(read(path)?))?),
+        None => None,
+    };
+    let without = matches.get_many::<CallRuleId>("without").into_iter().flatten().copied();
+    let change = SimulateCallRules {
+        draft,
+        without: without.collect(),
+        default_effect: matches
+            .get_one::<String>("default")
+            .and_then(|effect| CallEffect::named(effect)),
+        days: matches.get_one::<u32>("days").copied(),
+        limit: matches.get_one::<u32>("limit").copied(),
+    };
+    let done: SimulatedCallRules = api.post(&["call-rules", "simulate"], &change).await?;
+    told(&done, matches, otherwise)
+}
+
+fn otherwise(done: &SimulatedCallRules) -> String {
+    let rows = done.changes.iter().map(|line| {
+        [
+            line.calls.to_string(),
+            format!("{} → {}", line.before, line.after),
+            line.rule_name.clone().unwrap_or_else(|| "the default".to_owned()),
+            line.model.clone(),
+            line.scope.clone(),
+            if line.subject_name.is_empty() { &line.subject } else { &line.subject_name }.clone(),
+            line.last_call.to_rfc3339(),
+        ]
+    });
+    let lines = table(["Calls", "Outcome", "By", "Model", "Where", "Who", "Last"], rows);
+    let mut said = format!(
+        "{} of {} calls since {} would have come out otherwise",
+        done.changed,
+        done.looked_at,
+        done.since.to_rfc3339()
+    );
+    if done.looked_at < done.recorded {
+        let _ = write!(said, "; there are {}, and the newest were looked at", done.recorded);
+    }
+    if done.unclear > 0 {
+        let names = done.not_kept.join(", ");
+        let _ = write!(said, "; {} hinge on {names}, which is not kept", done.unclear);
+    }
+    if done.more > 0 {
+        let _ = write!(said, "; {} more lines are not shown", done.more);
+    }
+    format!("{said}.\n{lines}")
 }
 
 async fn default(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {

@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use ralex_access::Permission;
 use ralex_api::Page;
 use ralex_api::call_rules::{
-    CallRule, CallRuleSettings, CallRulesQuery, NewCallRule, SetCallRuleSettings, TestCallRules,
-    TestedCall, UpdateCallRule,
+    CallRule, CallRuleSettings, CallRulesQuery, NewCallRule, SetCallRuleSettings,
+    SimulateCallRules, SimulatedCallRules, TestCallRules, TestedCall, UpdateCallRule,
 };
 use ralex_kernel::{CallRuleId, Problem};
 use ralex_rules::CallRules;
@@ -70,6 +70,20 @@ pub async fn test_call_rules(
     test: Body<TestCallRules>,
 ) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(rules.test(who.caller(), who.org, test.0).await?))
+}
+
+/// Say what a change of call rules would have done to the calls that were made.
+///
+/// Each call is held against the rules of today and against those that would be, with what is recorded
+/// of it; people's groups and roles are those of today. Nothing is changed, called or recorded.
+#[utoipa::path(tag = "call rules", params(("org" = String, Path)), request_body = SimulateCallRules, responses((status = 200, body = SimulatedCallRules)))]
+#[post("/call-rules/simulate")]
+pub async fn simulate_call_rules(
+    who: OrgCaller,
+    rules: Data<CallRules>,
+    change: Body<SimulateCallRules>,
+) -> Result<HttpResponse> {
+    Ok(HttpResponse::Ok().json(rules.simulate(who.caller(), who.org, change.0).await?))
 }
 
 /// Show one call rule.

@@ -279,6 +279,7 @@ fn gateway(map: &mut Map<'_, '_>) {
         .service(call_rules::call_rule_settings)
         .service(call_rules::set_call_rule_settings)
         .service(call_rules::test_call_rules)
+        .service(call_rules::simulate_call_rules)
         .service(call_rules::find_call_rule)
         .service(call_rules::update_call_rule)
         .service(call_rules::delete_call_rule)

@@ -9,6 +9,7 @@ pub const NO_ENTRY: &[&str] = &[
     "POST /api/v1/orgs/{org}/usage/replay",
     "POST /api/v1/orgs/{org}/guardrails/test",
     "POST /api/v1/orgs/{org}/call-rules/test",
+    "POST /api/v1/orgs/{org}/call-rules/simulate",
     "POST /api/v1/orgs/{org}/access/explain",
     "POST /api/v1/orgs/{org}/access/who-can",
     "POST /api/v1/orgs/{org}/access/simulate",
