@@ -155,6 +155,7 @@ crate::answer! {
 }
 
 crate::request! {
+    #[derive(PartialEq)]
     pub struct NewCallRule {
         pub name: Name,
         #[serde(default)]
@@ -217,7 +218,7 @@ crate::request! {
     }
 
     /// A change of rules as it is thought of. With both, the draft stands in for what is taken away.
-    #[derive(Default)]
+    #[derive(Default, PartialEq)]
     pub struct SimulateCallRules {
         /// A rule that there would be.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,8 +2,8 @@
 
 use ralex_api::Page;
 use ralex_api::call_rules::{
-    CallEffect, CallRule, CallRuleSettings, NewCallRule, SetCallRuleSettings, TestCallRules,
-    TestedCall, UpdateCallRule,
+    CallEffect, CallRule, CallRuleSettings, NewCallRule, SetCallRuleSettings, SimulateCallRules,
+    SimulatedCallRules, TestCallRules, TestedCall, UpdateCallRule,
 };
 use ralex_kernel::CallRuleId;
 
@@ -46,6 +46,11 @@ pub fn settings(org: &str) -> Reply<CallRuleSettings> {
 pub fn set_default(org: &str, default_effect: CallEffect) -> Reply<CallRuleSettings> {
     let set = SetCallRuleSettings { default_effect };
     client::replace(&path(org, &["call-rules", "settings"]), &set)
+}
+
+/// What a change would have done to the calls that were made.
+pub fn simulate(org: &str, change: &SimulateCallRules) -> Reply<SimulatedCallRules> {
+    client::create(&path(org, &["call-rules", "simulate"]), change)
 }
 
 /// What would become of a call.

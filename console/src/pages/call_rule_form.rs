@@ -1,10 +1,13 @@
 //! The form of a call rule: what it is about, what it does, and a condition that is checked while it is written.
 
-use ralex_api::call_rules::{CallEffect, CallPhase, CallRule, NewCallRule, UpdateCallRule};
+use ralex_api::call_rules::{
+    CallEffect, CallPhase, CallRule, NewCallRule, SimulateCallRules, UpdateCallRule,
+};
 use ralex_kernel::Name;
 use yew::prelude::*;
 
 use super::call_rule_condition::{Condition, use_checked};
+use super::call_rule_past::Past;
 use super::call_rule_places::Places;
 use super::call_rule_subjects::{Named, Subjects};
 use super::call_rule_what::What;
@@ -71,6 +74,7 @@ pub fn CallRuleForm(props: &Props) -> Html {
         phases.iter().map(|it| (it.as_str().into(), about(*it).into())).collect();
     let title = before.map_or_else(|| "Create call rule".to_owned(), |it| it.name.to_string());
     let verb = if before.is_some() { "Save rule" } else { "Create rule" };
+    let past = fields.change(before).filter(|_| checked.fault().is_none());
     let blocked = checked.fault().map(|_| AttrValue::from("The condition cannot be used yet."));
     html! {
         <Dialog {title} onclose={props.onclose.clone()}>
@@ -86,6 +90,7 @@ pub fn CallRuleForm(props: &Props) -> Html {
                 <Condition input={fields.condition.clone()} {checked} />
                 <TextField label="Message" path="message" input={fields.message.clone()} placeholder="Frontier models are for the day. Use a small one." hint="What the caller is told beside the rule’s name." />
                 <TextField label="Description" path="description" input={fields.description.clone()} hint="For those who read the rules." />
+                <Past change={past} />
             </Form>
         </Dialog>
     }
@@ -126,45 +131,49 @@ impl Fields {
         vec![self.name.clone(), self.resources.clone(), self.actions.clone()]
     }
 
+    /// The rule as it is written; nothing while the name is none.
+    fn written(&self, rule: Option<&CallRule>) -> Option<NewCallRule> {
+        let (effect, scope) = (*self.effect, || (*self.scope).clone());
+        let fits = phases(effect).contains(&*self.phase);
+        Some(NewCallRule {
+            name: self.name.parsed()?,
+            description: self.description.text(),
+            scope: Some(rule.map_or_else(scope, |rule| rule.scope.clone())),
+            effect,
+            phase: Some(if fits { *self.phase } else { CallPhase::Call }),
+            actions: Some(words(&self.actions.text())),
+            resources: Some(words(&self.resources.text())),
+            subjects: self.subjects.iter().map(|(id, _)| id.clone()).collect(),
+            condition: self.condition.filled(),
+            message: self.message.text(),
+            enabled: None,
+        })
+    }
+
     /// Makes a rule, or changes the one that there is; nothing while the name is none.
     fn write(&self, slug: &str, rule: Option<&CallRule>) -> Option<Reply<CallRule>> {
-        let name: Name = self.name.parsed()?;
-        let (actions, resources) = (words(&self.actions.text()), words(&self.resources.text()));
-        let subjects: Vec<String> = self.subjects.iter().map(|(id, _)| id.clone()).collect();
-        let (description, message) = (self.description.text(), self.message.text());
-        let (effect, condition) = (*self.effect, self.condition.filled());
-        let fits = phases(effect).contains(&*self.phase);
-        let phase = if fits { *self.phase } else { CallPhase::Call };
-        Some(if let Some(rule) = rule {
-            let change = UpdateCallRule {
-                name: Some(name),
-                description: Some(description),
-                effect: Some(effect),
-                phase: Some(phase),
-                actions: Some(actions),
-                resources: Some(resources),
-                subjects: Some(subjects),
-                condition: Some(condition),
-                message: Some(message),
-                enabled: None,
-            };
-            api::call_rules::update(slug, rule, &change)
-        } else {
-            let new = NewCallRule {
-                name,
-                description,
-                scope: Some((*self.scope).clone()),
-                effect,
-                phase: Some(phase),
-                actions: Some(actions),
-                resources: Some(resources),
-                subjects,
-                condition,
-                message,
-                enabled: None,
-            };
-            api::call_rules::create(slug, &new)
-        })
+        let new = self.written(rule)?;
+        let Some(rule) = rule else { return Some(api::call_rules::create(slug, &new)) };
+        let change = UpdateCallRule {
+            name: Some(new.name),
+            description: Some(new.description),
+            effect: Some(new.effect),
+            phase: new.phase,
+            actions: new.actions,
+            resources: new.resources,
+            subjects: Some(new.subjects),
+            condition: Some(new.condition),
+            message: Some(new.message),
+            enabled: None,
+        };
+        Some(api::call_rules::update(slug, rule, &change))
+    }
+
+    /// The same as a change that can be tried.
+    fn change(&self, rule: Option<&CallRule>) -> Option<SimulateCallRules> {
+        let without = rule.map(|rule| rule.id).into_iter().collect();
+        let draft = Some(self.written(rule)?);
+        Some(SimulateCallRules { draft, without, ..SimulateCallRules::default() })
     }
 }
 

@@ -24,13 +24,14 @@ const TRIES: [Column; 5] = [
 ];
 const CONSIDERED: [Column; 2] = [Column::text("Model"), Column::text("Why")];
 
-pub fn tell(story: &CallDetail, org: &str) -> Html {
+/// All that is known of a call. `may_try`: whether the reader may hold it against the rules.
+pub fn tell(story: &CallDetail, org: &str, may_try: bool) -> Html {
     html! {
         <>
             if let Some(choice) = &story.choice { { why(choice) } }
             if !story.tries.is_empty() { { tries(&story.tries) } }
             if !story.guardrails.is_empty() { { guardrails(story) } }
-            { in_detail(details(story, org)) }
+            { in_detail(details(story, org, may_try)) }
         </>
     }
 }
@@ -137,7 +138,7 @@ fn guardrails(story: &CallDetail) -> Html {
     }
 }
 
-fn details(story: &CallDetail, org: &str) -> Vec<(AttrValue, Html)> {
+fn details(story: &CallDetail, org: &str, may_try: bool) -> Vec<(AttrValue, Html)> {
     let text = |text: String| html! { { text } };
     let prices = &story.prices;
     let mut facts: Vec<(AttrValue, Html)> = Vec::new();
@@ -173,6 +174,11 @@ fn details(story: &CallDetail, org: &str) -> Vec<(AttrValue, Html)> {
         let query = Query::default().with("run", run);
         let calls = html! { <Link to={Place::Calls.of(org)} {query}>{ run.clone() }</Link> };
         facts.push(("Run".into(), calls));
+    }
+    if story.call.purpose.is_none() && may_try {
+        let query = Query::default().with("call", &story.call.id.to_string());
+        let rules = html! { <Link to={Place::CallRules.of(org)} {query}>{ "Try them on this call" }</Link> };
+        facts.push(("Call rules".into(), rules));
     }
     if let Some(waited) = story.queued_ms {
         let priority = story.priority.clone().unwrap_or_default();

@@ -263,7 +263,7 @@ fn CallDrawer(props: &DrawerProps) -> Html {
     let (load, again) = use_load(wants, |(org, id)| api::usage::call(&org, &id));
     html! {
         <Drawer title="Call" onclose={props.onclose.clone()}>
-            { show(&load, &again, |story| html! { <>{ key_value(&facts(&story.call)) }{ tell(story, &org.slug()) }</> }) }
+            { show(&load, &again, |story| html! { <>{ key_value(&facts(&story.call)) }{ tell(story, &org.slug(), org.blocked("call_rule.read").is_none()) }</> }) }
         </Drawer>
     }
 }

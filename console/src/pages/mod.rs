@@ -30,6 +30,7 @@ mod cache_form;
 mod call_rule_condition;
 mod call_rule_default;
 mod call_rule_form;
+mod call_rule_past;
 mod call_rule_places;
 mod call_rule_subjects;
 mod call_rule_tester;
