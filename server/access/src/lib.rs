@@ -35,6 +35,7 @@ mod import;
 mod import_plan;
 #[cfg(test)]
 mod it;
+mod letter;
 mod lines;
 mod marks;
 mod narrow;
@@ -46,6 +47,7 @@ mod provision;
 mod recheck;
 mod request_decide;
 mod request_end;
+mod request_letter;
 mod request_settings;
 mod requests;
 mod rests;

@@ -86,6 +86,7 @@ impl Access {
         let lately = lately(&mut tx, org, &[by], now).await?;
         standing(&current, by, &lately, now).may_decide(stored.place())?;
         sql::deny(&mut tx, org, (id, by), reason, now).await.map_err(problem)?;
+        self.tell_asker(&mut tx, org, (id, stored.user)).await?;
         let (user, reason) = (stored.user, reason.to_owned());
         let event = AccessRequestEvent::Denied { access_request: id, user, reason };
         record(&mut tx, scope.author(), Event::AccessRequest(event)).await.map_err(problem)?;
@@ -115,6 +116,7 @@ impl Access {
         };
         let binding = self.bind_for(tx, scope, wanted, Some(stored.id)).await?;
         sql::begin(tx, org, stored.id, (minutes, now, until)).await.map_err(problem)?;
+        self.tell_asker(tx, org, (stored.id, stored.user)).await?;
         Ok((binding, until))
     }
 }

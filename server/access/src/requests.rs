@@ -75,6 +75,7 @@ impl Access {
         let waits = Problem::new(Code::Conflict, detail);
         let stored = sql::insert(&mut tx, org, &asked).await;
         stored.or_problem([("access_request_waits", waits)])?;
+        self.tell_approvers(&mut tx, &current, &asked).await?;
         let event = AccessRequestEvent::Asked {
             access_request: id,
             role: role.to_string(),

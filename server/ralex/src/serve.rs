@@ -262,10 +262,12 @@ impl Services {
         [
             tokio::spawn({
                 let (access, (mailer, url)) = (Arc::clone(&self.access), self.letters.clone());
-                let [first, second, third] = std::array::from_fn(|_| shutdown.heard());
+                let [first, second, third, last] = std::array::from_fn(|_| shutdown.heard());
                 async move {
-                    let reviews = access.run_reviews(&mailer, url.as_ref(), third);
-                    tokio::join!(access.run(first), access.run_requests(second), reviews);
+                    let (requests, reviews) =
+                        (access.run_requests(second), access.run_reviews(third));
+                    let letters = access.run_letters(&mailer, url.as_ref(), last);
+                    tokio::join!(access.run(first), requests, reviews, letters);
                 }
             }),
             tokio::spawn({

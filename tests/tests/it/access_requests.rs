@@ -7,6 +7,8 @@ use ralex_tests::app::{App, Person, Shell, text, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::alerts::post_office::{Letter, PostOffice};
+
 fn asked(role: &str, scope: &str, minutes: &Value) -> Value {
     json!({ "role": role, "scope": scope, "minutes": minutes, "reason": "the night shift" })
 }
@@ -164,4 +166,66 @@ async fn the_command_line_asks_lists_and_decides() {
     assert!(said.contains("withdrawn"), "{said}");
     let said = owner.done(&format!("access show {third} --json")).await;
     assert!(said.contains("\"withdrawn\""), "{said}");
+}
+
+/// Who was told, once there are so many letters.
+async fn told(office: &PostOffice, count: usize) -> Vec<Letter> {
+    until(&format!("{count} letters"), Duration::from_secs(30), async || {
+        (office.letters().len() >= count).then_some(())
+    })
+    .await;
+    office.letters()
+}
+
+#[tokio::test]
+async fn who_may_approve_is_told_once_and_who_asked_when_it_is_decided() {
+    let office = PostOffice::start();
+    let app = App::start_with(&[
+        ("RALEX_SMTP_URL", &office.url()),
+        ("RALEX_SMTP_TLS", "off"),
+        ("RALEX_MAIL_FROM", "Ralex <ralex@example.com>"),
+    ])
+    .await;
+    let second = app.second().await;
+    app.team("blue").await;
+    app.team("red").await;
+    let ann = app.member("ann@example.com", "viewer", "org").await;
+    app.member("lead@example.com", "team_admin", "team:blue").await;
+    app.member("other@example.com", "team_admin", "team:red").await;
+    let gone = app.member("gone@example.com", "admin", "org").await;
+    app.owner.post(&format!("members/{}/suspend", gone.id), &json!({})).await.ok();
+    let first = asked("developer", "team:blue", &json!(30));
+    let made = ann.client.post("access-requests", &first).await.ok();
+    let letters = told(&office, 2).await;
+    let mut people: Vec<_> = letters.iter().flat_map(|letter| letter.to.clone()).collect();
+    people.sort();
+    assert_eq!(people, ["lead@example.com", "owner@example.com"]);
+    for letter in &letters {
+        assert!(letter.headers["subject"].contains("asks for access"), "{letter:?}");
+        assert!(letter.headers["message-id"].contains(&text(&made, "id")), "{letter:?}");
+        assert!(!letter.text.contains("ann@") && !letter.text.contains("night"), "{letter:?}");
+    }
+    let path = format!("access-requests/{}/approve", text(&made, "id"));
+    app.owner.post(&path, &json!({ "reason": "yes" })).await.ok();
+    let letters = told(&office, 3).await;
+    assert_eq!(letters[2].to, ["ann@example.com"]);
+    assert!(letters[2].headers["subject"].contains("is approved"), "{letters:?}");
+    // The mail server is away when the next one is made, and it is decided before that is over.
+    office.answer(Some("451 4.3.0 later"));
+    let made = ann.client.post("access-requests", &asked("billing", "org", &json!(30))).await.ok();
+    let tried = "select count(*)::text from access_letter where tries > 0 and state = 'waiting'";
+    until("it was tried", Duration::from_secs(30), async || {
+        (app.database.texts(tried).await == ["1"]).then_some(())
+    })
+    .await;
+    let path = format!("access-requests/{}/deny", text(&made, "id"));
+    app.owner.post(&path, &json!({ "reason": "no" })).await.ok();
+    office.answer(None);
+    app.database.execute("update access_letter set next_at = now() where state = 'waiting'").await;
+    let letters = told(&office, 4).await;
+    assert_eq!(letters[3].to, ["ann@example.com"]);
+    assert!(letters[3].headers["subject"].contains("is denied"), "{letters:?}");
+    let states = "select state from access_letter order by next_at, state";
+    assert_eq!(app.database.texts(states).await.len(), 5);
+    drop(second);
 }

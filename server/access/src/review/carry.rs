@@ -10,9 +10,9 @@ use ralex_kernel::{AccessReviewId, OrgId, Problem};
 use ralex_store::{Tenant, problem};
 
 use super::close::ended_event;
-use super::letters::Occasion;
 use super::{author, count, one};
 use crate::access::Access;
+use crate::letter::Occasion;
 use crate::owners;
 use crate::policies::OWNER;
 use crate::rows::{Binding, Effect};

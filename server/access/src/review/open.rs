@@ -6,9 +6,9 @@ use ralex_audit::{AccessReviewEvent, Author, Event, record};
 use ralex_kernel::{AccessReviewId, OrgId};
 use ralex_store::Error;
 
-use super::letters::Occasion;
 use super::{RECENT, count};
 use crate::access::Access;
+use crate::letter::Occasion;
 use crate::policies::SERVICE;
 use crate::sql::review::{self as sql, Stored};
 use crate::sql::review_item::{self, Selection};

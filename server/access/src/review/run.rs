@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use ralex_kernel::{AccessReviewId, OrgId, Problem};
-use ralex_mail::Mailer;
 use ralex_store::{Error, Sweeper, System};
 use tracing::warn;
-use url::Url;
 
 use crate::access::Access;
 use crate::sql::review as sql;
@@ -19,20 +17,9 @@ const SWEEPER: Sweeper = Sweeper {
 };
 
 impl Access {
-    /// Looks after reviews, at once and then steadily, until `shutdown`; links in letters begin with
-    /// `public_url`.
-    pub async fn run_reviews(
-        &self,
-        mailer: &Mailer,
-        public_url: Option<&Url>,
-        shutdown: impl Future<Output = ()>,
-    ) {
-        let look = || async {
-            let moved = self.sweep_reviews().await?;
-            while self.send_letters(mailer, public_url).await? > 0 {}
-            Ok::<_, Error>(moved)
-        };
-        SWEEPER.run(shutdown, look).await;
+    /// Looks after reviews, at once and then steadily, until `shutdown`.
+    pub async fn run_reviews(&self, shutdown: impl Future<Output = ()>) {
+        SWEEPER.run(shutdown, || self.sweep_reviews()).await;
     }
 
     /// Does all that is due, and returns how much that was.

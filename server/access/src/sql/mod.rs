@@ -4,12 +4,12 @@
 pub(crate) mod change;
 pub(crate) mod group;
 pub(crate) mod history;
+pub(crate) mod letter;
 pub(crate) mod names;
 pub(crate) mod request;
 pub(crate) mod request_end;
 pub(crate) mod review;
 pub(crate) mod review_item;
-pub(crate) mod review_letter;
 pub(crate) mod role;
 pub(crate) mod uses;
 
@@ -24,6 +24,15 @@ use sqlx::PgConnection;
 use crate::bindings::{Bearer, Wanted, Which};
 use crate::explain::Somebody;
 use crate::rows::Rows;
+
+/// Where a row is that names a team and a project, or neither.
+pub(crate) const fn place(team: Option<TeamId>, project: Option<ProjectId>) -> ScopePath {
+    match (team, project) {
+        (Some(team), Some(project)) => ScopePath::Project { team, project },
+        (Some(team), None) => ScopePath::Team { team },
+        (None, _) => ScopePath::Org,
+    }
+}
 
 /// An organisation that exists, with the version of its policies.
 pub(crate) struct Known {

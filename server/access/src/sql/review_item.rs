@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::review::unreadable;
 use crate::rows::Holder;
+use crate::sql::place;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -470,4 +471,22 @@ pub(crate) async fn cancel(
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Where something is reviewed.
+pub(crate) async fn places(
+    conn: &mut PgConnection,
+    org: OrgId,
+    review: AccessReviewId,
+) -> Result<Vec<ScopePath>> {
+    let rows = sqlx::query!(
+        r#"select distinct team_id as "team: TeamId", project_id as "project: ProjectId"
+           from access_review_item where org_id = $1 and review_id = $2"#,
+        org as _,
+        review as _,
+    )
+    .fetch_all(conn)
+    .await?;
+    let places = rows.into_iter().map(|row| place(row.team, row.project));
+    Ok(places.collect())
 }
