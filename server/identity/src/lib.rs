@@ -22,6 +22,7 @@ pub mod password;
 mod profile;
 pub mod program;
 mod provision;
+pub mod recover;
 pub mod resolve;
 pub mod service;
 pub mod session;

@@ -23,7 +23,7 @@ use crate::{Arrival, Identity, password, sql, stored, throttle};
 /// How long an invitation waits.
 const INVITED: TimeDelta = TimeDelta::days(7);
 /// And a link of who forgot their password: they sit before their mailbox.
-const FORGOTTEN: TimeDelta = TimeDelta::minutes(30);
+pub(crate) const FORGOTTEN: TimeDelta = TimeDelta::minutes(30);
 /// Mails of that kind to one address that cost nothing, and the longest wait then, in seconds.
 const FREE_MAILS: i32 = 3;
 const LONGEST_WAIT: i64 = 900;
@@ -255,7 +255,7 @@ impl Identity {
 
     /// What a person opens. What it is good for stands after the `#`, which no browser sends and no log
     /// of a proxy holds.
-    fn link(&self, text: &Secret) -> String {
+    pub(crate) fn link(&self, text: &Secret) -> String {
         format!("{}/welcome#{}", self.post.address, text.expose())
     }
 

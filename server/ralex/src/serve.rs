@@ -478,7 +478,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
 }
 
 /// Sends mail by the server that the settings name, if they name one.
-fn mailer(settings: &Settings) -> anyhow::Result<Mailer> {
+pub(crate) fn mailer(settings: &Settings) -> anyhow::Result<Mailer> {
     let Some(server) = &settings.mail else { return Ok(Mailer::absent()) };
     Mailer::new(server).map_err(|why| anyhow::anyhow!(why))
 }

@@ -17,12 +17,12 @@ pub fn code(seed: &str, steps: i64) -> String {
 }
 
 /// A session of the owner, who has an app from now on, its secret and the recovery codes.
-async fn with_app(app: &App) -> (Client, String, Vec<String>) {
+pub async fn with_app(app: &App) -> (Client, String, Vec<String>) {
     let anonymous = app.anonymous();
     register(anonymous.in_session(&anonymous.session(EMAIL, PASSWORD).await)).await
 }
 
-async fn register(session: Client) -> (Client, String, Vec<String>) {
+pub async fn register(session: Client) -> (Client, String, Vec<String>) {
     let begun = session.post("/api/v1/auth/totp", &json!({})).await.ok();
     let seed = text(&begun, "secret");
     let confirm = json!({ "code": code(&seed, -1) });

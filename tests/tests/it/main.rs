@@ -43,6 +43,7 @@ mod policy_version;
 mod programs;
 mod rate_limits;
 mod records;
+mod recover_operator;
 mod replay;
 mod reports;
 mod resilience;

@@ -13,6 +13,9 @@ pub enum AccountEvent {
     /// Somebody asked for another password, and the address got a link.
     #[serde(rename = "password.forgotten")]
     Forgotten { user: UserId },
+    /// Whoever has the server made a link for an operator.
+    #[serde(rename = "operator.recovered")]
+    Recovered { user: UserId },
     /// What a person wants to be called is not told: it says more of them than their id.
     #[serde(rename = "account.renamed")]
     Renamed { user: UserId },
@@ -24,9 +27,10 @@ pub enum AccountEvent {
 impl AccountEvent {
     pub(super) fn target(&self) -> String {
         match self {
-            Self::Invited { user } | Self::Forgotten { user } | Self::Renamed { user } => {
-                format!("user:{user}")
-            }
+            Self::Invited { user }
+            | Self::Forgotten { user }
+            | Self::Recovered { user }
+            | Self::Renamed { user } => format!("user:{user}"),
             Self::SessionNamed { session } => format!("session:{session}"),
         }
     }

@@ -8,11 +8,12 @@
 use ralex_api::identity::User;
 use ralex_api::operators::{FactorsReset, ResetFactors};
 use ralex_audit::{Event, FactorEvent};
-use ralex_kernel::{Code, Email, Problem};
-use ralex_store::problem;
+use ralex_kernel::{Caller, Code, Email, Problem, UserId};
+use ralex_store::{System, problem};
 use tracing::warn;
 
 use crate::operator::Operating;
+use crate::sql::factor::Removed;
 use crate::{Identity, managed, sql, stored};
 
 impl Identity {
@@ -36,23 +37,36 @@ impl Identity {
                 "is your own address; remove your factors in your profile, or ask another operator";
             return Err(Problem::field("email", rule));
         }
-        let removed = sql::factor::delete_all(&mut tx, user).await.map_err(problem)?;
+        let (removed, sessions_ended) =
+            self.take_factors(&mut tx, by.caller(), user, reason).await?;
         if !removed.any() {
             let detail = format!("{} has no second factor; a login asks for none.", asked.email);
             return Err(Problem::new(Code::Conflict, detail));
         }
-        sql::factor::end_challenges(&mut tx, user).await.map_err(problem)?;
-        let ended = sql::session::revoke_others(&mut tx, user, None, self.clock.now(), None).await;
-        let sessions_ended = u32::try_from(ended.map_err(problem)?.len()).unwrap_or(u32::MAX);
-        let passkeys = removed.passkeys;
-        let event = FactorEvent::Reset { user, reason, passkeys, sessions_ended };
-        self.record_everywhere(&mut tx, by.caller(), user, &Event::Factor(event)).await?;
         tx.commit().await.map_err(problem)?;
         let (email, name) = (stored::<Email>(&account.email)?, stored(&account.name)?);
         let told = self.tell_of_reset(&email).await;
         let user = User { id: user, email, name };
-        let (app, recovery_codes) = (removed.app, removed.recovery_codes);
+        let Removed { app, passkeys, recovery_codes } = removed;
         Ok(FactorsReset { user, app, passkeys, recovery_codes, sessions_ended, told })
+    }
+
+    /// Takes all of them away, ends all sessions and says how many these were.
+    pub(crate) async fn take_factors(
+        &self,
+        tx: &mut System,
+        by: &Caller,
+        user: UserId,
+        reason: String,
+    ) -> Result<(Removed, u32), Problem> {
+        let removed = sql::factor::delete_all(tx, user).await.map_err(problem)?;
+        sql::factor::end_challenges(tx, user).await.map_err(problem)?;
+        let ended = sql::session::revoke_others(tx, user, None, self.clock.now(), None).await;
+        let sessions_ended = u32::try_from(ended.map_err(problem)?.len()).unwrap_or(u32::MAX);
+        let passkeys = removed.passkeys;
+        let event = FactorEvent::Reset { user, reason, passkeys, sessions_ended };
+        self.record_everywhere(tx, by, user, &Event::Factor(event)).await?;
+        Ok((removed, sessions_ended))
     }
 
     async fn tell_of_reset(&self, to: &Email) -> bool {

@@ -34,6 +34,28 @@ pub async fn operators(conn: &mut PgConnection) -> Result<Vec<OperatorRow>, sqlx
     .await
 }
 
+/// An operator, and whether they can come in as one: what an organisation's provider vouches for is no
+/// way for that.
+pub struct WayIn {
+    pub id: UserId,
+    pub email: String,
+    pub email_key: String,
+    pub way_in: bool,
+}
+
+pub async fn with_way_in(conn: &mut PgConnection) -> Result<Vec<WayIn>, sqlx::Error> {
+    sqlx::query_as!(
+        WayIn,
+        r#"select u.id as "id: UserId", u.email, u.email_key,
+                  u.disabled_at is null and (u.password_hash is not null
+                      or exists (select from passkey p where p.user_id = u.id)) as "way_in!"
+           from operator o join app_user u on u.id = o.user_id
+           order by o.created_at, u.id"#,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// False where they are one already.
 pub async fn insert(
     conn: &mut PgConnection,

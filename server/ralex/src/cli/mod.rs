@@ -20,6 +20,7 @@ mod operator;
 mod org;
 mod policy;
 mod rate_limits;
+mod recover;
 mod replay;
 mod reports;
 mod reviews;
@@ -68,6 +69,7 @@ fn command() -> Command {
         .subcommand(operator::command())
         .subcommand(org::command())
         .subcommand(policy::command())
+        .subcommand(recover::command())
         .subcommand(reports::command())
         .subcommand(reviews::command())
         .subcommand(roles::command())
@@ -111,6 +113,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("operator", matches)) => operator::run(matches, environment),
         Some(("org", matches)) => org::run(matches, environment),
         Some(("policy", matches)) => policy::run(matches, environment),
+        Some(("recover-operator", matches)) => recover::run(matches, environment),
         Some(("reports", matches)) => reports::run(matches, environment),
         Some(("reviews", matches)) => reviews::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),
