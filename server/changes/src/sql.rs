@@ -19,7 +19,8 @@ pub(crate) struct Due {
     pub tries: i16,
 }
 
-/// Takes some that are due, so that no other process tells of them for a while.
+/// Takes some that are due, so that no other process tells of them for a while. Those of an organisation
+/// that is closed wait.
 pub(crate) async fn claim(
     conn: &mut PgConnection,
     at_most: i64,
@@ -28,9 +29,10 @@ pub(crate) async fn claim(
     let due = sqlx::query_as!(
         Due,
         r#"update change_request c set tell_tries = c.tell_tries + 1
-           from (select org_id, id from change_request
-                 where tell_after <= $1 and state = 'pending' and pending_until > $1
-                 order by tell_after limit $2 for update skip locked) due, org o
+           from (select w.org_id, w.id from change_request w
+                 join org a on a.id = w.org_id and not a.is_closed
+                 where w.tell_after <= $1 and w.state = 'pending' and w.pending_until > $1
+                 order by w.tell_after limit $2 for update of w skip locked) due, org o
            where c.org_id = due.org_id and c.id = due.id and o.id = c.org_id
            returning c.org_id as "org: OrgId", o.slug as org_slug, o.name as org_name,
                c.id as "id: ChangeRequestId", c.pending_until as until, c.tell_tries as tries"#,

@@ -28,6 +28,18 @@ impl Calendar {
         self.bounds(starts - TimeDelta::seconds(1))
     }
 
+    /// The last time that is due until `until`, from one that is due on.
+    pub fn last(self, due: DateTime<Utc>, until: DateTime<Utc>) -> DateTime<Utc> {
+        let mut last = due;
+        loop {
+            let next = self.next(last);
+            if next > until || next <= last {
+                return last;
+            }
+            last = next;
+        }
+    }
+
     fn bounds(self, at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let period = match self.every {
             ReportEvery::Week => Period::Week,
@@ -73,6 +85,15 @@ mod tests {
         let quarterly = Calendar { every: ReportEvery::Quarter, day: 1, hour: 0, zone: Tz::UTC };
         let next = quarterly.next(at("2026-05-05T00:00:00Z"));
         assert_eq!(quarterly.ended(next), (at("2026-04-01T00:00:00Z"), at("2026-07-01T00:00:00Z")));
+    }
+
+    #[test]
+    fn of_what_was_missed_the_last_is_due() {
+        let weekly = Calendar { every: ReportEvery::Week, day: 1, hour: 0, zone: Tz::UTC };
+        let due = at("2026-03-02T00:00:00Z");
+        assert_eq!(weekly.last(due, at("2026-03-01T00:00:00Z")), due);
+        assert_eq!(weekly.last(due, at("2026-03-08T23:00:00Z")), due);
+        assert_eq!(weekly.last(due, at("2026-03-31T12:00:00Z")), at("2026-03-30T00:00:00Z"));
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl Reports {
             maker: String::new(),
             created_at: self.0.clock.now(),
             next_at: calendar.next(self.0.clock.now()),
+            reopened_at: None,
         };
         let mut tx = self.0.db.tenant(org).await?;
         if sql::list(&mut tx, org, None).await.map_err(problem)?.len() >= MOST {
@@ -155,7 +156,9 @@ impl Reports {
             lead.lock().await.check(&mut tx).await?;
             let every = ReportEvery::named(&due.every).ok_or_else(unknown)?;
             let calendar = calendar(every, small(due.day), small(due.hour), &due.time_zone)?;
-            let (from, to) = calendar.ended(due.next_at);
+            // What was missed while the organisation was closed is made up for once, by the last of it.
+            let at = due.reopened_at.map_or(due.next_at, |open| calendar.last(due.next_at, open));
+            let (from, to) = calendar.ended(at);
             let ask: Ask = serde_json::from_value(due.ask.clone()).map_err(|_| unknown())?;
             let row = New {
                 id: ReportId::generate(),
@@ -169,7 +172,7 @@ impl Reports {
                 recipients: due.recipients.clone(),
             };
             insert(&mut tx, &Author::system(due.org), &row, &ask).await?;
-            let next = calendar.next(due.next_at);
+            let next = calendar.next(at);
             sql::set_next(&mut tx, &due, next).await.map_err(problem)?;
             tx.commit().await.map_err(problem)?;
         }

@@ -21,6 +21,7 @@ mod call_rules;
 mod calls;
 mod catalog;
 mod changes;
+mod closed;
 mod config;
 mod contract;
 mod crash;

@@ -24,6 +24,9 @@ impl Access {
 
     /// Does all that is due, and returns how much that was.
     pub async fn sweep_reviews(&self) -> Result<u64, Error> {
+        let mut tx = self.db().system("give reviews of reopened organisations more days").await?;
+        sql::extend_reopened(&mut tx).await?;
+        tx.commit().await?;
         SWEEPER.all(self.db(), |tx| self.sweep_due(tx)).await
     }
 

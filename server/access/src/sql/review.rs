@@ -408,6 +408,20 @@ pub(crate) async fn reminded(
     .map(drop)
 }
 
+/// Gives reviews that were open while nobody could come in a few more days, since their organisation would
+/// otherwise lose what nobody was able to decide about.
+pub(crate) async fn extend_reopened(conn: &mut PgConnection) -> Result<()> {
+    sqlx::query!(
+        "update access_review r set due_at = o.reopened_at + interval '3 days', reminded_at = null
+         from org o
+         where o.id = r.org_id and not o.is_closed and r.state = 'open'
+           and r.opened_at < o.reopened_at and r.due_at < o.reopened_at + interval '3 days'",
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// What waits for its time, and for what: to be opened, closed, gone on with, or told of.
 pub(crate) async fn late(
     conn: &mut PgConnection,
@@ -421,7 +435,7 @@ pub(crate) async fn late(
            where (r.state = 'scheduled' and r.opens_at <= $1 or r.state = 'closing'
                   or r.state = 'open' and (r.due_at <= $1 or r.reminded_at is null
                       and r.due_days > 3 and r.due_at - interval '3 days' <= $1))
-             and o.suspended_at is null and o.delete_after is null
+             and not o.is_closed
            order by r.org_id, r.id limit $2"#,
         now,
         at_most,

@@ -159,7 +159,7 @@ pub async fn suspend(
 /// False where it is not suspended.
 pub async fn resume(conn: &mut PgConnection, org: OrgId) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "update org set suspended_at = null, suspended_reason = null
+        "update org set suspended_at = null, suspended_reason = null, reopened_at = now()
          where id = $1 and suspended_at is not null",
         org as _,
     )
@@ -208,7 +208,7 @@ pub async fn keep(
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "update org set delete_after = null, deletion_asked_at = null, deletion_asked_by = null,
-             deletion_reason = null
+             deletion_reason = null, reopened_at = now()
          where id = $1 and delete_after > $2",
         org as _,
         now,

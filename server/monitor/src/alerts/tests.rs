@@ -195,6 +195,24 @@ async fn a_night_of_alerts_is_one_message_in_the_morning() {
 }
 
 #[tokio::test]
+async fn while_an_organisation_is_closed_nobody_is_told_and_nothing_is_foretold() {
+    let world = World::new().await;
+    world.rule(NO_QUIET).await;
+    world.raise("before").await;
+    world.run("insert into alert_cursor (org_id, next_index) select id, 0 from org").await;
+    world.run("update org set suspended_at = now(), suspended_reason = 'unpaid'").await;
+    world.raise("meanwhile").await;
+    assert!(world.alerts.take_batch().await.unwrap().is_none());
+    assert_eq!(world.alerts.look().await.unwrap(), 0);
+    assert_eq!(world.alerts().await.len(), 2, "both are kept");
+    world.run("update org set suspended_at = null, suspended_reason = null").await;
+    assert_eq!(world.alerts.look().await.unwrap(), 1);
+    assert_eq!(world.alerts.deliver_now().await, 1);
+    let told = "select a.dedup from alert_delivery d join alert a on a.id = d.alert_id";
+    assert_eq!(world.texts(told).await, ["before"]);
+}
+
+#[tokio::test]
 async fn what_fails_is_tried_ever_later_and_given_up_after_a_day() {
     let world = World::new().await;
     world.rule(NO_QUIET).await;

@@ -134,7 +134,7 @@ pub(crate) struct Due {
 }
 
 /// Takes up the oldest that is due, apart from those that this process works on: also one that
-/// another process began, which leads no more.
+/// another process began, which leads no more. Those of an organisation that is closed wait.
 pub(crate) async fn take(conn: &mut PgConnection, busy: &[ReportId]) -> Result<Option<Due>> {
     let busy: Vec<uuid::Uuid> = busy.iter().map(|id| id.uuid()).collect();
     sqlx::query_as!(
@@ -142,9 +142,10 @@ pub(crate) async fn take(conn: &mut PgConnection, busy: &[ReportId]) -> Result<O
         r#"update report r
            set state = 'running', tries = r.tries + 1, started_at = now(), percent = 0,
                step = 'Begins'
-           from (select org_id, id from report
-                 where state in ('queued', 'running') and next_try_at <= now() and id <> all($1)
-                 order by next_try_at, id limit 1 for update skip locked) as next
+           from (select w.org_id, w.id from report w
+                 join org o on o.id = w.org_id and not o.is_closed
+                 where w.state in ('queued', 'running') and w.next_try_at <= now() and w.id <> all($1)
+                 order by w.next_try_at, w.id limit 1 for update of w skip locked) as next
            where r.org_id = next.org_id and r.id = next.id
            returning r.org_id as "org: OrgId", r.id as "id: ReportId", r.kind, r.ask, r.formats,
                r.from_at, r.to_at, r.tries, r.asked_by as "asked_by: UserId",
@@ -159,8 +160,9 @@ pub(crate) async fn take(conn: &mut PgConnection, busy: &[ReportId]) -> Result<O
 pub(crate) async fn waiting(conn: &mut PgConnection) -> Result<(i64, i64)> {
     let row = sqlx::query!(
         r#"select count(*) as "count!",
-                  coalesce(extract(epoch from now() - min(asked_at))::bigint, 0) as "oldest!"
-           from report where state in ('queued', 'running')"#
+                  coalesce(extract(epoch from now() - min(r.asked_at))::bigint, 0) as "oldest!"
+           from report r join org o on o.id = r.org_id and not o.is_closed
+           where r.state in ('queued', 'running')"#
     )
     .fetch_one(conn)
     .await?;
@@ -293,7 +295,7 @@ pub(crate) async fn letters(conn: &mut PgConnection) -> Result<Vec<Letter>> {
         Letter,
         r#"select r.org_id as "org: OrgId", o.name as org_name, r.id as "id: ReportId", r.kind,
                   r.from_at, r.to_at, r.recipients, r.mail_tries as tries
-           from report r join org o on o.id = r.org_id
+           from report r join org o on o.id = r.org_id and not o.is_closed
            where r.mail = 'waiting' and r.mail_at <= now() order by r.mail_at limit 10"#
     )
     .fetch_all(conn)

@@ -25,6 +25,8 @@ pub(crate) struct Stored {
     pub maker: String,
     pub created_at: DateTime<Utc>,
     pub next_at: DateTime<Utc>,
+    /// Since when its organisation is open again, where it was closed.
+    pub reopened_at: Option<DateTime<Utc>>,
 }
 
 pub(crate) async fn insert(conn: &mut PgConnection, it: &Stored) -> Result<()> {
@@ -61,7 +63,7 @@ pub(crate) async fn list(
         r#"select s.org_id as "org: OrgId", s.id as "id: ReportScheduleId", s.name, s.kind, s.ask,
                   s.formats, s.every, s.day, s.hour, s.time_zone, s.recipients, s.enabled,
                   s.made_by as "made_by: UserId", coalesce(u.email, s.made_by::text) as "maker!",
-                  s.created_at, s.next_at
+                  s.created_at, s.next_at, null::timestamptz as reopened_at
            from report_schedule s left join app_user u on u.id = s.made_by
            where s.org_id = $1 and ($2::uuid is null or s.id = $2) order by s.id"#,
         org as _,
@@ -102,16 +104,18 @@ pub(crate) async fn delete(
     .await
 }
 
-/// The one that is due longest, held until the transaction ends.
+/// The one that is due longest, held until the transaction ends. What is due while its organisation is closed
+/// waits.
 pub(crate) async fn due(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Option<Stored>> {
     sqlx::query_as!(
         Stored,
         r#"select s.org_id as "org: OrgId", s.id as "id: ReportScheduleId", s.name, s.kind, s.ask,
                   s.formats, s.every, s.day, s.hour, s.time_zone, s.recipients, s.enabled,
-                  s.made_by as "made_by: UserId", s.made_by::text as "maker!", s.created_at, s.next_at
-           from report_schedule s
+                  s.made_by as "made_by: UserId", s.made_by::text as "maker!", s.created_at, s.next_at,
+                  o.reopened_at
+           from report_schedule s join org o on o.id = s.org_id and not o.is_closed
            where s.enabled and s.next_at <= $1 order by s.next_at, s.id limit 1
-           for update skip locked"#,
+           for update of s skip locked"#,
         now,
     )
     .fetch_optional(conn)

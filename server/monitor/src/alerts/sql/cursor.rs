@@ -64,7 +64,7 @@ pub(crate) async fn advance(conn: &mut PgConnection, org: OrgId, next: i64) -> R
     Ok(())
 }
 
-/// Takes the organisation that was not looked at for longest, where that is before a time.
+/// Takes the organisation that was not looked at for longest, where that is before a time, and it is open.
 pub(crate) async fn look_at(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -72,10 +72,11 @@ pub(crate) async fn look_at(
 ) -> Result<Option<OrgId>> {
     sqlx::query_scalar!(
         r#"update alert_cursor set looked_at = $2
-           where org_id = (select org_id from alert_cursor
-                           where looked_at is null or looked_at <= $1
-                           order by looked_at nulls first limit 1
-                           for update skip locked)
+           where org_id = (select c.org_id from alert_cursor c
+                           join org o on o.id = c.org_id and not o.is_closed
+                           where c.looked_at is null or c.looked_at <= $1
+                           order by c.looked_at nulls first limit 1
+                           for update of c skip locked)
            returning org_id as "org: OrgId""#,
         before,
         now,

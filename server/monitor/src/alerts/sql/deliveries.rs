@@ -50,7 +50,8 @@ pub(crate) struct DueChannel {
     pub sealed_secret: Option<Vec<u8>>,
 }
 
-/// Takes one that no other server looks at now, until the transaction ends.
+/// Takes one that no other server looks at now, until the transaction ends. What is on its way in an
+/// organisation that is closed waits.
 pub(crate) async fn due_channel(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -65,6 +66,7 @@ pub(crate) async fn due_channel(
            join org o on o.id = c.org_id
            where (c.org_id, c.id) in (
                select d.org_id, d.channel_id from alert_delivery d
+               join org w on w.id = d.org_id and not w.is_closed
                where d.state = 'pending' and d.due_at <= $1
                order by d.due_at limit 100)
            limit 1
@@ -301,8 +303,9 @@ pub(crate) async fn queue(
     now: DateTime<Utc>,
 ) -> Result<(i64, Option<DateTime<Utc>>)> {
     let row = sqlx::query!(
-        r#"select count(*) as "count!", min(created_at) filter (where not held) as oldest
-           from alert_delivery where state = 'pending' and (not held or due_at <= $1)"#,
+        r#"select count(*) as "count!", min(d.created_at) filter (where not d.held) as oldest
+           from alert_delivery d join org o on o.id = d.org_id and not o.is_closed
+           where d.state = 'pending' and (not d.held or d.due_at <= $1)"#,
         now
     )
     .fetch_one(conn)

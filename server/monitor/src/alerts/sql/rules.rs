@@ -43,13 +43,14 @@ pub(crate) fn shown(kind: ChannelKind, target: &str) -> String {
     }
 }
 
-/// All channels of rules that are switched on. What a newer server wrote in words that this one
+/// All channels of rules that are switched on; none while the organisation is closed. What a newer server wrote in words that this one
 /// does not know is left to it.
 pub(crate) async fn told(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Told>> {
     let rows = sqlx::query!(
         "select c.id, c.kind, c.target, r.kinds, r.least_severity, r.team_id, r.project_id,
                 r.budget_id, r.quiet_zone, r.quiet_from, r.quiet_to, r.quiet_days
          from alert_rule r join alert_channel c on c.org_id = r.org_id and c.rule_id = r.id
+         join org o on o.id = r.org_id and not o.is_closed
          where r.org_id = $1 and r.enabled
          order by c.id",
         org as _,
