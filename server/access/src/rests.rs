@@ -14,6 +14,24 @@ pub struct ForAWhile {
     pub until: DateTime<Utc>,
 }
 
+impl ForAWhile {
+    /// Until when something lives that its maker may make only for a while.
+    ///
+    /// # Errors
+    /// `invalid_request` where it was to live longer.
+    pub fn end(
+        rests_on: Option<Self>,
+        asked: Option<DateTime<Utc>>,
+    ) -> Result<Option<DateTime<Utc>>, Problem> {
+        let Some(Self { until, .. }) = rests_on else { return Ok(asked) };
+        if asked.is_some_and(|asked| asked > until) {
+            let rule = format!("is after {until}, when the role ends by which you may make it");
+            return Err(Problem::field("expires_at", rule));
+        }
+        Ok(asked.or(Some(until)))
+    }
+}
+
 impl Access {
     /// What a proven right ends with; nothing where it rests on something that lasts, too.
     pub async fn for_a_while(&self, scope: &Scope) -> Result<Option<ForAWhile>, Problem> {

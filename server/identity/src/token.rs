@@ -76,7 +76,7 @@ impl Identity {
         }
         self.access.may_hand_on(scope, limits.permissions).await?;
         let rests_on = self.access.for_a_while(scope).await?;
-        let expires_at = ends_with(rests_on, new.expires_at)?;
+        let expires_at = ForAWhile::end(rests_on, new.expires_at)?;
         let permissions = limits.names();
         let row = sql::NewToken {
             org,
@@ -218,19 +218,6 @@ impl Identity {
             _ => Ok(()),
         }
     }
-}
-
-/// Until when a token lives that its maker may make only for a while.
-fn ends_with(
-    rests_on: Option<ForAWhile>,
-    asked: Option<DateTime<Utc>>,
-) -> Result<Option<DateTime<Utc>>, Problem> {
-    let Some(ForAWhile { until, .. }) = rests_on else { return Ok(asked) };
-    if asked.is_some_and(|asked| asked > until) {
-        let rule = format!("is after {until}, when the role ends by which you may make it");
-        return Err(Problem::field("expires_at", rule));
-    }
-    Ok(asked.or(Some(until)))
 }
 
 fn check_models(models: Option<&[String]>) -> Result<(), Problem> {

@@ -377,9 +377,10 @@ impl Base {
         Ok(Broker::start(db.clone(), parts))
     }
 
-    fn scim(&self, db: &Db, identity: &Identity) -> Scim {
+    fn scim(&self, settings: &Settings, db: &Db, identity: &Identity) -> Scim {
         let (access, identity) = (Arc::clone(&self.access), identity.clone());
-        Scim::new(db.clone(), access, identity, self.clock.clone())
+        let most = settings.scim_requests;
+        Scim::new(db.clone(), access, identity, self.clock.clone(), most)
     }
 
     async fn sso(&self, db: &Db, identity: &Identity) -> anyhow::Result<Sso> {
@@ -441,7 +442,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper, url)?;
     let identity = identity.with_mail(mailer(settings)?);
     let sso = base.sso(db, &identity).await?;
-    let scim = base.scim(db, &identity);
+    let scim = base.scim(settings, db, &identity);
     let changes = base.changes(settings, db, (&identity, &sso))?;
     let (audit, routing) = (base.audit.clone(), base.routing.clone());
     let archive = settings.audit_archive.clone();

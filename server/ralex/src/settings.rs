@@ -58,6 +58,8 @@ pub struct Settings {
     pub max_body: usize,
     pub max_file: u64,
     pub reports: Limits,
+    /// What a directory's token may ask in a minute; 0 bounds nothing.
+    pub scim_requests: u32,
     pub log: String,
     pub log_json: bool,
 }
@@ -234,6 +236,7 @@ impl Given {
             max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
             max_file: self.parse("max_file", 0, |text| within(text, 1024, 1 << 40)),
             reports: self.reports(),
+            scim_requests: self.parse("scim_requests", 0, |text| within(text, 0, 1_000_000)),
             log: self.parse("log", "info".to_owned(), filter),
             log_json: self.parse("log_format", false, |text| match text {
                 "text" => Ok(false),

@@ -35,6 +35,8 @@ impl Scim {
             let most = format!("A bulk request has at most {MOST_OPERATIONS} operations.");
             return Err(Refusal::new(413, Some("tooLarge"), most));
         }
+        // The request itself is counted already.
+        self.take_room(directory, operations.len().saturating_sub(1)).await?;
         let most = field(body, "failOnErrors").and_then(Value::as_u64).filter(|most| *most > 0);
         let mut waiting = Vec::with_capacity(operations.len());
         for (at, operation) in operations.iter().enumerate() {

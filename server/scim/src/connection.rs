@@ -1,6 +1,6 @@
 //! The connection: whether an organisation's directory is heard, and the tokens that it shows.
 
-use ralex_access::Scope;
+use ralex_access::{ForAWhile, Scope};
 use ralex_api::scim::{NewScimToken, ScimConnection, ScimToken, SetScim};
 use ralex_api::tokens::NewTokenAnswer;
 use ralex_audit::{Author, Event, ScimEvent, TokenEvent, record};
@@ -73,6 +73,8 @@ impl Scim {
         if new.expires_at.is_some_and(|end| end <= self.0.clock.now()) {
             return Err(Problem::field("expires_at", "is in the past"));
         }
+        let rests_on = self.0.access.for_a_while(scope).await?;
+        let expires_at = ForAWhile::end(rests_on, new.expires_at)?;
         let org = scope.org();
         let mut tx = self.0.db.tenant(org).await?;
         let by = scope.caller().subject.to_string();
@@ -80,7 +82,7 @@ impl Scim {
         self.0.access.may_provision(&mut tx, scope).await?;
         let now = self.0.clock.now();
         let all = sql::tokens(&mut tx, org).await.map_err(problem)?;
-        let live = all.iter().filter(|it| it.expires_at.is_none_or(|end| end > now));
+        let live = all.iter().filter(|it| it.stands && it.expires_at.is_none_or(|end| end > now));
         if live.count() >= MOST_TOKENS {
             let detail = format!("There are {MOST_TOKENS} tokens already. Revoke one first.");
             return Err(Problem::new(Code::Conflict, detail));
@@ -93,14 +95,15 @@ impl Scim {
             digest: &minted.digest,
             last_four: &minted.last_four,
             by: &by,
-            expires_at: new.expires_at,
+            expires_at,
+            rests_on: rests_on.map(|it| it.binding),
         };
         sql::insert_token(&mut tx, org, &row).await.map_err(problem)?;
         let event = ScimEvent::TokenCreated {
             connection: connection.id,
             token: id,
             name: new.name,
-            expires_at: new.expires_at,
+            expires_at,
         };
         record(&mut tx, scope.author(), Event::Scim(event)).await.map_err(problem)?;
         self.0.access.commit(tx, org).await?;

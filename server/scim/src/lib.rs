@@ -51,11 +51,20 @@ struct Inner {
     access: Arc<Access>,
     identity: Identity,
     clock: Clock,
+    /// Of one token; any number where it is 0.
+    requests_a_minute: u32,
 }
 
 impl Scim {
-    pub fn new(db: Db, access: Arc<Access>, identity: Identity, clock: Clock) -> Self {
-        Self(Arc::new(Inner { db, access, identity, clock }))
+    /// `requests_a_minute` bounds what one token asks; 0 bounds nothing.
+    pub fn new(
+        db: Db,
+        access: Arc<Access>,
+        identity: Identity,
+        clock: Clock,
+        requests_a_minute: u32,
+    ) -> Self {
+        Self(Arc::new(Inner { db, access, identity, clock, requests_a_minute }))
     }
 }
 

@@ -10,11 +10,14 @@ pub struct Refusal {
     /// One of the RFC's words, where one fits.
     pub kind: Option<&'static str>,
     pub detail: String,
+    /// In how many seconds the same may be done.
+    pub retry_after: Option<u64>,
 }
 
 impl Refusal {
-    pub(crate) fn new(status: u16, kind: Option<&'static str>, detail: impl Into<String>) -> Self {
-        Self { status, kind, detail: detail.into() }
+    /// What went wrong; nothing says when it can be done.
+    pub fn new(status: u16, kind: Option<&'static str>, detail: impl Into<String>) -> Self {
+        Self { status, kind, detail: detail.into(), retry_after: None }
     }
 
     fn bad(kind: &'static str, detail: impl Into<String>) -> Self {
@@ -76,7 +79,10 @@ impl From<Problem> for Refusal {
         match problem.code {
             Code::InvalidRequest => Self::value(problem.detail),
             Code::AlreadyExists => Self::taken(problem.detail),
-            _ => Self::new(problem.status, None, problem.detail),
+            _ => {
+                let retry_after = problem.retry_after;
+                Self { retry_after, ..Self::new(problem.status, None, problem.detail) }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ mod groups;
 mod limits;
 mod walls;
 
-use ralex_tests::app::{Answer, App, Client, text};
+use ralex_tests::app::{Answer, App, Client, Node, text};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -23,6 +23,16 @@ impl Directory {
         app.owner.send(Method::PUT, "scim", Some(&json!({ "enabled": true }))).await.ok();
         let made = app.owner.post("scim/tokens", &json!({ "name": "Corp" })).await.ok();
         Self(app.with(&text(&made, "token")))
+    }
+
+    /// The same with this token.
+    pub fn by(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// The same at another node.
+    pub fn at(&self, node: &Node) -> Self {
+        Self(self.0.at(node))
     }
 
     pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {

@@ -123,7 +123,7 @@ fn read(
     request: &HttpRequest,
     body: actix_web::Result<Bytes>,
 ) -> std::result::Result<serde_json::Value, Refusal> {
-    let bad = |status, kind, detail: &str| Refusal { status, kind, detail: detail.to_owned() };
+    let bad = |status, kind, detail: &str| Refusal::new(status, kind, detail);
     let body = body.map_err(|error| {
         let status = error.as_response_error().status_code().as_u16();
         bad(status, None, "The body could not be read to its end, or is too large.")
@@ -162,8 +162,9 @@ fn refused(refusal: &Refusal) -> HttpResponse {
     if refusal.status == 401 {
         response.insert_header((WWW_AUTHENTICATE, "Bearer realm=\"ralex\""));
     }
-    if refusal.status == 503 {
-        response.insert_header((RETRY_AFTER, "1"));
+    let unavailable = (refusal.status == 503).then_some(1);
+    if let Some(seconds) = refusal.retry_after.or(unavailable) {
+        response.insert_header((RETRY_AFTER, seconds));
     }
     response.content_type(MEDIA_TYPE).body(refusal.told().to_string())
 }

@@ -209,6 +209,12 @@ pub const SETTINGS: &[Setting] = &[
         "The largest file of a compliance report; one that is made needs a few times as much memory",
     ),
     setting("report_days", "DAYS", Some("400"), "How long compliance reports are kept"),
+    setting(
+        "scim_requests",
+        "NUMBER",
+        Some("3000"),
+        "Requests that one token of an organisation's directory may make in a minute, on all nodes; 0 for any number",
+    ),
     setting("max_body", "BYTES", Some("33554432"), "The largest body of a request"),
     setting(
         "log",

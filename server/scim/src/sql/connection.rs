@@ -1,7 +1,7 @@
 //! Queries on the connection of an organisation's directory, and on its tokens.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{OrgId, ScimConnectionId, TokenId};
+use ralex_kernel::{BindingId, OrgId, ScimConnectionId, TokenId};
 use sqlx::PgConnection;
 
 pub struct Connection {
@@ -74,14 +74,20 @@ pub struct Token {
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
+    /// False where the role has ended that it rests on.
+    pub stands: bool,
 }
 
 /// The tokens that were not revoked, oldest first.
 pub async fn tokens(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Token>, sqlx::Error> {
     sqlx::query_as!(
         Token,
-        r#"select id as "id: TokenId", name, last_four, created_at, expires_at, last_used_at
-           from scim_token where org_id = $1 and revoked_at is null order by id"#,
+        r#"select id as "id: TokenId", name, last_four, created_at,
+                  case when s.stands then expires_at else least(expires_at, now()) end as expires_at,
+                  last_used_at, s.stands as "stands!"
+           from scim_token t cross join lateral (select t.rests_on is null or exists (
+               select from binding b where b.org_id = t.org_id and b.id = t.rests_on) as stands) s
+           where org_id = $1 and revoked_at is null order by id"#,
         org as _,
     )
     .fetch_all(conn)
@@ -95,6 +101,7 @@ pub struct NewToken<'a> {
     pub last_four: &'a str,
     pub by: &'a str,
     pub expires_at: Option<DateTime<Utc>>,
+    pub rests_on: Option<BindingId>,
 }
 
 pub async fn insert_token(
@@ -103,8 +110,8 @@ pub async fn insert_token(
     new: &NewToken<'_>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into scim_token (org_id, id, name, digest, last_four, created_by, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into scim_token (org_id, id, name, digest, last_four, created_by, expires_at, rests_on)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         org as _,
         new.id as _,
         new.name,
@@ -112,6 +119,7 @@ pub async fn insert_token(
         new.last_four,
         new.by,
         new.expires_at,
+        new.rests_on as _,
     )
     .execute(conn)
     .await
@@ -169,7 +177,9 @@ pub async fn show(
         r#"select t.id as "token: TokenId", c.id as "connection: ScimConnectionId", c.enabled
            from scim_token t join scim_connection c on c.org_id = t.org_id
            where t.org_id = $1 and t.digest = $2 and t.revoked_at is null
-             and (t.expires_at is null or t.expires_at > $3)"#,
+             and (t.expires_at is null or t.expires_at > $3)
+             and (t.rests_on is null or exists (
+                 select from binding b where b.org_id = t.org_id and b.id = t.rests_on))"#,
         org as _,
         digest,
         now,
@@ -198,4 +208,37 @@ pub async fn show(
         .await?;
     }
     Ok(found)
+}
+
+/// Takes of a token's room what requests need that take so many seconds of a minute, and says in how many
+/// seconds there is enough where there is not; by the database's clock, which all nodes share.
+pub async fn take_room(
+    conn: &mut PgConnection,
+    org: OrgId,
+    token: TokenId,
+    seconds: f64,
+) -> Result<Option<f64>, sqlx::Error> {
+    let taken = sqlx::query!(
+        "update scim_token
+         set room_at = greatest(coalesce(room_at, now()), now()) + make_interval(secs => $3)
+         where org_id = $1 and id = $2
+           and coalesce(room_at, now()) + make_interval(secs => $3) <= now() + interval '1 minute'",
+        org as _,
+        token as _,
+        seconds,
+    )
+    .execute(&mut *conn)
+    .await?;
+    if taken.rows_affected() == 1 {
+        return Ok(None);
+    }
+    sqlx::query_scalar!(
+        r#"select greatest(extract(epoch from room_at - now())::float8 + $3::float8 - 60, 0) as "wait!"
+           from scim_token where org_id = $1 and id = $2"#,
+        org as _,
+        token as _,
+        seconds,
+    )
+    .fetch_optional(conn)
+    .await
 }

@@ -138,3 +138,61 @@ async fn nonsense_is_refused_and_nothing_of_it_stays() {
     Directory::refused(&directory.ask("DELETE", "/Users", None).await, 405, None);
     Directory::refused(&directory.ask("POST", "/Users", None).await, 415, None);
 }
+
+#[tokio::test]
+async fn a_token_that_asks_too_much_is_told_when_to_come_again_on_every_node() {
+    let app = App::start_with(&[("RALEX_SCIM_REQUESTS", "6")]).await;
+    let second = app.second().await;
+    let directory = Directory::of(&app).await;
+    let there = directory.at(&second);
+    for at in [&directory, &there, &directory, &there] {
+        assert_eq!(at.get("/Users").await.status, 200);
+    }
+    // Two more fit, which a bulk request of three is not.
+    let user = |name: &str| json!({ "userName": format!("{name}@example.com") });
+    let three = ["a", "b", "c"].map(|name| operation("POST", "/Users", name, &user(name)));
+    let body = json!({ "Operations": three });
+    let refused = there.ask("POST", "/Bulk", Some(&body)).await;
+    assert_eq!((refused.status, &refused.json()["status"]), (429, &json!("429")), "{refused:?}");
+    let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&after), "{refused:?}");
+    assert_eq!(directory.get("/Users").await.status, 200, "the request itself was counted");
+    let refused = there.get("/Users").await;
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert!(refused.header("retry-after").is_some() && refused.text.contains("6 requests"));
+    // Another token has room of its own, and after a while this one has some again.
+    let other = Directory::of(&app).await;
+    assert_eq!(other.get("/Users").await.json()["totalResults"], 0);
+    app.database.execute("update scim_token set room_at = room_at - interval '30 seconds'").await;
+    assert_eq!(there.get("/Users").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_made_by_a_role_for_a_while_ends_with_that_role() {
+    let app = App::start().await;
+    let second = app.second().await;
+    let ann = app.member("ann@example.com", "viewer", "org").await;
+    let asked =
+        json!({ "role": "security", "scope": "org", "minutes": 60, "reason": "to set it up" });
+    let asked = ann.client.post("access-requests", &asked).await.ok();
+    let path = format!("access-requests/{}", text(&asked, "id"));
+    let given = app.owner.post(&format!("{path}/approve"), &json!({ "reason": "yes" })).await.ok();
+    let late = json!({ "name": "Late", "expires_at": "2099-01-01T00:00:00Z" });
+    let refused = ann.client.post("scim/tokens", &late).await;
+    refused.refused(422, "invalid_request");
+    assert_eq!(refused.problem()["errors"][0]["path"], "expires_at");
+    ann.client.send("PUT".parse().unwrap(), "scim", Some(&json!({ "enabled": true }))).await.ok();
+    let made = ann.client.post("scim/tokens", &json!({ "name": "Corp" })).await.ok();
+    let directory = Directory::by(app.with(&text(&made, "token")));
+    let lasting = Directory::of(&app).await;
+    let shown = app.owner.get("scim").await.ok();
+    assert_eq!(shown["tokens"][0]["expires_at"], given["expires_at"]);
+    assert_eq!(directory.get("/Users").await.status, 200);
+    app.owner.post(&format!("{path}/end"), &Value::Null).await.ok();
+    for at in [&directory, &directory.at(&second)] {
+        assert_eq!(at.get("/Users").await.status, 401);
+    }
+    assert_eq!(lasting.get("/Users").await.status, 200);
+    let shown = app.owner.get("scim").await.ok();
+    assert_ne!(shown["tokens"][0]["expires_at"], given["expires_at"], "{shown}");
+}
