@@ -25,6 +25,7 @@ pub mod stat;
 pub mod table;
 pub mod time;
 pub mod toast;
+pub mod verdict;
 
 pub use badge::{Badge, Tone};
 pub use banner::{Banner, Failed};
@@ -43,3 +44,4 @@ pub use stat::Stat;
 pub use table::{Column, More, Table};
 pub use time::When;
 pub use toast::use_toast;
+pub use verdict::Verdict;

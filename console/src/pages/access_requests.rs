@@ -10,8 +10,9 @@ use yew::prelude::*;
 use super::add_person::RoleField;
 use crate::api;
 use crate::components::segments::Segments;
+use crate::components::verdict::allowed;
 use crate::components::{
-    Badge, Button, Column, Dialog, Empty, Form, Icon, Kind, More, Table, TextField, Tone, When,
+    Badge, Button, Column, Dialog, Empty, Form, Icon, Kind, More, Table, TextField, Tone, Verdict, When,
     key_value, show, use_toast,
 };
 use crate::hooks::input::{count, needed};
@@ -214,12 +215,7 @@ fn One(props: &OneProps) -> Html {
             None => run(verb, Some(reason.text())),
         })
     };
-    let options: Vec<(AttrValue, AttrValue)> =
-        [(request.may_approve, "approve", "Approve"), (request.may_deny, "deny", "Deny")]
-            .into_iter()
-            .filter(|(may, ..)| *may)
-            .map(|(_, verb, title)| (verb.into(), title.into()))
-            .collect();
+    let options = allowed([(request.may_approve, "approve", "Approve"), (request.may_deny, "deny", "Deny")]);
     let onverdict = {
         let approves = approves.clone();
         Callback::from(move |verb: String| approves.set(verb == "approve"))
@@ -234,10 +230,7 @@ fn One(props: &OneProps) -> Html {
             { key_value(&facts(request)) }
             if plain.is_some() || !options.is_empty() {
                 <Form inputs={if plain.is_some() { vec![] } else { vec![reason.clone()] }} verb={title} running={act.running()} problem={act.problem()} {onsubmit} oncancel={props.onclose.clone()}>
-                    if plain.is_none() {
-                        <div class="field"><span class="label">{ "Decision" }</span><Segments label="Decision" {options} value={verb} onchange={onverdict} /></div>
-                        <TextField label="Your reason" path="reason" input={reason} hint="For who asked, and for the log." />
-                    }
+                    if plain.is_none() { <Verdict {options} {verb} onchange={onverdict} {reason} /> }
                 </Form>
             } else if request.state == AccessRequestState::Pending {
                 <p class="note">{ "Somebody else decides: who could give this role there, for good and not since a moment ago." }</p>

@@ -7,9 +7,10 @@ use super::call_rule_default::Without;
 use super::call_rule_form::CallRuleForm;
 use super::call_rule_places::{Places, use_writable};
 use super::call_rule_tester::Tester;
+use super::rule_row::{RuleActions, switched};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, Table, Tone, show,
+    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, Kind, Table, Tone, show,
     use_toast,
 };
 use crate::hooks::{keep, use_action, use_load};
@@ -141,10 +142,9 @@ struct RowProps {
 fn Row(props: &RowProps) -> Html {
     let slug = use_org().slug();
     let CallRule { name, enabled, effect, condition, .. } = &props.rule;
-    let switch = use_action(props.ondone.reform(|changed: CallRule| {
-        let state = if changed.enabled { "on" } else { "off" };
-        format!("{} is {state}.", changed.name).into()
-    }));
+    let switch = use_action(
+        props.ondone.reform(|changed: CallRule| switched(changed.name, changed.enabled)),
+    );
     let onswitch = {
         let (switch, rule) = (switch.clone(), props.rule.clone());
         Callback::from(move |()| {
@@ -174,9 +174,9 @@ fn Row(props: &RowProps) -> Html {
             <td class="wide" title={props.rule.scope.clone()}>{ props.rule.scope_name.clone() }</td>
             <td class="number">
                 if props.may {
-                    <Button kind={Kind::Quiet} busy={switch.running()} onclick={onswitch}>{ if *enabled { "Switch off" } else { "Switch on" } }</Button>
-                    <IconButton icon={Icon::Edit} label={format!("Edit {name}")} onclick={props.set.reform(move |()| Over::Edit(Box::new(edit.clone())))} />
-                    <IconButton icon={Icon::Trash} label={format!("Delete {name}")} onclick={props.set.reform(move |()| Over::Delete(Box::new(delete.clone())))} />
+                    <RuleActions name={name.to_string()} enabled={*enabled} switching={switch.running()} {onswitch}
+                        onedit={props.set.reform(move |()| Over::Edit(Box::new(edit.clone())))}
+                        ondelete={props.set.reform(move |()| Over::Delete(Box::new(delete.clone())))} />
                 }
             </td>
         </tr>

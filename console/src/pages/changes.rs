@@ -6,8 +6,9 @@ use yew::prelude::*;
 use super::change_settings::ChangeSettings;
 use crate::api;
 use crate::components::segments::Segments;
+use crate::components::verdict::allowed;
 use crate::components::{
-    Badge, Button, Column, Dialog, Empty, Form, Icon, More, Table, TextField, Tone, When,
+    Badge, Button, Column, Dialog, Empty, Form, Icon, More, Table, Tone, Verdict, When,
     key_value, show, use_toast,
 };
 use crate::hooks::input::{anything, needed};
@@ -138,12 +139,7 @@ fn One(props: &OneProps) -> Html {
         let (act, id, reason) = (act.clone(), request.id.to_string(), reason.clone());
         Callback::from(move |()| act.run(api::changes::act(&slug, &id, verb, reason.filled())))
     };
-    let options: Vec<(AttrValue, AttrValue)> =
-        [(request.may_confirm, "confirm", "Confirm"), (request.may_refuse, "refuse", "Refuse")]
-            .into_iter()
-            .filter(|(may, ..)| *may)
-            .map(|(_, verb, title)| (verb.into(), title.into()))
-            .collect();
+    let options = allowed([(request.may_confirm, "confirm", "Confirm"), (request.may_refuse, "refuse", "Refuse")]);
     let onverdict = {
         let confirms = confirms.clone();
         Callback::from(move |verb: String| confirms.set(verb == "confirm"))
@@ -160,10 +156,7 @@ fn One(props: &OneProps) -> Html {
             { key_value(&facts(request)) }
             if request.may_withdraw || decides {
                 <Form inputs={if decides { vec![reason.clone()] } else { vec![] }} verb={title} running={act.running()} problem={act.problem()} {onsubmit} oncancel={props.onclose.clone()}>
-                    if decides {
-                        <div class="field"><span class="label">{ "Decision" }</span><Segments label="Decision" {options} value={verb} onchange={onverdict} /></div>
-                        <TextField label="Your reason" path="reason" input={reason} hint="For who asked, and for the log." />
-                    }
+                    if decides { <Verdict {options} {verb} onchange={onverdict} {reason} /> }
                 </Form>
             } else if request.state == ChangeState::Pending {
                 <p class="note">{ format!("Somebody else confirms it: who holds {} there for good, and has no account that {} made a moment ago.", request.permission, request.asker) }</p>

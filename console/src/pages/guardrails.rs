@@ -7,9 +7,10 @@ use yew::prelude::*;
 
 use super::guardrail_form::GuardrailForm;
 use super::guardrail_tester::Tester;
+use super::rule_row::{RuleActions, switched};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table, Tone,
+    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, Kind, More, Table, Tone,
     show, use_toast,
 };
 use crate::hooks::{Pages, keep, use_action, use_load, use_pages};
@@ -117,10 +118,9 @@ fn Row(props: &RowProps) -> Html {
     let slug = use_org().slug();
     let Guardrail { id, name, scope, scope_name, action, direction, enabled, .. } =
         props.guardrail.clone();
-    let switch = use_action(props.ondone.reform(|changed: Guardrail| {
-        let state = if changed.enabled { "on" } else { "off" };
-        format!("{} is {state}.", changed.name).into()
-    }));
+    let switch = use_action(
+        props.ondone.reform(|changed: Guardrail| switched(changed.name, changed.enabled)),
+    );
     let onswitch = {
         let switch = switch.clone();
         Callback::from(move |()| {
@@ -148,9 +148,9 @@ fn Row(props: &RowProps) -> Html {
             </td>
             <td class="number">
                 if props.may {
-                    <Button kind={Kind::Quiet} busy={switch.running()} onclick={onswitch}>{ if enabled { "Switch off" } else { "Switch on" } }</Button>
-                    <IconButton icon={Icon::Edit} label={format!("Edit {name}")} onclick={props.set.reform(move |()| Over::Edit(Box::new(edit.clone())))} />
-                    <IconButton icon={Icon::Trash} label={format!("Delete {name}")} onclick={props.set.reform(move |()| Over::Delete(Box::new(delete.clone())))} />
+                    <RuleActions name={name.to_string()} {enabled} switching={switch.running()} {onswitch}
+                        onedit={props.set.reform(move |()| Over::Edit(Box::new(edit.clone())))}
+                        ondelete={props.set.reform(move |()| Over::Delete(Box::new(delete.clone())))} />
                 }
             </td>
         </tr>

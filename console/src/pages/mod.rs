@@ -90,6 +90,7 @@ mod role_matrix;
 mod role_save;
 mod roles;
 mod roles_of;
+mod rule_row;
 mod route_form;
 mod route_preferences;
 mod route_report;

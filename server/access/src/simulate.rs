@@ -23,6 +23,7 @@ use crate::roles::{OwnRole, Roles};
 use crate::rows::{Binding, Effect, Holder, Rows};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
+use crate::sql::place;
 use crate::sql::{self, uses::Uses};
 use crate::{Permission, Permissions};
 
@@ -263,11 +264,7 @@ impl Compared {
         for use_of in uses {
             let of = use_of.user.map(Holder::User).or(use_of.machine.map(Holder::Machine));
             let Some(who) = of.and_then(|of| by_id.get(&of)) else { continue };
-            let at = match (use_of.team, use_of.project) {
-                (Some(team), Some(project)) => ScopePath::Project { team, project },
-                (Some(team), None) => ScopePath::Team { team },
-                (None, _) => ScopePath::Org,
-            };
+            let at = place(use_of.team, use_of.project);
             let calls = use_of.calls.unsigned_abs();
             told.recorded += calls;
             let may = |snapshot: &Snapshot| {

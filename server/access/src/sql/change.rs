@@ -12,6 +12,7 @@ use sqlx::types::Json;
 use crate::change::Change;
 use crate::change_decide::MADE_LATELY;
 use crate::four_eyes::Rules;
+use crate::sql::place;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -76,11 +77,7 @@ pub(crate) struct Stored {
 
 impl Stored {
     pub const fn place(&self) -> ScopePath {
-        match (self.team, self.project) {
-            (Some(team), Some(project)) => ScopePath::Project { team, project },
-            (Some(team), None) => ScopePath::Team { team },
-            (None, _) => ScopePath::Org,
-        }
+        place(self.team, self.project)
     }
 
     pub fn state(&self) -> std::result::Result<ChangeState, Problem> {

@@ -184,11 +184,7 @@ pub(crate) async fn managed(
     .fetch_all(conn)
     .await?;
     let held = rows.into_iter().map(|row| {
-        let at = match (row.team, row.project) {
-            (Some(team), Some(project)) => ScopePath::Project { team, project },
-            (Some(team), None) => ScopePath::Team { team },
-            (None, _) => ScopePath::Org,
-        };
+        let at = place(row.team, row.project);
         (RoleName(row.role), at)
     });
     Ok(held.collect())

@@ -13,6 +13,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::request_settings::DEFAULTS;
+use crate::sql::place;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -106,11 +107,7 @@ pub(crate) enum May {
 
 impl Stored {
     pub const fn place(&self) -> ScopePath {
-        match (self.team, self.project) {
-            (Some(team), Some(project)) => ScopePath::Project { team, project },
-            (Some(team), None) => ScopePath::Team { team },
-            (None, _) => ScopePath::Org,
-        }
+        place(self.team, self.project)
     }
 
     pub fn is_approved_by(&self, user: UserId) -> bool {

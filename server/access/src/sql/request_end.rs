@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use ralex_api::access_requests::AccessEnding;
 use ralex_audit::AccessRequestEvent;
-use ralex_kernel::{AccessRequestId, OrgId, ProjectId, ScopePath, TeamId, UserId};
+use ralex_kernel::{AccessRequestId, OrgId, ProjectId, TeamId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+use crate::sql::place;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -27,11 +29,7 @@ impl Late {
 
     pub fn event(&self) -> AccessRequestEvent {
         let (access_request, user, role) = (self.id, self.user, self.role.clone());
-        let scope = match (self.team, self.project) {
-            (Some(team), Some(project)) => ScopePath::Project { team, project },
-            (Some(team), None) => ScopePath::Team { team },
-            (None, _) => ScopePath::Org,
-        };
+        let scope = place(self.team, self.project);
         match self.ending.as_deref().and_then(AccessEnding::named) {
             None => AccessRequestEvent::Expired { access_request, user },
             Some(ending) => {

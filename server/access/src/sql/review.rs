@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::review_item::Seen;
+use crate::sql::place;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -64,11 +65,7 @@ pub(crate) struct May {
 
 impl Stored {
     pub const fn place(&self) -> ScopePath {
-        match (self.team, self.project) {
-            (Some(team), Some(project)) => ScopePath::Project { team, project },
-            (Some(team), None) => ScopePath::Team { team },
-            (None, _) => ScopePath::Org,
-        }
+        place(self.team, self.project)
     }
 
     pub fn stands(&self) -> std::result::Result<AccessReviewState, Problem> {

@@ -168,11 +168,7 @@ pub(crate) struct Item {
 
 impl Item {
     pub const fn place(&self) -> ScopePath {
-        match (self.team, self.project) {
-            (Some(team), Some(project)) => ScopePath::Project { team, project },
-            (Some(team), None) => ScopePath::Team { team },
-            (None, _) => ScopePath::Org,
-        }
+        place(self.team, self.project)
     }
 
     pub fn holder(&self) -> Holder {

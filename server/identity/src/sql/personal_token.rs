@@ -35,11 +35,7 @@ pub async fn find(
            where (t.digest = $1 or t.former_digest = $1 and t.former_until > $2)
              and t.revoked_at is null
              and (t.expires_at is null or t.expires_at > $2) and u.disabled_at is null
-             and (t.sso_org_id is null or exists (
-                 select from sso_provider p
-                 join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
-                 where p.org_id = t.sso_org_id and p.id = t.sso_provider_id and p.enabled
-                   and l.user_id = t.user_id))"#,
+             and sign_on_lives(t.sso_org_id, t.sso_provider_id, t.user_id)"#,
         digest,
         now,
     )

@@ -96,11 +96,7 @@ pub async fn find_live(
            where (s.digest = $1 or s.previous_digest = $1 and s.authenticated_at > $4)
              and s.revoked_at is null and s.expires_at > $2
              and s.last_used_at > $3 and u.disabled_at is null
-             and (s.sso_org_id is null or exists (
-                 select from sso_provider p
-                 join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
-                 where p.org_id = s.sso_org_id and p.id = s.sso_provider_id and p.enabled
-                   and l.user_id = s.user_id))"#,
+             and sign_on_lives(s.sso_org_id, s.sso_provider_id, s.user_id)"#,
         digest,
         alive.now,
         alive.used_since,

@@ -15,11 +15,7 @@ pub async fn live_sessions(
            from session s join app_user u on u.id = s.user_id
            where s.id = any ($1) and s.revoked_at is null and s.expires_at > $2
              and u.disabled_at is null
-             and (s.sso_org_id is null or exists (
-                 select from sso_provider p
-                 join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
-                 where p.org_id = s.sso_org_id and p.id = s.sso_provider_id and p.enabled
-                   and l.user_id = s.user_id))"#,
+             and sign_on_lives(s.sso_org_id, s.sso_provider_id, s.user_id)"#,
         ids as _,
         now,
     )
@@ -37,11 +33,7 @@ pub async fn live_personal(
            from personal_token t join app_user u on u.id = t.user_id
            where t.id = any ($1) and t.revoked_at is null
              and (t.expires_at is null or t.expires_at > $2) and u.disabled_at is null
-             and (t.sso_org_id is null or exists (
-                 select from sso_provider p
-                 join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
-                 where p.org_id = t.sso_org_id and p.id = t.sso_provider_id and p.enabled
-                   and l.user_id = t.user_id))"#,
+             and sign_on_lives(t.sso_org_id, t.sso_provider_id, t.user_id)"#,
         ids as _,
         now,
     )
