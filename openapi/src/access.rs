@@ -38,6 +38,9 @@ crate::answer! {
         pub direct: Vec<String>,
         /// The roles all of which it allows as well.
         pub includes: Vec<RoleName>,
+        /// Rises with each change; the `ETag`. 0 for one that comes with the deployment.
+        #[serde(default)]
+        pub version: u64,
     }
 }
 

@@ -32,7 +32,7 @@ pub fn create(org: &str, new: &NewCallRule) -> Reply<CallRule> {
 /// Changes the version that was read.
 pub fn update(org: &str, rule: &CallRule, change: &UpdateCallRule) -> Reply<CallRule> {
     let path = path(org, &["call-rules", &rule.id.to_string()]);
-    client::update_if(&path, change, ("If-Match", format!("\"{}\"", rule.version)))
+    client::update_if(&path, change, client::of_version(rule.version))
 }
 
 pub fn delete(org: &str, id: CallRuleId) -> Reply<()> {

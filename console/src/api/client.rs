@@ -125,6 +125,16 @@ pub fn delete(path: &str) -> Reply<()> {
     Reply { answer: send("DELETE", path, None), read: |_| Ok(()) }
 }
 
+/// Deletes only what the header says was read.
+pub fn delete_if(path: &str, header: (&'static str, String)) -> Reply<()> {
+    Reply { answer: send_if("DELETE", path, None, Some(header)), read: |_| Ok(()) }
+}
+
+/// That only this version of something is meant.
+pub fn of_version(version: u64) -> (&'static str, String) {
+    ("If-Match", format!("\"{version}\""))
+}
+
 /// What is accepted and waits for a second person is not done, and told in the place of a success.
 fn waits(value: Value) -> Answer<Value> {
     let Ok(request) = read::from_value::<ChangeRequest>(&value) else { return Ok(value) };

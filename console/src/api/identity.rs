@@ -182,10 +182,6 @@ pub fn roles(org: &str) -> Reply<Page<Role>> {
     client::list(&path(org, &["roles"]))
 }
 
-pub fn role(org: &str, role: &str) -> Reply<Role> {
-    client::find(&path(org, &["roles", role]))
-}
-
 /// All by which a role is given or denied, as far as one answer holds them.
 pub fn holders(org: &str, role: &str) -> Reply<Page<Binding>> {
     let filters = Query::default().with("role", role);
@@ -200,12 +196,16 @@ pub fn create_role(org: &str, new: NewRole) -> Reply<Role> {
     client::create(&path(org, &["roles"]), &new)
 }
 
-pub fn update_role(org: &str, role: &str, change: UpdateRole) -> Reply<Role> {
-    client::update(&path(org, &["roles", role]), &change)
+/// Changes the version that was read.
+pub fn update_role(org: &str, read: &Role, change: &UpdateRole) -> Reply<Role> {
+    let path = path(org, &["roles", read.name.as_str()]);
+    client::update_if(&path, change, client::of_version(read.version))
 }
 
-pub fn delete_role(org: &str, role: &str) -> Reply<()> {
-    client::delete(&path(org, &["roles", role]))
+/// Deletes the version that was read.
+pub fn delete_role(org: &str, read: &Role) -> Reply<()> {
+    let path = path(org, &["roles", read.name.as_str()]);
+    client::delete_if(&path, client::of_version(read.version))
 }
 
 pub fn groups(org: &str) -> Reply<Page<Group>> {

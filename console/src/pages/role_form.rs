@@ -40,7 +40,7 @@ pub fn RoleForm(props: &Props) -> Html {
         old.map_or_else(Vec::new, names)
     });
     let onsubmit = {
-        let (save, org, is_new) = (save.clone(), org.slug(), old.is_none());
+        let (save, org, read) = (save.clone(), org.slug(), props.role.clone());
         let (name, title, description) = (name.clone(), title.clone(), description.clone());
         let (permissions, includes) = ((*permissions).clone(), (*includes).clone());
         Callback::from(move |()| {
@@ -49,18 +49,18 @@ pub fn RoleForm(props: &Props) -> Html {
             };
             let includes = includes.iter().cloned().map(RoleName).collect();
             let (name, permissions) = (name.text(), permissions.clone());
-            if is_new {
-                let (name, description) = (RoleName(name), Some(description));
-                let new = NewRole { name, title, description, permissions, includes };
-                save.run(api::identity::create_role(&org, new));
-            } else {
+            if let Some(read) = &read {
                 let change = UpdateRole {
                     title: Some(title),
                     description: Some(description),
                     permissions: None,
                     includes: Some(includes),
                 };
-                save.run(api::identity::update_role(&org, &name, change));
+                save.run(api::identity::update_role(&org, read, &change));
+            } else {
+                let (name, description) = (RoleName(name), Some(description));
+                let new = NewRole { name, title, description, permissions, includes };
+                save.run(api::identity::create_role(&org, new));
             }
         })
     };

@@ -83,25 +83,19 @@ pub fn RoleDraft(props: &Props) -> Html {
 
 /// Saves only what was read: the whole list is replaced, and with it what somebody else did.
 async fn write(org: String, read: Role, direct: Vec<String>) -> Answer<Role> {
-    let name = read.name.to_string();
-    let now = api::identity::role(&org, &name).await?;
-    if sorted(&now.direct) != sorted(&read.direct) {
+    let change =
+        UpdateRole { title: None, description: None, permissions: Some(direct), includes: None };
+    api::identity::update_role(&org, &read, &change).await.map_err(|problem| {
+        if problem.code != Code::PreconditionFailed {
+            return problem;
+        }
         let detail = format!(
             "Somebody changed {} meanwhile. The table shows it as it is now, with your changes on \
              top. Look at them and save again.",
             read.title
         );
-        return Err(Problem::new(Code::PreconditionFailed, detail));
-    }
-    let change =
-        UpdateRole { title: None, description: None, permissions: Some(direct), includes: None };
-    api::identity::update_role(&org, &name, change).await
-}
-
-fn sorted(names: &[String]) -> Vec<&String> {
-    let mut names: Vec<&String> = names.iter().collect();
-    names.sort();
-    names
+        Problem { detail, ..problem }
+    })
 }
 
 fn words(gives: &[String], takes: &[String]) -> String {

@@ -183,10 +183,10 @@ fn delete_dialog(
     ondone: &Callback<AttrValue>,
     onclose: Callback<()>,
 ) -> Html {
-    let (org, name, title) = (org.to_owned(), role.name.to_string(), role.title.clone());
+    let (org, role, title) = (org.to_owned(), role.clone(), role.title.clone());
     let heading = format!("Delete {title}?");
     let ondone = ondone.reform(move |()| format!("Role {title} is gone.").into());
-    let delete = Callback::from(move |()| api::identity::delete_role(&org, &name));
+    let delete = Callback::from(move |()| api::identity::delete_role(&org, &role));
     html! {
         <ConfirmDelete title={heading} verb="Delete" {delete} {ondone} {onclose}>
             <p>{ "This works only once nobody holds it, nobody is denied it and no other role includes it." }</p>

@@ -49,6 +49,7 @@ impl Access {
             description: new.description.unwrap_or_default(),
             permissions: new.permissions,
             includes: new.includes.into_iter().map(|role| role.0).collect(),
+            version: 0,
         };
         let mut tx = self.db().tenant(scope.org()).await?;
         self.define(&mut tx, scope, &wanted).await?;
@@ -83,16 +84,18 @@ impl Access {
         Ok(())
     }
 
-    /// Changes a role of the organisation's own; what is absent stays as it is.
+    /// Changes a role of the organisation's own; what is absent stays as it is. Where `version` is given,
+    /// only that version of it.
     pub async fn update_role(
         &self,
         scope: &Scope,
         name: &str,
-        change: UpdateRole,
+        (change, version): (UpdateRole, Option<u64>),
     ) -> Result<Role, Problem> {
         let mut tx = self.db().tenant(scope.org()).await?;
         let current = self.lock(&mut tx, scope.org()).await?;
         let old = own_role(&current, name)?.clone();
+        meant(&old, version)?;
         let includes = change.includes.map(|all| all.into_iter().map(|role| role.0).collect());
         let wanted = OwnRole {
             name: old.name.clone(),
@@ -100,6 +103,7 @@ impl Access {
             description: change.description.unwrap_or_else(|| old.description.clone()),
             permissions: change.permissions.unwrap_or_else(|| old.permissions.clone()),
             includes: includes.unwrap_or_else(|| old.includes.clone()),
+            version: old.version,
         };
         if wanted == old {
             drop(tx);
@@ -128,11 +132,17 @@ impl Access {
         Ok(())
     }
 
-    /// Deletes a role that nobody holds, that is denied to nobody, and that no other role includes.
-    pub async fn delete_role(&self, scope: &Scope, name: &str) -> Result<(), Problem> {
+    /// Deletes a role that nobody holds, that is denied to nobody, and that no other role includes. Where
+    /// `version` is given, only that version of it.
+    pub async fn delete_role(
+        &self,
+        scope: &Scope,
+        name: &str,
+        version: Option<u64>,
+    ) -> Result<(), Problem> {
         let org = scope.org();
         let mut tx = self.db().tenant(org).await?;
-        self.undefine(&mut tx, scope, name).await?;
+        self.undefine(&mut tx, scope, (name, version)).await?;
         self.commit(tx, org).await
     }
 
@@ -141,11 +151,11 @@ impl Access {
         &self,
         conn: &mut PgConnection,
         scope: &Scope,
-        name: &str,
+        (name, version): (&str, Option<u64>),
     ) -> Result<(), Problem> {
         let org = scope.org();
         let current = self.lock(&mut *conn, org).await?;
-        own_role(&current, name)?;
+        meant(own_role(&current, name)?, version)?;
         let bound = current.rows().bindings.iter().filter(|held| held.role == name).count();
         let includes = |role: &&OwnRole| role.includes.iter().any(|included| included == name);
         let parent = current.rows().roles.iter().find(includes);
@@ -239,6 +249,15 @@ fn own_role<'a>(current: &'a Snapshot, name: &str) -> Result<&'a OwnRole, Proble
         return Err(Problem::new(Code::Conflict, detail));
     }
     Err(Problem::not_found("role"))
+}
+
+/// Refuses where the role is not as it was read.
+fn meant(role: &OwnRole, version: Option<u64>) -> Result<(), Problem> {
+    if version.is_none_or(|version| version == role.version) {
+        return Ok(());
+    }
+    let detail = format!("The role {} was changed since you read it. Read it again.", role.name);
+    Err(Problem::new(Code::PreconditionFailed, detail))
 }
 
 pub(crate) fn check_shape(known: &Roles, wanted: &OwnRole) -> Result<(), Problem> {

@@ -123,7 +123,7 @@ impl Import<'_> {
                 let current = access.lock(&mut *conn, scope.org()).await?;
                 access.redefine(conn, scope, &current, &role).await
             }
-            Step::Undefine(role) => access.undefine(conn, scope, &role).await,
+            Step::Undefine(role) => access.undefine(conn, scope, (&role, None)).await,
             Step::MakeGroup(slug) => {
                 self.groups.clone()?;
                 let name = slug.as_str().parse();

@@ -164,6 +164,7 @@ impl<'a> Planner<'a> {
             description: String::new(),
             permissions: Vec::new(),
             includes: Vec::new(),
+            version: 0,
         });
         let (old_permissions, old_includes) = (wanted.permissions.clone(), wanted.includes.clone());
         if replace {

@@ -410,6 +410,7 @@ fn describe(
         name: RoleName(told.name),
         title: told.title,
         description: told.description,
+        version: 0,
     });
     Ok(Described { shown: shown.collect(), apart, excluding })
 }

@@ -27,6 +27,9 @@ pub(crate) struct OwnRole {
     pub permissions: Vec<String>,
     /// Names of roles, all of which it allows as well.
     pub includes: Vec<String>,
+    /// Which state of it this is. What history keeps has none.
+    #[serde(default)]
+    pub version: u64,
 }
 
 /// Every role of one organisation, compiled.
@@ -169,6 +172,7 @@ impl Roles {
             built_in: false,
             direct: role.permissions.clone(),
             includes: role.includes.iter().cloned().map(RoleName).collect(),
+            version: role.version,
         }
     }
 
@@ -228,6 +232,7 @@ mod tests {
             description: String::new(),
             permissions: owned(permissions),
             includes: owned(includes),
+            version: 1,
         }
     }
 

@@ -140,6 +140,7 @@ fn define(rows: &mut Rows, before: &Snapshot, roles: &[ProposedRole]) -> Result<
             description: String::new(),
             permissions: role.permissions.clone(),
             includes: role.includes.iter().map(|it| it.0.clone()).collect(),
+            version: 0,
             name,
         };
         check_shape(before.roles(), &wanted)?;

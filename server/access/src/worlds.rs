@@ -172,7 +172,7 @@ fn own_roles(random: &mut StdRng, policies: &Policies) -> Vec<OwnRole> {
             continue;
         }
         let (title, description) = (name.clone(), String::new());
-        roles.push(OwnRole { name, title, description, permissions, includes });
+        roles.push(OwnRole { name, title, description, permissions, includes, version: 1 });
     }
     roles
 }

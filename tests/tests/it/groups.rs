@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ralex_tests::app::{Answer, App, Client, Person, Shell, text, until};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 fn binding(subject: &str, role: &str, scope: &str) -> Value {
@@ -278,4 +279,42 @@ async fn the_command_line_knows_groups_and_roles() {
     shell.done("roles update keeper --permissions token.read").await;
     shell.done("groups delete night").await;
     assert!(shell.done("roles delete keeper").await.contains("gone"));
+}
+
+#[tokio::test]
+async fn a_role_is_changed_and_deleted_only_as_it_was_read() {
+    let app = App::start().await;
+    let owner = &app.owner;
+    let new = json!({ "name": "keeper", "title": "Keeper", "permissions": ["secret.read"] });
+    let made = owner.post("roles", &new).await;
+    assert_eq!((made.header("etag"), &made.json()["version"]), (Some("\"1\""), &json!(1)));
+    let ask = async |method: Method, version: &'static str, body: Option<Value>| {
+        let request = owner.request(method, "roles/keeper").header("if-match", version);
+        let request = body.iter().fold(request, |request, body| request.json(body));
+        owner.answered(request).await
+    };
+    let change = json!({ "title": "Keeper of keys" });
+    let changed = ask(Method::PATCH, "\"1\"", Some(change.clone())).await;
+    assert_eq!((changed.status, changed.header("etag")), (200, Some("\"2\"")), "{changed:?}");
+    // Somebody else read it before that.
+    let change = json!({ "permissions": ["secret.read", "secret.use"] });
+    for body in [Some(change.clone()), None] {
+        let method = if body.is_some() { Method::PATCH } else { Method::DELETE };
+        ask(method, "\"1\"", body).await.refused(412, "precondition_failed");
+    }
+    ask(Method::PATCH, "many", Some(change.clone())).await.refused(422, "invalid_request");
+    let seen = owner.get("roles/keeper").await;
+    assert_eq!(
+        (seen.header("etag"), &seen.json()["direct"]),
+        (Some("\"2\""), &json!(["secret.read"]))
+    );
+    // What changes nothing is no change, and whoever says nothing means any version.
+    owner.patch("roles/keeper", &json!({ "title": "Keeper of keys" })).await.ok();
+    assert_eq!(ask(Method::PATCH, "*", Some(change)).await.ok()["version"], 3);
+    let shell = Shell::of(&app);
+    let (code, said) = shell.says("roles update keeper --title Other --if-version 2").await;
+    assert!(code == 1 && said.contains("changed since you read it"), "{said}");
+    assert_eq!(shell.says("roles delete keeper --if-version 2").await.0, 1);
+    assert!(shell.done("roles show keeper").await.contains('3'));
+    assert_eq!(ask(Method::DELETE, "\"3\"", None).await.status, 204);
 }

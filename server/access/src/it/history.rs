@@ -120,7 +120,7 @@ impl World {
                     permissions: Some(some),
                     includes: None,
                 };
-                access.update_role(&scope, "own", change).await.map(drop)
+                access.update_role(&scope, "own", (change, None)).await.map(drop)
             }
             // Always the same ones, so that others are seen to hold something.
             8 => {

@@ -77,7 +77,7 @@ pub(crate) async fn load_text(
                 from people_group g where g.org_id = o.id),
             'roles', (select coalesce(json_agg(json_build_object(
                     'name', name, 'title', title, 'description', description,
-                    'permissions', permissions, 'includes', includes)), '[]')
+                    'permissions', permissions, 'includes', includes, 'version', version)), '[]')
                 from own_role where org_id = o.id),
             'bindings', (select coalesce(json_agg(json_build_object(
                     'id', id, 'kind', subject_kind, 'subject', subject_id, 'role', role,

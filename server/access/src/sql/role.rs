@@ -34,7 +34,7 @@ pub(crate) async fn update(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update own_role set title = $3, description = $4, permissions = $5, includes = $6,
-             updated_at = now()
+             updated_at = now(), version = version + 1
         where org_id = $1 and name = $2",
         org as _,
         role.name,

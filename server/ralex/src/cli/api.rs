@@ -163,11 +163,8 @@ impl Api {
         body: &impl Serialize,
         version: Option<u64>,
     ) -> anyhow::Result<T> {
-        let mut request = self.request(Method::PATCH, path)?.json(body);
-        if let Some(version) = version {
-            request = request.header(IF_MATCH, format!("\"{version}\""));
-        }
-        self.send(request).await
+        let request = self.request(Method::PATCH, path)?.json(body);
+        self.send(of_version(request, version)).await
     }
 
     pub async fn put<T: DeserializeOwned>(
@@ -184,7 +181,13 @@ impl Api {
     }
 
     pub async fn delete(&self, path: &[&str]) -> anyhow::Result<()> {
-        let (server, answer) = self.ask(self.request(Method::DELETE, path)?).await?;
+        self.delete_if(path, None).await
+    }
+
+    /// Deletes one version of something; any where none is said.
+    pub async fn delete_if(&self, path: &[&str], version: Option<u64>) -> anyhow::Result<()> {
+        let request = of_version(self.request(Method::DELETE, path)?, version);
+        let (server, answer) = self.ask(request).await?;
         let status = answer.status();
         if !status.is_success() {
             return Err(refused(&server, answer).await);
@@ -238,6 +241,13 @@ impl Api {
             anyhow!("{server} cannot be reached: {}", why.root_cause())
         })?;
         Ok((server, answer))
+    }
+}
+
+fn of_version(request: RequestBuilder, version: Option<u64>) -> RequestBuilder {
+    match version {
+        Some(version) => request.header(IF_MATCH, format!("\"{version}\"")),
+        None => request,
     }
 }
 

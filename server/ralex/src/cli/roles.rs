@@ -174,6 +174,7 @@ fn shown(role: &Role) -> String {
         ("for", role.description.clone()),
         ("of", of.to_owned()),
         ("includes", included.join(", ")),
+        ("version", if role.built_in { String::new() } else { role.version.to_string() }),
     ];
     format!("{}\n  {}", facts(role.name.as_str(), &all), role.permissions.join("\n  "))
 }

@@ -1,6 +1,6 @@
 //! Call rules, what holds without one, and the dry run.
 
-use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use ralex_access::Permission;
@@ -9,10 +9,11 @@ use ralex_api::call_rules::{
     CallRule, CallRuleSettings, CallRulesQuery, NewCallRule, SetCallRuleSettings,
     SimulateCallRules, SimulatedCallRules, TestCallRules, TestedCall, UpdateCallRule,
 };
-use ralex_kernel::{CallRuleId, Problem};
+use ralex_kernel::CallRuleId;
 use ralex_rules::CallRules;
 
 use super::extract::{Body, OrgCaller, Query};
+use super::if_match::{tag, version};
 use super::problem::Result;
 
 /// List call rules.
@@ -35,7 +36,7 @@ pub async fn create_call_rule(
     new: Body<NewCallRule>,
 ) -> Result<HttpResponse> {
     let made = rules.create(who.caller(), who.org, new.0).await?;
-    Ok(HttpResponse::Created().insert_header((ETAG, tag(&made))).json(made))
+    Ok(HttpResponse::Created().insert_header((ETAG, tag(made.version))).json(made))
 }
 
 /// Show what holds for a call that no rule is about.
@@ -95,7 +96,7 @@ pub async fn find_call_rule(
     path: Path<(String, CallRuleId)>,
 ) -> Result<HttpResponse> {
     let found = rules.find(who.caller(), who.org, path.1).await?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(&found))).json(found))
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(found.version))).json(found))
 }
 
 /// Change a call rule; with `If-Match` only the version that was read.
@@ -110,7 +111,7 @@ pub async fn update_call_rule(
 ) -> Result<HttpResponse> {
     let on = (change.0, version(&request)?);
     let after = rules.update(who.caller(), who.org, path.1, on).await?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(&after))).json(after))
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(after.version))).json(after))
 }
 
 /// Delete a call rule; from the next call on it says nothing.
@@ -123,20 +124,4 @@ pub async fn delete_call_rule(
 ) -> Result<HttpResponse> {
     rules.delete(who.caller(), who.org, path.1).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-fn tag(rule: &CallRule) -> String {
-    format!("\"{}\"", rule.version)
-}
-
-/// The version that a change is meant for; any where nothing is said.
-fn version(request: &HttpRequest) -> std::result::Result<Option<u64>, Problem> {
-    let Some(said) = request.headers().get(IF_MATCH) else { return Ok(None) };
-    let said = said.to_str().unwrap_or_default().trim();
-    if said == "*" {
-        return Ok(None);
-    }
-    let version = said.trim_start_matches("W/").trim_matches('"').parse();
-    let rule = "must be the `ETag` of the call rule as you read it";
-    version.map(Some).map_err(|_| Problem::field("If-Match", rule))
 }

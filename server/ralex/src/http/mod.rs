@@ -26,6 +26,7 @@ pub mod gemini;
 mod groups;
 pub mod guardrails;
 pub mod health;
+mod if_match;
 mod links;
 mod map;
 pub mod members;

@@ -1,6 +1,6 @@
 //! Providers of single sign-on: who vouches for an organisation's people, and what follows from it.
 
-use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::http::header::ETAG;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
 use ralex_access::Permission;
@@ -11,11 +11,12 @@ use ralex_api::sso::{
     EnforceSso, NewSsoLink, NewSsoProvider, SsoEnforcement, SsoLink, SsoProvider, SsoProviders,
     SsoTested, UpdateSsoProvider,
 };
-use ralex_kernel::{Problem, SsoLinkId};
+use ralex_kernel::SsoLinkId;
 use ralex_sso::Sso;
 
 use super::changes::done;
 use super::extract::{Body, OrgCaller, Query};
+use super::if_match::{tag, version};
 use super::problem::Result;
 use super::server::Edge;
 
@@ -44,7 +45,7 @@ pub async fn create_sso_provider(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SsoManage).await?;
     let made = sso.create_provider(&scope, new.0, &edge.base(&request)).await?;
-    Ok(HttpResponse::Created().insert_header((ETAG, tag(&made))).json(made))
+    Ok(HttpResponse::Created().insert_header((ETAG, tag(made.version))).json(made))
 }
 
 /// Show one provider of single sign-on, by id or slug.
@@ -59,7 +60,7 @@ pub async fn find_sso_provider(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SsoManage).await?;
     let found = sso.provider(scope.org(), &path.1, &edge.base(&request)).await?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(&found))).json(found))
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(found.version))).json(found))
 }
 
 /// Change a provider of single sign-on; with `If-Match` only the version that was read. Switched off,
@@ -77,7 +78,7 @@ pub async fn update_sso_provider(
     let scope = who.allow(Permission::SsoManage).await?;
     let on = (version(&request)?, edge.base(&request));
     let after = sso.update_provider(&scope, &path.1, change.0, (on.0, &on.1)).await?;
-    Ok(HttpResponse::Ok().insert_header((ETAG, tag(&after))).json(after))
+    Ok(HttpResponse::Ok().insert_header((ETAG, tag(after.version))).json(after))
 }
 
 /// Delete a provider of single sign-on, with its links, the roles that its groups gave and every
@@ -164,20 +165,4 @@ pub async fn relax_sso(who: OrgCaller, sso: Data<Sso>) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SsoManage).await?;
     let relaxed = sso.relax(&scope).await?;
     Ok(done(relaxed, |()| HttpResponse::NoContent().finish()))
-}
-
-fn tag(provider: &SsoProvider) -> String {
-    format!("\"{}\"", provider.version)
-}
-
-/// The version that a change is meant for; any where nothing is said.
-fn version(request: &HttpRequest) -> std::result::Result<Option<u64>, Problem> {
-    let Some(said) = request.headers().get(IF_MATCH) else { return Ok(None) };
-    let said = said.to_str().unwrap_or_default().trim();
-    if said == "*" {
-        return Ok(None);
-    }
-    let version = said.trim_start_matches("W/").trim_matches('"').parse();
-    let rule = "must be the `ETag` of the provider as you read it";
-    version.map(Some).map_err(|_| Problem::field("If-Match", rule))
 }

@@ -24,6 +24,9 @@ pub fn commands(role: &Arg) -> [Command; 4] {
         list("permissions", "PERMISSIONS").help("What it gives itself, with commas between"),
         list("includes", "ROLES").help("Roles all of which it gives as well"),
     ];
+    let version = Arg::new("if-version").long("if-version").value_name("NUMBER");
+    let version =
+        version.value_parser(value_parser!(u64)).help("Only where it is still this version");
     [
         Command::new("permissions").about("List every permission and what it allows"),
         Command::new("create")
@@ -32,9 +35,11 @@ pub fn commands(role: &Arg) -> [Command; 4] {
             .args(made_of.clone()),
         Command::new("update")
             .about("Change a role of the organisation's own; lists are replaced whole")
-            .args([role.clone(), title])
+            .args([role.clone(), title, version.clone()])
             .args(made_of),
-        Command::new("delete").about("Delete a role that nobody holds").arg(role.clone()),
+        Command::new("delete")
+            .about("Delete a role that nobody holds")
+            .args([role.clone(), version]),
     ]
 }
 
@@ -53,15 +58,20 @@ pub async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<
             told(&made, matches, super::shown)
         }
         "update" => {
-            let changed: Role = api.patch(&["roles", name], &change(matches)).await?;
+            let changed: Role =
+                api.patch_if(&["roles", name], &change(matches), version(matches)).await?;
             told(&changed, matches, super::shown)
         }
         _ => {
-            api.delete(&["roles", name]).await?;
+            api.delete_if(&["roles", name], version(matches)).await?;
             let gone = json!({ "role": name, "deleted": true });
             told(&gone, matches, |_| format!("{name} is gone"))
         }
     }
+}
+
+fn version(matches: &ArgMatches) -> Option<u64> {
+    matches.get_one("if-version").copied()
 }
 
 fn list(matches: &ArgMatches, name: &str) -> Option<Vec<String>> {
