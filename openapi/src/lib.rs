@@ -29,6 +29,7 @@ pub mod overview;
 pub mod page;
 pub mod passkeys;
 pub mod policies;
+pub mod portability;
 pub mod rate_limits;
 pub mod replay;
 pub mod reports;

@@ -43,6 +43,10 @@ crate::answer! {
         pub delete_after: Option<DateTime<Utc>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub deletion_reason: Option<String>,
+        /// Of how many people its owners have said that operators may carry its export to them; without any, no
+        /// operator can export it.
+        #[serde(default)]
+        pub export_recipients: u32,
     }
 
     /// A new organisation. Its owner is invited where nobody can come in by their account yet.

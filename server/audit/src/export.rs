@@ -48,6 +48,8 @@ pub type Parts = Pin<Box<dyn Stream<Item = Result<Vec<u8>, Problem>> + Send>>;
 /// An export that is ready to be sent.
 pub struct Export {
     pub tree_size: u64,
+    /// The signed root of that tree, in base64.
+    pub root: String,
     /// How many events it holds, from where it begins.
     pub count: u64,
     pub filtered: bool,
@@ -67,6 +69,13 @@ struct Head {
     size: i64,
     note: String,
     key_version: i32,
+}
+
+impl Head {
+    /// The third line of a signed note.
+    fn root(&self) -> String {
+        self.note.lines().nth(2).unwrap_or_default().to_owned()
+    }
 }
 
 /// What a bundle says beside leaves and heads.
@@ -113,7 +122,27 @@ impl Audit {
     /// Exports the log of the author's organisation up to its newest signed head, which it first
     /// waits for. That the author took it is recorded before the first line leaves.
     pub async fn export(&self, author: &Author, query: &ExportQuery) -> Result<Export, Problem> {
-        let org = author.org;
+        self.read(author.org, query, Some(author)).await
+    }
+
+    /// All of a log as a part of something larger, of which its caller records who took it.
+    pub async fn export_within(&self, org: OrgId, format: ExportFormat) -> Result<Export, Problem> {
+        self.read(org, &ExportQuery { format, ..ExportQuery::default() }, None).await
+    }
+
+    /// Whether all that has been recorded of an organisation is in the deployment's log now; it waits
+    /// a moment for that.
+    pub async fn is_anchored(&self, org: OrgId) -> Result<bool, Problem> {
+        let needed = self.flush(org).await?;
+        Ok(self.await_anchor(org, needed).await?.is_some())
+    }
+
+    async fn read(
+        &self,
+        org: OrgId,
+        query: &ExportQuery,
+        author: Option<&Author>,
+    ) -> Result<Export, Problem> {
         let mut tenant = self.db().tenant(org).await?;
         // Before the head is chosen, so that it has every event that tells of these.
         let pruned = pruned::pruned(&mut tenant, org).await.map_err(problem)?;
@@ -141,8 +170,11 @@ impl Audit {
         };
         let (tree_size, count) = (unsigned(head.size), unsigned(count));
         let filtered = !filter.is_empty();
-        let event = Event::AuditExported { format: query.format.as_str(), filtered, tree_size };
-        record(&mut tenant, author, event).await.map_err(problem)?;
+        if let Some(author) = author {
+            let event = Event::AuditExported { format: query.format.as_str(), filtered, tree_size };
+            record(&mut tenant, author, event).await.map_err(problem)?;
+        }
+        let root = head.root();
         tenant.commit().await.map_err(problem)?;
 
         let (writer, first) = match (query.format, Form::of(query.format)) {
@@ -172,7 +204,7 @@ impl Audit {
         let progress = Progress { audit, org, filter, head, next, pruned, writer, done: false };
         let rest = stream::try_unfold(progress, Progress::step);
         let parts = stream::StreamExt::chain(stream::iter([Ok(first)]), rest);
-        Ok(Export { tree_size, count, filtered, parts: Box::pin(parts) })
+        Ok(Export { tree_size, root, count, filtered, parts: Box::pin(parts) })
     }
 
     /// Waits a moment until a head of that size is in the log of logs and, where there are

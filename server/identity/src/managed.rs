@@ -225,6 +225,7 @@ fn managed(row: sql::operator::ManagedRow) -> Result<ManagedOrg, Problem> {
         suspended_reason: row.suspended_reason,
         delete_after: row.delete_after,
         deletion_reason: row.deletion_reason,
+        export_recipients: u32::try_from(row.export_recipients).unwrap_or(u32::MAX),
     })
 }
 

@@ -19,7 +19,8 @@ pub struct Operating<'a> {
 }
 
 impl Operating<'_> {
-    pub(crate) const fn caller(&self) -> &Caller {
+    /// Whose proof it is.
+    pub const fn caller(&self) -> &Caller {
         self.caller
     }
 

@@ -38,6 +38,7 @@ macro_rules! permissions {
 permissions! {
     OrgRead = "org.read",
     OrgUpdate = "org.update",
+    OrgExport = "org.export",
     SecurityManage = "security.manage",
     FourEyesManage = "four_eyes.manage",
     SsoManage = "sso.manage",

@@ -23,6 +23,7 @@ use ralex_reports::{Reports, Sources as ReportSources};
 use ralex_retention::Retention;
 use ralex_routing::{Catalogue, Routing};
 use ralex_rules::CallRules;
+use ralex_portability::Portability;
 use ralex_scim::Scim;
 use ralex_sinks::Sinks;
 use ralex_sso::Sso;
@@ -180,6 +181,7 @@ impl Services {
             budgets: Arc::clone(&self.budgets),
             usage: self.usage.clone(),
         };
+        let portability = Portability::new(db.clone(), self.audit.clone(), self.identity.clone());
         Parts {
             db: Data::new(db.clone()),
             access: Data::from(self.access),
@@ -196,6 +198,7 @@ impl Services {
             sinks: Data::new(self.sinks),
             sso: Data::new(self.sso),
             scim: Data::new(self.scim),
+            portability: Data::new(portability),
             alerts: Data::new(self.alerts),
             reports: Data::new(self.reports),
             retention: Data::new(self.retention),

@@ -102,10 +102,11 @@ async fn no_view_and_no_function_walks_around_the_policies() {
            union all
            select p.proname::text from pg_proc p
            where p.pronamespace = 'public'::regnamespace and p.prosecdef
-             -- Pruning, and removing a whole organisation, is what no role of queries may do by itself: four
-             -- narrow functions, of owners who may nothing else, that no tenant's transaction can call.
+             -- Pruning, and removing or exporting a whole organisation, is what no role of queries may do by
+             -- itself: five narrow functions, of owners who may nothing else, that no tenant's transaction can call.
              and not ((p.proname in ('audit_prune', 'call_prune', 'run_prune') and p.proowner = 'ralex_pruner'::regrole
-                  or p.proname = 'org_erase' and p.proowner = 'ralex_eraser'::regrole)
+                  or p.proname = 'org_erase' and p.proowner = 'ralex_eraser'::regrole
+                  or p.proname = 'org_export_page' and p.proowner = 'ralex_exporter'::regrole)
                and not has_function_privilege('ralex_app', p.oid, 'execute'))"#
     )
     .fetch_all(&mut owner(&database).await)

@@ -54,6 +54,13 @@ impl Db {
         begin(&self.pool, System::begin).await
     }
 
+    /// The same as everything was at one moment, whatever is written meanwhile; for reading only. That
+    /// moment is the first query's.
+    pub async fn snapshot(&self, why: &'static str) -> Result<System, Error> {
+        debug!(why, "a snapshot begins: {why}");
+        begin(&self.pool, System::snapshot).await
+    }
+
     /// Ends every connection, after the transactions on them have ended.
     pub async fn close(&self) {
         self.pool.close().await;

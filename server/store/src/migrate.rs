@@ -11,6 +11,11 @@ use crate::error::has_code;
 /// The whole schema, embedded when the binary is built.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
+/// The number of the newest migration, by which the schema is known.
+pub fn newest() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
 /// The oldest PostgreSQL whose features the schema uses.
 pub const OLDEST_POSTGRES: u32 = 15;
 
@@ -83,10 +88,6 @@ fn refusal(error: MigrateError, url: &str) -> Refusal {
         }
         other => Refusal::Failed(other),
     }
-}
-
-fn newest() -> i64 {
-    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
 }
 
 /// `insufficient_privilege`.

@@ -66,6 +66,11 @@ impl System {
         Ok(Self { tx })
     }
 
+    pub(crate) async fn snapshot(pool: PgPool) -> Result<Self, Error> {
+        let begin = "begin isolation level repeatable read read only; set local role ralex_system";
+        Ok(Self { tx: pool.begin_with(begin).await? })
+    }
+
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         self.tx.commit().await
     }

@@ -191,7 +191,9 @@ impl Event {
                 About::to(Target::Written(event.target())).failed_if(failed)
             }
             Self::AccessReview(event) => About::to(Target::Written(event.target())),
-            Self::Operator(event) => About::to(Target::Written(event.target())),
+            Self::Operator(event) => {
+                About::to(Target::Written(event.target())).failed_if(event.is_broken())
+            }
             Self::Adjustment(event) => About::to(Target::Written(event.target())),
             Self::CallRule(event) => About::to(Target::Written(event.target())),
             Self::Increase(event) => About::to(Target::Written(event.target())),

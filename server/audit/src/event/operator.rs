@@ -1,5 +1,5 @@
 //! What is recorded of operators: what they do to an organisation, in its own log, and who becomes one, in
-//! the log of each organisation that the person belongs to.
+//! the log of each organisation that the person belongs to. Its own people take an export as well.
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{OrgId, UserId};
@@ -21,6 +21,33 @@ pub enum OperatorEvent {
     /// It is not deleted.
     #[serde(rename = "org.kept")]
     Kept { org: OrgId },
+    /// All that it has is about to leave as one archive.
+    #[serde(rename = "org.export_begun")]
+    ExportBegun {
+        org: OrgId,
+        /// Whether an operator carries it, who cannot read it.
+        by_operator: bool,
+        /// The fingerprints of those who can; nobody's where it is not encrypted.
+        recipients: Vec<String>,
+        /// The signed tree of the log that is in it.
+        tree_size: u64,
+        root: String,
+    },
+    /// It has left, or broke off.
+    #[serde(rename = "org.export_ended")]
+    ExportEnded {
+        org: OrgId,
+        whole: bool,
+        files: u64,
+        rows: u64,
+        /// How long the archive is as it was sent.
+        bytes: u64,
+        /// SHA-256 of its manifest, which has the SHA-256 of each file; only of a whole one.
+        manifest: Option<String>,
+    },
+    /// To whom operators may carry an export.
+    #[serde(rename = "org.export_recipients_set")]
+    ExportRecipientsSet { org: OrgId, recipients: Vec<String> },
     #[serde(rename = "operator.added")]
     Added { user: UserId },
     #[serde(rename = "operator.removed")]
@@ -33,8 +60,16 @@ impl OperatorEvent {
             Self::Suspended { org, .. }
             | Self::Resumed { org }
             | Self::DeletionSet { org, .. }
-            | Self::Kept { org } => format!("org:{org}"),
+            | Self::Kept { org }
+            | Self::ExportBegun { org, .. }
+            | Self::ExportEnded { org, .. }
+            | Self::ExportRecipientsSet { org, .. } => format!("org:{org}"),
             Self::Added { user } | Self::Removed { user } => format!("user:{user}"),
         }
+    }
+
+    /// Whether it was meant to go further than it did.
+    pub(super) const fn is_broken(&self) -> bool {
+        matches!(self, Self::ExportEnded { whole: false, .. })
     }
 }

@@ -99,6 +99,7 @@ pub struct ManagedRow {
     pub suspended_reason: Option<String>,
     pub delete_after: Option<DateTime<Utc>>,
     pub deletion_reason: Option<String>,
+    pub export_recipients: i64,
 }
 
 /// One organisation, or all after one, oldest first.
@@ -112,7 +113,8 @@ pub async fn orgs(
         ManagedRow,
         r#"select o.id as "id: OrgId", o.slug, o.name, o.created_at,
                   (select count(*) from membership m where m.org_id = o.id) as "people!",
-                  o.suspended_at, o.suspended_reason, o.delete_after, o.deletion_reason
+                  o.suspended_at, o.suspended_reason, o.delete_after, o.deletion_reason,
+                  (select count(*) from org_export_recipient r where r.org_id = o.id) as "export_recipients!"
            from org o
            where ($1::uuid is null or o.id = $1) and ($2::uuid is null or o.id > $2)
            order by o.id limit $3"#,

@@ -40,6 +40,7 @@ mod operators;
 mod passkeys;
 pub mod personal_tokens;
 pub mod policies;
+mod portability;
 pub mod problem;
 pub mod rate_limits;
 pub mod reports;

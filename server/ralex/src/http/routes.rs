@@ -5,7 +5,7 @@ use super::{
     access_requests, access_reviews, adjustments, alerts, answers, approvals, audit, audit_proof,
     auth, batches, bindings, budgets, call_rules, catalog, changes, factors, files, gemini, groups,
     guardrails, health, links, members, model_list, models, oauth, operations, operators, passkeys,
-    personal_tokens, policies, rate_limits, reports, resilience, retention, roles, routing, scim,
+    personal_tokens, policies, portability, rate_limits, reports, resilience, retention, roles, routing, scim,
     secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
 };
 
@@ -115,6 +115,7 @@ fn operators(map: &mut Map<'_, '_>) {
         .service(operators::resume_org)
         .service(operators::delete_org)
         .service(operators::keep_org)
+        .service(portability::export_managed_org)
         .service(operators::list_deleted_orgs)
         .service(operators::reset_factors)
         .service(operators::list_operators)
@@ -169,6 +170,9 @@ fn organisation(map: &mut Map<'_, '_>) {
     map.service(teams::find_org)
         .service(factors::find_security)
         .service(factors::update_security)
+        .service(portability::export_org)
+        .service(portability::find_export_recipients)
+        .service(portability::set_export_recipients)
         .service(usage::overview)
         .service(teams::list_teams)
         .service(teams::create_team)

@@ -24,6 +24,7 @@ use ralex_reports::Reports;
 use ralex_retention::Retention;
 use ralex_routing::Routing;
 use ralex_rules::CallRules;
+use ralex_portability::Portability;
 use ralex_scim::Scim;
 use ralex_sinks::Sinks;
 use ralex_sso::Sso;
@@ -103,6 +104,7 @@ pub struct Parts {
     pub sinks: Data<Sinks>,
     pub sso: Data<Sso>,
     pub scim: Data<Scim>,
+    pub portability: Data<Portability>,
     pub alerts: Data<Alerts>,
     pub reports: Data<Reports>,
     pub retention: Data<Retention>,
@@ -144,6 +146,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.sinks.clone())
             .app_data(parts.sso.clone())
             .app_data(parts.scim.clone())
+            .app_data(parts.portability.clone())
             .app_data(parts.alerts.clone())
             .app_data(parts.reports.clone())
             .app_data(parts.retention.clone())
