@@ -19,6 +19,9 @@ use crate::manifest::{DISCLOSURES, ExportedFile, FORM, LOG, MANIFEST};
 
 /// What every file of age begins with.
 const AGE: &[u8] = b"age-encryption.org/v1";
+/// What the last bytes of an archive begin with, and how many they are.
+const END: &[u8; 4] = b"PK\x05\x06";
+const END_LENGTH: u64 = 22;
 /// No manifest is longer.
 const LONGEST_MANIFEST: u64 = 16 << 20;
 
@@ -134,7 +137,7 @@ impl Opening<'_> {
         match error.kind() {
             // Of what is packed or encrypted, and comes out as nothing.
             io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                tampered(format!("its bytes are not as they were written ({error})"))
+                tampered(format!("it was changed or cut off: its bytes are not as they were written ({error})"))
             }
             io::ErrorKind::UnexpectedEof => incomplete("its end is missing"),
             _ => Cannot::Read(self.path.to_owned(), error).into(),
@@ -175,6 +178,16 @@ impl Opening<'_> {
             Ok(()) => return Err(Cannot::Unknown(self.path.to_owned()).into()),
             Err(error) => return Err(self.read(error)),
         }
+        // The table of contents comes last, so what broke off has none.
+        let mut end = [0; 4];
+        let length = source.seek(SeekFrom::End(0)).map_err(|error| self.read(error))?;
+        source
+            .seek(SeekFrom::Start(length.saturating_sub(END_LENGTH)))
+            .and_then(|_| source.read_exact(&mut end))
+            .map_err(|error| self.read(error))?;
+        if &end != END {
+            return Err(incomplete("its end is missing: it broke off, or was cut off"));
+        }
         source.rewind().map_err(|error| self.read(error))?;
         let mut zip = ZipArchive::new(source).map_err(|error| self.unzipped(error))?;
         let mut places = BTreeMap::new();
@@ -198,11 +211,7 @@ impl Opening<'_> {
 
     fn unzipped(&self, error: ZipError) -> Ends {
         match error {
-            // The table of contents comes last.
-            ZipError::Io(error) if error.kind() != io::ErrorKind::InvalidData => self.read(error),
-            ZipError::InvalidArchive(why) if why.contains("end of central directory") || why.contains("EOCD") => {
-                incomplete("its end is missing: it broke off, or was cut off")
-            }
+            ZipError::Io(error) => self.read(error),
             error => tampered(format!("its table of contents is not as it was written ({error})")),
         }
     }

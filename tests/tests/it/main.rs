@@ -38,6 +38,7 @@ mod kept_answers;
 mod login;
 mod operations;
 mod operators;
+mod org_export;
 mod passkeys;
 mod policy_lines;
 mod policy_version;

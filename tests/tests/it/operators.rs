@@ -11,13 +11,13 @@ use crate::scim::Directory;
 const ORGS: &str = "/api/v1/operator/orgs";
 
 /// An organisation that an operator made, with its owner.
-struct Made {
-    id: String,
-    owner: Client,
+pub struct Made {
+    pub id: String,
+    pub owner: Client,
     owner_id: String,
 }
 
-async fn make(app: &App, slug: &str, owner: &str) -> Made {
+pub async fn make(app: &App, slug: &str, owner: &str) -> Made {
     let new = json!({ "slug": slug, "owner_email": owner, "owner_name": "First" });
     let made = app.owner.post(ORGS, &new).await.ok();
     let link = text(&made["invitation"], "link");

@@ -213,6 +213,20 @@ impl Api {
         Err(refused(&server, answer).await)
     }
 
+    /// The same where asking for it is more than reading.
+    pub async fn download_post(
+        &self,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> anyhow::Result<reqwest::Response> {
+        let request = self.request(Method::POST, path)?.json(body).timeout(WHOLE_DOWNLOAD);
+        let (server, answer) = self.ask(request).await?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        Err(refused(&server, answer).await)
+    }
+
     fn request(&self, method: Method, path: &[&str]) -> anyhow::Result<RequestBuilder> {
         let mut url = self.org.clone();
         url.path_segments_mut().map_err(|()| anyhow!("no address of a server"))?.extend(path);

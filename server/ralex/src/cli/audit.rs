@@ -111,7 +111,8 @@ fn open(path: &str) -> io::Result<Box<dyn BufRead>> {
     })
 }
 
-fn keys(matches: &ArgMatches, id: &str, of_log: bool) -> Result<Vec<Key>, String> {
+/// Public keys as somebody wrote them.
+pub(super) fn keys(matches: &ArgMatches, id: &str, of_log: bool) -> Result<Vec<Key>, String> {
     let texts = matches.get_many::<String>(id).unwrap_or_default();
     texts
         .map(|text| match text.parse::<Key>() {

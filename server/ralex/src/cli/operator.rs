@@ -16,6 +16,7 @@ use serde_json::json;
 use super::Environment;
 use super::api::{self, Api};
 use super::members::is_in;
+use super::org::export;
 use super::table::{asked, facts, json_flag, limit_flag, table, told};
 
 pub fn command() -> Command {
@@ -30,6 +31,7 @@ pub fn command() -> Command {
         Command::new("reset-factors")
             .about("Remove the second factors of somebody who has lost them; their password stays")
             .args([email, reason]),
+        export::operator_command(),
         orgs(),
     ];
     Command::new("operator")
@@ -104,6 +106,7 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             let made: Operator = api.post(&["operators"], &new).await?;
             told(&made, matches, |made| operators(std::slice::from_ref(made)))
         }
+        "export" => export::carried(api, matches).await,
         "remove" => {
             let email = email()?;
             let all: Operators = api.get(&["operators"], &()).await?;

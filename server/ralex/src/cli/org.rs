@@ -1,4 +1,7 @@
-//! `ralex org`: what an organisation asks of everybody in it, by a server's API.
+//! `ralex org`: what an organisation asks of everybody in it, and all that it has, by a server's API.
+
+mod check;
+pub mod export;
 
 use std::process::ExitCode;
 
@@ -30,10 +33,23 @@ pub fn command() -> Command {
         .about("See and change settings of the organisation")
         .subcommand_required(true)
         .subcommand(api::flags(security))
+        .subcommand(api::flags(export::command()))
+        .subcommand(api::flags(export::key_command()))
+        .subcommand(check::command())
 }
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
     match matches.subcommand() {
+        Some(("check-export", matches)) => check::run(matches),
+        Some(("export", matches)) => {
+            asked(matches, environment, async |api| export::own(&api, matches).await)
+        }
+        Some(("export-key", matches)) => match matches.subcommand() {
+            Some((verb, matches)) => {
+                asked(matches, environment, async |api| export::key(&api, verb, matches).await)
+            }
+            None => ExitCode::from(3),
+        },
         Some((_, matches)) => {
             asked(matches, environment, async |api| security(&api, matches).await)
         }

@@ -24,6 +24,9 @@ pub const NO_ENTRY: &[&str] = &[
     "POST /api/v1/operator/orgs/{org}/deletion",
     "DELETE /api/v1/operator/orgs/{org}/deletion",
     "POST /api/v1/operator/factor-resets",
+    // They leave two, the second when the archive has left, which tests of exports see.
+    "POST /api/v1/orgs/{org}/export",
+    "POST /api/v1/operator/orgs/{org}/export",
     // They leave some for whom they are about, which tests of invitations see.
     "POST /api/v1/auth/password/forgotten",
     "POST /api/v1/auth/link",

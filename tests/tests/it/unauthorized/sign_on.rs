@@ -44,6 +44,8 @@ pub fn body(operation: &str) -> Value {
         "POST /api/v1/operator/factor-resets" => {
             json!({ "email": "owner@example.com", "reason": "why" })
         }
+        "POST /api/v1/orgs/{org}/export" => json!({}),
+        "PUT /api/v1/orgs/{org}/export/recipients" => json!({ "recipients": [] }),
         "POST /api/v1/operator/operators" => json!({ "email": "owner@example.com" }),
         "POST /api/v1/orgs/{org}/access-reviews" => {
             json!({ "name": "More", "due_days": 14, "undecided": "keep" })
