@@ -15,7 +15,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{Headers, RequestCredentials, RequestInit, Response};
 use yew::Callback;
 
-use super::read;
+use super::{file, read};
 use crate::text::json;
 
 pub type Answer<T> = Result<T, Problem>;
@@ -182,19 +182,34 @@ fn send_if(
                 let value = json::read(&text).map_err(misread)?;
                 return if status == ACCEPTED { waits(value) } else { Ok(value) };
             }
-            let problem = problem_of(status, &text);
-            if problem.code == Code::StepUpRequired && !asked {
-                asked = true;
-                if proven().await {
-                    continue;
-                }
-            }
-            if tells(problem.code) {
-                SIGNED_OUT.with_borrow(|told| told.as_ref().map(|told| told.emit(problem.code)));
-            }
-            return Err(problem);
+            refused(problem_of(status, &text), &mut asked).await?;
         }
     })
+}
+
+/// What a refusal comes to: another try where the reader has proven who they are.
+async fn refused(problem: Problem, asked: &mut bool) -> Answer<()> {
+    if problem.code == Code::StepUpRequired && !std::mem::replace(asked, true) && proven().await {
+        return Ok(());
+    }
+    if tells(problem.code) {
+        SIGNED_OUT.with_borrow(|told| told.as_ref().map(|told| told.emit(problem.code)));
+    }
+    Err(problem)
+}
+
+/// Asks for what the browser keeps as a file, however large: it is on its disk, and not on this page.
+pub async fn download(path: String, body: Answer<String>) -> Answer<()> {
+    let (url, body) = (format!("{BASE}{path}"), body?);
+    let mut asked = false;
+    loop {
+        let response = fetch("POST", &url, Some(body.clone()), &[], None).await?;
+        let status = response.status();
+        if (200..300).contains(&status) {
+            return file::keep(&response).await;
+        }
+        refused(problem_of(status, &text_of(&response).await?), &mut asked).await?;
+    }
 }
 
 /// Sends a request and gives back its answer, whatever its status.

@@ -59,6 +59,7 @@ mod model_form;
 pub mod models;
 mod naming;
 mod operators;
+mod org_export;
 mod organisation_forms;
 pub mod organisations;
 pub mod overview;

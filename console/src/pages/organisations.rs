@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use super::invited::{handed_over, is_in};
 use super::operators::Operators;
+use super::org_export::Carry;
 use super::organisation_forms::{Close, Creator, Ending};
 use crate::api;
 use crate::components::segments::Segments;
@@ -39,6 +40,7 @@ enum Over {
     Made(Box<User>, Box<Invitation>),
     Close(Box<ManagedOrg>, Ending),
     Open(Box<ManagedOrg>),
+    Export(Box<ManagedOrg>),
 }
 
 #[component]
@@ -105,6 +107,7 @@ fn All() -> Html {
                 Over::Made(owner, invitation) => handed_over(owner, invitation, onclose),
                 Over::Close(org, ending) => html! { <Close org={(**org).clone()} ending={*ending} ondone={done} {onclose} /> },
                 Over::Open(org) => open_dialog(org, &done, onclose),
+                Over::Export(org) => html! { <Carry org={(**org).clone()} ondone={done} {onclose} /> },
             } }
         </>
     }
@@ -149,6 +152,9 @@ fn row(org: &ManagedOrg, set: &Callback<Over>) -> Html {
             </td>
             <td class="wide"><When at={org.created_at} /></td>
             <td class="number">
+                if org.export_recipients > 0 {
+                    <IconButton icon={Icon::Download} label={format!("Export {name}")} onclick={with(Over::Export)} />
+                }
                 if org.state == OrgState::Active {
                     <IconButton icon={Icon::Stop} label={format!("Suspend {name}")} onclick={with(|org| Over::Close(org, Ending::Suspended))} />
                 } else {

@@ -11,6 +11,7 @@ use super::add_person::AddPerson;
 use super::factors::FactorPolicy;
 use super::groups::Groups;
 use super::invited::{handed_over, is_in};
+use super::org_export::OrgExport;
 use super::policy::Policy;
 use super::roles::Roles;
 use super::roles_of::RolesDialog;
@@ -57,9 +58,14 @@ pub fn PeoplePage() -> Html {
         ("access.request", "access", "Access requests"),
         ("review.read", "reviews", "Access reviews"),
         ("security.manage", "sign-in", "Sign-in"),
+        ("org.export", "export", "Export"),
     ];
     // All rules together are those of the whole organisation.
-    let whole = |view: &str| view != "policy" || org.blocked("role.read").is_none();
+    let whole = |view: &str| match view {
+        "policy" => org.blocked("role.read").is_none(),
+        "export" => org.blocked("org.export").is_none(),
+        _ => true,
+    };
     let seen = more.into_iter().filter(|(name, view, _)| org.can(name) && whole(view));
     views.extend(seen.map(|(_, view, title)| (view.into(), title.into())));
     let onview = {
@@ -79,6 +85,7 @@ pub fn PeoplePage() -> Html {
                 if org.can("scim.manage") { <Provisioning /> }
             </>
         },
+        "export" => html! { <OrgExport /> },
         _ => html! { <People /> },
     };
     html! {

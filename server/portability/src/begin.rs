@@ -54,7 +54,7 @@ impl Portability {
         if texts.is_empty() {
             let detail = "The owners of this organisation have named nobody to whom its export may be carried, \
                           and an operator gets none that is not encrypted. An owner sets a public key of age: \
-                          `ralex org export-key set age1…`, or Settings → Export in the console.";
+                          `ralex org export-key set age1…`, or People → Export in the console.";
             return Err(Problem::new(Code::Conflict, detail));
         }
         let recipients = recipient::parsed(&texts)?;
