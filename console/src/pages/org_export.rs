@@ -132,7 +132,10 @@ fn public(text: &str) -> Option<String> {
     let private = text.to_ascii_lowercase().contains("age-secret-key");
     let strange = text.split_whitespace().any(|key| !key.starts_with("age1"));
     if private {
-        return Some("This is a private key. Keep it to yourself, and enter its public half (age1…).".to_owned());
+        return Some(
+            "This is a private key. Keep it to yourself, and enter its public half (age1…)."
+                .to_owned(),
+        );
     }
     strange.then(|| "Each line is a public key of age (age1…).".to_owned())
 }

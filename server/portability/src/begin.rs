@@ -7,6 +7,7 @@ use ralex_audit::{Author, Event, Export, OperatorEvent};
 use ralex_identity::operator::Operating;
 use ralex_kernel::{Code, OrgId, Problem};
 use ralex_store::{System, problem};
+use sha2::Digest;
 use tokio::sync::mpsc;
 
 use crate::archive::Archive;
@@ -111,7 +112,8 @@ impl Portability {
         }
         let disclosures = self.0.audit.export_within(org, ExportFormat::Disclosures).await?;
         manifest.audit = ExportedLog { tree_size: log.tree_size, root: log.root.clone() };
-        let archive = Archive::new(&asked.recipients).map_err(|error| crate::send::failed(&error))?;
+        let archive =
+            Archive::new(&asked.recipients).map_err(|error| crate::send::failed(&error))?;
         let day = manifest.taken_at.format("%Y-%m-%d");
         let ending = if asked.recipients.is_empty() { "zip" } else { "zip.age" };
         let filename = format!("ralex-{}-{day}.{ending}", manifest.org.slug);
@@ -157,6 +159,7 @@ impl Portability {
             files: came.files,
             rows: came.rows,
             bytes: came.bytes,
+            sha256: hex::encode(came.digest.clone().finalize()),
             manifest: came.manifest.clone(),
         };
         let mut tx = self.0.db.system("record that an export has ended").await?;

@@ -118,7 +118,8 @@ impl Opening<'_> {
             return Err(tampered(format!("{more} is not in the manifest")));
         }
         let manifest = checked.manifest.as_ref();
-        let root = manifest.map(|it| (it.audit.tree_size, it.audit.root.clone(), it.org.id.clone()));
+        let root =
+            manifest.map(|it| (it.audit.tree_size, it.audit.root.clone(), it.org.id.clone()));
         let log = self.log(&places, trust)?;
         let (finding, reason) = (log.finding, log.reason.clone());
         let said = (log.tree_size, log.root.clone());
@@ -136,9 +137,9 @@ impl Opening<'_> {
     fn read(&self, error: io::Error) -> Ends {
         match error.kind() {
             // Of what is packed or encrypted, and comes out as nothing.
-            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                tampered(format!("it was changed or cut off: its bytes are not as they were written ({error})"))
-            }
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => tampered(format!(
+                "it was changed or cut off: its bytes are not as they were written ({error})"
+            )),
             io::ErrorKind::UnexpectedEof => incomplete("its end is missing"),
             _ => Cannot::Read(self.path.to_owned(), error).into(),
         }
@@ -236,13 +237,15 @@ impl Opening<'_> {
             .take(LONGEST_MANIFEST)
             .read_to_end(&mut text)
             .map_err(|error| self.read_of(MANIFEST, error))?;
-        let manifest: Manifest = serde_json::from_slice(&text)
-            .map_err(|error| tampered(format!("{MANIFEST} is no manifest of an export ({error})")))?;
+        let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| {
+            tampered(format!("{MANIFEST} is no manifest of an export ({error})"))
+        })?;
         if manifest.ralex_org_export == FORM {
             return Ok(manifest);
         }
         let of = manifest.ralex_org_export;
-        let why = format!("it is of form {of}, and this program reads form {FORM}; take a newer one");
+        let why =
+            format!("it is of form {of}, and this program reads form {FORM}; take a newer one");
         Err(Cannot::Read(self.path.to_owned(), io::Error::other(why)).into())
     }
 
@@ -267,7 +270,8 @@ impl Opening<'_> {
             bytes += length as u64;
             reader.consume(length);
         }
-        if hex::encode(digest.finalize()) == file.sha256 && (rows, bytes) == (file.rows, file.bytes) {
+        if hex::encode(digest.finalize()) == file.sha256 && (rows, bytes) == (file.rows, file.bytes)
+        {
             return Ok(());
         }
         Err(tampered(format!("{} is not what the manifest says", file.path)))

@@ -38,8 +38,8 @@ impl Portability {
         let by = scope.caller().subject.user();
         let mut tx = self.0.db.tenant(org).await?;
         let before = sql::recipients(&mut tx, org).await.map_err(problem)?;
-        let same = before.len() == texts.len()
-            && before.iter().all(|row| texts.contains(&row.recipient));
+        let same =
+            before.len() == texts.len() && before.iter().all(|row| texts.contains(&row.recipient));
         if !same {
             sql::set_recipients(&mut tx, org, &texts, by).await.map_err(problem)?;
             let recipients = texts.iter().map(|text| fingerprint(text)).collect();

@@ -7,6 +7,7 @@ use futures_util::StreamExt;
 use ralex_audit::Author;
 use ralex_kernel::{Code, OrgId, Problem};
 use ralex_store::{System, problem};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, timeout};
 
@@ -43,6 +44,7 @@ pub(crate) struct Came {
     pub files: u64,
     pub rows: u64,
     pub bytes: u64,
+    pub digest: Sha256,
     /// SHA-256 of the manifest, where it came so far.
     pub manifest: Option<String>,
 }
@@ -60,10 +62,13 @@ impl Reader {
             return Ok(());
         }
         let size = part.len() as u64;
+        let mut digest = self.came.digest.clone();
+        digest.update(&part);
         let patience = PAUSE.min(self.until.saturating_duration_since(Instant::now()));
         match timeout(patience, self.to.send(Ok(part))).await {
             Ok(Ok(())) => {
                 self.came.bytes += size;
+                self.came.digest = digest;
                 Ok(())
             }
             Ok(Err(_)) => Err(broken("its reader has gone")),
@@ -131,7 +136,8 @@ impl Sending {
         let rows = archive.rows();
         let (rest, digest) = apart(move || archive.finish(manifest)).await?;
         reader.give(rest).await?;
-        reader.came = Came { files, rows, manifest: Some(digest), ..std::mem::take(&mut reader.came) };
+        reader.came =
+            Came { files, rows, manifest: Some(digest), ..std::mem::take(&mut reader.came) };
         Ok(())
     }
 }

@@ -91,19 +91,13 @@ pub(crate) async fn take_turn(snapshot: &mut System, org: OrgId) -> Result<bool,
 
 /// A reader may be slow, so the snapshot may wait for longer than other transactions.
 pub(crate) async fn be_patient(snapshot: &mut System, patience: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "select set_config('idle_in_transaction_session_timeout', $1, true)",
-        patience
-    )
-    .fetch_one(&mut **snapshot)
-    .await?;
+    sqlx::query!("select set_config('idle_in_transaction_session_timeout', $1, true)", patience)
+        .fetch_one(&mut **snapshot)
+        .await?;
     Ok(())
 }
 
-pub(crate) async fn org(
-    snapshot: &mut System,
-    org: OrgId,
-) -> Result<Option<OrgRow>, sqlx::Error> {
+pub(crate) async fn org(snapshot: &mut System, org: OrgId) -> Result<Option<OrgRow>, sqlx::Error> {
     sqlx::query_as!(
         OrgRow,
         r#"select slug, name, now() as "at!" from org where id = $1"#,

@@ -45,6 +45,18 @@ impl Taken {
         all.collect()
     }
 
+    /// A byte in the middle of each of some files, as they are packed.
+    pub fn middles(&self) -> Vec<(String, usize)> {
+        let mut zip = ZipArchive::new(Cursor::new(&self.bytes)).unwrap();
+        let names = ["audit/log.jsonl", "tables/team.jsonl", "tables/org.jsonl", "manifest.json"];
+        let mut place = |name: &str| {
+            let file = zip.by_name(name).unwrap();
+            let place = file.data_start().unwrap() + file.compressed_size() / 2;
+            (name.to_owned(), usize::try_from(place).unwrap())
+        };
+        names.iter().map(|name| place(name)).collect()
+    }
+
     /// Written down in a folder that goes with the test.
     pub fn kept(&self, folder: &TempDir, name: &str) -> PathBuf {
         let path = folder.path().join(name);
@@ -93,7 +105,10 @@ async fn an_export_has_all_that_an_organisation_has_and_says_so_itself() {
     assert!(name.starts_with("ralex-default-") && name.ends_with(".zip"), "{name}");
     let files = taken.files();
     let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
-    assert_eq!((&manifest["ralex_org_export"], &manifest["org"]["slug"]), (&json!(1), &json!("default")));
+    assert_eq!(
+        (&manifest["ralex_org_export"], &manifest["org"]["slug"]),
+        (&json!(1), &json!("default"))
+    );
     let listed = manifest["files"].as_array().unwrap();
     assert_eq!(listed.len() + 1, files.len());
     for file in listed {
@@ -119,8 +134,12 @@ async fn an_export_has_all_that_an_organisation_has_and_says_so_itself() {
     assert_eq!(actions, ["org.export_begun", "org.export_ended"]);
     let (begun, ended) = (&came[0]["detail"], &came[1]["detail"]);
     assert_eq!((&begun["by_operator"], &begun["recipients"]), (&json!(false), &json!([])));
-    assert_eq!((&begun["tree_size"], &begun["root"]), (&manifest["audit"]["tree_size"], &manifest["audit"]["root"]));
+    assert_eq!(
+        (&begun["tree_size"], &begun["root"]),
+        (&manifest["audit"]["tree_size"], &manifest["audit"]["root"])
+    );
     assert_eq!((&ended["whole"], &ended["bytes"]), (&json!(true), &json!(taken.bytes.len())));
+    assert_eq!(ended["sha256"], json!(digest(&taken.bytes)));
     assert_eq!(ended["manifest"], json!(digest(&files["manifest.json"])));
     let metrics = app.anonymous().get("/metrics").await.text;
     assert!(metrics.contains("ralex_org_exports_total{outcome=\"whole\"} 1"), "{metrics}");
@@ -134,7 +153,11 @@ async fn the_check_and_the_verifier_of_logs_take_what_was_exported() {
     let taken = Taken::by(&app.owner, "export", &json!({})).await;
     let path = taken.kept(&folder, "mine.zip");
     let (code, said) = checked(&app, path.to_str().unwrap()).await;
-    assert_eq!((code, &said["finding"], &said["org"]["slug"]), (0, &json!("good"), &json!("default")), "{said}");
+    assert_eq!(
+        (code, &said["finding"], &said["org"]["slug"]),
+        (0, &json!("good"), &json!("default")),
+        "{said}"
+    );
     let files = taken.files();
     let [log, told] = ["log", "disclosures"].map(|name| {
         let path = folder.path().join(name);
@@ -145,7 +168,8 @@ async fn the_check_and_the_verifier_of_logs_take_what_was_exported() {
     let line = format!("audit verify --key {key} --disclosures {told} {log}");
     Shell::of(&app).done(&line).await;
     // Another log's key is not the one that signed it.
-    let other = key.replace(key.split('+').nth(2).unwrap(), "BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea");
+    let other =
+        key.replace(key.split('+').nth(2).unwrap(), "BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea");
     let (code, said) = checked(&app, &format!("--key {other} {}", path.display())).await;
     assert_ne!(code, 0, "{said}");
 }
@@ -192,12 +216,15 @@ async fn the_command_writes_a_new_file_or_none() {
     let (code, said) = shell.says(&format!("org export --out {file}")).await;
     assert!(code != 0 && said.contains("is there already"), "{said}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
-    let (code, said) = shell.says(&format!("org export --recipient age1no --out {}", at("no.zip"))).await;
+    let (code, said) =
+        shell.says(&format!("org export --recipient age1no --out {}", at("no.zip"))).await;
     assert!(code != 0 && said.contains("recipients[0]"), "{said}");
     let viewer = app.member("viewer@example.com", "viewer", "org").await;
-    let (code, said) = Shell::by(&viewer.client).says(&format!("org export --out {}", at("no.zip"))).await;
+    let (code, said) =
+        Shell::by(&viewer.client).says(&format!("org export --out {}", at("no.zip"))).await;
     assert!(code != 0 && said.contains("org.export"), "{said}");
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
     assert_eq!(left, ["mine.zip"]);
     let (code, said) = checked(&app, &at("nothing.zip")).await;
     assert_eq!(code, 3, "{said}");

@@ -42,6 +42,8 @@ pub enum OperatorEvent {
         rows: u64,
         /// How long the archive is as it was sent.
         bytes: u64,
+        /// SHA-256 of these bytes.
+        sha256: String,
         /// SHA-256 of its manifest, which has the SHA-256 of each file; only of a whole one.
         manifest: Option<String>,
     },

@@ -154,9 +154,7 @@ async fn provisioning(watched: &mut Watched) {
     let op = format!("PUT {ORG}/export/recipients");
     let key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
     let set = json!({ "recipients": [key] });
-    watched
-        .leaves(&op, "export/recipients", Some(set), &["org.export_recipients_set"])
-        .await;
+    watched.leaves(&op, "export/recipients", Some(set), &["org.export_recipients_set"]).await;
     let op = format!("PUT {ORG}/scim");
     watched.leaves(&op, "scim", Some(json!({ "enabled": true })), &["scim.enabled"]).await;
     let op = format!("POST {ORG}/scim/tokens");

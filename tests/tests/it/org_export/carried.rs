@@ -79,7 +79,8 @@ async fn an_operator_carries_what_only_those_whom_the_owners_named_can_open() {
     let actions: Vec<_> = came.iter().map(|it| it["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["org.export_recipients_set", "org.export_begun", "org.export_ended"]);
     assert_eq!(came[1]["detail"]["by_operator"], json!(true));
-    let prints: Vec<_> = shown["items"].as_array().unwrap().iter().map(|it| &it["fingerprint"]).collect();
+    let prints: Vec<_> =
+        shown["items"].as_array().unwrap().iter().map(|it| &it["fingerprint"]).collect();
     for print in prints {
         assert!(came[1]["detail"]["recipients"].as_array().unwrap().contains(print));
     }
@@ -107,7 +108,10 @@ async fn an_organisation_that_is_closed_can_be_carried_away_by_operators_alone()
             (acme.owner.get("/api/v1/orgs/acme/teams").await.status == 403).then_some(())
         })
         .await;
-        acme.owner.post("/api/v1/orgs/acme/export", &json!({})).await.refused(403, "organisation_closed");
+        acme.owner
+            .post("/api/v1/orgs/acme/export", &json!({}))
+            .await
+            .refused(403, "organisation_closed");
         let taken = Taken::by(&app.owner, ACME, &json!({})).await;
         assert!(taken.filename.ends_with(".zip.age"), "{}", taken.filename);
         let files = opened(&taken, &key).files();

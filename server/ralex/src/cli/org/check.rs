@@ -101,7 +101,11 @@ fn as_words(checked: &Checked) -> String {
         ]);
     }
     if let Some(log) = checked.log.as_ref().filter(|log| log.good()) {
-        let whose = if log.key_was_given { "as you gave it" } else { "its own; compare it with the one you noted" };
+        let whose = if log.key_was_given {
+            "as you gave it"
+        } else {
+            "its own; compare it with the one you noted"
+        };
         said.extend([
             ("audit log", format!("{} events, root {}", log.tree_size, log.root)),
             ("signed by", format!("{} ({whose})", log.key)),

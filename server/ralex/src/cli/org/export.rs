@@ -27,9 +27,11 @@ pub fn command() -> Command {
         .value_name("KEY")
         .action(ArgAction::Append)
         .help("Encrypt it to this public key of age (age1…). May be given more than once");
-    Command::new("export")
-        .about("Take everything that the organisation has as one archive")
-        .args([recipient, out(), json_flag()])
+    Command::new("export").about("Take everything that the organisation has as one archive").args([
+        recipient,
+        out(),
+        json_flag(),
+    ])
 }
 
 pub fn key_command() -> Command {
@@ -43,9 +45,7 @@ pub fn key_command() -> Command {
         .subcommand_required(true)
         .subcommand(Command::new("set").about("Name their public keys").args([keys, json_flag()]))
         .subcommand(Command::new("show").about("Show their public keys").arg(json_flag()))
-        .subcommand(
-            Command::new("clear").about("Let no operator export it").arg(json_flag()),
-        )
+        .subcommand(Command::new("clear").about("Let no operator export it").arg(json_flag()))
 }
 
 /// Of `ralex operator`.
@@ -122,7 +122,9 @@ async fn saved(
     let part = PathBuf::from(part);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
     let file = file.with_context(|| match part.exists() {
-        true => format!("{} is there already, of an export that broke off; remove it", part.display()),
+        true => {
+            format!("{} is there already, of an export that broke off; remove it", part.display())
+        }
         false => format!("{} cannot be made", part.display()),
     })?;
     let done = match received(answer, file).await {

@@ -83,7 +83,10 @@ async fn attempt(request: &mut ServiceRequest) -> Result<Option<(Attempt, Data<V
     }
     // A test of guardrails or call rules changes nothing, and its text is not to be kept. An export is as long
     // as an organisation is large, and there is no harm in another one.
-    if ["/guardrails/test", "/call-rules/test", "/export"].iter().any(|it| request.path().ends_with(it)) {
+    if ["/guardrails/test", "/call-rules/test", "/export"]
+        .iter()
+        .any(|it| request.path().ends_with(it))
+    {
         return Ok(None);
     }
     let Some(key) = request.headers().get(KEY) else { return Ok(None) };
