@@ -1,7 +1,7 @@
 //! Roles and permissions, by their names in `policies/access/`.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{AccessRequestId, BindingId, GroupId, Name, Slug};
+use ralex_kernel::{AccessRequestId, BindingId, BreakGlassId, GroupId, Name, Slug};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::User;
@@ -209,6 +209,8 @@ crate::words! {
         Role = "role",
         /// What programs hold at their home by themselves.
         Home = "home",
+        /// The break-glass access, which the person has opened with another.
+        BreakGlass = "break_glass",
         /// A denial, which beats every role.
         Denied = "denied",
         /// Nothing that is held gives it there.
@@ -232,6 +234,9 @@ crate::answer! {
         /// The role that gives it, or the denial that takes it away.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub binding: Option<Binding>,
+        /// The use of the break-glass access that gives it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub break_glass: Option<BreakGlassId>,
         /// All roles that would give it.
         pub roles: Vec<RoleName>,
         /// The moment of which it is told; now when absent.

@@ -11,6 +11,7 @@ crate::words! {
         BudgetRaise = "budget.raise",
         OwnerGive = "owner.give",
         SignInLoosen = "sign_in.loosen",
+        BreakGlassArm = "break_glass.arm",
         /// Holds by itself as soon as any of the others does.
         FourEyesLoosen = "four_eyes.loosen",
     }

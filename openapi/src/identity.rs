@@ -72,6 +72,20 @@ crate::answer! {
         /// Why nothing is open here, where the deployment's operators have closed it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub closed: Option<String>,
+        /// What there is to know of its break-glass access; absent where that is nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub break_glass: Option<MyBreakGlass>,
+    }
+
+    /// The break-glass access of an organisation, as one of its members sees it everywhere.
+    pub struct MyBreakGlass {
+        /// Whether one may open it.
+        pub is_named: bool,
+        /// Until when it is open; absent while it is closed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub open_until: Option<DateTime<Utc>>,
+        /// How many uses wait for their review.
+        pub reviews_waiting: u32,
     }
 
     /// A team or project in which the caller holds permissions beyond those of the organisation.

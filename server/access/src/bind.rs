@@ -18,6 +18,7 @@ use sqlx::PgConnection;
 use crate::access::Access;
 use crate::bindings::{Bearer, Wanted};
 use crate::denial::place;
+use crate::glass::Glass;
 use crate::narrow::within;
 use crate::policies::{OWNER, SERVICE};
 use crate::rows::{Binding, Effect, Holder};
@@ -323,7 +324,9 @@ impl Access {
         at: ScopePath,
         to: Option<Bearer>,
     ) -> Result<(), Problem> {
-        self.may_give_by(current, scope.caller(), (role, at), to)
+        let to_one_of = |user| to.is_some_and(|to| reaches(current, to, Holder::User(user)));
+        Self::may_by_glass(scope, role, to_one_of)?;
+        self.gives(current, (scope.caller(), scope.glass()), (role, at), to)
     }
 
     /// The same for who has not been asked anything else.
@@ -334,7 +337,17 @@ impl Access {
         (role, at): (&str, ScopePath),
         to: Option<Bearer>,
     ) -> Result<(), Problem> {
-        let Some(own) = self.holds(current, caller, Permission::RoleBind, at)? else {
+        self.gives(current, (caller, None), (role, at), to)
+    }
+
+    fn gives(
+        &self,
+        current: &Snapshot,
+        (caller, glass): (&Caller, Option<Glass>),
+        (role, at): (&str, ScopePath),
+        to: Option<Bearer>,
+    ) -> Result<(), Problem> {
+        let Some(own) = self.holds(current, (caller, glass), Permission::RoleBind, at)? else {
             return Ok(());
         };
         let giver = holder(caller.subject);
@@ -367,13 +380,13 @@ impl Access {
         permission: Permission,
         at: ScopePath,
     ) -> Result<Option<Permissions>, Problem> {
-        self.holds(current, scope.caller(), permission, at)
+        self.holds(current, (scope.caller(), scope.glass()), permission, at)
     }
 
     fn holds(
         &self,
         current: &Snapshot,
-        caller: &Caller,
+        (caller, glass): (&Caller, Option<Glass>),
         permission: Permission,
         at: ScopePath,
     ) -> Result<Option<Permissions>, Problem> {
@@ -381,7 +394,8 @@ impl Access {
         if subject == Subject::System {
             return Ok(None);
         }
-        let own = within(caller, current.permissions(subject, at, self.clock().now()));
+        let usual = within(caller, current.permissions(subject, at, self.clock().now()));
+        let own = glass.map_or(usual, |glass| usual.union(glass.rights));
         if !own.contains(permission) {
             let detail = format!("You need the permission {permission} {}.", place(at));
             return Err(Problem::new(Code::Forbidden, detail));

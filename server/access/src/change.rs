@@ -43,6 +43,17 @@ pub struct BudgetTerms {
     pub hard: bool,
 }
 
+/// How the break-glass access is armed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlassTerms {
+    /// In the order of their ids.
+    pub people: Vec<UserId>,
+    pub role: String,
+    /// Written out, in the order in which permissions are shown.
+    pub permissions: Vec<String>,
+    pub longest_minutes: u32,
+}
+
 /// Something that can take two people. It names people by their ids, and holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -83,6 +94,11 @@ pub enum Change {
     SignOnOff {
         provider: SsoProviderId,
     },
+    BreakGlassArm {
+        before: Option<GlassTerms>,
+        /// Nothing where it is disarmed.
+        after: Option<GlassTerms>,
+    },
     FourEyes {
         before: Rules,
         after: Rules,
@@ -98,6 +114,7 @@ impl Change {
             }
             Self::OwnerGive { .. } => GuardedAction::OwnerGive,
             Self::SecondFactorOff { .. } | Self::SignOnOff { .. } => GuardedAction::SignInLoosen,
+            Self::BreakGlassArm { .. } => GuardedAction::BreakGlassArm,
             Self::FourEyes { .. } => GuardedAction::FourEyesLoosen,
         }
     }
@@ -112,6 +129,7 @@ impl Change {
             Self::OwnerGive { user, .. } => format!("user:{user}"),
             Self::SecondFactorOff { .. } => "sign_in:second_factor".to_owned(),
             Self::SignOnOff { provider } => format!("sso_provider:{provider}"),
+            Self::BreakGlassArm { .. } => "break_glass:settings".to_owned(),
             Self::FourEyes { .. } => "four_eyes:settings".to_owned(),
         }
     }
@@ -137,7 +155,8 @@ impl Change {
             Self::SecretDelete { .. }
             | Self::OwnerGive { .. }
             | Self::SecondFactorOff { .. }
-            | Self::SignOnOff { .. } => true,
+            | Self::SignOnOff { .. }
+            | Self::BreakGlassArm { .. } => true,
         }
     }
 
@@ -188,6 +207,7 @@ impl Change {
                 "Stop insisting on single sign-on.".to_owned(),
                 vec![detail("Single sign-on", Some("required".into()), Some("optional".into()))],
             ),
+            Self::BreakGlassArm { before, after } => glass_told(before.as_ref(), after.as_ref()),
             Self::FourEyes { before, after } => (
                 "Loosen what takes two people.".to_owned(),
                 vec![
@@ -201,6 +221,31 @@ impl Change {
 
 fn detail(name: &str, before: Option<String>, after: Option<String>) -> ChangeDetail {
     ChangeDetail { name: name.to_owned(), before, after }
+}
+
+fn glass_told(
+    before: Option<&GlassTerms>,
+    after: Option<&GlassTerms>,
+) -> (String, Vec<ChangeDetail>) {
+    let sentence = if after.is_some() {
+        "Say who may open the break-glass access, and what it gives."
+    } else {
+        "Switch the break-glass access off."
+    };
+    let row = |name: &str, of: fn(&GlassTerms) -> String| {
+        detail(name, before.map(of), after.map(of))
+    };
+    let people = |terms: &GlassTerms| {
+        let all: Vec<_> = terms.people.iter().map(|user| format!("user:{user}")).collect();
+        all.join(", ")
+    };
+    let details = vec![
+        row("People", people),
+        row("Role", |terms| terms.role.clone()),
+        row("Permissions", |terms| terms.permissions.join(", ")),
+        row("Longest time", |terms| format!("{} minutes", terms.longest_minutes)),
+    ];
+    (sentence.to_owned(), details)
 }
 
 fn yes(it_is: bool) -> String {

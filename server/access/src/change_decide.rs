@@ -265,12 +265,14 @@ fn holds(standing: &Standing<'_>, stored: &Stored) -> Result<(), Problem> {
     standing.needs(stored.permission()?, stored.place())?;
     match stored.change()? {
         Change::OwnerGive { .. } => standing.could_give(OWNER, stored.place()),
+        Change::BreakGlassArm { after: Some(after), .. } => standing.could_arm(&after),
         Change::SecretDelete { .. }
         | Change::BudgetUpdate { .. }
         | Change::BudgetIncrease { .. }
         | Change::BudgetDelete { .. }
         | Change::SecondFactorOff { .. }
         | Change::SignOnOff { .. }
+        | Change::BreakGlassArm { after: None, .. }
         | Change::FourEyes { .. } => Ok(()),
     }
 }

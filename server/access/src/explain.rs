@@ -40,7 +40,9 @@ impl Somebody {
         }
         match snapshot.judge(self.subject, permission, at, now) {
             Decision::Allow { by: Basis::Binding(id) } => (ExplainReason::Role, Some(id)),
-            Decision::Allow { by: Basis::Service | Basis::System } => (ExplainReason::Home, None),
+            Decision::Allow { by: Basis::Service | Basis::System | Basis::BreakGlass(_) } => {
+                (ExplainReason::Home, None)
+            }
             Decision::Deny { by: Some(id), .. } => (ExplainReason::Denied, Some(id)),
             Decision::Deny { by: None, .. } => (ExplainReason::NotHeld, None),
         }
@@ -48,7 +50,7 @@ impl Somebody {
 }
 
 const fn allows(reason: ExplainReason) -> bool {
-    matches!(reason, ExplainReason::Role | ExplainReason::Home)
+    matches!(reason, ExplainReason::Role | ExplainReason::Home | ExplainReason::BreakGlass)
 }
 
 /// What is asked about: what, where, and how it was when.
@@ -90,7 +92,14 @@ impl Access {
         let found = found.into_iter().next();
         let who = found.ok_or_else(|| Problem::not_found("person or program"))?;
         let (snapshot, permission) = (&seen.snapshot, asked.permission);
-        let (reason, binding) = who.judge(snapshot, (permission, asked.place), seen.now);
+        let (mut reason, binding) = who.judge(snapshot, (permission, asked.place), seen.now);
+        let mut break_glass = None;
+        if let (ExplainReason::NotHeld, Some(user)) = (reason, who.subject.user())
+            && let Some((id, rights)) = self.glass_at(&mut tx, org, user, seen.now).await?
+            && rights.contains(permission)
+        {
+            (reason, break_glass) = (ExplainReason::BreakGlass, Some(id));
+        }
         let binding = match binding {
             Some(id) => seen.binding(&mut tx, org, id).await?,
             None => None,
@@ -106,6 +115,7 @@ impl Access {
             allowed: allows(reason),
             reason,
             binding,
+            break_glass,
             roles: roles.collect(),
             at: asked.at,
         })

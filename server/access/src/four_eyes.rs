@@ -52,6 +52,7 @@ impl Rules {
             GuardedAction::SecretDelete
             | GuardedAction::BudgetRaise
             | GuardedAction::OwnerGive
+            | GuardedAction::BreakGlassArm
             | GuardedAction::SignInLoosen => self.actions.contains(&action),
         }
     }

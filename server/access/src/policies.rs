@@ -1,22 +1,25 @@
 //! Policies: the roles and permissions that an operator may read and change, checked at start.
 //!
-//! They are embedded, and a folder with the same five files may replace them. What cannot be
+//! They are embedded, and a folder with the same files may replace them. What cannot be
 //! meant refuses to start with a sentence, since a role that silently holds less than its file
 //! says, or more, is worse than no start.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ralex_api::access::{PermissionInfo, Role, RoleName};
 use serde::Deserialize;
 
 use crate::marks::{self, Mark};
+use crate::never;
+pub use crate::refusal::Refusal;
 use crate::{Permission, Permissions};
 
 const MODEL: &str = include_str!("../../../policies/access/model.conf");
 const ROLES: &str = include_str!("../../../policies/access/roles.csv");
 const ROLE_TEXTS: &str = include_str!("../../../policies/access/roles.toml");
 const PERMISSIONS: &str = include_str!("../../../policies/access/permissions.toml");
+const BREAK_GLASS: &str = include_str!("../../../policies/access/break-glass.toml");
 const FOUR_EYES: &str = include_str!("../../../policies/access/four-eyes.toml");
 
 /// The role of team tokens.
@@ -25,42 +28,7 @@ pub const SERVICE: &str = "service";
 pub const OWNER: &str = "owner";
 
 /// casbin follows at most nine links and then denies in silence, so the limit is below that.
-const DEEPEST: usize = 6;
-
-/// Why policies cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    #[error("{} cannot be read: {source}", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{file} is not what it should be: {reason}")]
-    Malformed { file: &'static str, reason: String },
-    #[error(
-        "roles.csv, line {line}: \"{text}\" is not \"g2, role:NAME, role:NAME|perm:NAME|bind:NAME\""
-    )]
-    NotALine { line: usize, text: String },
-    #[error("roles.csv, line {line}: {reason}")]
-    BadName { line: usize, reason: String },
-    #[error("roles.csv: the role \"{0}\" is named, but has no line of its own")]
-    UnknownRole(String),
-    #[error("roles.csv: the role \"{0}\" holds itself, through {1}")]
-    Cycle(String, String),
-    #[error("roles.csv: the role \"{0}\" is more than {DEEPEST} roles deep")]
-    TooDeep(String),
-    #[error("four-eyes.toml: {0}")]
-    Marks(String),
-    #[error("the built-in role \"{0}\" is missing")]
-    MissingRole(&'static str),
-    #[error("roles.toml: the role \"{0}\" stands in only one of roles.toml and roles.csv")]
-    Untold(String),
-    #[error(
-        "permissions.toml: \"{0}\" stands there but not in the program, or the other way round"
-    )]
-    Permissions(String),
-    #[error(
-        "model.conf: differs from the model of this program; roles may be changed, the model not"
-    )]
-    Model,
-}
+pub(crate) const DEEPEST: usize = 6;
 
 /// The roles of this deployment, compiled.
 #[derive(Debug)]
@@ -75,6 +43,7 @@ pub struct Policies {
     excluding: BTreeSet<String>,
     permissions: Vec<PermissionInfo>,
     marks: Vec<Mark>,
+    never_by_glass: Permissions,
 }
 
 /// One line of `roles.csv`.
@@ -139,6 +108,7 @@ pub(crate) struct Files<'a> {
     pub role_texts: &'a str,
     pub permissions: &'a str,
     pub four_eyes: &'a str,
+    pub break_glass: &'a str,
 }
 
 impl Files<'static> {
@@ -148,6 +118,7 @@ impl Files<'static> {
         role_texts: ROLE_TEXTS,
         permissions: PERMISSIONS,
         four_eyes: FOUR_EYES,
+        break_glass: BREAK_GLASS,
     };
 }
 
@@ -165,12 +136,14 @@ impl Policies {
             role_texts: &read("roles.toml")?,
             permissions: &read("permissions.toml")?,
             four_eyes: &read("four-eyes.toml")?,
+            break_glass: &read("break-glass.toml")?,
         })
     }
 
     pub(crate) fn compile(files: &Files<'_>) -> Result<Self, Refusal> {
         let permissions = check_permissions(files.permissions)?;
         let marks = marks::read(files.four_eyes)?;
+        let never_by_glass = never::read(files.break_glass)?;
         // The snapshot is this one model, compiled by hand; another text would only say otherwise.
         if !meaning(files.model).eq(meaning(MODEL)) {
             return Err(Refusal::Model);
@@ -192,6 +165,7 @@ impl Policies {
             excluding,
             permissions,
             marks,
+            never_by_glass,
         })
     }
 
@@ -208,6 +182,11 @@ impl Policies {
     /// What an organisation can put under four eyes.
     pub(crate) fn marks(&self) -> &[Mark] {
         &self.marks
+    }
+
+    /// What an opened glass never gives.
+    pub(crate) const fn never_by_glass(&self) -> Permissions {
+        self.never_by_glass
     }
 
     /// Whether a role of this name exists.

@@ -1,16 +1,17 @@
 //! What somebody may only for a while: what they make by it ends with it.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, Problem};
+use ralex_kernel::Problem;
+use uuid::Uuid;
 
 use crate::access::Access;
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 
-/// A role that ends, and by which alone somebody may do something.
+/// What ends, and by which alone somebody may do something: a role, or an opened break-glass access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForAWhile {
-    pub binding: BindingId,
+    pub rests_on: Uuid,
     pub until: DateTime<Utc>,
 }
 
@@ -25,7 +26,7 @@ impl ForAWhile {
     ) -> Result<Option<DateTime<Utc>>, Problem> {
         let Some(Self { until, .. }) = rests_on else { return Ok(asked) };
         if asked.is_some_and(|asked| asked > until) {
-            let rule = format!("is after {until}, when the role ends by which you may make it");
+            let rule = format!("is after {until}, when that ends by which you may make it");
             return Err(Problem::field("expires_at", rule));
         }
         Ok(asked.or(Some(until)))
@@ -35,6 +36,9 @@ impl ForAWhile {
 impl Access {
     /// What a proven right ends with; nothing where it rests on something that lasts, too.
     pub async fn for_a_while(&self, scope: &Scope) -> Result<Option<ForAWhile>, Problem> {
+        if let Some(glass) = scope.glass() {
+            return Ok(Some(ForAWhile { rests_on: glass.id.uuid(), until: glass.until }));
+        }
         let (user, permission) = (scope.caller().subject.user(), scope.permission());
         let (Some(user), Some(permission)) = (user, permission) else { return Ok(None) };
         let (current, now) = (self.snapshot(scope.org()).await?, self.clock().now());
@@ -56,7 +60,7 @@ impl Access {
         for binding in current.rows().bindings.iter().filter(gives) {
             let Some(until) = binding.expires_at else { return Ok(None) };
             if longest.is_none_or(|it: ForAWhile| it.until < until) {
-                longest = Some(ForAWhile { binding: binding.id, until });
+                longest = Some(ForAWhile { rests_on: binding.id.uuid(), until });
             }
         }
         Ok(longest)

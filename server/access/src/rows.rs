@@ -42,6 +42,9 @@ pub(crate) struct Rows {
     /// Where people come in by one provider only.
     #[serde(default)]
     pub sign_on: Option<SignOnRule>,
+    /// Who is named to open the break-glass access. It gives them nothing: it is whom to look closer at.
+    #[serde(default)]
+    pub glass: HashSet<UserId>,
 }
 
 /// Why an organisation is closed.

@@ -5,10 +5,11 @@ use std::fmt;
 use ralex_audit::Author;
 use ralex_kernel::ProjectId;
 use ralex_kernel::{
-    BindingId, Caller, ChangeRequestId, Credential, OrgId, RequestId, ScopePath, Subject, TeamId,
+    BindingId, BreakGlassId, Caller, ChangeRequestId, Credential, OrgId, RequestId, ScopePath, Subject, TeamId,
 };
 
 use crate::Permission;
+use crate::glass::Glass;
 
 /// The proof that a caller may do one thing at one place of one organisation.
 #[derive(Clone, Debug)]
@@ -20,6 +21,7 @@ pub struct Scope {
     by: Basis,
     version: i64,
     confirming: Option<Confirming>,
+    glass: Option<Glass>,
 }
 
 /// That what is done now is what somebody else has asked for, and that its holder agrees to it.
@@ -36,15 +38,18 @@ pub enum Basis {
     Binding(BindingId),
     /// The built-in role that a team token holds at its scope.
     Service,
+    /// An opened break-glass access, and nothing that the caller holds otherwise.
+    BreakGlass(BreakGlassId),
     /// The deployment itself.
     System,
 }
 
-/// As the audit log names it: `binding:{id}`, `role:service` or `system`.
+/// As the audit log names it: `binding:{id}`, `role:service`, `break_glass:{id}` or `system`.
 impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Binding(id) => write!(f, "binding:{id}"),
+            Self::BreakGlass(id) => write!(f, "break_glass:{id}"),
             Self::Service => f.write_str("role:service"),
             Self::System => f.write_str("system"),
         }
@@ -68,7 +73,19 @@ impl Scope {
             by,
             version,
             confirming: None,
+            glass: None,
         }
+    }
+
+    /// The proof that an opened glass allows it.
+    pub(crate) fn by_glass(
+        caller: &Caller,
+        org: OrgId,
+        asked: (Permission, ScopePath),
+        glass: Glass,
+    ) -> Self {
+        let by = Basis::BreakGlass(glass.id);
+        Self { glass: Some(glass), ..Self::proven(caller, org, asked, by, 0) }
     }
 
     /// The deployment's own rights in `org`.
@@ -92,6 +109,7 @@ impl Scope {
             by: Basis::System,
             version: 0,
             confirming: None,
+            glass: None,
         }
     }
 
@@ -102,6 +120,11 @@ impl Scope {
 
     pub(crate) const fn confirming(&self) -> Option<&Confirming> {
         self.confirming.as_ref()
+    }
+
+    /// What the caller holds by an opened glass, where nothing else allowed it.
+    pub(crate) const fn glass(&self) -> Option<Glass> {
+        self.glass
     }
 
     pub const fn org(&self) -> OrgId {

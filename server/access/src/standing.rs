@@ -7,7 +7,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use ralex_kernel::{Code, GroupId, Problem, ScopePath, UserId};
 
+use crate::change::GlassTerms;
 use crate::denial::place;
+use crate::glass::frozen;
 use crate::rows::{Binding, Effect, Holder};
 use crate::snapshot::Snapshot;
 use crate::{Permission, Permissions};
@@ -80,6 +82,25 @@ impl<'a> Standing<'a> {
         let detail = format!(
             "The role {role} allows {permission}, which you do not hold {}; nobody can give what \
              they do not hold.{}",
+            place(at),
+            self.hint()
+        );
+        Err(Problem::new(Code::GrantExceedsOwn, detail))
+    }
+
+    /// Refuses where they could not give all that a break-glass access would: nobody arms it with more than
+    /// they have.
+    pub fn could_arm(&self, terms: &GlassTerms) -> Result<(), Problem> {
+        let at = ScopePath::Org;
+        let missing = frozen(&terms.permissions).without(self.permissions(at));
+        let Some(permission) = missing.iter().next() else { return Ok(()) };
+        let roles = self.current.roles();
+        if reaching(&self.lasting, at).any(|own| roles.may_bind(&own.role, &terms.role)) {
+            return Ok(());
+        }
+        let detail = format!(
+            "The break-glass access would give {permission}, which you do not hold {}; nobody can arm \
+             it with what they could not give.{}",
             place(at),
             self.hint()
         );

@@ -10,6 +10,7 @@ mod account;
 mod adjustment;
 mod alert;
 mod approval;
+mod break_glass;
 mod call;
 mod call_rule;
 mod change;
@@ -42,6 +43,7 @@ pub use account::AccountEvent;
 pub use adjustment::AdjustmentEvent;
 pub use alert::AlertEvent;
 pub use approval::ApprovalEvent;
+pub use break_glass::BreakGlassEvent;
 pub use call::{Answered, CallClosed, CallOpened, Candidate, Tried};
 pub use call_rule::{CallRuleEvent, CallRuleSaid, RuleApplied};
 pub use change::ChangeEvent;
@@ -453,10 +455,11 @@ pub enum Event {
     #[serde(untagged)]
     AccessReview(AccessReviewEvent),
     #[serde(untagged)]
+    BreakGlass(BreakGlassEvent),
+    #[serde(untagged)]
     Operator(OperatorEvent),
     #[serde(untagged)]
     Account(AccountEvent),
-    /// Something that happened to a report; likewise.
     #[serde(untagged)]
     Report(ReportEvent),
     /// Something that happened to the log itself; likewise.
@@ -465,13 +468,10 @@ pub enum Event {
     /// Something that happened to the records of calls; likewise.
     #[serde(untagged)]
     Records(RecordsEvent),
-    /// Something that happened to a sink; likewise.
     #[serde(untagged)]
     Sink(SinkEvent),
-    /// Something that happened by single sign-on; likewise.
     #[serde(untagged)]
     Sso(SsoEvent),
-    /// Something that happened by provisioning; likewise.
     #[serde(untagged)]
     Scim(ScimEvent),
 }

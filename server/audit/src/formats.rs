@@ -142,6 +142,11 @@ impl Told {
     }
 }
 
+/// What somebody has to look at now, whether it went well or not: in the highest severity of each form.
+fn is_grave(action: &str) -> bool {
+    action.starts_with("break_glass.")
+}
+
 /// Whatever a program between here and the reader could take for the end of a line, or act upon.
 fn is_control(it: char) -> bool {
     it.is_control() || matches!(it, '\u{2028}' | '\u{2029}')

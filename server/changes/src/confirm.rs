@@ -1,7 +1,8 @@
 //! Confirming: the same is done again, by the proof of who confirms, and ends with the confirmation.
 
-use ralex_access::{Bearer, Change, Done, OWNER, Rules, Scope, ToConfirm, Wanted};
+use ralex_access::{Bearer, Change, Done, GlassTerms, OWNER, Rules, Scope, ToConfirm, Wanted};
 use ralex_api::access::{BindingEffect, RoleName};
+use ralex_api::break_glass::ArmBreakGlass;
 use ralex_api::budgets::{NewIncrease, UpdateBudget};
 use ralex_api::changes::{ChangeRequest, ChangeState, SetFourEyes};
 use ralex_api::factors::UpdateOrgSecurity;
@@ -74,6 +75,15 @@ impl Changes {
                 services.identity.update_org_security(scope, &change).await.map(forget)
             }
             Change::SignOnOff { .. } => services.sso.relax(scope).await.map(forget),
+            Change::BreakGlassArm { after: Some(after), .. } => {
+                let GlassTerms { people, role, longest_minutes, .. } = after;
+                let (role, longest_minutes) = (Some(RoleName(role)), Some(longest_minutes));
+                let arm = ArmBreakGlass { people, role, longest_minutes };
+                services.access.arm_glass(scope, arm).await.map(forget)
+            }
+            Change::BreakGlassArm { after: None, .. } => {
+                services.access.disarm_glass(scope).await.map(forget)
+            }
             Change::FourEyes { after, .. } => {
                 let Rules { actions, budget_limit, pending_minutes } = after;
                 let set = SetFourEyes { actions, budget_limit, pending_minutes };

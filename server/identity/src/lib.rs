@@ -45,6 +45,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 pub use arrival::Arrival;
+pub use factor::{GlassAct, GlassProof};
 use mint::Mint;
 pub use org::FirstOwner;
 use password::Passwords;

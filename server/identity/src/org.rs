@@ -2,7 +2,7 @@
 
 use ralex_access::{Access, Barred, OWNER, Wanted};
 use ralex_api::access::RoleName;
-use ralex_api::identity::{Me, MyOrg, MyScope, Org};
+use ralex_api::identity::{Me, MyBreakGlass, MyOrg, MyScope, Org};
 use ralex_audit::{Author, Event};
 use ralex_kernel::{Caller, Code, Email, Name, OrgId, Problem, ScopePath, Secret, Slug, UserId};
 use ralex_store::{OnConstraint, System, problem};
@@ -124,36 +124,78 @@ impl Identity {
         drop(tx);
         let mut orgs = Vec::with_capacity(rows.len());
         for row in rows.into_iter().filter(|row| !row.suspended) {
-            let sign_on = match self.access.bars(caller, row.id).await? {
-                Some(Barred::Elsewhere | Barred::ByDevice) => continue,
-                Some(Barred::NotByProvider) => self.way_in(row.id).await?,
-                None => None,
-            };
-            let snapshot = self.access.snapshot(row.id).await?;
-            let second_factor_needed = snapshot.lacks_factor(caller);
-            let closed = snapshot.closed().map(ToString::to_string);
-            let (permissions, extras) = if second_factor_needed {
-                (Vec::new(), Vec::new())
-            } else {
-                self.access.permissions(caller, row.id).await?
-            };
-            let scopes = extras
-                .into_iter()
-                .map(|(scope, permissions)| MyScope { scope: scope.to_string(), permissions })
-                .collect();
-            orgs.push(MyOrg {
-                id: row.id,
-                slug: stored(&row.slug)?,
-                name: stored(&row.name)?,
-                second_factor_needed,
-                permissions,
-                scopes,
-                sign_on,
-                closed,
-            });
+            orgs.extend(self.my_org(caller, row).await?);
         }
         let user = login::user(&account)?;
         Ok(Me { user, must_change_password, second_factor, operator, orgs })
+    }
+
+    /// An organisation as the caller sees it; nothing where they do not.
+    async fn my_org(
+        &self,
+        caller: &Caller,
+        row: sql::user::OrgRow,
+    ) -> Result<Option<MyOrg>, Problem> {
+        let break_glass = self.my_break_glass(caller, row.id).await?;
+        let mut org = MyOrg {
+            id: row.id,
+            slug: stored(&row.slug)?,
+            name: stored(&row.name)?,
+            second_factor_needed: false,
+            permissions: Vec::new(),
+            scopes: Vec::new(),
+            sign_on: None,
+            closed: None,
+            break_glass,
+        };
+        let snapshot = match self.access.snapshot(row.id).await {
+            Ok(snapshot) => snapshot,
+            // Whoever may open the glass is told so, though their rights cannot be read.
+            Err(_) if org.break_glass.as_ref().is_some_and(|it| it.is_named) => {
+                if let Ok((permissions, _)) = self.access.permissions(caller, row.id).await {
+                    org.permissions = permissions;
+                }
+                return Ok(Some(org));
+            }
+            Err(why) => return Err(why),
+        };
+        let barred = self.access.bars(caller, row.id).await?;
+        if matches!(barred, Some(Barred::Elsewhere | Barred::ByDevice)) {
+            return Ok(None);
+        }
+        org.second_factor_needed = snapshot.lacks_factor(caller);
+        org.closed = snapshot.closed().map(ToString::to_string);
+        if !org.second_factor_needed {
+            let (permissions, extras) = self.access.permissions(caller, row.id).await?;
+            let extras = extras.into_iter();
+            org.permissions = permissions;
+            org.scopes = extras
+                .map(|(scope, permissions)| MyScope { scope: scope.to_string(), permissions })
+                .collect();
+        }
+        // Who has opened the glass is in without the provider.
+        if barred.is_some() && org.permissions.is_empty() {
+            org.sign_on = self.way_in(row.id).await?;
+        }
+        Ok(Some(org))
+    }
+
+    async fn my_break_glass(
+        &self,
+        caller: &Caller,
+        org: OrgId,
+    ) -> Result<Option<MyBreakGlass>, Problem> {
+        let Some(user) = caller.subject.user() else { return Ok(None) };
+        let mut tx = self.db.tenant(org).await?;
+        let row = sql::user::break_glass(&mut tx, org, user, self.clock.now()).await;
+        let row = row.map_err(problem)?;
+        let told = MyBreakGlass {
+            is_named: row.is_named && ralex_access::breaks(caller, org).is_some(),
+            open_until: row.open_until,
+            reviews_waiting: crate::count(row.reviews_waiting),
+        };
+        let is_news = told.is_named || told.open_until.is_some() || told.reviews_waiting > 0;
+        Ok(is_news.then_some(told))
     }
 
     /// Where somebody comes in by the provider that an organisation insists on.

@@ -92,7 +92,7 @@ impl Identity {
             last_four: &minted.last_four,
             created_by: scope.caller().subject.user(),
             expires_at,
-            rests_on: rests_on.map(|it| it.binding),
+            rests_on: rests_on.map(|it| it.rests_on),
         };
         sql::insert(&mut tx, row).await.map_err(problem)?;
         let event = Event::TokenCreated {

@@ -104,6 +104,8 @@ ids! {
     AccessRequestId,
     /// A change that waits for a second person.
     ChangeRequestId,
+    /// A use of the break-glass access, from being asked for to its end.
+    BreakGlassId,
     /// A look at who holds what, with decisions about it.
     AccessReviewId,
     /// One model call, from request to settlement. A batch is one call, however many lines it has.

@@ -41,6 +41,7 @@ permissions! {
     OrgExport = "org.export",
     SecurityManage = "security.manage",
     FourEyesManage = "four_eyes.manage",
+    BreakGlassArm = "break_glass.arm",
     SsoManage = "sso.manage",
     ScimManage = "scim.manage",
     TeamRead = "team.read",

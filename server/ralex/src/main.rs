@@ -6,6 +6,7 @@ mod database;
 mod first_start;
 mod http;
 mod limits;
+mod listen;
 mod logging;
 mod overview;
 mod say;

@@ -13,6 +13,7 @@ use ralex_audit::Audit;
 use ralex_broker::{Broker, Parts as BrokerParts};
 use ralex_budgets::{Budgets, Rates};
 use ralex_changes::{Changes, Sources as ChangeSources};
+use ralex_glass::{BreakGlass, Sources as GlassSources};
 use ralex_guardrails::{Guards, Packs};
 use ralex_identity::Identity;
 use ralex_kernel::{Clock, NodeId};
@@ -35,8 +36,9 @@ use tracing::info;
 use url::Url;
 
 use crate::database::Database;
-use crate::first_start::{self, FirstLogin};
+use crate::first_start;
 use crate::http::server::{self, Edge, Parts};
+use crate::listen::{address, announce, listen};
 use crate::overview::Health;
 use crate::settings::Settings;
 use crate::shutdown::{self, Shutdown};
@@ -62,24 +64,6 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     shutdown.give();
     database.stop().await;
     outcome
-}
-
-fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(settings.listen).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "{} is taken by another program. End it, or choose another with --listen or RALEX_LISTEN.",
-            settings.listen
-        ),
-        std::io::ErrorKind::AddrNotAvailable => anyhow::anyhow!(
-            "{} is not an address of this machine. Choose another with --listen or RALEX_LISTEN.",
-            settings.listen
-        ),
-        std::io::ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "{} may not be used by this account. Choose a port above 1023 with --listen or RALEX_LISTEN.",
-            settings.listen
-        ),
-        _ => anyhow::anyhow!("{} cannot be listened on: {error}.", settings.listen),
-    })
 }
 
 async fn run(
@@ -151,6 +135,7 @@ struct Services {
     access: Arc<Access>,
     identity: Identity,
     changes: Changes,
+    glass: BreakGlass,
     vault: Vault,
     guards: Guards,
     approvals: Approvals,
@@ -187,6 +172,7 @@ impl Services {
             access: Data::from(self.access),
             identity: Data::new(self.identity),
             changes: Data::new(self.changes),
+            glass: Data::new(self.glass),
             vault: Data::new(self.vault),
             guards: Data::new(self.guards),
             rules: Data::new(self.broker.rules()),
@@ -278,8 +264,11 @@ impl Services {
                 async move { identity.run_tenures(heard).await }
             }),
             tokio::spawn({
-                let (changes, heard) = (self.changes.clone(), shutdown.heard());
-                async move { changes.run(heard).await }
+                let (changes, glass) = (self.changes.clone(), self.glass.clone());
+                let [first, second] = std::array::from_fn(|_| shutdown.heard());
+                async move {
+                    tokio::join!(changes.run(first), glass.run(second));
+                }
             }),
         ]
     }
@@ -411,6 +400,16 @@ impl Base {
         }))
     }
 
+    fn glass(&self, settings: &Settings, db: &Db) -> anyhow::Result<BreakGlass> {
+        Ok(BreakGlass::new(GlassSources {
+            db: db.clone(),
+            access: Arc::clone(&self.access),
+            mailer: mailer(settings)?,
+            clock: self.clock.clone(),
+            public_url: settings.public_url.clone(),
+        }))
+    }
+
     async fn alerts(&self, settings: &Settings, db: &Db) -> anyhow::Result<Alerts> {
         let parts = AlertParts {
             budgets: Arc::clone(&self.budgets),
@@ -447,6 +446,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let sso = base.sso(db, &identity).await?;
     let scim = base.scim(settings, db, &identity);
     let changes = base.changes(settings, db, (&identity, &sso))?;
+    let glass = base.glass(settings, db)?;
     let (audit, routing) = (base.audit.clone(), base.routing.clone());
     let archive = settings.audit_archive.clone();
     let retention = Retention::new(db.clone(), Arc::clone(&access), audit, routing, archive)?;
@@ -460,6 +460,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
         access,
         identity,
         changes,
+        glass,
         vault: base.vault,
         guards: base.guards,
         approvals: base.approvals,
@@ -485,17 +486,4 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
 pub(crate) fn mailer(settings: &Settings) -> anyhow::Result<Mailer> {
     let Some(server) = &settings.mail else { return Ok(Mailer::absent()) };
     Mailer::new(server).map_err(|why| anyhow::anyhow!(why))
-}
-
-fn address(settings: &Settings, listener: &TcpListener) -> String {
-    let bound = listener.local_addr().unwrap_or(settings.listen);
-    settings.public_url.as_ref().map_or_else(
-        || format!("http://{bound}"),
-        |url| url.as_str().trim_end_matches('/').to_owned(),
-    )
-}
-
-fn announce(settings: &Settings, address: &str, first: Option<&FirstLogin>) {
-    say::line(&first_start::block(address, first, &settings.data_dir));
-    say::line(&format!("ready {address}"));
 }

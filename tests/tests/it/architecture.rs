@@ -20,6 +20,7 @@ const FLOORS: [(&str, u8); 24] = [
     ("guardrails", 3),
     ("approvals", 3),
     ("usage", 3),
+    ("glass", 4),
     ("routing", 4),
     ("rules", 4),
     ("sinks", 4),

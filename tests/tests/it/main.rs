@@ -14,6 +14,7 @@ mod audit_proof;
 mod batches;
 mod beside;
 mod bindings;
+mod break_glass;
 mod budgets;
 mod budgets_apart;
 mod budgets_cli;

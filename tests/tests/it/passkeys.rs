@@ -35,7 +35,7 @@ async fn session(app: &App, email: &str, password: &str) -> Client {
 }
 
 /// What goes back after a question.
-fn answer(asked: &Value, by: &mut Authenticator) -> Value {
+pub fn answer(asked: &Value, by: &mut Authenticator) -> Value {
     json!({ "ceremony": asked["ceremony"], "credential": by.sign(&asked["options"]) })
 }
 
@@ -59,7 +59,7 @@ pub async fn by_passkey(client: &Client, by: &mut Authenticator) -> Client {
 }
 
 /// Somebody with a passkey, and the session in which they added it.
-async fn with_passkey(app: &App, person: &Person) -> (Client, Authenticator) {
+pub async fn with_passkey(app: &App, person: &Person) -> (Client, Authenticator) {
     let session = session(app, &person.email, &person.password).await;
     let by = added(app, &session, "phone").await.0;
     (session, by)

@@ -2,6 +2,8 @@
 //! would do.
 
 pub(crate) mod change;
+pub(crate) mod glass;
+pub(crate) mod glass_arm;
 pub(crate) mod group;
 pub(crate) mod history;
 pub(crate) mod letter;
@@ -86,7 +88,9 @@ pub(crate) async fn load_text(
                     'managed_by', managed_by, 'request', request_id) order by id), '[]')
                 from binding where org_id = o.id),
             'sign_on', (select json_build_object('provider', provider_id, 'break_glass', break_glass)
-                from sso_enforcement where org_id = o.id)
+                from sso_enforcement where org_id = o.id),
+            'glass', (select coalesce(json_agg(user_id), '[]') from break_glass_person
+                where org_id = o.id)
         )::text as "rows!"
         from org o where o.id = $1"#,
         org as _,

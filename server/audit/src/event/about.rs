@@ -191,6 +191,7 @@ impl Event {
                 About::to(Target::Written(event.target())).failed_if(failed)
             }
             Self::AccessReview(event) => About::to(Target::Written(event.target())),
+            Self::BreakGlass(event) => About::to(Target::Written(event.target())),
             Self::Operator(event) => {
                 About::to(Target::Written(event.target())).failed_if(event.is_broken())
             }

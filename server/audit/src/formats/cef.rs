@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::{Told, is_control, json};
+use super::{Told, is_control, is_grave, json};
 
 pub fn line(told: &Told) -> String {
     let (action, outcome) = (told.text("/action"), told.text("/outcome"));
     let severity = match outcome.as_str() {
+        _ if is_grave(&action) => 10,
         "denied" => 6,
         "error" => 5,
         _ => 3,

@@ -8,7 +8,7 @@ use ralex_kernel::{Code, Problem};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::Told;
+use super::{Told, is_grave};
 
 const AUTHENTICATION: u32 = 3002;
 const ACCESS: u32 = 3005;
@@ -73,6 +73,8 @@ pub fn event(told: &Told, origin: &str) -> Result<Value, Problem> {
         "error" => (2, "Low", 2, "Failure"),
         _ => (0, "Unknown", 0, "Unknown"),
     };
+    let (severity_id, severity) =
+        if is_grave(&action) { (5, "Critical") } else { (severity_id, severity) };
     let mut event = json!({
         "category_uid": class_uid / 1_000,
         "category_name": class.map(|class| &class.category),

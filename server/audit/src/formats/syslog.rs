@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Told, json, printable};
+use super::{Told, is_grave, json, printable};
 
 /// Facility 13, "log audit".
 const FACILITY: u8 = 13;
@@ -45,6 +45,7 @@ pub fn around(told: &Told, origin: &str, text: &str) -> String {
 
 fn head(told: &Told, origin: &str) -> String {
     let severity = match told.text("/outcome").as_str() {
+        _ if is_grave(&told.text("/action")) => 2,
         "denied" => 4,
         "error" => 3,
         _ => 6,

@@ -75,7 +75,7 @@ impl Identity {
         Ok(ceremony)
     }
 
-    async fn ask_assertion(
+    pub(super) async fn ask_assertion(
         &self,
         tx: &mut System,
         purpose: Purpose<'_>,

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::broken;
+use super::glass::GlassAct;
 use crate::mint::TokenKind;
 use crate::sql::passkey as sql;
 use crate::{Arrival, Identity};
@@ -29,6 +30,8 @@ pub(super) enum Purpose<'a> {
     Register(UserId, SessionId),
     /// To prove anew who is behind a session.
     StepUp(UserId, SessionId),
+    /// To open the break-glass access, or to agree to that.
+    Glass(UserId, SessionId, GlassAct),
     /// To complete the login that waits with this digest.
     SecondFactor(UserId, &'a [u8]),
     /// To say who one is and prove it, by nothing else.
@@ -37,13 +40,18 @@ pub(super) enum Purpose<'a> {
 
 impl Purpose<'_> {
     const fn bound(&self) -> sql::Bound<'_> {
+        let (mut about, none) = (None, None);
         let (purpose, user, session, login) = match *self {
-            Self::Register(user, session) => ("register", Some(user), Some(session), None),
-            Self::StepUp(user, session) => ("step_up", Some(user), Some(session), None),
+            Self::Register(user, session) => ("register", Some(user), Some(session), none),
+            Self::StepUp(user, session) => ("step_up", Some(user), Some(session), none),
+            Self::Glass(user, session, act) => {
+                about = Some(act.about());
+                (act.purpose(), Some(user), Some(session), none)
+            }
             Self::SecondFactor(user, login) => ("second_factor", Some(user), None, Some(login)),
             Self::Login => ("login", None, None, None),
         };
-        sql::Bound { purpose, user, session, login }
+        sql::Bound { purpose, user, session, login, about }
     }
 }
 

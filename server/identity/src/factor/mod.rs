@@ -8,6 +8,7 @@
 mod assertion;
 mod ceremony;
 mod challenge;
+mod glass;
 mod keys;
 mod passkey;
 mod policy;
@@ -24,6 +25,7 @@ use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject, UserId};
 use ralex_store::{System, problem};
 
 use assertion::{Assertion, Said};
+pub use glass::{GlassAct, GlassProof};
 pub(crate) use keys::Keys;
 use proof::own_session;
 pub(crate) use relying::RelyingParty;

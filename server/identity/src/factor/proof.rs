@@ -117,7 +117,7 @@ impl Identity {
 
     /// The same of a passkey, which needs no password. A signature is not guessed, so that whoever has
     /// no more than the session slows down their network and not its person.
-    async fn prove_passkey(
+    pub(super) async fn prove_passkey(
         &self,
         user: UserId,
         (purpose, answer): (Purpose<'_>, &PasskeyAnswer),

@@ -6,6 +6,7 @@ use ralex_kernel::{PasskeyId, SessionId, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use uuid::Uuid;
 use webauthn_rs::prelude::Passkey;
 
 pub struct PasskeyRow {
@@ -144,6 +145,8 @@ pub struct Bound<'a> {
     pub user: Option<UserId>,
     pub session: Option<SessionId>,
     pub login: Option<&'a [u8]>,
+    /// The one act that it is for, where it is not all of a kind.
+    pub about: Option<Uuid>,
 }
 
 /// Keeps what an authenticator is asked, in the place of what was asked before for the same.
@@ -166,8 +169,8 @@ pub async fn begin(
     .await?;
     sqlx::query!(
         "insert into passkey_ceremony (digest, purpose, user_id, session_id, login_digest, network,
-                                       state, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+                                       state, expires_at, about)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         digest,
         bound.purpose,
         bound.user as _,
@@ -176,6 +179,7 @@ pub async fn begin(
         network,
         state,
         expires_at,
+        bound.about,
     )
     .execute(conn)
     .await
@@ -194,7 +198,7 @@ pub async fn take(
         "delete from passkey_ceremony
          where digest = $1 and purpose = $2 and user_id is not distinct from $3
            and session_id is not distinct from $4 and login_digest is not distinct from $5
-           and expires_at > $6
+           and about is not distinct from $7 and expires_at > $6
          returning state",
         digest,
         bound.purpose,
@@ -202,6 +206,7 @@ pub async fn take(
         bound.session as _,
         bound.login,
         now,
+        bound.about,
     )
     .fetch_optional(conn)
     .await

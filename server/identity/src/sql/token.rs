@@ -1,8 +1,9 @@
 //! Queries on tokens of teams and service accounts.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
+use ralex_kernel::{OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::token::Whose;
 
@@ -40,7 +41,11 @@ pub async fn find_team_token(
            where (digest = $1 or former_digest = $1 and former_until > $2)
              and revoked_at is null and (expires_at is null or expires_at > $2)
              and (rests_on is null or exists (
-                 select from binding b where b.org_id = token.org_id and b.id = token.rests_on))
+                 select from binding b where b.org_id = token.org_id and b.id = token.rests_on)
+                 or exists (
+                 select from break_glass_opening g
+                 where g.org_id = token.org_id and g.id = token.rests_on and g.state = 'open'
+                   and g.until > $2))
              and not exists (
                  select from service_account a
                  where a.org_id = token.org_id and a.id = token.account_id
@@ -135,8 +140,8 @@ pub struct NewToken<'a> {
     pub last_four: &'a str,
     pub created_by: Option<UserId>,
     pub expires_at: Option<DateTime<Utc>>,
-    /// The role that its maker holds for a while, with which it ends.
-    pub rests_on: Option<BindingId>,
+    /// What its maker holds for a while, with which it ends.
+    pub rests_on: Option<Uuid>,
 }
 
 pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sqlx::Error> {
@@ -157,7 +162,7 @@ pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sq
         new.account as _,
         new.permissions,
         new.addresses,
-        new.rests_on as _,
+        new.rests_on,
     )
     .execute(conn)
     .await

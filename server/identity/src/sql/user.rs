@@ -170,6 +170,36 @@ pub async fn orgs_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<OrgRow
     .await
 }
 
+/// What a member sees of an organisation's break-glass access.
+pub struct BreakGlassRow {
+    pub is_named: bool,
+    pub open_until: Option<DateTime<Utc>>,
+    pub reviews_waiting: i64,
+}
+
+pub async fn break_glass(
+    conn: &mut PgConnection,
+    org: OrgId,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<BreakGlassRow, sqlx::Error> {
+    sqlx::query_as!(
+        BreakGlassRow,
+        r#"select exists (select from break_glass_person
+                   where org_id = $1 and user_id = $2) as "is_named!",
+               (select until from break_glass_opening
+                   where org_id = $1 and state = 'open' and until > $3) as open_until,
+               (select count(*) from break_glass_opening
+                   where org_id = $1 and not drill and reviewed_at is null
+                     and (state = 'ended' or state = 'open' and until <= $3)) as "reviews_waiting!""#,
+        org as _,
+        user as _,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 pub async fn org(conn: &mut PgConnection, id: OrgId) -> Result<Option<OrgRow>, sqlx::Error> {
     sqlx::query_as!(
         OrgRow,

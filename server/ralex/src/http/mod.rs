@@ -15,6 +15,7 @@ pub mod audit_proof;
 pub mod auth;
 pub mod batches;
 pub mod bindings;
+mod break_glass;
 mod budgets;
 mod call_rules;
 pub mod catalog;

@@ -3,7 +3,7 @@
 use super::map::Map;
 use super::{
     access_requests, access_reviews, adjustments, alerts, answers, approvals, audit, audit_proof,
-    auth, batches, bindings, budgets, call_rules, catalog, changes, factors, files, gemini, groups,
+    auth, batches, bindings, break_glass, budgets, call_rules, catalog, changes, factors, files, gemini, groups,
     guardrails, health, links, members, model_list, models, oauth, operations, operators, passkeys,
     personal_tokens, policies, portability, rate_limits, reports, resilience, retention, roles,
     routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
@@ -345,6 +345,15 @@ fn roles_and_groups(map: &mut Map<'_, '_>) {
         .service(changes::confirm_change_request)
         .service(changes::refuse_change_request)
         .service(changes::withdraw_change_request)
+        .service(break_glass::show_break_glass)
+        .service(break_glass::arm_break_glass)
+        .service(break_glass::disarm_break_glass)
+        .service(break_glass::begin_break_glass)
+        .service(break_glass::list_break_glass_openings)
+        .service(break_glass::open_break_glass)
+        .service(break_glass::confirm_break_glass)
+        .service(break_glass::end_break_glass)
+        .service(break_glass::review_break_glass)
         .configure(reviews);
 }
 

@@ -17,6 +17,7 @@ use ralex_audit::Audit;
 use ralex_broker::Broker;
 use ralex_budgets::{Budgets, Rates};
 use ralex_changes::Changes;
+use ralex_glass::BreakGlass;
 use ralex_guardrails::Guards;
 use ralex_identity::Identity;
 use ralex_monitor::Alerts;
@@ -93,6 +94,7 @@ pub struct Parts {
     pub access: Data<Access>,
     pub identity: Data<Identity>,
     pub changes: Data<Changes>,
+    pub glass: Data<BreakGlass>,
     pub vault: Data<Vault>,
     pub guards: Data<Guards>,
     pub rules: Data<CallRules>,
@@ -135,6 +137,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> io::Result<Server> {
             .app_data(parts.access.clone())
             .app_data(parts.identity.clone())
             .app_data(parts.changes.clone())
+            .app_data(parts.glass.clone())
             .app_data(parts.vault.clone())
             .app_data(parts.guards.clone())
             .app_data(parts.rules.clone())
