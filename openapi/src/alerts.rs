@@ -25,6 +25,7 @@ crate::words! {
         ApprovalWaiting = "approval.waiting",
         LoginFailures = "login.failures",
         TokenLeaked = "token.leaked",
+        BreakGlassOpened = "break_glass.opened",
         AlertUndelivered = "alert.undelivered",
     }
 

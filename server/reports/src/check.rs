@@ -21,6 +21,10 @@ const OLD_KEY: TimeDelta = TimeDelta::days(365);
 const SKEW: TimeDelta = TimeDelta::seconds(5);
 /// A log without a newer signed head for so long, while events wait.
 const LATE_HEAD: TimeDelta = TimeDelta::minutes(15);
+/// A break-glass access that nobody tried for longer than this may not work.
+const DRILL_EVERY: TimeDelta = TimeDelta::days(92);
+/// So far back its uses are told.
+const GLASS_LOOK_BACK: TimeDelta = TimeDelta::days(365);
 
 /// What can be checked. The file of a framework names checks by these words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -105,9 +109,6 @@ impl Check {
             Self::Backup => Some(
                 "Not provided: backups and drills are the operator's, with the tools of PostgreSQL.",
             ),
-            Self::EmergencyAccess => {
-                Some("Not provided: there is no break-glass access, so none is on record.")
-            }
             Self::SignedLog
             | Self::Sinks
             | Self::Witness
@@ -121,6 +122,7 @@ impl Check {
             | Self::Owners
             | Self::Mfa
             | Self::Sso
+            | Self::EmergencyAccess
             | Self::Erasure => None,
         }
     }
@@ -151,6 +153,8 @@ impl Findings {
         let mut tx = inner.db.tenant(org).await?;
         let glance = health::glance(&mut tx, org).await.map_err(problem)?;
         let signs_on = health::sign_on(&mut tx, org).await.map_err(problem)?;
+        let glass = health::break_glass(&mut tx, org, now - GLASS_LOOK_BACK).await;
+        let glass = glass.map_err(problem)?;
         let kept = health::retention(&mut tx, org).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;
         let kept = kept.iter().filter_map(|it| u32::try_from(it.days).ok()).min();
@@ -163,6 +167,7 @@ impl Findings {
         all.push(either(glance.owners > 1, Check::Owners, detail));
         all.push(second_factors(inner, org).await?);
         all.push(sign_on(&signs_on));
+        all.push(emergency(&glass, now));
         let detail = "A person can be erased: their keys are destroyed, on the word of two people, and \
                       what stays in the log proves it.";
         all.push(good(Check::Erasure, detail));
@@ -291,6 +296,32 @@ fn sign_on(told: &health::SignOn) -> Finding {
         ),
     };
     either(told.enforced.is_some(), Check::Sso, detail)
+}
+
+/// Whether there is a way in for an emergency that works, and whether each use of it was looked at.
+fn emergency(told: &health::BreakGlass, now: DateTime<Utc>) -> Finding {
+    let used = format!(
+        "In the last 365 days it was opened {} times, of which {} are reviewed.",
+        told.openings, told.reviewed
+    );
+    let Some(armed_at) = told.armed_at else {
+        let detail = format!("The break-glass access is not armed: nobody may open it. {used}");
+        return attention(Check::EmergencyAccess, detail);
+    };
+    let tried = told.last_drill_at.max(told.last_opened_at);
+    let drill = match told.last_drill_at {
+        Some(at) => format!("The last drill was at {}.", Cell::Time(at).shown()),
+        None => "It was never drilled.".to_owned(),
+    };
+    let is_tried = now - tried.unwrap_or(armed_at) <= DRILL_EVERY;
+    let late = if is_tried { "" } else { " It was not tried for more than 92 days." };
+    let detail = format!(
+        "The break-glass access is armed with {} people since {}. {drill}{late} {used}",
+        told.people,
+        Cell::Time(armed_at).shown()
+    );
+    let is_good = is_tried && told.unreviewed == 0;
+    either(is_good, Check::EmergencyAccess, detail)
 }
 
 async fn isolation(inner: &Inner, org: OrgId) -> Result<Finding, Problem> {

@@ -3,6 +3,7 @@
 mod bindings;
 mod denials;
 mod freshness;
+mod glass;
 mod history;
 mod policy_lines;
 mod questions;

@@ -123,6 +123,21 @@ impl Setup {
         Ok(id)
     }
 
+    /// Gives somebody a passkey that nobody signs with.
+    pub async fn passkey(&self, user: UserId) {
+        let mut tx = self.database.db().system("a test").await.unwrap();
+        sqlx::query!(
+            "insert into passkey (id, user_id, credential_id, credential, name, created_at)
+             values ($1, $1, $2, '{}', 'phone', now())",
+            user as _,
+            user.uuid().as_bytes().as_slice(),
+        )
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// Lets nobody in whom the organisation does not want now.
     pub async fn suspend(&self, user: UserId) {
         let mut tx = self.database.db().tenant(self.org).await.unwrap();

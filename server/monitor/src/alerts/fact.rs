@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::book::Watch;
 
 /// The actions that mean anything, so that no other is fetched.
-pub(crate) const ACTIONS: [&str; 29] = [
+pub(crate) const ACTIONS: [&str; 30] = [
     "approval.approved",
     "approval.asked",
     "approval.denied",
@@ -24,6 +24,7 @@ pub(crate) const ACTIONS: [&str; 29] = [
     "audit.retention_asked",
     "audit.retention_changed",
     "audit.retention_denied",
+    "break_glass.opened",
     "budget.deleted",
     "budget.increased",
     "budget.lease_lost",
@@ -181,6 +182,10 @@ pub(crate) fn read(event: &Happened, watch: &Watch) -> Option<Step> {
             let day = event.at.format("%Y-%m-%d").to_string();
             let user = Subject::User(said.id("user")?);
             Some(Step::Raise(said.found(AlertKind::LoginFailures, user, day, &["failures"])))
+        }
+        "break_glass" => {
+            let (kind, fields) = (AlertKind::BreakGlassOpened, ["opening", "until"]);
+            Some(Step::Raise(said.found(kind, Subject::Event(event.id), String::new(), &fields)))
         }
         "token" | "session" => {
             let (kind, fields) = (AlertKind::TokenLeaked, ["token", "session", "found_at"]);

@@ -175,7 +175,8 @@ const fn stands(kind: AlertKind) -> bool {
         | AlertKind::AuditPruned
         | AlertKind::ApprovalWaiting
         | AlertKind::LoginFailures
-        | AlertKind::TokenLeaked => false,
+        | AlertKind::TokenLeaked
+        | AlertKind::BreakGlassOpened => false,
     }
 }
 

@@ -93,6 +93,12 @@ impl Api {
         self.org.join(link).map_or_else(|_| link.to_owned(), Into::into)
     }
 
+    /// A page of the organisation in the console.
+    pub fn console(&self, page: &str) -> String {
+        let org = self.org.path_segments().and_then(|mut all| all.next_back()).unwrap_or_default();
+        self.absolute(&format!("/o/{org}/{page}"))
+    }
+
     /// The same server, at an address that is no organisation's.
     pub async fn get_beside<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let url = self.org.join(path)?;

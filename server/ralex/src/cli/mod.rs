@@ -7,6 +7,7 @@ mod alerts;
 mod api;
 mod approvals;
 mod audit;
+mod break_glass;
 mod budgets;
 mod call_rules;
 mod changes;
@@ -59,6 +60,7 @@ fn command() -> Command {
         .subcommand(alerts::command())
         .subcommand(approvals::command())
         .subcommand(audit::command())
+        .subcommand(break_glass::command())
         .subcommand(budgets::command())
         .subcommand(call_rules::command())
         .subcommand(changes::command())
@@ -100,6 +102,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("alerts", matches)) => alerts::run(matches, environment),
         Some(("approvals", matches)) => approvals::run(matches, environment),
         Some(("audit", matches)) => audit::run(matches, environment),
+        Some(("break-glass", matches)) => break_glass::run(matches, environment),
         Some(("budgets", matches)) => budgets::run(matches, environment),
         Some(("call-rules", matches)) => call_rules::run(matches, environment),
         Some(("changes", matches)) => changes::run(matches, environment),

@@ -143,6 +143,44 @@ pub(crate) async fn glance(conn: &mut PgConnection, org: OrgId) -> Result<Glance
     .await
 }
 
+/// How the break-glass access stands.
+#[derive(Debug)]
+pub(crate) struct BreakGlass {
+    pub armed_at: Option<DateTime<Utc>>,
+    pub people: i64,
+    pub last_drill_at: Option<DateTime<Utc>>,
+    pub last_opened_at: Option<DateTime<Utc>>,
+    /// Since the moment that is asked about.
+    pub openings: i64,
+    pub reviewed: i64,
+    /// Those that are over and wait for their review, whenever they were.
+    pub unreviewed: i64,
+}
+
+pub(crate) async fn break_glass(
+    conn: &mut PgConnection,
+    org: OrgId,
+    since: DateTime<Utc>,
+) -> Result<BreakGlass> {
+    sqlx::query_as!(
+        BreakGlass,
+        r#"select (select armed_at from break_glass b where b.org_id = $1) as armed_at,
+             (select count(*) from break_glass_person p where p.org_id = $1) as "people!",
+             max(opened_at) filter (where drill) as last_drill_at,
+             max(opened_at) filter (where not drill) as last_opened_at,
+             count(*) filter (where not drill and opened_at >= $2) as "openings!",
+             count(*) filter (where not drill and opened_at >= $2 and reviewed_at is not null)
+                 as "reviewed!",
+             count(*) filter (where not drill and state = 'ended' and reviewed_at is null)
+                 as "unreviewed!"
+           from break_glass_opening where org_id = $1"#,
+        org as _,
+        since,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// How far second factors go.
 #[derive(Debug)]
 pub(crate) struct SecondFactors {
