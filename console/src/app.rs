@@ -139,14 +139,19 @@ fn Routed(props: &RoutedProps) -> Html {
     };
     let closed = org.as_ref().and_then(Org::closed);
     let way_in = org.as_ref().and_then(|org| Some((org.name(), org.way_in()?)));
-    use_way_back(way_in.is_some());
+    use_way_back(way_in.is_some() && place != Some(Place::BreakGlass));
     let content = match (&props.route, &org) {
         (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(org)) if closed.is_some() => {
             lost::closed(&org.name(), closed.unwrap_or_default())
         }
-        (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(_)) if way_in.is_some() => {
+        // It opens where nothing else does.
+        (Route::Place { place: Place::BreakGlass, .. }, Some(org)) if org.may_break_glass() => {
+            inside(place, org)
+        }
+        (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(org)) if way_in.is_some() => {
             let (name, way_in) = way_in.unwrap_or_default();
-            pages::sso_door::sign_on_needed(&name, &way_in)
+            let glass = org.may_break_glass().then(|| Place::BreakGlass.of(&org.slug()));
+            pages::sso_door::sign_on_needed(&name, &way_in, glass)
         }
         (Route::Home | Route::Org { .. } | Route::Place { .. }, Some(org))
             if org.needs_factor() =>

@@ -6,7 +6,7 @@ use yew::prelude::*;
 use crate::api;
 use crate::components::palette::Palette;
 use crate::components::segments::Segments;
-use crate::components::{Icon, IconButton};
+use crate::components::{Banner, Icon, IconButton, Tone};
 use crate::hooks::clock::use_now;
 use crate::hooks::use_load;
 use crate::route::{GROUPS, Place, Route};
@@ -14,6 +14,7 @@ use crate::router::{self, Link, use_location};
 use crate::session::{Org, Session, use_org, use_session};
 use crate::shortcuts::{Wish, help, use_shortcuts};
 use crate::text::borrowed::upper;
+use crate::text::time::exact;
 use crate::theme::{self, Theme};
 
 #[derive(Properties, PartialEq)]
@@ -81,7 +82,7 @@ pub fn Frame(props: &Props) -> Html {
                     // Made anew on every page, which also closes it.
                     <UserMenu key={path} onhelp={set(Over::Help)} />
                 </header>
-                <main id="content" class="content" tabindex="-1">{ props.children.clone() }</main>
+                <main id="content" class="content" tabindex="-1">{ told(&org) }{ props.children.clone() }</main>
             </div>
             if *over == Over::Palette { <Palette onclose={close.clone()} /> }
             if *over == Over::Help { { help(&places, close) } }
@@ -90,13 +91,14 @@ pub fn Frame(props: &Props) -> Html {
 }
 
 /// What takes a right that two people may be needed for.
-const CONFIRMING: [&str; 6] = [
+const CONFIRMING: [&str; 7] = [
     "secret.delete",
     "budget.set",
     "role.bind",
     "security.manage",
     "sso.manage",
     "four_eyes.manage",
+    "break_glass.arm",
 ];
 
 /// What waits for this person: approvals, changes and access to decide, alerts to read.
@@ -183,6 +185,27 @@ fn navigation(org: &Org, place_in_view: Option<Place>, waiting: Waiting) -> Html
             </Link>
             <nav aria-label="Pages">{ for GROUPS.into_iter().map(group) }</nav>
         </>
+    }
+}
+
+/// That the break-glass access is open, or waits for its review: on every page, until it is over.
+fn told(org: &Org) -> Html {
+    let Some(glass) = org.break_glass() else { return Html::default() };
+    let said = match (glass.open_until, glass.reviews_waiting) {
+        (Some(until), _) => format!("The break-glass access is open until {}.", exact(until)),
+        (None, 0) => return Html::default(),
+        (None, 1) => "A use of the break-glass access waits for its review.".to_owned(),
+        (None, many) => format!("{many} uses of the break-glass access wait for their reviews."),
+    };
+    let tone = if glass.open_until.is_some() { Tone::Bad } else { Tone::Warn };
+    let shown = org.shows(Place::BreakGlass);
+    html! {
+        <Banner {tone}>
+            <p>
+                { said }
+                if shown { { " " }<Link to={Place::BreakGlass.of(&org.slug())}>{ "Look at it" }</Link> }
+            </p>
+        </Banner>
     }
 }
 

@@ -88,6 +88,7 @@ parts! {
         Page::Of(Place::Teams) => pages::teams::TeamsPage,
         Page::Of(Place::People) => pages::people::PeoplePage,
         Page::Of(Place::Tokens) => pages::tokens::TokensPage,
+        Page::Of(Place::BreakGlass) => pages::break_glass::BreakGlassPage,
     }
     gateway {
         Page::Of(Place::Providers) => pages::providers::ProvidersPage,

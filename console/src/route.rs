@@ -71,6 +71,7 @@ pub enum Place {
     Teams,
     People,
     Tokens,
+    BreakGlass,
     Providers,
     Models,
     Routes,
@@ -87,7 +88,7 @@ pub enum Place {
 pub const GROUPS: [(&str, &[Place]); 5] = [
     ("", &[Place::Overview, Place::Playground, Place::Calls, Place::Batches]),
     ("Spend", &[Place::Usage, Place::Budgets]),
-    ("Access", &[Place::Teams, Place::People, Place::Tokens]),
+    ("Access", &[Place::Teams, Place::People, Place::Tokens, Place::BreakGlass]),
     (
         "Gateway",
         &[
@@ -104,7 +105,7 @@ pub const GROUPS: [(&str, &[Place]); 5] = [
 ];
 
 impl Place {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Overview,
         Self::Playground,
         Self::Calls,
@@ -114,6 +115,7 @@ impl Place {
         Self::Teams,
         Self::People,
         Self::Tokens,
+        Self::BreakGlass,
         Self::Providers,
         Self::Models,
         Self::Routes,
@@ -137,6 +139,7 @@ impl Place {
             Self::Teams => "teams",
             Self::People => "people",
             Self::Tokens => "tokens",
+            Self::BreakGlass => "break-glass",
             Self::Providers => "providers",
             Self::Models => "models",
             Self::Routes => "routes",
@@ -161,6 +164,7 @@ impl Place {
             Self::Teams => "Teams",
             Self::People => "People",
             Self::Tokens => "Tokens",
+            Self::BreakGlass => "Break-glass",
             Self::Providers => "Providers and keys",
             Self::Models => "Models",
             Self::Routes => "Routes",
@@ -185,6 +189,7 @@ impl Place {
             Self::Teams => Icon::Layers,
             Self::People => Icon::People,
             Self::Tokens => Icon::Key,
+            Self::BreakGlass => Icon::Warn,
             Self::Providers => Icon::Plug,
             Self::Models => Icon::Cube,
             Self::Routes => Icon::Fork,
@@ -210,6 +215,7 @@ impl Place {
             Self::Teams => 't',
             Self::People => 'e',
             Self::Tokens => 'k',
+            Self::BreakGlass => 'x',
             Self::Providers => 'v',
             Self::Models => 'm',
             Self::Routes => 'r',
@@ -233,6 +239,7 @@ impl Place {
             Self::Teams => "team.read",
             Self::People => "member.read",
             Self::Tokens => "token.read",
+            Self::BreakGlass => "break_glass.arm",
             Self::Providers | Self::Health => "provider.read",
             Self::Models | Self::Routes => "model.read",
             Self::Guardrails => "guardrail.read",

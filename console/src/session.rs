@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use ralex_api::identity::{Me, MyOrg};
+use ralex_api::identity::{Me, MyBreakGlass, MyOrg};
 use yew::prelude::*;
 
 use crate::route::Place;
@@ -50,6 +50,16 @@ impl Org {
         self.0.as_ref().and_then(|org| org.sign_on.clone())
     }
 
+    /// What there is to know of its break-glass access; nothing where that is nothing.
+    pub fn break_glass(&self) -> Option<MyBreakGlass> {
+        self.0.as_ref().and_then(|org| org.break_glass.clone())
+    }
+
+    /// True where the reader is named to open the break-glass access, whatever else they may.
+    pub fn may_break_glass(&self) -> bool {
+        self.break_glass().is_some_and(|it| it.is_named)
+    }
+
     /// True where the permission is held in the organisation or anywhere inside it.
     pub fn can(&self, permission: &str) -> bool {
         let held = |names: &[String]| names.iter().any(|name| name == permission);
@@ -91,7 +101,9 @@ impl Org {
     /// True where one may see the page.
     pub fn shows(&self, place: Place) -> bool {
         // Who sets budgets may have to confirm what others change of them.
-        self.can(place.permission()) || (place == Place::Approvals && self.can("budget.set"))
+        self.can(place.permission())
+            || (place == Place::Approvals && self.can("budget.set"))
+            || (place == Place::BreakGlass && self.may_break_glass())
     }
 }
 

@@ -117,8 +117,8 @@ crate::answer! {
 crate::request! {
     /// Who may open it, and what it gives.
     pub struct ArmBreakGlass {
-        /// 2 to 5 members, each with a passkey.
-        pub people: Vec<UserId>,
+        /// 2 to 5 members, each with a passkey; by e-mail address or id.
+        pub people: Vec<String>,
         /// The role whose permissions it gives; `owner` when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub role: Option<RoleName>,

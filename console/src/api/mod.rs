@@ -9,6 +9,7 @@ pub mod alerts;
 pub mod approvals;
 pub mod audit;
 pub mod batches;
+pub mod break_glass;
 pub mod budgets;
 pub mod call_rules;
 pub mod catalog;

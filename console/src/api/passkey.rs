@@ -67,6 +67,12 @@ pub async fn step_up() -> Answer<()> {
     client::tell("/auth/step-up", Some(&json!({ "passkey": said }))).await
 }
 
+/// Has an authenticator sign for one act: what goes with the request that does it.
+pub async fn signed(path: &str, body: Value) -> Answer<Value> {
+    let (ceremony, credential) = asked(path, body, "get").await?;
+    Ok(json!({ "ceremony": ceremony, "credential": credential }))
+}
+
 /// Has the server ask and an authenticator answer: the question's name and the answer.
 async fn asked(path: &str, body: Value, verb: &str) -> Answer<(String, Value)> {
     let asked: PasskeyCeremony = client::create(path, &body).await?;

@@ -18,6 +18,8 @@ mod audit_retention;
 mod audit_sink_form;
 mod audit_sinks;
 pub mod batches;
+pub mod break_glass;
+mod break_glass_forms;
 mod budget_adjustments;
 mod budget_forecast;
 mod budget_form;

@@ -8,7 +8,8 @@ use crate::components::{Banner, Button, Form, Kind, TextField, Tone};
 use crate::hooks::input::needed;
 use crate::hooks::{use_action, use_input, use_query};
 use crate::pages::login::card;
-use crate::router::use_way_back;
+use crate::route::Route;
+use crate::router::{Link, use_way_back};
 
 /// Why somebody who came back from a provider was not let in.
 #[component]
@@ -65,11 +66,14 @@ pub fn DoorStep(props: &Props) -> Html {
 }
 
 /// In the place of every page of an organisation that takes only who comes in by its provider.
-pub fn sign_on_needed(org: &str, way_in: &str) -> Html {
+pub fn sign_on_needed(org: &str, way_in: &str, glass: Option<Route>) -> Html {
     html! {
         <>
             <crate::components::Head title="Sign in once more" lead={format!("{org} takes only who comes in by its single sign-on. Nothing in it is open before that.")} />
             <p><a class="button primary" href={way_in.to_owned()}>{ "Sign in with single sign-on" }</a></p>
+            if let Some(to) = glass {
+                <p class="gate-foot"><Link {to}>{ "Open the break-glass access" }</Link></p>
+            }
         </>
     }
 }

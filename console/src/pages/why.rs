@@ -105,6 +105,9 @@ fn reason(told: &Explanation) -> String {
         ExplainReason::Denied => {
             format!("It is taken away by {}, and a denial beats every role.", binding())
         }
+        ExplainReason::BreakGlass => {
+            "It is given by the break-glass access, which is open.".to_owned()
+        }
         ExplainReason::NotHeld => "Nothing that is held gives it there.".to_owned(),
         ExplainReason::Disabled => "The account is disabled.".to_owned(),
         ExplainReason::Suspended => "Suspended in this organisation.".to_owned(),

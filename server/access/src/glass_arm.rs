@@ -5,7 +5,6 @@
 //! what is armed later.
 
 use ralex_api::access::RoleName;
-use ralex_api::break_glass::ArmBreakGlass;
 use ralex_audit::{BreakGlassEvent, Event, record};
 use ralex_kernel::{Code, OrgId, Problem, UserId};
 use ralex_store::problem;
@@ -29,15 +28,24 @@ const MOST: usize = 5;
 const SHORTEST_MINUTES: u32 = 5;
 const LONGEST_MINUTES: u32 = 60;
 
+/// How it is to be armed.
+#[derive(Clone, Debug)]
+pub struct GlassWish {
+    pub people: Vec<UserId>,
+    /// The owner's, where it is not named.
+    pub role: Option<RoleName>,
+    pub longest_minutes: Option<u32>,
+}
+
 impl Access {
     /// Says who may open it from now on, and what it gives.
     pub async fn arm_glass(
         &self,
         scope: &Scope,
-        wanted: ArmBreakGlass,
+        wanted: GlassWish,
     ) -> Result<Done<()>, Problem> {
         let org = scope.org();
-        let ArmBreakGlass { mut people, role, longest_minutes } = wanted;
+        let GlassWish { mut people, role, longest_minutes } = wanted;
         people.sort_unstable();
         people.dedup();
         if !(FEWEST..=MOST).contains(&people.len()) {

@@ -77,6 +77,7 @@ pub use change_decide::ToConfirm;
 pub use explain::Asked;
 pub use four_eyes::Rules;
 pub use glass::{Glass, breaks};
+pub use glass_arm::GlassWish;
 pub use node::Limits;
 pub use oracle::Oracle;
 pub use policies::{OWNER, Policies, Refusal, SERVICE};

@@ -1,8 +1,7 @@
 //! Confirming: the same is done again, by the proof of who confirms, and ends with the confirmation.
 
-use ralex_access::{Bearer, Change, Done, GlassTerms, OWNER, Rules, Scope, ToConfirm, Wanted};
+use ralex_access::{Bearer, Change, Done, GlassTerms, GlassWish, OWNER, Rules, Scope, ToConfirm, Wanted};
 use ralex_api::access::{BindingEffect, RoleName};
-use ralex_api::break_glass::ArmBreakGlass;
 use ralex_api::budgets::{NewIncrease, UpdateBudget};
 use ralex_api::changes::{ChangeRequest, ChangeState, SetFourEyes};
 use ralex_api::factors::UpdateOrgSecurity;
@@ -78,7 +77,7 @@ impl Changes {
             Change::BreakGlassArm { after: Some(after), .. } => {
                 let GlassTerms { people, role, longest_minutes, .. } = after;
                 let (role, longest_minutes) = (Some(RoleName(role)), Some(longest_minutes));
-                let arm = ArmBreakGlass { people, role, longest_minutes };
+                let arm = GlassWish { people, role, longest_minutes };
                 services.access.arm_glass(scope, arm).await.map(forget)
             }
             Change::BreakGlassArm { after: None, .. } => {

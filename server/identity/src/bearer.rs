@@ -1,7 +1,7 @@
 //! Bearers: who a binding is about, found by what it is called.
 
 use ralex_access::Bearer;
-use ralex_kernel::{OrgId, Problem};
+use ralex_kernel::{OrgId, Problem, UserId};
 use ralex_store::problem;
 
 use crate::{Identity, sql};
@@ -34,6 +34,26 @@ impl Identity {
                 Err(Problem::field("subject", forms))
             }
         }
+    }
+
+    /// The members of a list, each by e-mail address or id, in the field of this name.
+    pub async fn members_of(
+        &self,
+        org: OrgId,
+        field: &str,
+        texts: &[String],
+    ) -> Result<Vec<UserId>, Problem> {
+        let mut tx = self.db.tenant(org).await?;
+        let mut found = Vec::new();
+        for (place, text) in texts.iter().enumerate() {
+            let name = text.trim().trim_start_matches("user:");
+            let member = sql::user::find_member(&mut tx, org, name).await.map_err(problem)?;
+            found.push(member.ok_or_else(|| {
+                let rule = format!("names a member that this organisation does not have: {name}");
+                Problem::field(format!("{field}[{place}]"), rule)
+            })?);
+        }
+        Ok(found)
     }
 
     /// The same for a list of them, in the field of this name.

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod factors;
+mod glass;
 mod kept;
 mod limits;
 mod reviews;
@@ -83,6 +84,7 @@ async fn every_write_leaves_its_entry() {
     factors::factors(&mut watched).await;
     factors::passkeys(&mut watched).await;
     factors::programs(&mut watched).await;
+    glass::break_glass(&mut watched).await;
     account(&mut watched).await;
     let writes = operations()
         .into_iter()

@@ -78,7 +78,7 @@ impl World {
     }
 
     pub async fn arm(&self, more: Value) -> Answer {
-        let mut arm = json!({ "people": [self.ann.person.id, self.ben.person.id] });
+        let mut arm = json!({ "people": [self.ann.person.id, self.ben.person.email] });
         for (name, value) in more.as_object().unwrap() {
             arm[name] = value.clone();
         }

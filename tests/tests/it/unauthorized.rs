@@ -126,13 +126,14 @@ const FILE: &str = "file-00000000000070008000000000000000";
 const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
 const BATCH: &str = "batch_00000000000070008000000000000000";
 /// Ids of what there is none of.
-const NOWHERE: [(&str, &str); 15] = [
+const NOWHERE: [(&str, &str); 16] = [
     ("file", FILE),
     ("batch", BATCH),
     ("response", "resp_of_nobody"),
     ("adjustment", NOBODYS),
     ("link", NOBODYS),
     ("passkey", NOBODYS),
+    ("opening", NOBODYS),
     ("user_code", "BCDF-GHJK"),
     ("level", "0"),
     ("sink", NOBODYS),
@@ -214,6 +215,7 @@ fn rights_body(operation: &str) -> Value {
         }
         "POST /api/v1/orgs/{org}/policies/import" => json!({ "lines": "" }),
         other if other.contains("/change-requests/") => changes::body(other),
+        other if other.contains("/break-glass") => bodies::break_glass(other),
         other => management_body(other),
     }
 }

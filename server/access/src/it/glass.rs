@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use ralex_api::access::{NewRole, RoleName, UpdateRole};
-use ralex_api::break_glass::ArmBreakGlass;
 use ralex_kernel::{
     BreakGlassId, Caller, Code, Credential, OrgId, ScopePath, SignOn, SsoProviderId, TokenId, UserId,
 };
 
 use super::setup::{Setup, person};
-use crate::{Access, Basis, Permission, Permissions};
+use crate::{Access, Basis, GlassWish, Permission, Permissions};
 
 /// Somebody in a session that more than a password vouches for.
 fn named(user: UserId) -> Caller {
@@ -23,7 +22,7 @@ async fn armed(setup: &Setup, role: &str) -> [UserId; 2] {
     for user in people {
         setup.passkey(user).await;
     }
-    let arm = ArmBreakGlass {
+    let arm = GlassWish {
         people: people.to_vec(),
         role: Some(RoleName(role.to_owned())),
         longest_minutes: None,

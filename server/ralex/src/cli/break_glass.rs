@@ -14,12 +14,11 @@ use ralex_api::break_glass::{
     ArmBreakGlass, BreakGlass, BreakGlassOpening, BreakGlassState, ReviewBreakGlass,
 };
 use ralex_api::page::PageQuery;
-use ralex_kernel::{BreakGlassId, UserId};
+use ralex_kernel::BreakGlassId;
 use serde_json::json;
 
 use super::Environment;
 use super::api::{self, Api};
-use super::members;
 use super::table::{asked, facts, json_flag, limit_flag, table, told};
 
 const PATH: &str = "break-glass";
@@ -120,15 +119,7 @@ async fn list(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 }
 
 async fn arm(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let mut people = Vec::new();
-    for person in matches.get_many::<String>("person").into_iter().flatten() {
-        let user = if let Ok(user) = person.parse::<UserId>() {
-            user
-        } else {
-            members::find(api, person).await?.parse().context("the server told no id")?
-        };
-        people.push(user);
-    }
+    let people = matches.get_many::<String>("person").into_iter().flatten().cloned().collect();
     let role = matches.get_one::<String>("role").map(|name| RoleName(name.clone()));
     let longest_minutes = matches.get_one::<u32>("minutes").copied();
     let arm = ArmBreakGlass { people, role, longest_minutes };

@@ -117,7 +117,7 @@ pub(super) fn is_in(api: &Api, email: &Email, invitation: Option<&Invitation>) -
 }
 
 /// The id of a member, by their e-mail address.
-pub(super) async fn find(api: &Api, email: &str) -> anyhow::Result<String> {
+async fn find(api: &Api, email: &str) -> anyhow::Result<String> {
     let mut page = PageQuery { cursor: None, limit: Some(200) };
     loop {
         let found: Page<Member> = api.get(&["members"], &page).await?;

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post, put};
-use ralex_access::{Access, Permission};
+use ralex_access::{Access, GlassWish, Permission};
 use ralex_api::Page;
 use ralex_api::break_glass::{
     ArmBreakGlass, AskBreakGlassPasskey, BreakGlass as Shown, BreakGlassOpening, ConfirmBreakGlass,
@@ -42,7 +42,9 @@ pub async fn arm_break_glass(
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::BreakGlassArm).await?;
     identity.require_fresh_session(&who.signed_in)?;
-    let armed = access.arm_glass(&scope, arm.0).await?;
+    let ArmBreakGlass { people, role, longest_minutes } = arm.0;
+    let people = identity.members_of(who.org, "people", &people).await?;
+    let armed = access.arm_glass(&scope, GlassWish { people, role, longest_minutes }).await?;
     let shown = glass.show(who.caller(), who.org).await?;
     Ok(done(armed, |()| HttpResponse::Ok().json(shown)))
 }

@@ -210,7 +210,8 @@ async fn forget_reasons(conn: &mut PgConnection, org: OrgId, user: UserId) -> Re
     .execute(&mut *conn)
     .await?;
     let all = [asked, approved, denied, decided, raised];
-    let reviews = forget_reviews(conn, org, user).await?;
+    let reviews = forget_reviews(&mut *conn, org, user).await?;
+    let reviews = reviews + forget_break_glass(conn, org, user).await?;
     Ok(reviews + all.iter().map(PgQueryResult::rows_affected).sum::<u64>())
 }
 
@@ -232,6 +233,32 @@ async fn forget_reviews(conn: &mut PgConnection, org: OrgId, user: UserId) -> Re
     .execute(conn)
     .await?;
     Ok(reviewed.rows_affected() + signed.rows_affected())
+}
+
+/// What they wrote where the break-glass access was opened and reviewed. They are not named for it any more.
+async fn forget_break_glass(conn: &mut PgConnection, org: OrgId, user: UserId) -> Result<u64> {
+    sqlx::query!(
+        "delete from break_glass_person where org_id = $1 and user_id = $2",
+        org as _,
+        user as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let asked = sqlx::query!(
+        "update break_glass_opening set reason = '[erased]' where org_id = $1 and asked_by = $2",
+        org as _,
+        user as _,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let reviewed = sqlx::query!(
+        "update break_glass_opening set note = '[erased]' where org_id = $1 and reviewed_by = $2",
+        org as _,
+        user as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(asked.rows_affected() + reviewed.rows_affected())
 }
 
 /// What an account began and did not end: logins, and links by which a password is chosen.

@@ -37,4 +37,5 @@ pub const NO_ENTRY: &[&str] = &[
     "POST /api/v1/auth/second-factor/passkey",
     "POST /api/v1/auth/step-up/passkey",
     "POST /api/v1/auth/passkeys",
+    "POST /api/v1/orgs/{org}/break-glass/passkey",
 ];

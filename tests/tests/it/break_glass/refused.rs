@@ -176,7 +176,8 @@ async fn nobody_is_named_who_could_not_open_it() {
     let nobody = "00000000-0000-7000-8000-000000000000".to_owned();
     for people in [vec![ann.clone()], vec![ann.clone(), ann.clone()], vec![ann.clone(), without.id], vec![ann.clone(), nobody]] {
         let refused = world.arm(json!({ "people": people })).await.refused(422, "invalid_request");
-        assert_eq!(refused["errors"][0]["path"], "people", "{refused}");
+        let path = text(&refused["errors"][0], "path");
+        assert!(path.starts_with("people"), "{refused}");
     }
     for (field, value) in [("longest_minutes", json!(61)), ("longest_minutes", json!(4)), ("role", json!("service")), ("role", json!("nobody"))] {
         let refused = world.arm(json!({ (field): value })).await.refused(422, "invalid_request");
