@@ -127,16 +127,7 @@ fn Routed(props: &RoutedProps) -> Html {
         None => orgs.next(),
     };
     let org = found.cloned().map(Org::new);
-    let place = match &props.route {
-        Route::Org { .. } => Some(Place::Overview),
-        Route::Place { place, .. } => Some(*place),
-        Route::Home
-        | Route::Profile
-        | Route::Authorize
-        | Route::Device
-        | Route::Organisations
-        | Route::NotFound => None,
-    };
+    let place = place_of(&props.route);
     let closed = org.as_ref().and_then(Org::closed);
     let way_in = org.as_ref().and_then(|org| Some((org.name(), org.way_in()?)));
     use_way_back(way_in.is_some() && place != Some(Place::BreakGlass));
@@ -178,6 +169,19 @@ fn Routed(props: &RoutedProps) -> Html {
         <ContextProvider<Org> context={org.unwrap_or_default()}>
             <Frame {place}><div key={key} class="page">{ content }</div></Frame>
         </ContextProvider<Org>>
+    }
+}
+
+fn place_of(route: &Route) -> Option<Place> {
+    match route {
+        Route::Org { .. } => Some(Place::Overview),
+        Route::Place { place, .. } => Some(*place),
+        Route::Home
+        | Route::Profile
+        | Route::Authorize
+        | Route::Device
+        | Route::Organisations
+        | Route::NotFound => None,
     }
 }
 

@@ -7,8 +7,8 @@ use super::break_glass_forms::{ArmForm, OpenForm, ReviewForm};
 use super::passkeys::passkey_button;
 use crate::api;
 use crate::components::{
-    Badge, Banner, Button, Column, Confirm, Empty, Failed, Head, Icon, Kind, More, Table, Tone, When,
-    key_value, show, use_toast,
+    Badge, Banner, Button, Column, Confirm, Empty, Failed, Head, Icon, Kind, More, Table, Tone,
+    When, key_value, show, use_toast,
 };
 use crate::hooks::{Pages, keep, use_action, use_load, use_pages};
 use crate::session::{use_org, use_session};
@@ -113,7 +113,10 @@ fn facts(armed: &BreakGlassArmed, told: &BreakGlass) -> Vec<(AttrValue, Html)> {
     let list = |names: &[String]| html! { <code>{ names.join(", ") }</code> };
     vec![
         ("May open it".into(), people),
-        ("Gives".into(), html! { <>{ format!("{} permissions of the role {}: ", armed.permissions.len(), armed.role) }{ list(&armed.permissions) }</> }),
+        (
+            "Gives".into(),
+            html! { <>{ format!("{} permissions of the role {}: ", armed.permissions.len(), armed.role) }{ list(&armed.permissions) }</> },
+        ),
         ("Never gives".into(), list(&told.never)),
         ("Longest time".into(), html! { { format!("{} minutes", armed.longest_minutes) } }),
         ("Armed".into(), html! { { format!("{}, {}", armed.armed_by, exact(armed.armed_at)) } }),
@@ -150,11 +153,9 @@ fn Current(props: &CurrentProps) -> Html {
     };
     let what = if opening.drill { "a drill" } else { "the break-glass access" };
     let said = match (&opening.confirmed_by, opening.until) {
-        (Some(second), Some(until)) => format!(
-            "{} and {second} have opened it, until {}.",
-            opening.asked_by,
-            exact(until)
-        ),
+        (Some(second), Some(until)) => {
+            format!("{} and {second} have opened it, until {}.", opening.asked_by, exact(until))
+        }
         _ => format!(
             "{} asks for {what}, for {} minutes. Another named person can confirm it until {}.",
             opening.asked_by,

@@ -102,7 +102,8 @@ pub struct ReviewProps {
 pub fn ReviewForm(props: &ReviewProps) -> Html {
     let slug = use_org().slug();
     let note = use_input("", enough);
-    let save = use_action(props.ondone.reform(|_: BreakGlassOpening| "The review is closed.".into()));
+    let save =
+        use_action(props.ondone.reform(|_: BreakGlassOpening| "The review is closed.".into()));
     let onsubmit = {
         let (note, save, id) = (note.clone(), save.clone(), props.opening.id.to_string());
         Callback::from(move |()| save.run(api::break_glass::review(&slug, &id, note.text())))

@@ -232,9 +232,8 @@ fn glass_told(
     } else {
         "Switch the break-glass access off."
     };
-    let row = |name: &str, of: fn(&GlassTerms) -> String| {
-        detail(name, before.map(of), after.map(of))
-    };
+    let row =
+        |name: &str, of: fn(&GlassTerms) -> String| detail(name, before.map(of), after.map(of));
     let people = |terms: &GlassTerms| {
         let all: Vec<_> = terms.people.iter().map(|user| format!("user:{user}")).collect();
         all.join(", ")

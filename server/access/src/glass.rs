@@ -16,13 +16,13 @@ use ralex_kernel::{
 use ralex_store::problem;
 use tracing::warn;
 
+use crate::Permissions;
 use crate::access::Access;
 use crate::denial::{self, Denial};
 use crate::policies::OWNER;
 use crate::scope::{Reach, Scope};
 use crate::snapshot::Snapshot;
 use crate::sql::glass as sql;
-use crate::Permissions;
 
 /// For so long somebody is told that it has ended, and not that rights cannot be read.
 const LATELY: TimeDelta = TimeDelta::hours(1);
@@ -118,9 +118,10 @@ impl Access {
             return None;
         }
         let glass = self.glass_of(snapshot, caller).await?;
-        glass.rights.contains(asked.permission).then(|| {
-            Scope::by_glass(caller, snapshot.org(), (asked.permission, asked.at), glass)
-        })
+        glass
+            .rights
+            .contains(asked.permission)
+            .then(|| Scope::by_glass(caller, snapshot.org(), (asked.permission, asked.at), glass))
     }
 
     /// The same where nobody's rights can be read, which is what `why` says.

@@ -39,11 +39,7 @@ pub struct GlassWish {
 
 impl Access {
     /// Says who may open it from now on, and what it gives.
-    pub async fn arm_glass(
-        &self,
-        scope: &Scope,
-        wanted: GlassWish,
-    ) -> Result<Done<()>, Problem> {
+    pub async fn arm_glass(&self, scope: &Scope, wanted: GlassWish) -> Result<Done<()>, Problem> {
         let org = scope.org();
         let GlassWish { mut people, role, longest_minutes } = wanted;
         people.sort_unstable();
@@ -169,7 +165,8 @@ fn may_be_named(current: &Snapshot, user: UserId) -> Result<(), Problem> {
         reaches && binding.effect == Effect::Deny
     };
     if current.rows().bindings.iter().any(denied) {
-        let rule = format!("must be people to whom nothing is denied, and to user:{user} something is");
+        let rule =
+            format!("must be people to whom nothing is denied, and to user:{user} something is");
         return Err(Problem::field("people", rule));
     }
     Ok(())

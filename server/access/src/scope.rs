@@ -5,7 +5,8 @@ use std::fmt;
 use ralex_audit::Author;
 use ralex_kernel::ProjectId;
 use ralex_kernel::{
-    BindingId, BreakGlassId, Caller, ChangeRequestId, Credential, OrgId, RequestId, ScopePath, Subject, TeamId,
+    BindingId, BreakGlassId, Caller, ChangeRequestId, Credential, OrgId, RequestId, ScopePath,
+    Subject, TeamId,
 };
 
 use crate::Permission;

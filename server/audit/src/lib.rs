@@ -46,10 +46,10 @@ pub use author::Author;
 pub use checkpoint::{Signer, VerifierKey};
 pub use event::{
     AccessRequestEvent, AccessReviewEvent, AccountEvent, AdjustmentEvent, AlertEvent, Answered,
-    ApprovalEvent, ArchivedAs, BreakGlassEvent, CallClosed, CallOpened, CallRuleEvent, CallRuleSaid, Candidate,
-    ChangeEvent, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent, LogEvent, OperatorEvent,
-    Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ReviewCounted, RuleApplied, ScimEvent,
-    SinkEvent, SsoEvent, TokenEvent, Tried,
+    ApprovalEvent, ArchivedAs, BreakGlassEvent, CallClosed, CallOpened, CallRuleEvent,
+    CallRuleSaid, Candidate, ChangeEvent, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent,
+    LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ReviewCounted,
+    RuleApplied, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

@@ -1,6 +1,8 @@
 //! Confirming: the same is done again, by the proof of who confirms, and ends with the confirmation.
 
-use ralex_access::{Bearer, Change, Done, GlassTerms, GlassWish, OWNER, Rules, Scope, ToConfirm, Wanted};
+use ralex_access::{
+    Bearer, Change, Done, GlassTerms, GlassWish, OWNER, Rules, Scope, ToConfirm, Wanted,
+};
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_api::budgets::{NewIncrease, UpdateBudget};
 use ralex_api::changes::{ChangeRequest, ChangeState, SetFourEyes};

@@ -31,7 +31,9 @@ impl BreakGlass {
             ticks.tick().await;
             if let Err(why) = self.send_letters().await {
                 let why = why.detail;
-                warn!("letters about break-glass access could not be sent, the next try is soon: {why}");
+                warn!(
+                    "letters about break-glass access could not be sent, the next try is soon: {why}"
+                );
             }
         }
     }
@@ -90,7 +92,8 @@ impl BreakGlass {
         let time = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M:%S UTC");
         let (asker, org) = (&due.asked_by, &due.org_name);
         let second = due.confirmed_by.as_deref().unwrap_or("nobody");
-        let kind = if due.drill { "a drill of the break-glass access" } else { "the break-glass access" };
+        let kind =
+            if due.drill { "a drill of the break-glass access" } else { "the break-glass access" };
         let said = match due.step() {
             Some(Step::Asked) => format!(
                 "{asker} asks for {kind} of {org}. Another named person can confirm it until {}; \
@@ -117,7 +120,10 @@ impl BreakGlass {
                  was not in it has to look at what was done, and close it with a note."
             ),
         };
-        format!("{said}\n\nLook at it here: {place}\n\nThe reason stands there. It is known as {}.\n", due.id)
+        format!(
+            "{said}\n\nLook at it here: {place}\n\nThe reason stands there. It is known as {}.\n",
+            due.id
+        )
     }
 }
 

@@ -10,10 +10,10 @@
 //! is decided in `access` (`glass`), and so is how it is armed. Uses `identity` for the passkeys and `mail`;
 //! used by the binary.
 
-mod opening;
 mod letter;
 mod list;
 mod named;
+mod opening;
 mod review;
 mod sql;
 mod sweep;

@@ -201,7 +201,9 @@ fn may_confirm(stored: &Stored, user: UserId) -> Result<(), Problem> {
         BreakGlassState::Asked => return Ok(()),
         BreakGlassState::Open => "It is confirmed already, and open.",
         BreakGlassState::Withdrawn => "It was withdrawn. Ask anew where it is still needed.",
-        BreakGlassState::Expired => "Nobody confirmed it in time. Ask anew where it is still needed.",
+        BreakGlassState::Expired => {
+            "Nobody confirmed it in time. Ask anew where it is still needed."
+        }
         BreakGlassState::Ended => "It is over already.",
     };
     Err(Problem::new(Code::Conflict, detail))

@@ -8,8 +8,8 @@ use ralex_store::problem;
 
 use crate::BreakGlass;
 use crate::opening::{count, one};
-use crate::sql::opening::{self as sql, Stored};
 use crate::sql::letter;
+use crate::sql::opening::{self as sql, Stored};
 
 const NOTE: std::ops::RangeInclusive<usize> = 10..=2_000;
 
@@ -50,7 +50,9 @@ pub(crate) fn may_review(stored: &Stored, by: UserId) -> Result<(), Problem> {
         return Err(Problem::new(Code::Forbidden, detail));
     }
     let detail = match stored.state()? {
-        BreakGlassState::Ended if stored.drill => "A drill gives nothing, so there is no review of it.",
+        BreakGlassState::Ended if stored.drill => {
+            "A drill gives nothing, so there is no review of it."
+        }
         BreakGlassState::Ended if stored.is_reviewed() => "It is reviewed already.",
         BreakGlassState::Ended => return Ok(()),
         BreakGlassState::Asked | BreakGlassState::Open => "It is not over yet. End it first.",

@@ -3,7 +3,7 @@
 mod beside;
 mod refused;
 
-use ralex_tests::app::{Answer, App, Client, Person, text};
+use ralex_tests::app::{Answer, App, Client, Person, Shell, text};
 use ralex_tests::authenticator::Authenticator;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -229,4 +229,25 @@ async fn to_arm_it_takes_a_second_person_where_that_is_under_four_eyes() {
     let path = format!("change-requests/{}/confirm", text(&asked.json(), "id"));
     dan.client.post(&path, &json!({})).await.ok();
     assert_eq!(world.app.owner.get("break-glass").await.ok()["armed"]["role"], "admin");
+}
+
+#[tokio::test]
+async fn the_command_line_arms_ends_and_reviews_and_says_where_a_passkey_is_asked() {
+    let mut world = World::new().await;
+    let shell = Shell::of(&world.app);
+    shell.done("break-glass disarm").await;
+    let arm = "break-glass arm ann@example.com ben@example.com --role admin --minutes 20";
+    assert!(shell.done(arm).await.contains("20 minutes"));
+    let said = shell.done("break-glass open").await;
+    assert!(said.contains("/o/default/break-glass") && said.contains("passkey"), "{said}");
+    let opened = world.open().await;
+    let said = shell.done("break-glass status").await;
+    assert!(said.contains("open until") && said.contains("ben@example.com"), "{said}");
+    assert!(shell.done("break-glass end").await.contains("waits"));
+    let id = text(&opened, "id");
+    let said = shell.done(&format!("break-glass review {id} --note Looked-at-all-of-it")).await;
+    assert!(said.contains("Looked-at-all-of-it"), "{said}");
+    assert!(shell.done("break-glass list").await.contains(&id));
+    let refused = world.app.owner.get("break-glass").await.ok();
+    assert_eq!(refused["reviews_waiting"], 0);
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use ralex_api::access::{NewRole, RoleName, UpdateRole};
 use ralex_kernel::{
-    BreakGlassId, Caller, Code, Credential, OrgId, ScopePath, SignOn, SsoProviderId, TokenId, UserId,
+    BreakGlassId, Caller, Code, Credential, OrgId, ScopePath, SignOn, SsoProviderId, TokenId,
+    UserId,
 };
 
 use super::setup::{Setup, person};
@@ -94,7 +95,10 @@ async fn it_gives_what_was_frozen_to_both_in_sessions_until_its_very_end() {
     assert!(may(access, &own, org, bind).await);
     let limit = access.allow(&own, org, Permission::TokenCreate, ScopePath::Org).await.unwrap();
     let limit = access.for_a_while(&limit).await.unwrap().unwrap();
-    assert_eq!((limit.rests_on, limit.until), (id.uuid(), setup.now() + TimeDelta::microseconds(1)));
+    assert_eq!(
+        (limit.rests_on, limit.until),
+        (id.uuid(), setup.now() + TimeDelta::microseconds(1))
+    );
     // Nothing sweeps here.
     setup.pass(TimeDelta::microseconds(1));
     assert!(!may(access, &own, org, bind).await);
@@ -148,7 +152,8 @@ async fn what_was_armed_neither_grows_with_its_role_nor_has_what_is_never_given(
     setup.access.create_role(&define, role).await.unwrap();
     let people = armed(&setup, "keeper").await;
     let every = Permission::ALL.iter().map(ToString::to_string).collect();
-    let more = UpdateRole { permissions: Some(every), title: None, description: None, includes: None };
+    let more =
+        UpdateRole { permissions: Some(every), title: None, description: None, includes: None };
     setup.access.update_role(&define, "keeper", more).await.unwrap();
     open(&setup, people).await;
     let held = setup.access.permissions(&named(people[0]), setup.org).await.unwrap().0;

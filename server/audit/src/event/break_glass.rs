@@ -31,12 +31,7 @@ pub enum BreakGlassEvent {
     },
     /// A second one agreed, likewise: both hold what it gives.
     #[serde(rename = "break_glass.opened")]
-    Opened {
-        opening: BreakGlassId,
-        asker: UserId,
-        permissions: Vec<String>,
-        until: DateTime<Utc>,
-    },
+    Opened { opening: BreakGlassId, asker: UserId, permissions: Vec<String>, until: DateTime<Utc> },
     /// A second one agreed to a drill, which has given nothing and is over.
     #[serde(rename = "break_glass.drilled")]
     Drilled { opening: BreakGlassId, asker: UserId },

@@ -36,15 +36,17 @@ pub fn command() -> Command {
         Command::new("arm").about("Say who may open it, and what it gives").args([
             person.help("Who may open it, by e-mail or id; each needs a passkey"),
             role.help("Whose permissions it gives; owner where absent"),
-            minutes.value_parser(value_parser!(u32).range(5..=60)).help("The longest time; 60 where absent"),
+            minutes
+                .value_parser(value_parser!(u32).range(5..=60))
+                .help("The longest time; 60 where absent"),
         ]),
         Command::new("disarm").about("Have nobody be able to open it"),
         Command::new("open").about("Say where to open it: that takes a passkey"),
         Command::new("drill").about("Say where to drill it: that takes a passkey"),
         Command::new("confirm").about("Say where to confirm it: that takes a passkey"),
-        Command::new("end")
-            .about("Withdraw what waits to be confirmed, or end what is open")
-            .arg(id.clone().required(false).help("The use; the one that waits or is open where absent")),
+        Command::new("end").about("Withdraw what waits to be confirmed, or end what is open").arg(
+            id.clone().required(false).help("The use; the one that waits or is open where absent"),
+        ),
         Command::new("review")
             .about("Close the review of a use that is over")
             .args([id, note.help("What came of it, 10 to 2,000 characters")]),

@@ -215,6 +215,7 @@ fn explained(it: &Explanation) -> String {
         (Some(_), false) => "could not",
     };
     let why = match it.reason {
+        ExplainReason::BreakGlass => "by the break-glass access, which is open",
         ExplainReason::Role => "by a role that is given",
         ExplainReason::Home => "as every program may at its home",
         ExplainReason::Denied => "since it is denied, which beats every role",

@@ -56,7 +56,9 @@ async fn an_old_proof_and_one_without_its_holder_do_not_count() {
     let open = json!({ "reason": REASON, "passkey": passkey });
     world.ann.session.post("break-glass/openings", &open).await.refused(422, "invalid_request");
 
-    for wrong in [json!({ "reason": "too short" }), json!({ "minutes": 4 }), json!({ "minutes": 61 })] {
+    for wrong in
+        [json!({ "reason": "too short" }), json!({ "minutes": 4 }), json!({ "minutes": 61 })]
+    {
         world.ann.ask(wrong).await.refused(422, "invalid_request");
     }
     let passkey = world.ann.sign(None).await;
@@ -93,8 +95,10 @@ async fn of_many_who_confirm_and_withdraw_at_once_one_is_first() {
         others.push(Named::of(&world.app, &format!("{name}@example.com"), "viewer").await);
     }
     let more = others.iter().map(|it| it.person.id.clone());
-    let people: Vec<_> =
-        [world.ann.person.id.clone(), world.ben.person.id.clone()].into_iter().chain(more).collect();
+    let people: Vec<_> = [world.ann.person.id.clone(), world.ben.person.id.clone()]
+        .into_iter()
+        .chain(more)
+        .collect();
     world.arm(json!({ "people": people })).await.ok();
     others.push(world.ben);
     for _ in 0..5 {
@@ -147,9 +151,7 @@ async fn it_never_gives_what_tells_of_it_and_nothing_that_outlasts_it() {
     put("break-glass", json!({ "people": [world.ann.person.id, world.ben.person.id] }))
         .await
         .refused(403, "forbidden");
-    let of = |who: &Named, role: &str, effect: &str| {
-        json!({ "subject": format!("user:{}", who.person.id), "role": role, "effect": effect })
-    };
+    let of = |who: &Named, role: &str, effect: &str| json!({ "subject": format!("user:{}", who.person.id), "role": role, "effect": effect });
     let eve = Named::of(&world.app, "eve@example.com", "viewer").await;
     ann.post("bindings", &of(&eve, "developer", "deny")).await.refused(403, "forbidden");
     for (who, role) in [(&world.ann, "admin"), (&world.ben, "admin"), (&eve, "owner")] {
@@ -174,12 +176,22 @@ async fn nobody_is_named_who_could_not_open_it() {
     let without = world.app.member("dora@example.com", "viewer", "org").await;
     let ann = world.ann.person.id.clone();
     let nobody = "00000000-0000-7000-8000-000000000000".to_owned();
-    for people in [vec![ann.clone()], vec![ann.clone(), ann.clone()], vec![ann.clone(), without.id], vec![ann.clone(), nobody]] {
+    for people in [
+        vec![ann.clone()],
+        vec![ann.clone(), ann.clone()],
+        vec![ann.clone(), without.id],
+        vec![ann.clone(), nobody],
+    ] {
         let refused = world.arm(json!({ "people": people })).await.refused(422, "invalid_request");
         let path = text(&refused["errors"][0], "path");
         assert!(path.starts_with("people"), "{refused}");
     }
-    for (field, value) in [("longest_minutes", json!(61)), ("longest_minutes", json!(4)), ("role", json!("service")), ("role", json!("nobody"))] {
+    for (field, value) in [
+        ("longest_minutes", json!(61)),
+        ("longest_minutes", json!(4)),
+        ("role", json!("service")),
+        ("role", json!("nobody")),
+    ] {
         let refused = world.arm(json!({ (field): value })).await.refused(422, "invalid_request");
         assert_eq!(refused["errors"][0]["path"], field, "{refused}");
     }
