@@ -96,7 +96,8 @@ impl World {
         let mut all = self.app.owner.all(&format!("audit?target={target}")).await;
         all.reverse();
         let told = |it: &Value| {
-            (text(it, "action"), it["actor"]["id"].as_str().unwrap_or("system").to_owned())
+            let actor = it["record"]["actor"]["id"].as_str().unwrap_or("system");
+            (text(it, "action"), actor.to_owned())
         };
         all.iter().map(told).collect()
     }
@@ -149,7 +150,7 @@ async fn two_named_people_open_it_and_hold_what_it_gives_until_it_ends() {
     let wanted = vec![step("asked", &ann), step("opened", &ben), step("ended", &me)];
     assert_eq!(world.recorded(&opened).await, wanted);
     let made = world.app.owner.all("audit?action=team.created").await;
-    assert!(made.iter().any(|it| it["actor"]["id"] == ann.as_str()), "{made:?}");
+    assert!(made.iter().any(|it| it["record"]["actor"]["id"] == ann.as_str()), "{made:?}");
 }
 
 #[tokio::test]

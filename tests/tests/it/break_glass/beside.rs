@@ -17,11 +17,11 @@ async fn it_opens_where_single_sign_on_is_the_only_way_in_and_is_down() {
     let corp = sso::World::on(start().await, Idp::start().unwrap()).await;
     let sso::World { app, idp } = corp;
     let mut world = World::on(app).await;
-    let app = &world.app;
-    let zoe = app.member("zoe@example.test", "owner", "org").await;
-    app.owner.post("sso/providers/corp/test", &json!({})).await.ok();
+    let owner = world.app.owner.clone();
+    let zoe = world.app.member("zoe@example.test", "owner", "org").await;
+    owner.post("sso/providers/corp/test", &json!({})).await.ok();
     let wished = json!({ "provider": "corp", "break_glass": zoe.email });
-    app.owner.send(Method::PUT, "sso/enforcement", Some(&wished)).await.ok();
+    owner.send(Method::PUT, "sso/enforcement", Some(&wished)).await.ok();
     drop(idp);
     let ann = world.ann.session.clone();
     until("the door is shut", Duration::from_secs(2), async || {
@@ -63,7 +63,7 @@ async fn it_opens_and_ends_where_rights_cannot_be_read() {
             vera.id
         ))
         .await;
-    let owner = &world.app.owner;
+    let owner = world.app.owner.clone();
     until("nobody's rights can be read", Duration::from_secs(15), async || {
         (owner.get("teams").await.status == 503).then_some(())
     })
@@ -92,7 +92,7 @@ async fn it_opens_and_ends_where_rights_cannot_be_read() {
         (owner.get("teams").await.status == 200).then_some(())
     })
     .await;
-    review(owner, &opened, "The broken row is gone.").await.ok();
+    review(&owner, &opened, "The broken row is gone.").await.ok();
 }
 
 #[tokio::test]
