@@ -50,3 +50,13 @@ language sql stable as $$
         join sso_link l on l.org_id = p.org_id and l.provider_id = p.id
         where p.org_id = $1 and p.id = $2 and p.enabled and l.user_id = $3)
 $$;
+
+-- Whether what something rests on still stands: nothing, or a binding that is there, or an access by break-glass
+-- that is open.
+create function still_rests(org uuid, rests_on uuid, at timestamptz) returns boolean
+language sql stable as $$
+    select $2 is null
+        or exists (select from binding b where b.org_id = $1 and b.id = $2)
+        or exists (select from break_glass_opening g
+                   where g.org_id = $1 and g.id = $2 and g.state = 'open' and $3 < g.until)
+$$;

@@ -96,7 +96,7 @@ impl Scim {
             last_four: &minted.last_four,
             by: &by,
             expires_at,
-            rests_on: rests_on.map(|it| it.binding),
+            rests_on: rests_on.map(|it| it.rests_on),
         };
         sql::insert_token(&mut tx, org, &row).await.map_err(problem)?;
         let event = ScimEvent::TokenCreated {

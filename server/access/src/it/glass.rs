@@ -154,7 +154,7 @@ async fn what_was_armed_neither_grows_with_its_role_nor_has_what_is_never_given(
     let every = Permission::ALL.iter().map(ToString::to_string).collect();
     let more =
         UpdateRole { permissions: Some(every), title: None, description: None, includes: None };
-    setup.access.update_role(&define, "keeper", more).await.unwrap();
+    setup.access.update_role(&define, "keeper", (more, None)).await.unwrap();
     open(&setup, people).await;
     let held = setup.access.permissions(&named(people[0]), setup.org).await.unwrap().0;
     assert_eq!(held, ["team.create"]);

@@ -50,12 +50,7 @@ pub async fn live_teams(
         r#"select t.id as "id: TokenId" from token t
            where t.id = any ($1) and t.revoked_at is null
              and (t.expires_at is null or t.expires_at > $2)
-             and (t.rests_on is null or exists (
-                 select from binding b where b.org_id = t.org_id and b.id = t.rests_on)
-                 or exists (
-                 select from break_glass_opening g
-                 where g.org_id = t.org_id and g.id = t.rests_on and g.state = 'open'
-                   and g.until > $2))
+             and still_rests(t.org_id, t.rests_on, $2)
              and not exists (
                  select from service_account a
                  where a.org_id = t.org_id and a.id = t.account_id and a.disabled_at is not null)"#,

@@ -40,12 +40,7 @@ pub async fn find_team_token(
            from token
            where (digest = $1 or former_digest = $1 and former_until > $2)
              and revoked_at is null and (expires_at is null or expires_at > $2)
-             and (rests_on is null or exists (
-                 select from binding b where b.org_id = token.org_id and b.id = token.rests_on)
-                 or exists (
-                 select from break_glass_opening g
-                 where g.org_id = token.org_id and g.id = token.rests_on and g.state = 'open'
-                   and g.until > $2))
+             and still_rests(org_id, rests_on, $2)
              and not exists (
                  select from service_account a
                  where a.org_id = token.org_id and a.id = token.account_id

@@ -3,10 +3,11 @@
 use super::map::Map;
 use super::{
     access_requests, access_reviews, adjustments, alerts, answers, approvals, audit, audit_proof,
-    auth, batches, bindings, break_glass, budgets, call_rules, catalog, changes, factors, files, gemini, groups,
-    guardrails, health, links, members, model_list, models, oauth, operations, operators, passkeys,
-    personal_tokens, policies, portability, rate_limits, reports, resilience, retention, roles,
-    routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams, tokens, usage,
+    auth, batches, bindings, break_glass, budgets, call_rules, catalog, changes, factors, files,
+    gemini, groups, guardrails, health, links, members, model_list, models, oauth, operations,
+    operators, passkeys, personal_tokens, policies, portability, rate_limits, reports, resilience,
+    retention, roles, routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams,
+    tokens, usage,
 };
 
 /// Every route but the console's files and the document of these.

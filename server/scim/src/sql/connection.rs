@@ -1,8 +1,9 @@
 //! Queries on the connection of an organisation's directory, and on its tokens.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{BindingId, OrgId, ScimConnectionId, TokenId};
+use ralex_kernel::{OrgId, ScimConnectionId, TokenId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 pub struct Connection {
     pub id: ScimConnectionId,
@@ -85,8 +86,8 @@ pub async fn tokens(conn: &mut PgConnection, org: OrgId) -> Result<Vec<Token>, s
         r#"select id as "id: TokenId", name, last_four, created_at,
                   case when s.stands then expires_at else least(expires_at, now()) end as expires_at,
                   last_used_at, s.stands as "stands!"
-           from scim_token t cross join lateral (select t.rests_on is null or exists (
-               select from binding b where b.org_id = t.org_id and b.id = t.rests_on) as stands) s
+           from scim_token t
+           cross join lateral (select still_rests(t.org_id, t.rests_on, now()) as stands) s
            where org_id = $1 and revoked_at is null order by id"#,
         org as _,
     )
@@ -101,7 +102,7 @@ pub struct NewToken<'a> {
     pub last_four: &'a str,
     pub by: &'a str,
     pub expires_at: Option<DateTime<Utc>>,
-    pub rests_on: Option<BindingId>,
+    pub rests_on: Option<Uuid>,
 }
 
 pub async fn insert_token(
@@ -119,7 +120,7 @@ pub async fn insert_token(
         new.last_four,
         new.by,
         new.expires_at,
-        new.rests_on as _,
+        new.rests_on,
     )
     .execute(conn)
     .await
@@ -178,8 +179,7 @@ pub async fn show(
            from scim_token t join scim_connection c on c.org_id = t.org_id
            where t.org_id = $1 and t.digest = $2 and t.revoked_at is null
              and (t.expires_at is null or t.expires_at > $3)
-             and (t.rests_on is null or exists (
-                 select from binding b where b.org_id = t.org_id and b.id = t.rests_on))"#,
+             and still_rests(t.org_id, t.rests_on, $3)"#,
         org as _,
         digest,
         now,
