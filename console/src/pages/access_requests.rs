@@ -12,8 +12,8 @@ use crate::api;
 use crate::components::segments::Segments;
 use crate::components::verdict::allowed;
 use crate::components::{
-    Badge, Button, Column, Dialog, Empty, Form, Icon, Kind, More, Table, TextField, Tone, Verdict, When,
-    key_value, show, use_toast,
+    Badge, Button, Column, Dialog, Empty, Form, Icon, Kind, More, Table, TextField, Tone, Verdict,
+    When, key_value, show, use_toast,
 };
 use crate::hooks::input::{count, needed};
 use crate::hooks::{Input, Pages, keep, use_action, use_input, use_load, use_pages, use_query};
@@ -215,7 +215,8 @@ fn One(props: &OneProps) -> Html {
             None => run(verb, Some(reason.text())),
         })
     };
-    let options = allowed([(request.may_approve, "approve", "Approve"), (request.may_deny, "deny", "Deny")]);
+    let options =
+        allowed([(request.may_approve, "approve", "Approve"), (request.may_deny, "deny", "Deny")]);
     let onverdict = {
         let approves = approves.clone();
         Callback::from(move |verb: String| approves.set(verb == "approve"))

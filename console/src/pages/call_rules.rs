@@ -10,8 +10,7 @@ use super::call_rule_tester::Tester;
 use super::rule_row::{RuleActions, switched};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, Kind, Table, Tone, show,
-    use_toast,
+    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, Kind, Table, Tone, show, use_toast,
 };
 use crate::hooks::{keep, use_action, use_load};
 use crate::session::use_org;

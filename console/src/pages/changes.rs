@@ -8,8 +8,8 @@ use crate::api;
 use crate::components::segments::Segments;
 use crate::components::verdict::allowed;
 use crate::components::{
-    Badge, Button, Column, Dialog, Empty, Form, Icon, More, Table, Tone, Verdict, When,
-    key_value, show, use_toast,
+    Badge, Button, Column, Dialog, Empty, Form, Icon, More, Table, Tone, Verdict, When, key_value,
+    show, use_toast,
 };
 use crate::hooks::input::{anything, needed};
 use crate::hooks::{Pages, keep, use_action, use_input, use_pages, use_query};
@@ -139,7 +139,10 @@ fn One(props: &OneProps) -> Html {
         let (act, id, reason) = (act.clone(), request.id.to_string(), reason.clone());
         Callback::from(move |()| act.run(api::changes::act(&slug, &id, verb, reason.filled())))
     };
-    let options = allowed([(request.may_confirm, "confirm", "Confirm"), (request.may_refuse, "refuse", "Refuse")]);
+    let options = allowed([
+        (request.may_confirm, "confirm", "Confirm"),
+        (request.may_refuse, "refuse", "Refuse"),
+    ]);
     let onverdict = {
         let confirms = confirms.clone();
         Callback::from(move |verb: String| confirms.set(verb == "confirm"))

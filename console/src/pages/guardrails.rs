@@ -10,8 +10,8 @@ use super::guardrail_tester::Tester;
 use super::rule_row::{RuleActions, switched};
 use crate::api;
 use crate::components::{
-    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, Kind, More, Table, Tone,
-    show, use_toast,
+    Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, Kind, More, Table, Tone, show,
+    use_toast,
 };
 use crate::hooks::{Pages, keep, use_action, use_load, use_pages};
 use crate::session::use_org;

@@ -123,7 +123,7 @@ impl Identity {
         }
         let replaced: Vec<String> = asked.instead_of.iter().map(Email::key).collect();
         let operators = sql::operator::with_way_in(tx).await.map_err(problem)?;
-        let other = operators.iter().find(|it| it.way_in && !replaced.contains(&it.email_key));
+        let other = operators.iter().find(|it| it.can_come_in && !replaced.contains(&it.email_key));
         if let Some(other) = other {
             let detail = format!(
                 "{0} is an operator who can come in, and nothing was done. Ask them for `ralex operator \

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ralex_tests::app::{Answer, App, Client, Person, Shell, text, until};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 fn binding(subject: &str, role: &str, scope: &str) -> Value {
@@ -290,7 +290,7 @@ async fn a_role_is_changed_and_deleted_only_as_it_was_read() {
     assert_eq!((made.header("etag"), &made.json()["version"]), (Some("\"1\""), &json!(1)));
     let ask = async |method: Method, version: &'static str, body: Option<Value>| {
         let request = owner.request(method, "roles/keeper").header("if-match", version);
-        let request = body.iter().fold(request, |request, body| request.json(body));
+        let request = body.iter().fold(request, RequestBuilder::json);
         owner.answered(request).await
     };
     let change = json!({ "title": "Keeper of keys" });

@@ -40,7 +40,7 @@ pub struct WayIn {
     pub id: UserId,
     pub email: String,
     pub email_key: String,
-    pub way_in: bool,
+    pub can_come_in: bool,
 }
 
 pub async fn with_way_in(conn: &mut PgConnection) -> Result<Vec<WayIn>, sqlx::Error> {
@@ -48,7 +48,7 @@ pub async fn with_way_in(conn: &mut PgConnection) -> Result<Vec<WayIn>, sqlx::Er
         WayIn,
         r#"select u.id as "id: UserId", u.email, u.email_key,
                   u.disabled_at is null and (u.password_hash is not null
-                      or exists (select from passkey p where p.user_id = u.id)) as "way_in!"
+                      or exists (select from passkey p where p.user_id = u.id)) as "can_come_in!"
            from operator o join app_user u on u.id = o.user_id
            order by o.created_at, u.id"#,
     )
