@@ -126,11 +126,12 @@ impl Setup {
     /// Gives somebody a passkey that nobody signs with.
     pub async fn passkey(&self, user: UserId) {
         let mut tx = self.database.db().system("a test").await.unwrap();
+        let credential = user.uuid();
         sqlx::query!(
             "insert into passkey (id, user_id, credential_id, credential, name, created_at)
              values ($1, $1, $2, '{}', 'phone', now())",
             user as _,
-            user.uuid().as_bytes().as_slice(),
+            credential.as_bytes().as_slice(),
         )
         .execute(&mut *tx)
         .await
