@@ -150,15 +150,7 @@ impl Audit {
         let needed = self.flush(org).await?;
         let anchor = self.await_anchor(org, needed).await?;
         let mut tenant = self.db().tenant(org).await?;
-        let words = Words {
-            actor: query.actor.as_deref(),
-            action: query.action.as_deref(),
-            target: query.target.as_deref(),
-            outcome: query.outcome.as_deref(),
-            from: query.from,
-            to: query.to,
-        };
-        let filter = Filter::read(&mut tenant, words).await?;
+        let filter = Filter::read(&mut tenant, words(query)).await?;
         let head = head(&mut tenant, anchor.as_ref().map(|anchor| anchor.tree_size)).await?;
         let whole = query.format == ExportFormat::Jsonl;
         let next = first_index(query, head.size)?;
@@ -429,6 +421,18 @@ async fn checkpoints(
     )
     .fetch_all(&mut **tenant)
     .await
+}
+
+/// What an export is filtered by.
+fn words(query: &ExportQuery) -> Words<'_> {
+    Words {
+        actor: query.actor.as_deref(),
+        action: query.action.as_deref(),
+        target: query.target.as_deref(),
+        outcome: query.outcome.as_deref(),
+        from: query.from,
+        to: query.to,
+    }
 }
 
 /// Where an export begins.

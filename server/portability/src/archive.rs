@@ -63,7 +63,7 @@ struct Open {
 
 /// An archive that is being written.
 pub(crate) struct Archive {
-    zip: ZipWriter<StreamWriter<Out>>,
+    zip: Box<ZipWriter<StreamWriter<Out>>>,
     written: Written,
     open: Option<Open>,
     files: Vec<ExportedFile>,
@@ -80,7 +80,7 @@ impl Archive {
             let to = Encryptor::with_recipients(keys).map_err(io::Error::other)?;
             Out::Encrypted(Box::new(to.wrap_output(written.clone())?))
         };
-        let zip = ZipWriter::new_stream(out);
+        let zip = Box::new(ZipWriter::new_stream(out));
         Ok(Self { zip, written, open: None, files: Vec::new() })
     }
 
@@ -104,7 +104,7 @@ impl Archive {
         let open = self.open.as_mut().ok_or_else(|| io::Error::other("no file was begun"))?;
         open.digest.update(bytes);
         open.bytes += bytes.len() as u64;
-        open.rows += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        open.rows += memchr::memchr_iter(b'\n', bytes).count() as u64;
         self.zip.write_all(bytes)
     }
 
@@ -144,7 +144,7 @@ impl Archive {
         let text = serde_json::to_vec_pretty(&manifest)?;
         self.begin(MANIFEST)?;
         self.write(&text)?;
-        match self.zip.finish()?.into_inner() {
+        match (*self.zip).finish()?.into_inner() {
             Out::Plain(_) => {}
             Out::Encrypted(out) => {
                 out.finish()?;

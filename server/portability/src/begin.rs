@@ -86,7 +86,7 @@ impl Portability {
         let (to, parts) = mpsc::channel(QUEUE);
         let (portability, author) = (self.clone(), asked.author);
         tokio::spawn(async move {
-            sending.run(&portability, &author, to).await;
+            Box::pin(sending.run(&portability, &author, to)).await;
             drop(turn);
         });
         let parts = futures_util::stream::unfold(parts, async |mut parts| {

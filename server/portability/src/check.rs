@@ -98,7 +98,7 @@ pub fn check(path: &Path, identity: Option<&Path>, trust: &Trust) -> Result<Chec
     let mut checked =
         Checked { finding: Finding::Good, reason: String::new(), manifest: None, log: None };
     match opening.look(&mut checked, trust) {
-        Ok(()) => checked.reason = "every file is there and unchanged".to_owned(),
+        Ok(()) => checked.reason.push_str("every file is there and unchanged"),
         Err(Ends::Cannot(cannot)) => return Err(cannot),
         Err(Ends::Found(finding, reason)) => (checked.finding, checked.reason) = (finding, reason),
     }
@@ -265,7 +265,7 @@ impl Opening<'_> {
                 break;
             }
             digest.update(part);
-            rows += part.iter().filter(|byte| **byte == b'\n').count() as u64;
+            rows += memchr::memchr_iter(b'\n', part).count() as u64;
             let length = part.len();
             bytes += length as u64;
             reader.consume(length);

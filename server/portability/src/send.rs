@@ -90,7 +90,7 @@ impl Sending {
         let org = self.org;
         let until = Instant::now() + LONGEST;
         let mut reader = Reader { to, came: Came::default(), until };
-        let sent = self.send(&mut reader).await;
+        let sent = Box::pin(self.send(&mut reader)).await;
         if let Err(why) = &sent {
             tracing::warn!(org.id = %org, "the export of organisation {org} broke off: {}", why.detail);
         }

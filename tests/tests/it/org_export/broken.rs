@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use super::{Taken, checked, recorded, rows};
 
+/// What becomes of a file; nothing where it is left out.
+type Change<'a> = &'a dyn Fn(&str, &[u8]) -> Option<Vec<u8>>;
+
 #[tokio::test]
 async fn a_changed_byte_a_missing_end_and_a_missing_file_are_found() {
     let app = App::start().await;
@@ -32,7 +35,7 @@ async fn a_changed_byte_a_missing_end_and_a_missing_file_are_found() {
         assert_eq!((code, &said["finding"]), (2, &json!("incomplete")), "{cut} bytes: {said}");
     }
     let files = taken.files();
-    let written = |change: &dyn Fn(&str, &[u8]) -> Option<Vec<u8>>| {
+    let written = |change: Change<'_>| {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         for (name, bytes) in &files {
             let Some(bytes) = change(name, bytes) else { continue };

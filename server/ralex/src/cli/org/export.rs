@@ -121,11 +121,13 @@ async fn saved(
     part.push(".part");
     let part = PathBuf::from(part);
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
-    let file = file.with_context(|| match part.exists() {
-        true => {
-            format!("{} is there already, of an export that broke off; remove it", part.display())
+    let file = file.with_context(|| {
+        let path = part.display();
+        if part.exists() {
+            format!("{path} is there already, of an export that broke off; remove it")
+        } else {
+            format!("{path} cannot be made")
         }
-        false => format!("{} cannot be made", part.display()),
     })?;
     let done = match received(answer, file).await {
         Ok(bytes) => named(&part, out).map(|()| bytes),
