@@ -67,7 +67,7 @@ declare
         'access_review', 'access_review_item', 'access_review_letter', 'access_review_reviewer', 'alert',
         'alert_channel', 'alert_cursor', 'alert_delivery', 'alert_read', 'alert_reader', 'alert_rule', 'approval',
         'approval_settings', 'audit_erasure', 'audit_hold', 'audit_request', 'audit_retention', 'audit_sink', 'batch',
-        'batch_input', 'binding', 'budget', 'budget_adjustment', 'budget_increase', 'budget_period', 'budget_pruned',
+        'batch_input', 'binding', 'break_glass', 'break_glass_letter', 'break_glass_opening', 'break_glass_person', 'budget', 'budget_adjustment', 'budget_increase', 'budget_period', 'budget_pruned',
         'budget_run', 'call', 'call_attempt', 'call_pruned', 'call_rule', 'call_rule_settings', 'change_request',
         'four_eyes', 'group_member', 'guardrail', 'kept_file', 'kept_id', 'membership', 'model', 'model_alias',
         'model_price', 'org_export_recipient', 'own_role', 'people_group', 'policy_version', 'project', 'provider',

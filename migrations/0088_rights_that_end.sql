@@ -24,22 +24,26 @@ insert into access_letter (org_id, about, about_id, occasion, user_id, state, tr
 select org_id, 'review', review_id, occasion, user_id, state, tries, next_at from access_review_letter;
 alter table access_letter force row level security;
 drop table access_review_letter;
+select let_export('access_letter');
 
 -- While an organisation is closed, what it does by schedule rests; since when it is open again says what was
 -- missed meanwhile.
 alter table org
     add column is_closed boolean not null generated always as (suspended_at is not null or delete_after is not null) stored,
     add column reopened_at timestamptz;
+grant select (is_closed, reopened_at) on org to ralex_exporter;
 
 -- A directory's token ends with the role by which alone its maker could make it, as other tokens do; and each
 -- has room for so many requests at a time: until when what it took counts.
 alter table scim_token
     add column rests_on uuid,
     add column room_at timestamptz;
-comment on column scim_token.rests_on is 'The binding that its maker held for a while. It is no key: the binding goes when it ends, and the token with it.';
+grant select (rests_on) on scim_token to ralex_exporter;
+comment on column scim_token.rests_on is 'The binding that its maker held for a while, or the break-glass opening that it was made under. It is no key: the token ends with it.';
 
 -- Which state of a role somebody has read.
 alter table own_role add column version bigint not null default 1;
+grant select (version) on own_role to ralex_exporter;
 
 -- Whether what somebody came in by still stands for them: nothing, where it was no organisation's provider, and
 -- else a provider that is switched on and knows them.

@@ -62,21 +62,7 @@ pub fn command() -> Command {
             .arg(scope.help("Where it is made: org, team:SLUG or project:SLUG")),
         Command::new("simulate")
             .about("Say what a change of rules would have done to the calls that were made")
-            .args([
-                flag("draft", "PATH")
-                    .value_parser(value_parser!(PathBuf))
-                    .help("A JSON file of a rule that there would be"),
-                many("without", "ID")
-                    .value_parser(value_parser!(CallRuleId))
-                    .help("A rule that there would be no more; repeat for more"),
-                flag("default", "EFFECT")
-                    .value_parser(effects())
-                    .help("What would hold where no rule is about a call"),
-                flag("days", "NUMBER")
-                    .value_parser(value_parser!(u32))
-                    .help("Calls of so many last days; 30 when absent"),
-                limit_flag(),
-            ]),
+            .args(changed()),
         Command::new("default")
             .about("Show, or say, what holds where no rule is about a call")
             .arg(default.help("allow, ask or deny")),
@@ -141,6 +127,25 @@ fn tried() -> Vec<Arg> {
         flag("draft", "PATH")
             .value_parser(value_parser!(PathBuf))
             .help("A JSON file of a rule to try beside the others"),
+    ]
+}
+
+/// What would be otherwise.
+fn changed() -> [Arg; 5] {
+    [
+        flag("draft", "PATH")
+            .value_parser(value_parser!(PathBuf))
+            .help("A JSON file of a rule that there would be"),
+        many("without", "ID")
+            .value_parser(value_parser!(CallRuleId))
+            .help("A rule that there would be no more; repeat for more"),
+        flag("default", "EFFECT")
+            .value_parser(effects())
+            .help("What would hold where no rule is about a call"),
+        flag("days", "NUMBER")
+            .value_parser(value_parser!(u32))
+            .help("Calls of so many last days; 30 when absent"),
+        limit_flag(),
     ]
 }
 
