@@ -16,7 +16,7 @@ use ralex_identity::{GlassAct, Identity};
 use ralex_kernel::BreakGlassId;
 
 use super::changes::done;
-use super::extract::{Body, OrgCaller, Query, arrival};
+use super::extract::{Arrived, Body, OrgCaller, Query, arrival};
 use super::problem::Result;
 use super::server::Edge;
 
@@ -118,17 +118,16 @@ pub async fn open_break_glass(
 #[utoipa::path(tag = "break-glass", params(("org" = String, Path), ("opening" = BreakGlassId, Path)), request_body = ConfirmBreakGlass, responses((status = 200, body = BreakGlassOpening)))]
 #[post("/break-glass/openings/{opening}/confirm")]
 pub async fn confirm_break_glass(
-    request: HttpRequest,
+    from: Arrived,
     who: OrgCaller,
     identity: Data<Identity>,
     glass: Data<BreakGlass>,
-    edge: Data<Edge>,
     path: Path<(String, BreakGlassId)>,
     confirm: Body<ConfirmBreakGlass>,
 ) -> Result<HttpResponse> {
     glass.may_sign(who.caller(), who.org, Some(path.1)).await?;
-    let (act, arrival) = (GlassAct::Confirm(path.1), arrival(&request, &edge));
-    let proof = identity.prove_for_glass(who.caller(), act, &confirm.0.passkey, &arrival).await?;
+    let (act, passkey) = (GlassAct::Confirm(path.1), &confirm.0.passkey);
+    let proof = identity.prove_for_glass(who.caller(), act, passkey, &from.0).await?;
     let opening = glass.confirm(who.caller(), who.org, path.1, &proof).await?;
     Ok(HttpResponse::Ok().json(opening))
 }

@@ -1,5 +1,6 @@
 //! Who asks: by bearer token, key header, or the console's session cookie.
 
+use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -25,6 +26,9 @@ pub struct Unrestricted(pub SignedIn);
 
 /// Somebody who proved who they are a short while ago; only sessions can.
 pub struct Proven(pub SignedIn);
+
+/// Where a request comes from.
+pub struct Arrived(pub Arrival);
 
 /// Somebody who proved who they are, and the organisation that the path names.
 pub struct OrgCaller {
@@ -111,6 +115,16 @@ impl FromRequest for Proven {
             Ok(Self(signed_in))
         }
         .boxed_local()
+    }
+}
+
+impl FromRequest for Arrived {
+    type Error = Failed;
+    type Future = Ready<Result<Self, Failed>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let edge = part::<Edge>(request);
+        ready(edge.map(|edge| Self(arrival(request, edge))).map_err(Failed::from))
     }
 }
 
