@@ -183,6 +183,12 @@ async fn owners_and_who_is_named_are_written_to_at_once() {
             (reviews(&office) >= before + 3).then_some(())
         })
         .await;
+        let noted = "select step from break_glass_letter
+                     where step = 'review' and tries = 0 and tell_after > now()";
+        until("the next one is noted for tomorrow", Duration::from_secs(10), async || {
+            (world.app.database.texts(noted).await.len() == 1).then_some(())
+        })
+        .await;
     }
     review(&world.app.owner, &opened, "Nothing was done but to look.").await.ok();
     let left = world.app.database.texts("select step from break_glass_letter").await;

@@ -285,7 +285,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("GET /api/v1/orgs/{org}/call-rules/settings", Read),
     ("PUT /api/v1/orgs/{org}/call-rules/settings", More),
     ("POST /api/v1/orgs/{org}/call-rules/test", Read),
-    ("POST /api/v1/orgs/{org}/call-rules/simulate", Read),
+    ("POST /api/v1/orgs/{org}/call-rules/simulate", More),
     ("GET /api/v1/orgs/{org}/call-rules/{call_rule}", Read),
     ("PATCH /api/v1/orgs/{org}/call-rules/{call_rule}", More),
     ("DELETE /api/v1/orgs/{org}/call-rules/{call_rule}", More),
