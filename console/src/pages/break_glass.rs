@@ -115,7 +115,12 @@ fn facts(armed: &BreakGlassArmed, told: &BreakGlass) -> Vec<(AttrValue, Html)> {
         ("May open it".into(), people),
         (
             "Gives".into(),
-            html! { <>{ format!("{} permissions of the role {}: ", armed.permissions.len(), armed.role) }{ list(&armed.permissions) }</> },
+            html! {
+                <details>
+                    <summary>{ format!("{} permissions of the role {}", armed.permissions.len(), armed.role) }</summary>
+                    { list(&armed.permissions) }
+                </details>
+            },
         ),
         ("Never gives".into(), list(&told.never)),
         ("Longest time".into(), html! { { format!("{} minutes", armed.longest_minutes) } }),
@@ -167,7 +172,7 @@ fn Current(props: &CurrentProps) -> Html {
         <Banner tone={if is_open { Tone::Bad } else { Tone::Warn }}>
             <p><strong>{ said }</strong></p>
             <p>{ format!("Reason: {}", opening.reason) }</p>
-            if opening.may_confirm { { passkey_button("Confirm with a passkey", &confirm, ask) } }
+            if opening.may_confirm { { passkey_button("Confirm with a passkey", Kind::Primary, &confirm, ask) } }
             if let Some(problem) = end.problem() { <Failed {problem} /> }
             if opening.may_end {
                 <Button busy={end.running()} onclick={onend}>{ if is_open { "End it now" } else { "Withdraw it" } }</Button>

@@ -6,7 +6,7 @@ use yew::prelude::*;
 
 use super::passkeys::{Answering, passkey_button};
 use crate::api;
-use crate::components::{Check, Dialog, Form, TextArea, TextField};
+use crate::components::{Check, Dialog, Form, Kind, TextArea, TextField};
 use crate::hooks::input::{anything, count, needed};
 use crate::hooks::{keep, use_action, use_input};
 use crate::session::use_org;
@@ -86,7 +86,7 @@ pub fn OpenForm(props: &OpenProps) -> Html {
             <TextArea label="Reason" path="reason" input={reason} hint="10 to 1,000 characters, for those who confirm and the audit log." />
             <TextField label="Minutes" path="minutes" input={minutes} hint={format!("5 to {}.", props.longest)} />
             <Check label="This is a drill" on={*drill} onchange={keep(&drill)} hint="All the same steps, and it gives nothing." />
-            { passkey_button("Ask with a passkey", &open, ask) }
+            { passkey_button("Ask with a passkey", Kind::Primary, &open, ask) }
         </Dialog>
     }
 }

@@ -85,7 +85,7 @@ fn PasswordStep(props: &PasswordProps) -> Html {
             <TextField label="E-mail" path="email" kind="email" input={email} autocomplete="username" autofocus=true />
             <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" />
         </Form>
-        if offered { { passkey_button("Sign in with a passkey", &by_passkey, || Box::pin(api::passkey::login())) } }
+        if offered { { passkey_button("Sign in with a passkey", Kind::Quiet, &by_passkey, || Box::pin(api::passkey::login())) } }
         <p class="gate-foot"><Button kind={Kind::Quiet} onclick={onsso}>{ "Continue with single sign-on" }</Button></p>
         if mail { <p class="gate-foot"><Button kind={Kind::Quiet} onclick={onforgotten}>{ "Forgot your password?" }</Button></p> }
         </>
@@ -121,7 +121,7 @@ fn CodeStep(props: &CodeProps) -> Html {
             <Form inputs={vec![code.clone()]} verb="Sign in" running={login.running()} problem={login.problem()} {onsubmit}>
                 { code_field(code) }
             </Form>
-            if props.second.methods.contains(&Method::Passkey) { { passkey_button("Use a passkey", &by_passkey, ask) } }
+            if props.second.methods.contains(&Method::Passkey) { { passkey_button("Use a passkey", Kind::Quiet, &by_passkey, ask) } }
             <p class="gate-foot"><Button kind={Kind::Quiet} onclick={props.onback.clone()}>{ "Start over" }</Button></p>
         </>
     };

@@ -14,6 +14,7 @@ use crate::hooks::{Action, use_action, use_input, use_load};
 /// A button for what a passkey does, and why it did not.
 pub fn passkey_button<T: 'static>(
     verb: &'static str,
+    kind: Kind,
     action: &Action<T>,
     ask: impl Fn() -> Answering<T> + 'static,
 ) -> Html {
@@ -24,7 +25,7 @@ pub fn passkey_button<T: 'static>(
     html! {
         <>
             if let Some(problem) = action.problem() { <Failed {problem} /> }
-            <p class="gate-foot"><Button kind={Kind::Quiet} busy={action.running()} {onclick}>{ verb }</Button></p>
+            <p class={classes!((kind == Kind::Quiet).then_some("gate-foot"))}><Button {kind} busy={action.running()} {onclick}>{ verb }</Button></p>
         </>
     }
 }

@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::login::code_field;
 use super::passkeys::passkey_button;
 use crate::api;
-use crate::components::{Dialog, Form, TextField};
+use crate::components::{Dialog, Form, Kind, TextField};
 use crate::hooks::input::needed;
 use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_session;
@@ -65,7 +65,7 @@ fn ProofDialog(props: &Props) -> Html {
                 <TextField label="Password" path="password" kind="password" input={password} autocomplete="current-password" autofocus=true />
                 if both { { code_field(code) } }
             </Form>
-            if has { { passkey_button("Use a passkey", &by_passkey, || Box::pin(api::passkey::step_up())) } }
+            if has { { passkey_button("Use a passkey", Kind::Quiet, &by_passkey, || Box::pin(api::passkey::step_up())) } }
         </Dialog>
     }
 }

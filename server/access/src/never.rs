@@ -7,11 +7,13 @@ use crate::{Permission, Permissions};
 
 /// What no operator can take off the list: the record of what happens, what is denied, what takes two
 /// people, and the break-glass access itself.
-const LEAST: [Permission; 8] = [
+const LEAST: [Permission; 9] = [
     Permission::AuditRead,
     Permission::AuditExport,
     Permission::AuditForward,
     Permission::AuditRetain,
+    // The whole log is in it.
+    Permission::OrgExport,
     Permission::RoleDeny,
     Permission::CallRuleSet,
     Permission::FourEyesManage,

@@ -135,7 +135,14 @@ async fn it_never_gives_what_tells_of_it_and_nothing_that_outlasts_it() {
     let mut world = World::new().await;
     let before = world.app.owner.get("break-glass").await.ok();
     let never: Vec<String> = serde_json::from_value(before["never"].clone()).unwrap();
-    for name in ["audit.retain", "audit.read", "role.deny", "four_eyes.manage", "break_glass.arm"] {
+    for name in [
+        "audit.retain",
+        "audit.read",
+        "org.export",
+        "role.deny",
+        "four_eyes.manage",
+        "break_glass.arm",
+    ] {
         assert!(never.iter().any(|it| it == name), "{name}");
         assert!(!before["armed"]["permissions"].to_string().contains(name), "{name}");
     }
