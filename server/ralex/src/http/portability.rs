@@ -1,13 +1,17 @@
 //! An organisation's export: for its own people, and for operators who carry it to them.
 
+use std::future::{Future, pending};
+use std::pin::pin;
+
 use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpResponse, get, post, put};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use ralex_access::Permission;
 use ralex_api::portability::{ExportRecipients, NewOrgExport, SetExportRecipients};
 use ralex_broker::Broker;
 use ralex_identity::Identity;
-use ralex_portability::{Outgoing, Portability};
+use ralex_kernel::{Problem, ScopePath};
+use ralex_portability::{Outgoing, Parts, Portability};
 
 use super::extract::{Body, OrgCaller, Who};
 use super::problem::{Failed, Result};
@@ -26,7 +30,8 @@ pub async fn export_org(
     let scope = who.allow(Permission::OrgExport).await?;
     identity.require_fresh_session(&who.signed_in)?;
     broker.settle_before_reading().await;
-    Ok(sent(portability.export(&scope, &new.0).await?))
+    let ends = identity.tenure(who.caller(), who.org, Permission::OrgExport, ScopePath::Org);
+    Ok(sent(portability.export(&scope, &new.0).await?, ends))
 }
 
 /// Show to whom operators may carry the organisation's export.
@@ -69,18 +74,36 @@ pub async fn export_managed_org(
     let operating = identity.operating(&who.0.caller).await?;
     identity.require_fresh_session(&who.0)?;
     broker.settle_before_reading().await;
-    Ok(sent(portability.export_for_operator(operating, &org).await?))
+    Ok(sent(portability.export_for_operator(operating, &org).await?, pending()))
 }
 
 /// An error in the middle ends the transfer without its last chunk, so no reader takes a part for the whole;
-/// the archive's missing end tells it as well.
-fn sent(outgoing: Outgoing) -> HttpResponse {
+/// the archive's missing end tells it as well. `ends` is such an error: the right that it rests on is over.
+fn sent(outgoing: Outgoing, ends: impl Future<Output = Problem> + 'static) -> HttpResponse {
     let Outgoing { filename, encrypted, parts } = outgoing;
-    let parts = parts.map(|part| {
-        part.map(Bytes::from).map_err(|problem| actix_web::Error::from(Failed(problem)))
-    });
+    let parts = until(ends, parts);
     HttpResponse::Ok()
         .content_type(if encrypted { "application/octet-stream" } else { "application/zip" })
         .insert_header(("Content-Disposition", format!("attachment; filename=\"{filename}\"")))
         .streaming(parts)
+}
+
+fn until(
+    ends: impl Future<Output = Problem>,
+    mut parts: Parts,
+) -> impl Stream<Item = std::result::Result<Bytes, actix_web::Error>> {
+    async_stream::try_stream! {
+        let mut ends = pin!(ends);
+        loop {
+            let part = tokio::select! {
+                biased;
+                why = &mut ends => Err(why),
+                part = parts.next() => match part {
+                    Some(part) => part,
+                    None => break,
+                },
+            };
+            yield Bytes::from(part.map_err(Failed)?);
+        }
+    }
 }

@@ -147,6 +147,35 @@ async fn an_export_is_of_one_moment_one_at_a_time_and_its_end_is_recorded() {
     assert!(metrics.contains("ralex_org_exports_total{outcome=\"broken\"}"), "{metrics}");
 }
 
+#[tokio::test]
+async fn whoever_may_no_longer_have_it_gets_no_more_of_it() {
+    let app = App::start().await;
+    grown(&app).await;
+    let ann = app.member("ann@example.com", "owner", "org").await;
+    let second = app.second().await;
+    let client = ann.client.at(&second);
+    let mut began = client.request(Method::POST, "export").json(&json!({})).send().await.unwrap();
+    assert_eq!(began.status(), 200);
+    began.chunk().await.unwrap().unwrap();
+    app.owner.delete(&format!("members/{}", ann.id)).await.ok();
+    let there = app.anonymous().at(&second);
+    until("the server there has ended it", Duration::from_secs(10), async || {
+        there.get("/metrics").await.text.contains("ralex_tenures_ended_total 1").then_some(())
+    })
+    .await;
+    // What was on its way still comes, and not the rest.
+    let read = async {
+        while began.chunk().await?.is_some() {}
+        Ok::<_, reqwest::Error>(())
+    };
+    read.await.unwrap_err();
+    let broken = until("that it broke off is recorded", Duration::from_secs(10), async || {
+        let came = recorded(&app, "default").await;
+        (came.len() == 2).then(|| came[1].clone())
+    });
+    assert_eq!(broken.await["detail"]["whole"], json!(false));
+}
+
 async fn grown_again(app: &App) {
     app.database.execute("update model_alias set target = target || md5(target)").await;
 }
