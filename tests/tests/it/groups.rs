@@ -262,6 +262,14 @@ async fn the_command_line_knows_groups_and_roles() {
     let app = App::start().await;
     app.member("ann@example.com", "viewer", "org").await;
     let shell = Shell::of(&app);
+    assert!(shell.done("teams create harbour Harbour").await.contains("harbour"));
+    assert!(shell.done("team rename harbour Pier").await.contains("Pier"));
+    assert!(shell.done("projects create crane Crane --team harbour").await.contains("harbour"));
+    assert!(shell.done("teams list").await.contains("Pier"));
+    assert!(shell.done("project list --team harbour").await.contains("crane"));
+    assert_eq!(shell.says("teams delete harbour").await.0, 1, "a project is left in it");
+    shell.done("projects delete crane").await;
+    shell.done("teams delete harbour").await;
     let made = shell.done("roles create keeper --title Keeper --permissions audit.read,token.read --includes viewer").await;
     assert!(made.contains("Keeper") && made.contains("audit.read"), "{made}");
     assert!(shell.done("roles permissions").await.contains("Make tokens"));

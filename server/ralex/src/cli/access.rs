@@ -51,6 +51,7 @@ pub fn command() -> Command {
         Command::new("end").about("Give back, or take away, what a request gave").arg(id),
     ];
     Command::new("access")
+        .visible_alias("grant")
         .about("Ask for roles for a while, and decide about what others ask for")
         .subcommand_required(true)
         .subcommands(all.map(|command| api::flags(command.arg(json_flag()))))

@@ -30,6 +30,7 @@ mod scim;
 mod service_accounts;
 mod sso;
 mod table;
+mod teams;
 mod tokens;
 mod usage;
 
@@ -77,6 +78,7 @@ fn command() -> Command {
         .subcommand(roles::command())
         .subcommand(groups::command())
         .subcommand(members::command())
+        .subcommands(teams::commands())
         .subcommand(service_accounts::command())
         .subcommand(scim::command())
         .subcommand(sso::command())
@@ -121,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: &Environm
         Some(("reviews", matches)) => reviews::run(matches, environment),
         Some(("roles", matches)) => roles::run(matches, environment),
         Some(("groups", matches)) => groups::run(matches, environment),
+        Some((what @ ("teams" | "projects"), matches)) => teams::run(what, matches, environment),
         Some(("members", matches)) => members::run(matches, environment),
         Some(("service-accounts", matches)) => service_accounts::run(matches, environment),
         Some(("scim", matches)) => scim::run(matches, environment),
