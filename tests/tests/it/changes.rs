@@ -254,7 +254,7 @@ async fn to_loosen_it_takes_two_people_and_to_tighten_it_one() {
     let both = ["secret.delete", "budget.raise"];
     world.set(&admin.client, &rules(&both, json!("10"))).await.refused(403, "forbidden");
     let seen = admin.client.get("change-requests/settings").await.ok();
-    assert_eq!(seen["actions"].as_array().unwrap().len(), 5, "{seen}");
+    assert_eq!(seen["actions"].as_array().unwrap().len(), 6, "{seen}");
     for wrong in [rules(&["four_eyes.loosen"], Value::Null), rules(&both, json!("0"))] {
         world.set(&ann.client, &wrong).await.refused(422, "invalid_request");
     }
