@@ -433,6 +433,9 @@ pub(crate) async fn late(
                   or r.state = 'open' and (r.due_at <= $1 or r.reminded_at is null
                       and r.due_days > 3 and r.due_at - interval '3 days' <= $1))
              and not o.is_closed
+             -- Opened again this moment: it is given more days first.
+             and (r.state <> 'open' or o.reopened_at is null or r.opened_at >= o.reopened_at
+                  or r.due_at >= o.reopened_at + interval '3 days')
            order by r.org_id, r.id limit $2"#,
         now,
         at_most,
