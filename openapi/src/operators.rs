@@ -69,6 +69,25 @@ crate::answer! {
         pub told: bool,
     }
 
+    /// An account that an operator has closed on the whole deployment.
+    pub struct DeactivatedAccount {
+        pub user: User,
+        pub at: DateTime<Utc>,
+        pub reason: String,
+        /// Who did it; absent where their account is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub by: Option<UserId>,
+    }
+
+    /// What was ended with it.
+    pub struct AccountDeactivation {
+        pub account: DeactivatedAccount,
+        pub sessions_ended: u32,
+        pub tokens_ended: u32,
+        /// Whether the person was an operator, and is none any more.
+        pub was_operator: bool,
+    }
+
     /// What is left of an organisation that was deleted.
     pub struct DeletedOrg {
         pub id: OrgId,
@@ -118,6 +137,12 @@ crate::request! {
 
     /// Whose second factors are removed, and why; the log of each of their organisations says that.
     pub struct ResetFactors {
+        pub email: Email,
+        pub reason: String,
+    }
+
+    /// Whose account is closed, and why; the log of each of their organisations says that.
+    pub struct DeactivateAccount {
         pub email: Email,
         pub reason: String,
     }

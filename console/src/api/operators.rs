@@ -2,8 +2,9 @@
 
 use ralex_api::Page;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator,
-    Operators, ResetFactors, SuspendOrg,
+    AccountDeactivation, DeactivateAccount, DeactivatedAccount, DeleteOrg, DeletedOrg,
+    FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators, ResetFactors,
+    SuspendOrg,
 };
 use ralex_kernel::UserId;
 
@@ -12,6 +13,7 @@ use super::{ALL, PAGE, page};
 use crate::text::query::{Query, encode};
 
 const BASE: &str = "/operator/orgs";
+const CLOSED: &str = "/operator/deactivated-accounts";
 
 fn org(slug: &str, verb: &str) -> String {
     format!("{BASE}/{}/{verb}", encode(slug))
@@ -56,6 +58,18 @@ pub fn add(new: &NewOperator) -> Reply<Operator> {
 
 pub fn reset_factors(asked: &ResetFactors) -> Reply<FactorsReset> {
     client::create("/operator/factor-resets", asked)
+}
+
+pub fn closed(cursor: Option<&str>) -> Reply<Page<DeactivatedAccount>> {
+    client::list(&page(CLOSED, cursor, PAGE, Query::default()))
+}
+
+pub fn close(asked: &DeactivateAccount) -> Reply<AccountDeactivation> {
+    client::create(CLOSED, asked)
+}
+
+pub fn reopen(user: UserId) -> Reply<()> {
+    client::delete(&format!("{CLOSED}/{user}"))
 }
 
 pub fn remove(user: UserId) -> Reply<()> {

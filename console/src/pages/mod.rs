@@ -43,6 +43,7 @@ pub mod calls;
 mod calls_live;
 mod change_settings;
 mod changes;
+mod closed_accounts;
 pub mod factors;
 mod groups;
 mod guardrail_form;

@@ -5,6 +5,7 @@ use ralex_api::links::Invitation;
 use ralex_api::operators::{DeletedOrg, ManagedOrg, NewOrgAnswer, OrgState};
 use yew::prelude::*;
 
+use super::closed_accounts::ClosedAccounts;
 use super::invited::{handed_over, is_in};
 use super::operators::Operators;
 use super::org_export::Carry;
@@ -47,10 +48,16 @@ enum Over {
 pub fn OrganisationsPage() -> Html {
     let (query, set) = use_query();
     let value = query.find("view").unwrap_or_default().to_owned();
-    let options = [("", "Organisations"), ("operators", "Operators"), ("deleted", "Deleted")];
+    let options = [
+        ("", "Organisations"),
+        ("operators", "Operators"),
+        ("accounts", "Closed accounts"),
+        ("deleted", "Deleted"),
+    ];
     let options = options.map(|(name, title)| (name.into(), title.into())).to_vec();
     let part = match value.as_str() {
         "operators" => html! { <Operators /> },
+        "accounts" => html! { <ClosedAccounts /> },
         "deleted" => html! { <Deleted /> },
         _ => html! { <All /> },
     };

@@ -8,6 +8,7 @@
 
 pub mod arrival;
 pub mod bearer;
+mod deactivate;
 pub mod device;
 pub mod factor;
 mod join;

@@ -134,7 +134,8 @@ impl Identity {
 }
 
 pub(crate) fn added_meanwhile() -> Problem {
-    let detail = "This person was added to Ralex at the same moment; try again.";
+    let detail = "This person was added to Ralex at the same moment, or their account is closed. Try again; \
+                  if it stays so, an operator has to open the account.";
     Problem::new(Code::Conflict, detail)
 }
 

@@ -26,6 +26,7 @@ mod closed;
 mod config;
 mod contract;
 mod crash;
+mod deactivated;
 mod drill;
 mod erasure;
 mod factors;

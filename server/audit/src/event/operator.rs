@@ -54,6 +54,12 @@ pub enum OperatorEvent {
     Added { user: UserId },
     #[serde(rename = "operator.removed")]
     Removed { user: UserId },
+    /// An account is closed on the whole deployment, with everything that it opened.
+    #[serde(rename = "account.deactivated")]
+    AccountDeactivated { user: UserId, reason: String, sessions_ended: u32, tokens_ended: u32 },
+    /// It may be used again; nothing that was ended comes back.
+    #[serde(rename = "account.reactivated")]
+    AccountReactivated { user: UserId },
 }
 
 impl OperatorEvent {
@@ -66,7 +72,10 @@ impl OperatorEvent {
             | Self::ExportBegun { org, .. }
             | Self::ExportEnded { org, .. }
             | Self::ExportRecipientsSet { org, .. } => format!("org:{org}"),
-            Self::Added { user } | Self::Removed { user } => format!("user:{user}"),
+            Self::Added { user }
+            | Self::Removed { user }
+            | Self::AccountDeactivated { user, .. }
+            | Self::AccountReactivated { user } => format!("user:{user}"),
         }
     }
 

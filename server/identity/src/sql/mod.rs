@@ -1,5 +1,6 @@
 //! All queries of this crate, one file a subject.
 
+pub mod deactivate;
 pub mod factor;
 pub mod link;
 pub mod operator;

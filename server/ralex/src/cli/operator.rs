@@ -6,8 +6,9 @@ use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::Page;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, FactorsReset, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOperator,
-    NewOrg, NewOrgAnswer, Operator, Operators, ResetFactors, SuspendOrg,
+    AccountDeactivation, DeactivateAccount, DeactivatedAccount, DeleteOrg, DeletedOrg,
+    FactorsReset, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer,
+    Operator, Operators, ResetFactors, SuspendOrg,
 };
 use ralex_api::page::PageQuery;
 use ralex_kernel::{Email, Name, Slug};
@@ -30,7 +31,12 @@ pub fn command() -> Command {
         Command::new("remove").about("Have somebody be no operator any more").arg(email.clone()),
         Command::new("reset-factors")
             .about("Remove the second factors of somebody who has lost them; their password stays")
-            .args([email, reason]),
+            .args([email.clone(), reason.clone()]),
+        Command::new("deactivate")
+            .about("Close somebody's account on the whole deployment, and end all that it opened")
+            .args([email.clone(), reason]),
+        Command::new("reactivate").about("Let a closed account be used again").arg(email),
+        Command::new("deactivated").about("List closed accounts").arg(limit_flag()),
         export::operator_command(),
         orgs(),
     ];
@@ -122,11 +128,51 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             let done: FactorsReset = api.post(&["factor-resets"], &asked).await?;
             told(&done, matches, reset)
         }
+        "deactivate" => {
+            let reason = matches.get_one::<String>("reason").cloned().context("no reason")?;
+            let asked = DeactivateAccount { email: email()?, reason };
+            let done: AccountDeactivation = api.post(&["deactivated-accounts"], &asked).await?;
+            told(&done, matches, closed)
+        }
+        "reactivate" => {
+            let email = email()?;
+            let id = closed_account(api, &email).await?;
+            api.delete(&["deactivated-accounts", &id]).await?;
+            let done = json!({ "email": email, "deactivated": false });
+            told(&done, matches, |_| format!("{email} can log in again"))
+        }
+        "deactivated" => {
+            let page = PageQuery { cursor: None, limit: matches.get_one::<u32>("limit").copied() };
+            let page: Page<DeactivatedAccount> = api.get(&["deactivated-accounts"], &page).await?;
+            told(&page, matches, |page| accounts(&page.items))
+        }
         _ => {
             let all: Operators = api.get(&["operators"], &()).await?;
             told(&all, matches, |all| operators(&all.items))
         }
     }
+}
+
+/// The id of an account that is closed, by its e-mail address.
+async fn closed_account(api: &Api, email: &Email) -> anyhow::Result<String> {
+    let mut page = PageQuery { cursor: None, limit: Some(200) };
+    loop {
+        let found: Page<DeactivatedAccount> = api.get(&["deactivated-accounts"], &page).await?;
+        if let Some(account) = found.items.iter().find(|it| it.user.email.key() == email.key()) {
+            return Ok(account.user.id.to_string());
+        }
+        let next = found.next_cursor.with_context(|| format!("{email} is no closed account."))?;
+        page.cursor = Some(next);
+    }
+}
+
+fn closed(done: &AccountDeactivation) -> String {
+    let said = [
+        ("sessions ended", done.sessions_ended.to_string()),
+        ("tokens ended", done.tokens_ended.to_string()),
+        ("operator", if done.was_operator { "no more" } else { "was none" }.to_owned()),
+    ];
+    facts(done.account.user.email.as_ref(), &said)
 }
 
 fn reset(done: &FactorsReset) -> String {
@@ -222,6 +268,19 @@ fn deleted(orgs: &[DeletedOrg]) -> String {
         ]
     });
     table(["Id", "Slug", "Deleted", "Events", "Why"], rows)
+}
+
+fn accounts(all: &[DeactivatedAccount]) -> String {
+    let rows = all.iter().map(|it| {
+        [
+            it.user.id.to_string(),
+            it.user.email.to_string(),
+            it.user.name.to_string(),
+            it.at.format("%Y-%m-%d %H:%M").to_string(),
+            it.reason.clone(),
+        ]
+    });
+    table(["Id", "E-mail", "Name", "Closed", "Why"], rows)
 }
 
 fn operators(all: &[Operator]) -> String {

@@ -4,8 +4,9 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use ralex_api::Page;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator,
-    Operators, ResetFactors, SuspendOrg,
+    AccountDeactivation, DeactivateAccount, DeactivatedAccount, DeleteOrg, DeletedOrg,
+    FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators, ResetFactors,
+    SuspendOrg,
 };
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
@@ -126,6 +127,45 @@ pub async fn reset_factors(
 ) -> Result<HttpResponse> {
     let operating = acting(&who, &identity).await?;
     Ok(HttpResponse::Ok().json(identity.reset_factors(operating, asked.0).await?))
+}
+
+/// List the accounts that operators have closed on the whole deployment, by their ids. For operators.
+#[utoipa::path(tag = "operators", params(PageQuery), responses((status = 200, body = Page<DeactivatedAccount>)))]
+#[get("/operator/deactivated-accounts")]
+pub async fn list_deactivated_accounts(
+    who: Who,
+    identity: Data<Identity>,
+    page: Query<PageQuery>,
+) -> Result<HttpResponse> {
+    let operating = identity.operating(&who.0.caller).await?;
+    Ok(HttpResponse::Ok().json(identity.deactivated_accounts(operating, &page.0).await?))
+}
+
+/// Close somebody's account on the whole deployment: sessions, tokens and what was begun end within a second,
+/// and they are no operator any more. For operators; asks a session for a fresh proof.
+#[utoipa::path(tag = "operators", request_body = DeactivateAccount, responses((status = 201, body = AccountDeactivation)))]
+#[post("/operator/deactivated-accounts")]
+pub async fn deactivate_account(
+    who: Who,
+    identity: Data<Identity>,
+    asked: Body<DeactivateAccount>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Created().json(identity.deactivate_account(operating, asked.0).await?))
+}
+
+/// Let a closed account be used again, by a new login; nothing that was ended comes back. For operators; asks a
+/// session for a fresh proof.
+#[utoipa::path(tag = "operators", responses((status = 204)))]
+#[delete("/operator/deactivated-accounts/{user}")]
+pub async fn reactivate_account(
+    who: Who,
+    identity: Data<Identity>,
+    user: Path<UserId>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    identity.reactivate_account(operating, *user).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 /// List the deployment's operators. For operators.

@@ -119,6 +119,9 @@ fn operators(map: &mut Map<'_, '_>) {
         .service(portability::export_managed_org)
         .service(operators::list_deleted_orgs)
         .service(operators::reset_factors)
+        .service(operators::list_deactivated_accounts)
+        .service(operators::deactivate_account)
+        .service(operators::reactivate_account)
         .service(operators::list_operators)
         .service(operators::add_operator)
         .service(operators::remove_operator);

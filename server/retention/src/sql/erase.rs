@@ -313,7 +313,8 @@ pub(crate) async fn remove_account(
          set email = 'erased-' || id::text || '@erased.invalid',
              email_key = 'erased-' || id::text || '@erased.invalid',
              name = 'Erased person', password_hash = '', password_one_time = false,
-             disabled_at = coalesce(disabled_at, now())
+             disabled_at = coalesce(disabled_at, now()), deactivated_reason = null,
+             deactivated_by = null
          where id = $1",
         user as _
     )

@@ -147,6 +147,13 @@ async fn suspension(watched: &mut Watched, path: &str) {
     let path = format!("/api/v1/operator/operators/{}", text(&made["user"], "id"));
     let op = "DELETE /api/v1/operator/operators/{user}";
     watched.leaves(op, &path, None, &["operator.removed"]).await;
+    let (op, path) =
+        ("POST /api/v1/operator/deactivated-accounts", "/api/v1/operator/deactivated-accounts");
+    let gone = json!({ "email": "new@example.com", "reason": "Left" });
+    let made = watched.leaves(op, path, Some(gone), &["account.deactivated"]).await;
+    let path = format!("{path}/{}", text(&made["account"]["user"], "id"));
+    let op = "DELETE /api/v1/operator/deactivated-accounts/{user}";
+    watched.leaves(op, &path, None, &["account.reactivated"]).await;
 }
 
 /// How an organisation's directory comes to be heard.

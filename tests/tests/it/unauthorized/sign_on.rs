@@ -41,7 +41,7 @@ pub fn body(operation: &str) -> Value {
         | "POST /api/v1/operator/orgs/{org}/deletion" => {
             json!({ "reason": "why" })
         }
-        "POST /api/v1/operator/factor-resets" => {
+        "POST /api/v1/operator/factor-resets" | "POST /api/v1/operator/deactivated-accounts" => {
             json!({ "email": "owner@example.com", "reason": "why" })
         }
         "POST /api/v1/orgs/{org}/export" => json!({}),
