@@ -156,7 +156,7 @@ pub async fn deactivate_account(
 
 /// Let a closed account be used again, by a new login; nothing that was ended comes back. For operators; asks a
 /// session for a fresh proof.
-#[utoipa::path(tag = "operators", responses((status = 204)))]
+#[utoipa::path(tag = "operators", params(("user" = String, Path)), responses((status = 204)))]
 #[delete("/operator/deactivated-accounts/{user}")]
 pub async fn reactivate_account(
     who: Who,
