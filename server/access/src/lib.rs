@@ -60,6 +60,7 @@ mod review;
 mod roles;
 mod rows;
 mod scope;
+mod second;
 mod sign_on;
 mod simulate;
 mod snapshot;

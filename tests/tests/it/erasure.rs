@@ -20,7 +20,7 @@ const REQUESTS: &str = "audit/retention/requests";
 
 async fn start() -> (App, Person) {
     let app = App::start_with(&[("RALEX_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
-    let other = app.member("security@example.com", "security", "org").await;
+    let other = security(&app).await;
     (app, other)
 }
 

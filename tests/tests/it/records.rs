@@ -39,7 +39,7 @@ async fn world(days: u32) -> (App, Person) {
         (app.database.texts(summed).await == ["6"]).then_some(())
     })
     .await;
-    let other = app.member("security@example.com", "security", "org").await;
+    let other = security(&app).await;
     (app, other)
 }
 
