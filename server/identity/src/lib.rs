@@ -8,7 +8,8 @@
 
 pub mod arrival;
 pub mod bearer;
-pub mod device;
+pub mod deletion;
+mod device;
 pub mod factor;
 mod join;
 pub mod link;

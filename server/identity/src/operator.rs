@@ -99,6 +99,8 @@ impl Identity {
             return Err(Problem::new(Code::Conflict, detail));
         }
         sql::operator::delete(&mut tx, user).await.map_err(problem)?;
+        let remembered = sql::operator::remember_removal(&mut tx, user, by.user, self.clock.now());
+        remembered.await.map_err(problem)?;
         let event = Event::Operator(OperatorEvent::Removed { user });
         self.record_everywhere(&mut tx, by.caller, user, &event).await?;
         tx.commit().await.map_err(problem)

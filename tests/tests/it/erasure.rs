@@ -14,6 +14,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::retention::security;
+
 const EMAIL: &str = "zoe.canary@example.com";
 const ADDRESS: &str = "203.0.113.77";
 const REQUESTS: &str = "audit/retention/requests";

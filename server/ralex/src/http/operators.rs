@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use ralex_api::Page;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator,
+    ConfirmDeletion, DeleteOrg, DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator,
     Operators, ResetFactors, SuspendOrg,
 };
 use ralex_api::page::PageQuery;
@@ -77,8 +77,8 @@ pub async fn resume_org(
     Ok(HttpResponse::Ok().json(identity.resume_org(operating, &org).await?))
 }
 
-/// Close an organisation, and have all of it deleted after a while. For operators; asks a session for a
-/// fresh proof.
+/// Ask another operator to agree that an organisation is closed, and all of it deleted after a while; without
+/// another one who counts, have it so. For operators; asks a session for a fresh proof.
 #[utoipa::path(tag = "operators", params(("org" = String, Path)), request_body = DeleteOrg, responses((status = 202, body = ManagedOrg)))]
 #[post("/operator/orgs/{org}/deletion")]
 pub async fn delete_org(
@@ -91,7 +91,22 @@ pub async fn delete_org(
     Ok(HttpResponse::Accepted().json(identity.delete_org(operating, &org, &how.0).await?))
 }
 
-/// Keep an organisation that waits to be deleted. For operators; asks a session for a fresh proof.
+/// Confirm that an organisation is deleted, as another operator has asked. For operators; asks a session for a
+/// fresh proof.
+#[utoipa::path(tag = "operators", params(("org" = String, Path)), request_body = ConfirmDeletion, responses((status = 202, body = ManagedOrg)))]
+#[post("/operator/orgs/{org}/deletion/confirm")]
+pub async fn confirm_org_deletion(
+    who: Who,
+    identity: Data<Identity>,
+    org: Path<String>,
+    seen: Body<ConfirmDeletion>,
+) -> Result<HttpResponse> {
+    let operating = acting(&who, &identity).await?;
+    Ok(HttpResponse::Accepted().json(identity.confirm_org_deletion(operating, &org, &seen.0).await?))
+}
+
+/// Keep an organisation that waits to be deleted, or withdraw that somebody wants it deleted. For operators;
+/// asks a session for a fresh proof.
 #[utoipa::path(tag = "operators", params(("org" = String, Path)), responses((status = 200, body = ManagedOrg)))]
 #[delete("/operator/orgs/{org}/deletion")]
 pub async fn keep_org(

@@ -115,6 +115,7 @@ fn operators(map: &mut Map<'_, '_>) {
         .service(operators::suspend_org)
         .service(operators::resume_org)
         .service(operators::delete_org)
+        .service(operators::confirm_org_deletion)
         .service(operators::keep_org)
         .service(portability::export_managed_org)
         .service(operators::list_deleted_orgs)
