@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ralex_tests::app::{App, Client, DIALECTS, Dialect, Shell, text, until};
+use ralex_tests::app::{App, Client, DIALECTS, Dialect, EMAIL, PASSWORD, Shell, text, until};
 use serde_json::{Value, json};
 
+use crate::factors::register;
 use crate::invitations::{choose, secret};
 use crate::scim::Directory;
 
@@ -401,7 +402,7 @@ async fn who_does_not_count_confirms_no_deletion_and_nobody_makes_themselves_the
     // Who is alone because they took it from the others is so for a week.
     let operators = "/api/v1/operator/operators";
     for item in app.owner.get(operators).await.ok()["items"].as_array().unwrap() {
-        if text(&item["user"], "email") != ralex_tests::app::EMAIL {
+        if text(&item["user"], "email") != EMAIL {
             let id = text(&item["user"], "id");
             app.owner.delete(&format!("{operators}/{id}")).await.ok();
         }
@@ -413,4 +414,31 @@ async fn who_does_not_count_confirms_no_deletion_and_nobody_makes_themselves_the
     later(&app, 8).await;
     app.owner.post(&path, &why).await.ok();
     answers(&acme.owner, "/api/v1/orgs/acme/teams", 403).await;
+}
+
+#[tokio::test]
+async fn an_operator_without_a_second_factor_changes_nothing_where_the_deployment_asks_for_one() {
+    let app = App::start_with(&[("RALEX_OPERATORS_SECOND_FACTOR", "required")]).await;
+    let new = json!({ "slug": "acme", "owner_email": "ann@example.com", "owner_name": "Ann" });
+    let why = json!({ "reason": "Why" });
+    let session = app.anonymous();
+    let session = session.in_session(&session.session(EMAIL, PASSWORD).await);
+    for client in [&app.owner, &session] {
+        client.get(ORGS).await.ok();
+        for (path, body) in [
+            (ORGS.to_owned(), &new),
+            (format!("{ORGS}/default/suspend"), &why),
+            (format!("{ORGS}/default/deletion"), &why),
+            (format!("{ORGS}/default/export"), &Value::Null),
+            ("/api/v1/operator/operators".to_owned(), &json!({ "email": EMAIL })),
+        ] {
+            client.post(&path, body).await.refused(403, "second_factor_required");
+        }
+        client.delete(&format!("{ORGS}/default/deletion")).await.refused(403, "second_factor_required");
+    }
+    // Nobody else is told more than before.
+    let ann = app.member("bob@example.com", "viewer", "org").await;
+    ann.client.post(ORGS, &new).await.refused(403, "forbidden");
+    let (session, ..) = register(session).await;
+    session.post(ORGS, &new).await.ok();
 }

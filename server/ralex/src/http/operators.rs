@@ -35,7 +35,7 @@ pub async fn create_org(
     identity: Data<Identity>,
     new: Body<NewOrg>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Created().json(identity.create_org(operating, new.0).await?))
 }
 
@@ -61,7 +61,7 @@ pub async fn suspend_org(
     org: Path<String>,
     why: Body<SuspendOrg>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.suspend_org(operating, &org, &why.0).await?))
 }
 
@@ -73,7 +73,7 @@ pub async fn resume_org(
     identity: Data<Identity>,
     org: Path<String>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.resume_org(operating, &org).await?))
 }
 
@@ -87,7 +87,7 @@ pub async fn delete_org(
     org: Path<String>,
     how: Body<DeleteOrg>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Accepted().json(identity.delete_org(operating, &org, &how.0).await?))
 }
 
@@ -101,7 +101,7 @@ pub async fn confirm_org_deletion(
     org: Path<String>,
     seen: Body<ConfirmDeletion>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Accepted().json(identity.confirm_org_deletion(operating, &org, &seen.0).await?))
 }
 
@@ -114,7 +114,7 @@ pub async fn keep_org(
     identity: Data<Identity>,
     org: Path<String>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.keep_org(operating, &org).await?))
 }
 
@@ -139,7 +139,7 @@ pub async fn reset_factors(
     identity: Data<Identity>,
     asked: Body<ResetFactors>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.reset_factors(operating, asked.0).await?))
 }
 
@@ -159,7 +159,7 @@ pub async fn add_operator(
     identity: Data<Identity>,
     new: Body<NewOperator>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Created().json(identity.add_operator(operating, new.0).await?))
 }
 
@@ -172,14 +172,7 @@ pub async fn remove_operator(
     identity: Data<Identity>,
     user: Path<UserId>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     identity.remove_operator(operating, *user).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// Who changes something proves anew who they are, where they can.
-async fn acting<'a>(who: &'a Who, identity: &Identity) -> Result<Operating<'a>> {
-    let operating = identity.operating(&who.0.caller).await?;
-    identity.require_fresh_session(&who.0)?;
-    Ok(operating)
 }
