@@ -127,6 +127,14 @@ impl Vault {
         info(&mut tx, scope, id).await
     }
 
+    /// Whether calls can use a key as its provider stands: one that is switched off, or has moved since the key
+    /// was stored, gets none. Nothing where there is no such key.
+    pub async fn is_usable(&self, org: OrgId, id: SecretId) -> Result<Option<bool>, Problem> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let home = sql::home(&mut tx, org, id).await.map_err(problem)?;
+        Ok(home.map(|home| home.is_usable()))
+    }
+
     /// Deletes a key with all of its versions and their data keys: nothing in the database opens
     /// the values any more. A backup taken before still holds them, for whoever has the seal too.
     /// May take two people.

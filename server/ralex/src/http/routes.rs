@@ -326,7 +326,7 @@ fn roles_and_groups(map: &mut Map<'_, '_>) {
         .service(bindings::create_binding)
         .service(bindings::delete_binding)
         .service(bindings::explain_access)
-        .service(bindings::who_can)
+        .service(who_can::who_can)
         .service(bindings::access_history)
         .service(bindings::simulate_access)
         .service(policies::export_policy)
