@@ -1,7 +1,9 @@
 //! Roles and permissions, by their names in `policies/access/`.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{AccessRequestId, BindingId, BreakGlassId, GroupId, Name, Slug};
+use ralex_kernel::{
+    AccessRequestId, BindingId, BreakGlassId, BudgetId, GroupId, Name, SecretId, Slug,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::User;
@@ -249,6 +251,11 @@ crate::answer! {
         /// `user:<id>`, `service_account:<slug>`, or `token:<id>` for a team's own.
         pub subject: String,
         pub subject_name: String,
+        /// Which of what was asked about: of a key, `llm.invoke` uses it in calls, `secret.rotate` replaces it,
+        /// `secret.delete` destroys it.
+        #[serde(default)]
+        pub permissions: Vec<String>,
+        /// By what they may do the first of it.
         pub reason: ExplainReason,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub role: Option<RoleName>,
@@ -271,13 +278,22 @@ crate::request! {
         pub at: Option<DateTime<Utc>>,
     }
 
+    /// Who may do something at a place, whose calls a budget pays, or who may use, replace or destroy a key: one of
+    /// the three.
     pub struct WhoCanQuestion {
         /// The name of a permission, such as `llm.invoke`.
-        pub permission: String,
-        /// `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub permission: Option<String>,
+        /// With a permission: `org`, `team:<slug or id>` or `project:<slug or id>`; the organisation when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         pub scope: Option<String>,
-        /// As it was then; as it is now when absent.
+        /// Those who can spend it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub budget: Option<BudgetId>,
+        /// Those whose calls can use this key of a provider, who can replace it, and who can destroy it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub key: Option<SecretId>,
+        /// With a permission: as it was then; as it is now when absent.
         #[serde(default)]
         pub at: Option<DateTime<Utc>>,
         /// Those after this one, by its `subject`.

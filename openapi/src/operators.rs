@@ -12,6 +12,8 @@ pub const GRACE_DAYS: u32 = 30;
 pub const GRACE_DAYS_MIN: u32 = 1;
 /// And the longest.
 pub const GRACE_DAYS_MAX: u32 = 365;
+/// How long another operator has to confirm that an organisation is deleted, in days.
+pub const CONFIRM_DAYS: u32 = 7;
 
 crate::words! {
     /// Whether anything is open in an organisation.
@@ -43,10 +45,30 @@ crate::answer! {
         pub delete_after: Option<DateTime<Utc>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub deletion_reason: Option<String>,
+        /// Whether one operator alone has it deleted, since there was no other one who counted.
+        #[serde(default)]
+        pub deletion_by_one: bool,
+        /// That an operator wants it deleted, which another one has to confirm; nothing is closed until then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub deletion_asked: Option<AskedDeletion>,
         /// Of how many people its owners have said that operators may carry its export to them; without any, no
         /// operator can export it.
         #[serde(default)]
         pub export_recipients: u32,
+    }
+
+    /// That an operator wants an organisation deleted.
+    pub struct AskedDeletion {
+        pub asked_at: DateTime<Utc>,
+        /// Their e-mail address, or their id.
+        pub asked_by: String,
+        pub reason: String,
+        /// How long it can still be kept once it is confirmed.
+        pub grace_days: u32,
+        /// Until when it can be confirmed.
+        pub expires_at: DateTime<Utc>,
+        /// Whether the reader can confirm it.
+        pub may_confirm: bool,
     }
 
     /// A new organisation. Its owner is invited where nobody can come in by their account yet.
@@ -100,6 +122,9 @@ crate::answer! {
         /// Who did; absent where it was no person.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub asked_by: Option<UserId>,
+        /// Which other operator confirmed it; absent where there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub confirmed_by: Option<UserId>,
         pub reason: String,
         /// How many events its audit log had, and the hash of their tree, in hexadecimal, with which the
         /// log of logs and earlier exports can be compared.
@@ -159,6 +184,12 @@ crate::request! {
         /// 1 to 365; 30 when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub grace_days: Option<u32>,
+    }
+
+    /// Which wish is confirmed: what was asked for anew meanwhile is not.
+    pub struct ConfirmDeletion {
+        /// As it was read.
+        pub asked_at: DateTime<Utc>,
     }
 
     /// Somebody with an account, by their e-mail address.

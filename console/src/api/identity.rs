@@ -255,14 +255,8 @@ pub fn explain(org: &str, asked: &ExplainQuestion) -> Reply<Explanation> {
     client::create(&path(org, &["access", "explain"]), asked)
 }
 
-pub fn who_can(
-    org: &str,
-    (permission, scope): (String, String),
-    at: Option<DateTime<Utc>>,
-    cursor: Option<String>,
-) -> Reply<Page<Able>> {
-    let asked = WhoCanQuestion { permission, scope: Some(scope), cursor, limit: None, at };
-    client::create(&path(org, &["access", "who-can"]), &asked)
+pub fn who_can(org: &str, asked: &WhoCanQuestion) -> Reply<Page<Able>> {
+    client::create(&path(org, &["access", "who-can"]), asked)
 }
 
 pub fn service_accounts(org: &str) -> Reply<Page<ServiceAccount>> {

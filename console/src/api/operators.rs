@@ -2,11 +2,12 @@
 
 use ralex_api::Page;
 use ralex_api::operators::{
-    AccountDeactivation, DeactivateAccount, DeactivatedAccount, DeleteOrg, DeletedOrg,
-    FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators, ResetFactors,
-    SuspendOrg,
+    AccountDeactivation, AskedDeletion, DeactivateAccount, DeactivatedAccount, DeleteOrg,
+    DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators,
+    ResetFactors, SuspendOrg,
 };
 use ralex_kernel::UserId;
+use serde_json::json;
 
 use super::client::{self, Reply};
 use super::{ALL, PAGE, page};
@@ -44,6 +45,13 @@ pub fn delete(slug: &str, how: &DeleteOrg) -> Reply<ManagedOrg> {
     client::create(&org(slug, "deletion"), how)
 }
 
+/// As it was read: what was asked for anew meanwhile is not confirmed.
+pub fn confirm_deletion(slug: &str, asked: &AskedDeletion) -> Reply<()> {
+    let seen = json!({ "asked_at": asked.asked_at });
+    client::tell(&org(slug, "deletion/confirm"), Some(&seen))
+}
+
+/// Also withdraws that somebody wants it deleted.
 pub fn keep(slug: &str) -> Reply<()> {
     client::delete(&org(slug, "deletion"))
 }

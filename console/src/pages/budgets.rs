@@ -12,6 +12,7 @@ use super::budget_runs::RunsDialog;
 use super::budget_tree::tree;
 use super::rate_limits::RateLimits;
 use super::reconcile::Bills;
+use super::why::Spenders;
 use crate::api;
 use crate::components::meter::meter;
 use crate::components::segments::Segments;
@@ -36,6 +37,7 @@ enum Over {
     Beside(Budget),
     Forecast(Budget),
     Runs(Budget),
+    Spenders(Budget),
 }
 
 #[component]
@@ -100,7 +102,7 @@ fn List(props: &ListProps) -> Html {
                     </Empty>
                 }
             } else {
-                tree(&page.items, |budget| card(budget, may, &set))
+                tree(&page.items, |budget| card(budget, (may, org.can("role.read")), &set))
             }) }
             <RateLimits />
             { match &*over {
@@ -109,6 +111,7 @@ fn List(props: &ListProps) -> Html {
                 Over::Edit(budget) => html! { <Editor budget={Some(budget.clone())} ondone={done} onclose={close} /> },
                 Over::Beside(budget) => html! { <AdjustmentsDialog budget={budget.clone()} onchange={done} onclose={close} /> },
                 Over::Forecast(budget) => html! { <ForecastDialog budget={budget.clone()} onclose={close} /> },
+                Over::Spenders(budget) => html! { <Spenders budget={budget.id} onclose={close} /> },
                 Over::Runs(budget) => html! { <RunsDialog budget={budget.clone()} onclose={close} /> },
                 Over::Increase(budget) => html! { <IncreaseDialog budget={budget.clone()} ondone={done} onclose={close} /> },
                 Over::Delete(budget) => delete_dialog(&org.slug(), budget, &done, close),
@@ -117,7 +120,7 @@ fn List(props: &ListProps) -> Html {
     }
 }
 
-fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
+fn card(budget: &Budget, (may, asks): (bool, bool), set: &Callback<Over>) -> Html {
     let increase = budget.increase.as_ref().map(|increase| increase.amount);
     let limit = budget.limit.saturating_add(increase.unwrap_or_default());
     let limit = limit.saturating_add(budget.carried);
@@ -138,6 +141,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
     };
     let (edit, delete, beside) = (budget.clone(), budget.clone(), budget.clone());
     let (more, forecast, runs) = (budget.clone(), budget.clone(), budget.clone());
+    let spenders = budget.clone();
     html! {
         <li class="budget" key={budget.id.to_string()}>
             <div class="budget-head">
@@ -156,6 +160,7 @@ fn card(budget: &Budget, may: bool, set: &Callback<Over>) -> Html {
                     if per_run { <IconButton icon={Icon::Stack} label={format!("Runs of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Runs(runs.clone()))} /> }
                     else { <IconButton icon={Icon::Chart} label={format!("Forecast for the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Forecast(forecast.clone()))} /> }
                     <IconButton icon={Icon::List} label={format!("What counts beside calls on the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Beside(beside.clone()))} />
+                    if asks { <IconButton icon={Icon::People} label={format!("Who can spend the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Spenders(spenders.clone()))} /> }
                     if may {
                         if !per_run { <IconButton icon={Icon::Plus} label={format!("More for the budget of {}, for a while", budget.scope_name)} onclick={set.reform(move |()| Over::Increase(more.clone()))} /> }
                         <IconButton icon={Icon::Edit} label={format!("Edit the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Edit(edit.clone()))} />

@@ -66,8 +66,8 @@ pub fn Close(props: &CloseProps) -> Html {
         (
             format!("Delete {name}?"),
             "Delete",
-            "It is closed at once. When the time is over all of it is removed, its keys and its audit log too, and nothing brings it back. Until then it can be kept.",
-            format!("{name} is closed, and will be deleted."),
+            "Another operator who counts has to confirm it; without one it is closed at once. When the time is over all of it is removed, its keys and its audit log too, and nothing brings it back. Until then it can be kept.",
+            format!("{name} is closed, and will be deleted. No other operator had to confirm it."),
         )
     } else {
         (
@@ -77,7 +77,15 @@ pub fn Close(props: &CloseProps) -> Html {
             format!("{name} is suspended."),
         )
     };
-    let act = use_action(props.ondone.reform(move |_: ManagedOrg| said.clone().into()));
+    let waits =
+        format!("Nothing is closed yet: another operator has to confirm that {name} is deleted.");
+    let act = use_action(props.ondone.reform(move |org: ManagedOrg| {
+        if org.deletion_asked.is_some() && deletes {
+            waits.clone().into()
+        } else {
+            said.clone().into()
+        }
+    }));
     let reason = use_input("", needed);
     let days = use_input(&GRACE_DAYS.to_string(), count);
     let onsubmit = {

@@ -41,6 +41,8 @@ enum Over {
     Made(Box<User>, Box<Invitation>),
     Close(Box<ManagedOrg>, Ending),
     Open(Box<ManagedOrg>),
+    Confirm(Box<ManagedOrg>),
+    Withdraw(Box<ManagedOrg>),
     Export(Box<ManagedOrg>),
 }
 
@@ -114,6 +116,8 @@ fn All() -> Html {
                 Over::Made(owner, invitation) => handed_over(owner, invitation, onclose),
                 Over::Close(org, ending) => html! { <Close org={(**org).clone()} ending={*ending} ondone={done} {onclose} /> },
                 Over::Open(org) => open_dialog(org, &done, onclose),
+                Over::Confirm(org) => confirm_dialog(org, &done, onclose),
+                Over::Withdraw(org) => withdraw_dialog(org, &done, onclose),
                 Over::Export(org) => html! { <Carry org={(**org).clone()} ondone={done} {onclose} /> },
             } }
         </>
@@ -155,7 +159,11 @@ fn row(org: &ManagedOrg, set: &Callback<Over>) -> Html {
             <td>
                 { state }
                 if let Some(at) = org.delete_after { { " after " }<When {at} /> }
+                if org.deletion_by_one { <div class="faint">{ "By one operator alone" }</div> }
                 if let Some(reason) = reason { <div class="faint">{ reason }</div> }
+                if let Some(asked) = &org.deletion_asked {
+                    <div class="faint">{ format!("{} wants it deleted, which another operator has to confirm: {}", asked.asked_by, asked.reason) }</div>
+                }
             </td>
             <td class="wide"><When at={org.created_at} /></td>
             <td class="number">
@@ -167,7 +175,12 @@ fn row(org: &ManagedOrg, set: &Callback<Over>) -> Html {
                 } else {
                     <IconButton icon={Icon::Play} label={format!("Open {name} again")} onclick={with(Over::Open)} />
                 }
-                if org.state != OrgState::Deleting {
+                if org.deletion_asked.as_ref().is_some_and(|asked| asked.may_confirm) {
+                    <IconButton icon={Icon::Check} label={format!("Confirm that {name} is deleted")} onclick={with(Over::Confirm)} />
+                }
+                if org.deletion_asked.is_some() {
+                    <IconButton icon={Icon::Close} label={format!("Withdraw that {name} is deleted")} onclick={with(Over::Withdraw)} />
+                } else if org.state != OrgState::Deleting {
                     <IconButton icon={Icon::Trash} label={format!("Delete {name}")} onclick={with(|org| Over::Close(org, Ending::Deleted))} />
                 }
             </td>
@@ -197,6 +210,36 @@ fn open_dialog(org: &ManagedOrg, ondone: &Callback<AttrValue>, onclose: Callback
         <ConfirmDelete {title} {verb} delete={act} ondone={ondone.reform(move |()| said.clone())} {onclose}>
             <p>{ "People and programs hold again what they held before." }</p>
             if still { <p>{ "It was suspended before, and stays so." }</p> }
+        </ConfirmDelete>
+    }
+}
+
+/// Asks before an organisation is deleted as another operator has asked.
+fn confirm_dialog(org: &ManagedOrg, ondone: &Callback<AttrValue>, onclose: Callback<()>) -> Html {
+    let Some(asked) = org.deletion_asked.clone() else { return Html::default() };
+    let (name, slug) = (org.name.to_string(), org.slug.to_string());
+    let said: AttrValue = format!("{name} is closed, and will be deleted.").into();
+    let what = format!(
+        "{} wants it deleted: {} It is closed at once, and can be kept for {} days. Then all of it is removed, \
+         its keys and its audit log too, and nothing brings it back.",
+        asked.asked_by, asked.reason, asked.grace_days
+    );
+    let act = Callback::from(move |()| api::operators::confirm_deletion(&slug, &asked));
+    html! {
+        <ConfirmDelete title={format!("Delete {name}?")} verb="Confirm" delete={act} ondone={ondone.reform(move |()| said.clone())} {onclose}>
+            <p>{ what }</p>
+        </ConfirmDelete>
+    }
+}
+
+/// Asks before what somebody wants is withdrawn.
+fn withdraw_dialog(org: &ManagedOrg, ondone: &Callback<AttrValue>, onclose: Callback<()>) -> Html {
+    let (name, slug) = (org.name.to_string(), org.slug.to_string());
+    let said: AttrValue = format!("{name} is not deleted.").into();
+    let act = Callback::from(move |()| api::operators::keep(&slug));
+    html! {
+        <ConfirmDelete title={format!("Withdraw that {name} is deleted?")} verb="Withdraw" delete={act} ondone={ondone.reform(move |()| said.clone())} {onclose}>
+            <p>{ "Nothing was closed yet. Whoever wants it still can ask anew." }</p>
         </ConfirmDelete>
     }
 }

@@ -87,6 +87,7 @@ fn key_list(provider: &Provider, keys: &[&SecretInfo], doing: &Doing) -> Html {
 fn key_row(key: &SecretInfo, doing: &Doing) -> Html {
     let (rotate, limit, delete) =
         (Box::new(key.clone()), Box::new(key.clone()), Box::new(key.clone()));
+    let asked = key.id;
     html! {
         <li key={key.id.to_string()}>
             <div>
@@ -96,6 +97,7 @@ fn key_row(key: &SecretInfo, doing: &Doing) -> Html {
             if key.state == SecretState::Detached {
                 <Badge tone={Tone::Warn} title="The provider’s address changed; replace the key to use it there.">{ "Detached" }</Badge>
             }
+            if doing.may.ask { <IconButton icon={Icon::People} label={format!("Who can use {}", key.name)} onclick={doing.open.reform(move |()| Over::KeyUsers(asked))} /> }
             if doing.may.rotate_key { <IconButton icon={Icon::Gauge} label={format!("Share and limits of {}", key.name)} onclick={doing.open.reform(move |()| Over::LimitKey(limit.clone()))} /> }
             if doing.may.rotate_key { <IconButton icon={Icon::Rotate} label={format!("Replace {}", key.name)} onclick={doing.open.reform(move |()| Over::RotateKey(rotate.clone()))} /> }
             if doing.may.delete_key { <IconButton icon={Icon::Trash} label={format!("Delete {}", key.name)} onclick={doing.open.reform(move |()| Over::DeleteKey(delete.clone()))} /> }

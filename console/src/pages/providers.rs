@@ -2,11 +2,13 @@
 
 use ralex_api::catalog::{Provider, ProviderKind, ProviderKindInfo, UpdateProvider};
 use ralex_api::vault::SecretInfo;
+use ralex_kernel::SecretId;
 use yew::prelude::*;
 
 use super::key_forms::{KeyForm, LimitsForm, delete_key};
 use super::provider_card::provider_card;
 use super::provider_form::{ProviderForm, delete_provider};
+use super::why::KeyUsers;
 use crate::api;
 use crate::components::{Button, Empty, Head, Icon, Kind, show, use_toast};
 use crate::hooks::{keep, use_action, use_load};
@@ -23,6 +25,7 @@ pub enum Over {
     RotateKey(Box<SecretInfo>),
     LimitKey(Box<SecretInfo>),
     DeleteKey(Box<SecretInfo>),
+    KeyUsers(SecretId),
 }
 
 /// What one may change.
@@ -36,6 +39,7 @@ pub struct May {
     pub add_key: bool,
     pub rotate_key: bool,
     pub delete_key: bool,
+    pub ask: bool,
 }
 
 impl May {
@@ -45,6 +49,7 @@ impl May {
             add_key: org.can("secret.create"),
             rotate_key: org.can("secret.rotate"),
             delete_key: org.can("secret.delete"),
+            ask: org.can("role.read"),
         }
     }
 }
@@ -138,6 +143,7 @@ fn overlay(
         Over::LimitKey(secret) => {
             html! { <LimitsForm secret={(**secret).clone()} {ondone} {onclose} /> }
         }
+        Over::KeyUsers(secret) => html! { <KeyUsers secret={*secret} {onclose} /> },
         Over::DeleteKey(secret) => delete_key(org, secret, &ondone, onclose),
     }
 }

@@ -2,18 +2,25 @@
 //! decide, now or at a moment that is past.
 
 use chrono::{DateTime, Utc};
-use ralex_api::access::{Able, Binding, ExplainQuestion, ExplainReason, Explanation, RoleName};
+use ralex_api::access::{
+    Able, Binding, ExplainQuestion, ExplainReason, Explanation, RoleName, WhoCanQuestion,
+};
+use ralex_kernel::{BudgetId, SecretId};
 use yew::prelude::*;
 
 use super::add_person::places;
 use super::as_of::AsOf;
 use crate::api;
-use crate::components::{Banner, Column, More, SelectField, Table, Tone, When, show, show_with};
+use crate::components::{
+    Banner, Column, Dialog, More, SelectField, Table, Tone, When, show, show_with,
+};
 use crate::hooks::{Pages, keep, use_load, use_pages};
 use crate::session::use_org;
 
 const COLUMNS: [Column; 3] =
     [Column::text("Name"), Column::text("Kind").wide(), Column::text("By")];
+const KEY_COLUMNS: [Column; 4] =
+    [Column::text("Name"), Column::text("Kind").wide(), Column::text("Can"), Column::text("By")];
 
 #[derive(Properties, PartialEq)]
 pub struct Props {
@@ -56,11 +63,69 @@ pub fn Why(props: &Props) -> Html {
                     <Explained {subject} permission={asked} {at} round={props.round} moment={props.at} />
                 } else {
                     <div oninput={|event: InputEvent| event.stop_propagation()}><AsOf onchange={keep(&moment)} /></div>
-                    <AllWhoCan permission={asked} {at} moment={*moment} />
+                    <AllWhoCan asked={Of::Right(asked, at, *moment)} />
                 }
             </>
         }
     })
+}
+
+/// What all are asked about.
+#[derive(Clone, PartialEq)]
+enum Of {
+    Right(String, String, Option<DateTime<Utc>>),
+    Budget(BudgetId),
+    Key(SecretId),
+}
+
+impl Of {
+    fn question(&self, cursor: Option<String>) -> WhoCanQuestion {
+        let (permission, scope, at) = match self {
+            Self::Right(permission, scope, at) => {
+                (Some(permission.clone()), Some(scope.clone()), *at)
+            }
+            Self::Budget(_) | Self::Key(_) => (None, None, None),
+        };
+        let budget = if let Self::Budget(budget) = self { Some(*budget) } else { None };
+        let key = if let Self::Key(key) = self { Some(*key) } else { None };
+        WhoCanQuestion { permission, scope, budget, key, at, cursor, limit: None }
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct SpendersProps {
+    pub budget: BudgetId,
+    pub onclose: Callback<()>,
+}
+
+/// Whose calls a budget pays.
+#[component]
+pub fn Spenders(props: &SpendersProps) -> Html {
+    let asked = Of::Budget(props.budget);
+    html! {
+        <Dialog title="Who can spend it?" onclose={props.onclose.clone()}>
+            <p class="prose">{ "Everybody whose calls it pays. Call rules and a token\u{2019}s own list of models may leave less." }</p>
+            <AllWhoCan {asked} />
+        </Dialog>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct KeyUsersProps {
+    pub secret: SecretId,
+    pub onclose: Callback<()>,
+}
+
+/// Who uses a key, replaces it and destroys it.
+#[component]
+pub fn KeyUsers(props: &KeyUsersProps) -> Html {
+    let asked = Of::Key(props.secret);
+    html! {
+        <Dialog title="Who can use it?" onclose={props.onclose.clone()}>
+            <p class="prose">{ "In calls, while its provider is on and where it was when the key was stored; and who can replace or destroy it. Nobody sees it." }</p>
+            <AllWhoCan {asked} />
+        </Dialog>
+    }
 }
 
 #[derive(Clone, Properties, PartialEq)]
@@ -129,36 +194,44 @@ fn held(binding: &Binding, by: &str) -> String {
 
 #[derive(Properties, PartialEq)]
 struct AllProps {
-    permission: String,
-    at: String,
-    moment: Option<DateTime<Utc>>,
+    asked: Of,
 }
 
 #[component]
 fn AllWhoCan(props: &AllProps) -> Html {
     let org = use_org();
-    let wants = (org.slug(), (props.permission.clone(), props.at.clone()), props.moment);
-    let list = use_pages(wants, |(org, asked, moment), cursor| {
-        api::identity::who_can(&org, asked, moment, cursor)
+    let wants = (org.slug(), props.asked.clone());
+    let list = use_pages(wants, |(org, asked), cursor| {
+        api::identity::who_can(&org, &asked.question(cursor))
     });
-    show(&list.state, &list.again, |pages| all(pages, &list.more))
+    let of_key = matches!(props.asked, Of::Key(_));
+    show(&list.state, &list.again, |pages| all(pages, of_key, &list.more))
 }
 
-fn all(pages: &Pages<Able>, more: &Callback<()>) -> Html {
+fn all(pages: &Pages<Able>, of_key: bool, more: &Callback<()>) -> Html {
     if pages.items.is_empty() {
         return html! { <p class="faint">{ "Nobody can." }</p> };
     }
     html! {
         <>
-            <Table caption="Who can" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(row) }
+            <Table caption="Who can" columns={if of_key { KEY_COLUMNS.to_vec() } else { COLUMNS.to_vec() }}>
+                { for pages.items.iter().map(|able| row(able, of_key)) }
             </Table>
             <More shown={pages.items.len()} noun="holder" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
         </>
     }
 }
 
-fn row(able: &Able) -> Html {
+/// What somebody may of a key.
+fn of_a_key(able: &Able) -> String {
+    let words = [("llm.invoke", "use"), ("secret.rotate", "replace"), ("secret.delete", "destroy")];
+    let held = |name: &str| able.permissions.iter().any(|permission| permission == name);
+    let words: Vec<&str> =
+        words.iter().filter(|(name, _)| held(name)).map(|(_, word)| *word).collect();
+    words.join(", ")
+}
+
+fn row(able: &Able, of_key: bool) -> Html {
     let kind = match able.subject.split(':').next() {
         Some("user") => "Person",
         Some("service_account") => "Service account",
@@ -168,6 +241,7 @@ fn row(able: &Able) -> Html {
         <tr key={able.subject.clone()}>
             <td class="strong">{ able.subject_name.clone() }</td>
             <td class="wide">{ kind }</td>
+            if of_key { <td>{ of_a_key(able) }</td> }
             <td>{ able.role.as_ref().map_or_else(|| "Its home".to_owned(), ToString::to_string) }</td>
         </tr>
     }

@@ -245,19 +245,28 @@ async fn may_second(
     by: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    if stored.asker_id == by {
+    are_two(&mut *conn, (by, stored.asker_id), now).await?;
+    let lately = lately(&mut *conn, current.org(), &[by], now).await?;
+    holds(&standing(current, by, &lately, now), stored)
+}
+
+/// Refuses where who decides may be the same as who asked.
+pub(crate) async fn are_two(
+    conn: &mut PgConnection,
+    (by, asker): (UserId, UserId),
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    if asker == by {
         let detail = "Nobody confirms what they asked for themselves. Ask someone else who may.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
-    let org = current.org();
-    let made = sql::made_lately(&mut *conn, by, stored.asker_id, now - MADE_LATELY).await;
+    let made = sql::made_lately(conn, by, asker, now - MADE_LATELY).await;
     if made.map_err(problem)? {
         let detail = "Whoever asked for this has made your account in the last 7 days, so you do not \
                       count as a second person yet. Leave it to somebody else.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
-    let lately = lately(&mut *conn, org, &[by], now).await?;
-    holds(&standing(current, by, &lately, now), stored)
+    Ok(())
 }
 
 /// Refuses where what counts of somebody is not enough for this.

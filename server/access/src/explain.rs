@@ -9,6 +9,7 @@ use ralex_api::page::{Page, PageQuery};
 use ralex_kernel::{BindingId, Caller, OrgId, Problem, ScopePath, Subject};
 
 use crate::Permission;
+use crate::able::{Where, Who};
 use crate::access::Access;
 use crate::bindings::Bearer;
 use crate::scope::{Basis, Scope};
@@ -26,7 +27,7 @@ pub(crate) struct Somebody {
 }
 
 impl Somebody {
-    fn judge(
+    pub fn judge(
         &self,
         snapshot: &Snapshot,
         (permission, at): (Permission, ScopePath),
@@ -49,7 +50,7 @@ impl Somebody {
     }
 }
 
-const fn allows(reason: ExplainReason) -> bool {
+pub(crate) const fn allows(reason: ExplainReason) -> bool {
     matches!(reason, ExplainReason::Role | ExplainReason::Home | ExplainReason::BreakGlass)
 }
 
@@ -129,26 +130,7 @@ impl Access {
         asked: &Asked,
         page: &PageQuery,
     ) -> Result<Page<Able>, Problem> {
-        let org = scope.org();
-        let mut tx = self.db().tenant(org).await?;
-        let seen = self.seen(&mut tx, org, asked.at).await?;
-        let all = seen.somebodies(&mut tx, org, None).await?;
-        drop(tx);
-        let (snapshot, question) = (&seen.snapshot, (asked.permission, asked.place));
-        let after = page.cursor.as_deref().unwrap_or_default();
-        let size = page.size();
-        let able = all.into_iter().filter(|who| who.written.as_str() > after).filter_map(|who| {
-            let (reason, binding) = who.judge(snapshot, question, seen.now);
-            let held = |id| snapshot.rows().bindings.iter().find(|binding| binding.id == id);
-            allows(reason).then(|| Able {
-                subject: who.written,
-                subject_name: who.name,
-                reason,
-                role: binding.and_then(held).map(|binding| RoleName(binding.role.clone())),
-                binding,
-            })
-        });
-        let most = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1);
-        Ok(Page::of(able.take(most).collect(), size, |able: &Able| able.subject.clone()))
+        let rights = [(asked.permission, Where::At(asked.place))];
+        self.able(scope, (Who::All, &rights), asked.at, page).await
     }
 }

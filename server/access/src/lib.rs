@@ -17,6 +17,7 @@
 //!
 //! Uses `store` and `audit`; used by everything above.
 
+mod able;
 mod access;
 mod bind;
 mod bindings;
@@ -60,6 +61,7 @@ mod review;
 mod roles;
 mod rows;
 mod scope;
+mod second;
 mod sign_on;
 mod simulate;
 mod snapshot;
@@ -69,6 +71,7 @@ mod suspend;
 #[cfg(test)]
 mod worlds;
 
+pub use able::{Where, Who};
 pub use access::{Access, Changed, Status};
 pub use bind::Bound;
 pub use bindings::{Bearer, Wanted, Which};

@@ -208,8 +208,8 @@ pub(crate) struct Stored {
     pub token: Option<TokenId>,
     /// The service account that the token is of.
     pub account: Option<ServiceAccountId>,
-    /// Who made the token that asked.
-    pub maker: Option<UserId>,
+    /// Who made the token that asked, and all who ever saw a secret of it.
+    pub makers: Vec<Uuid>,
     pub asker: String,
     pub team: Option<TeamId>,
     pub project: Option<ProjectId>,
@@ -250,9 +250,9 @@ impl Stored {
         }
     }
 
-    /// Whether it is this person's own question, or that of a token of their making.
+    /// Whether it is this person's own question, or that of a token whose secret they may have.
     pub fn asked_by(&self, person: UserId) -> bool {
-        self.user == Some(person) || self.maker == Some(person)
+        self.user == Some(person) || self.makers.contains(&person.uuid())
     }
 
     pub fn shown(self, may_decide: bool) -> std::result::Result<Approval, Problem> {
@@ -336,7 +336,7 @@ pub(crate) async fn select(
                where org_id = $1)
            select a.id as "id!: ApprovalId", a.stands as "state!", a.user_id as "user: UserId",
                a.token_id as "token: TokenId", k.account_id as "account?: ServiceAccountId",
-               k.created_by as "maker?: UserId",
+               array_remove(k.known_to || k.created_by, null) as "makers!: Vec<Uuid>",
                coalesce(u.email, k.name, a.user_id::text, a.token_id::text) as "asker!",
                a.team_id as "team: TeamId", a.project_id as "project: ProjectId",
                coalesce('project:' || p.slug, 'team:' || t.slug, 'org') as "scope!",

@@ -63,6 +63,7 @@ pub use settle::{
     Tokens, Told,
 };
 pub use sweep::{heartbeat, sweep};
+pub use target::Payers;
 pub use verify::{Difference, Finding, Verification, verify};
 
 /// The service.

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use ralex_access::Scope;
+use ralex_access::{Scope, Who};
 use ralex_kernel::{
-    Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId, UserId,
+    BudgetId, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId, UserId,
 };
 use ralex_store::{Db, Tenant, problem};
 use uuid::Uuid;
 
+use crate::Budgets;
 use crate::charge::Only;
 use crate::sql;
 
@@ -87,6 +88,50 @@ impl Target {
 
     pub const fn user(self) -> Option<UserId> {
         if let Self::User(user) = self { Some(user) } else { None }
+    }
+}
+
+/// Whose calls a budget pays, and where it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Payers {
+    pub who: Who,
+    /// The calls of who is meant count where they are made within this.
+    pub within: ScopePath,
+    /// Where the budget is to be seen: at its place, or at the home of whose it is.
+    pub place: ScopePath,
+}
+
+impl Budgets {
+    /// Whose calls a budget pays; nothing where there is none.
+    pub async fn payers(&self, org: OrgId, id: BudgetId) -> Result<Option<Payers>, Problem> {
+        let mut tx = self.db.tenant(org).await?;
+        let found = sql::target::paid(&mut tx, org, id).await.map_err(problem)?;
+        drop(tx);
+        let Some(paid) = found else { return Ok(None) };
+        let place = paid.place();
+        let (who, within) = match (paid.user, paid.account, paid.token) {
+            (Some(user), _, _) => (Who::User(user), ScopePath::Org),
+            (None, Some(account), _) => (Who::Account(account), ScopePath::Org),
+            (None, None, Some(token)) => (self.holder(org, token, &paid).await?, ScopePath::Org),
+            (None, None, None) => (Who::All, place),
+        };
+        Ok(Some(Payers { who, within, place }))
+    }
+
+    /// Who calls by a token.
+    async fn holder(
+        &self,
+        org: OrgId,
+        token: TokenId,
+        paid: &sql::target::Paid,
+    ) -> Result<Who, Problem> {
+        if paid.is_of_team {
+            let who = paid.account_of_token.map_or(Who::Token(token), Who::Account);
+            return Ok(if paid.token_works { who } else { Who::Nobody });
+        }
+        let mut tx = self.db.system("find whose personal token a budget is of").await?;
+        let user = sql::target::personal_token_owner(&mut tx, org, token).await;
+        Ok(user.map_err(problem)?.map_or(Who::Nobody, Who::User))
     }
 }
 

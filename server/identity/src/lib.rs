@@ -9,6 +9,7 @@
 pub mod arrival;
 pub mod bearer;
 mod deactivate;
+mod deletion;
 pub mod device;
 pub mod factor;
 mod join;
@@ -64,6 +65,8 @@ pub struct Identity {
     post: link::Post,
     remembered: resolve::Remembered,
     tenures: tenure::Tenures,
+    /// Whether operators change something only with a second factor.
+    operators_need_factor: bool,
 }
 
 /// Someone who proved who they are.
@@ -108,6 +111,7 @@ impl Identity {
             mint: Arc::new(Mint::new(pepper)),
             remembered: resolve::Remembered::new(),
             tenures: tenure::Tenures::default(),
+            operators_need_factor: false,
         })
     }
 }
@@ -117,6 +121,12 @@ impl Identity {
     #[must_use]
     pub fn with_mail(self, mailer: Mailer) -> Self {
         Self { post: self.post.by(mailer), ..self }
+    }
+
+    /// The same, where operators change something only with a second factor.
+    #[must_use]
+    pub fn asking_operators(self, operators_need_factor: bool) -> Self {
+        Self { operators_need_factor, ..self }
     }
 
     /// A fresh token, for who keeps its digest.

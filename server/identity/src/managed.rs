@@ -1,17 +1,17 @@
-//! Organisations as operators manage them: made, closed, opened again, deleted after a while.
+//! Organisations as operators manage them: made, closed and opened again.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use ralex_api::Page;
 use ralex_api::identity::User;
 use ralex_api::operators::{
-    DeleteOrg, DeletedOrg, GRACE_DAYS, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOrg,
-    NewOrgAnswer, OrgState, SuspendOrg,
+    AskedDeletion, DeletedOrg, ManagedOrg, NewOrg, NewOrgAnswer, OrgState, SuspendOrg,
 };
 use ralex_api::page::PageQuery;
 use ralex_audit::{Author, Event, OperatorEvent};
 use ralex_kernel::{Code, Name, OrgId, Problem, UserId};
 use ralex_store::{System, problem};
 
+use crate::deletion::CONFIRM_WITHIN;
 use crate::operator::Operating;
 use crate::org::{Account, Founding};
 use crate::{Identity, sql, stored};
@@ -23,21 +23,23 @@ impl Identity {
     /// All organisations, oldest first.
     pub async fn managed_orgs(
         &self,
-        _: Operating<'_>,
+        by: Operating<'_>,
         page: &PageQuery,
     ) -> Result<Page<ManagedOrg>, Problem> {
         let mut tx = self.db.system("list organisations for an operator").await?;
-        let size = page.size();
-        let rows = sql::operator::orgs(&mut tx, None, page.after()?, size + 1).await;
-        let items = rows.map_err(problem)?.into_iter().map(managed).collect::<Result<_, _>>()?;
+        let (size, now) = (page.size(), self.clock.now());
+        let reader = (by.user(), now);
+        let rows = sql::operator::orgs(&mut tx, reader, None, page.after()?, size + 1).await;
+        let rows = rows.map_err(problem)?.into_iter();
+        let items = rows.map(|row| managed(row, now)).collect::<Result<_, _>>()?;
         Ok(Page::of(items, size, |org: &ManagedOrg| org.id.to_string()))
     }
 
     /// One of them, by id or slug.
-    pub async fn managed_org(&self, _: Operating<'_>, word: &str) -> Result<ManagedOrg, Problem> {
+    pub async fn managed_org(&self, by: Operating<'_>, word: &str) -> Result<ManagedOrg, Problem> {
         let mut tx = self.db.system("show an organisation to an operator").await?;
         let org = find(&mut tx, word).await?;
-        one(&mut tx, org).await
+        one(&mut tx, (by.user(), self.clock.now()), org).await
     }
 
     /// What is left of those that were deleted, in that order.
@@ -85,7 +87,7 @@ impl Identity {
             account,
         };
         self.found(&mut tx, founding).await?;
-        let made = one(&mut tx, org).await?;
+        let made = one(&mut tx, (by.user(), self.clock.now()), org).await?;
         let author = Author::of(by.caller(), org);
         let link = self.invite_if_unused(&mut tx, &author, user).await?;
         self.access.commit(tx, org).await?;
@@ -124,57 +126,7 @@ impl Identity {
         self.done(tx, by, org, OperatorEvent::Resumed { org }).await
     }
 
-    /// Closes an organisation, and has all of it deleted after a while.
-    ///
-    /// # Errors
-    /// `conflict` while its audit log is held, or where it waits to be deleted already.
-    pub async fn delete_org(
-        &self,
-        by: Operating<'_>,
-        word: &str,
-        how: &DeleteOrg,
-    ) -> Result<ManagedOrg, Problem> {
-        let reason = checked(&how.reason)?;
-        let days = how.grace_days.unwrap_or(GRACE_DAYS);
-        if !(GRACE_DAYS_MIN..=GRACE_DAYS_MAX).contains(&days) {
-            let rule = format!("must be from {GRACE_DAYS_MIN} to {GRACE_DAYS_MAX}");
-            return Err(Problem::field("grace_days", rule));
-        }
-        let after = self.clock.now() + TimeDelta::days(i64::from(days));
-        let mut tx = self.db.system("have an organisation deleted").await?;
-        let org = find(&mut tx, word).await?;
-        if sql::operator::is_held(&mut tx, org).await.map_err(problem)? {
-            let detail = "The audit log of this organisation is held, so nothing of it is deleted. Its \
-                          own people have to lift the hold first.";
-            return Err(Problem::new(Code::Conflict, detail));
-        }
-        let user = by.user();
-        let set = sql::operator::set_deletion(&mut tx, org, user, reason, after).await;
-        if !set.map_err(problem)? {
-            let detail = "This organisation waits to be deleted already.";
-            return Err(Problem::new(Code::Conflict, detail));
-        }
-        let event =
-            OperatorEvent::DeletionSet { org, reason: reason.to_owned(), delete_after: after };
-        self.done(tx, by, org, event).await
-    }
-
-    /// Has an organisation not deleted after all. Where it was suspended before, it still is.
-    ///
-    /// # Errors
-    /// `conflict` where it does not wait to be deleted, or its time is over.
-    pub async fn keep_org(&self, by: Operating<'_>, word: &str) -> Result<ManagedOrg, Problem> {
-        let mut tx = self.db.system("keep an organisation").await?;
-        let org = find(&mut tx, word).await?;
-        let now = self.clock.now();
-        if !sql::operator::keep(&mut tx, org, now).await.map_err(problem)? {
-            let detail = "This organisation does not wait to be deleted, or its time is over.";
-            return Err(Problem::new(Code::Conflict, detail));
-        }
-        self.done(tx, by, org, OperatorEvent::Kept { org }).await
-    }
-
-    async fn done(
+    pub(crate) async fn done(
         &self,
         mut tx: System,
         by: Operating<'_>,
@@ -183,7 +135,7 @@ impl Identity {
     ) -> Result<ManagedOrg, Problem> {
         let author = Author::of(by.caller(), org);
         ralex_audit::record(&mut tx, &author, Event::Operator(event)).await.map_err(problem)?;
-        let shown = one(&mut tx, org).await?;
+        let shown = one(&mut tx, (by.user(), self.clock.now()), org).await?;
         self.access.commit(tx, org).await?;
         Ok(shown)
     }
@@ -198,22 +150,28 @@ pub(crate) fn checked(reason: &str) -> Result<&str, Problem> {
     Ok(reason)
 }
 
-async fn find(tx: &mut System, word: &str) -> Result<OrgId, Problem> {
+pub(crate) async fn find(tx: &mut System, word: &str) -> Result<OrgId, Problem> {
     let found = sql::operator::find_org(tx, word.parse().ok(), word).await.map_err(problem)?;
     found.ok_or_else(|| Problem::not_found("organisation"))
 }
 
-async fn one(tx: &mut System, org: OrgId) -> Result<ManagedOrg, Problem> {
-    let rows = sql::operator::orgs(tx, Some(org), None, 1).await.map_err(problem)?;
-    managed(rows.into_iter().next().ok_or_else(|| Problem::not_found("organisation"))?)
+async fn one(
+    tx: &mut System,
+    (reader, now): (UserId, DateTime<Utc>),
+    org: OrgId,
+) -> Result<ManagedOrg, Problem> {
+    let rows = sql::operator::orgs(tx, (reader, now), Some(org), None, 1).await;
+    let row = rows.map_err(problem)?.into_iter().next();
+    managed(row.ok_or_else(|| Problem::not_found("organisation"))?, now)
 }
 
-fn managed(row: sql::operator::ManagedRow) -> Result<ManagedOrg, Problem> {
+fn managed(row: sql::operator::ManagedRow, now: DateTime<Utc>) -> Result<ManagedOrg, Problem> {
     let state = match (row.delete_after, row.suspended_at) {
         (Some(_), _) => OrgState::Deleting,
         (None, Some(_)) => OrgState::Suspended,
         (None, None) => OrgState::Active,
     };
+    let deletion_asked = asked(&row, now);
     Ok(ManagedOrg {
         id: row.id,
         slug: stored(&row.slug)?,
@@ -225,7 +183,23 @@ fn managed(row: sql::operator::ManagedRow) -> Result<ManagedOrg, Problem> {
         suspended_reason: row.suspended_reason,
         delete_after: row.delete_after,
         deletion_reason: row.deletion_reason,
+        deletion_by_one: row.delete_after.is_some() && !row.deletion_confirmed,
+        deletion_asked,
         export_recipients: u32::try_from(row.export_recipients).unwrap_or(u32::MAX),
+    })
+}
+
+/// What waits for another operator, unless it is too late.
+fn asked(row: &sql::operator::ManagedRow, now: DateTime<Utc>) -> Option<AskedDeletion> {
+    let asked_at = row.wanted_at?;
+    let expires_at = asked_at + CONFIRM_WITHIN;
+    (now < expires_at).then(|| AskedDeletion {
+        asked_at,
+        asked_by: row.wanted_by.clone().unwrap_or_default(),
+        reason: row.wanted_reason.clone().unwrap_or_default(),
+        grace_days: row.wanted_days.and_then(|days| u32::try_from(days).ok()).unwrap_or_default(),
+        expires_at,
+        may_confirm: row.may_confirm,
     })
 }
 
@@ -238,6 +212,7 @@ fn deleted(row: sql::operator::DeletedRow) -> Result<DeletedOrg, Problem> {
         deleted_at: row.deleted_at,
         asked_at: row.asked_at,
         asked_by: row.asked_by,
+        confirmed_by: row.confirmed_by,
         reason: row.reason,
         tree_size: u64::try_from(row.tree_size).unwrap_or(0),
         root_hash: row.root_hash.map(hex::encode),

@@ -9,7 +9,7 @@ use ralex_audit::{Event, OperatorEvent};
 use ralex_kernel::{Caller, Code, Problem, UserId};
 use ralex_store::problem;
 
-use crate::{Identity, sql, stored};
+use crate::{Identity, SignedIn, sql, stored};
 
 /// The proof that somebody is an operator; [`Identity::operating`] makes it and nothing else.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,23 @@ impl Identity {
         let detail = "Only operators of this deployment may do this. Ask one of them; the owner that the \
                       first start made is one.";
         Err(Problem::new(Code::Forbidden, detail))
+    }
+
+    /// The same for who changes something: with a second factor where the deployment asks for one, and anew
+    /// with a proof of who they are, where they can give one.
+    ///
+    /// # Errors
+    /// `second_factor_required` without one; as [`Self::operating`] and [`Self::require_fresh_session`] else.
+    pub async fn acting<'a>(&self, who: &'a SignedIn) -> Result<Operating<'a>, Problem> {
+        let operating = self.operating(&who.caller).await?;
+        if self.operators_need_factor && !who.caller.second_factor {
+            let detail = "This deployment asks its operators for a second factor. Register one in your \
+                          profile (POST /api/v1/auth/totp, or /api/v1/auth/passkeys) in a session; \
+                          personal tokens work again from then on.";
+            return Err(Problem::new(Code::SecondFactorRequired, detail));
+        }
+        self.require_fresh_session(who)?;
+        Ok(operating)
     }
 
     /// All operators, in the order in which they became one.
@@ -99,6 +116,8 @@ impl Identity {
             return Err(Problem::new(Code::Conflict, detail));
         }
         sql::operator::delete(&mut tx, user).await.map_err(problem)?;
+        let remembered = sql::operator::remember_removal(&mut tx, user, by.user, self.clock.now());
+        remembered.await.map_err(problem)?;
         let event = Event::Operator(OperatorEvent::Removed { user });
         self.record_everywhere(&mut tx, by.caller, user, &event).await?;
         tx.commit().await.map_err(problem)

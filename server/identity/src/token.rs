@@ -11,7 +11,8 @@ use ralex_api::page::{Page, PageQuery};
 use ralex_api::tokens::{FormerSecret, NewToken, NewTokenAnswer, Token};
 use ralex_audit::Event;
 use ralex_kernel::{
-    Caller, Code, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId, TokenId,
+    Caller, Code, Credential, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId,
+    TokenId,
 };
 use ralex_store::problem;
 
@@ -91,6 +92,7 @@ impl Identity {
             digest: &minted.digest,
             last_four: &minted.last_four,
             created_by: scope.caller().subject.user(),
+            made_with: made_with(scope.caller()),
             expires_at,
             rests_on: rests_on.map(|it| it.rests_on),
         };
@@ -229,6 +231,17 @@ fn check_models(models: Option<&[String]>) -> Result<(), Problem> {
     match models.iter().position(|name| name.trim().is_empty() || name.len() > 128) {
         Some(at) => Err(Problem::field(format!("models[{at}]"), "is not a model's name")),
         None => Ok(()),
+    }
+}
+
+/// The token by which another one is made, where no person makes it.
+const fn made_with(caller: &Caller) -> Option<TokenId> {
+    match caller.credential {
+        Credential::TeamToken(id) => Some(id),
+        Credential::Session(_)
+        | Credential::PersonalToken(_)
+        | Credential::ScimToken(_)
+        | Credential::Internal => None,
     }
 }
 

@@ -443,6 +443,7 @@ async fn build(settings: &Settings, db: &Db, shutdown: &Shutdown) -> anyhow::Res
     let url = settings.public_url.as_ref();
     let identity = Identity::new(db.clone(), Arc::clone(&access), clock, pepper, url)?;
     let identity = identity.with_mail(mailer(settings)?);
+    let identity = identity.asking_operators(settings.operators_need_factor);
     let sso = base.sso(db, &identity).await?;
     let scim = base.scim(settings, db, &identity);
     let changes = base.changes(settings, db, (&identity, &sso))?;

@@ -60,6 +60,8 @@ pub struct Settings {
     pub reports: Limits,
     /// What a directory's token may ask in a minute; 0 bounds nothing.
     pub scim_requests: u32,
+    /// Whether operators change something only with a second factor.
+    pub operators_need_factor: bool,
     pub log: String,
     pub log_json: bool,
 }
@@ -237,6 +239,15 @@ impl Given {
             max_file: self.parse("max_file", 0, |text| within(text, 1024, 1 << 40)),
             reports: self.reports(),
             scim_requests: self.parse("scim_requests", 0, |text| within(text, 0, 1_000_000)),
+            operators_need_factor: self.parse(
+                "operators_second_factor",
+                false,
+                |text| match text {
+                    "required" => Ok(true),
+                    "optional" => Ok(false),
+                    _ => Err(format!("`{text}` is neither required nor optional")),
+                },
+            ),
             log: self.parse("log", "info".to_owned(), filter),
             log_json: self.parse("log_format", false, |text| match text {
                 "text" => Ok(false),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::Retention;
-use crate::request::{decided_already, one, own_request, shown};
+use crate::request::{decided_already, one, shown};
 use crate::sql::erase::{self, Erasure, Person};
 use crate::sql::{self, Stored};
 
@@ -85,9 +85,7 @@ impl Retention {
         // Nobody sets a hold between the look and the commit.
         hold_still(&mut tx, org).await.map_err(problem)?;
         let stored = one(&mut tx, org, id).await?;
-        if stored.asked_by == by {
-            return Err(own_request());
-        }
+        self.0.access.agree(&mut tx, scope, stored.asked_by).await?;
         let subject = stored.subject.map(UserId::uuid);
         let found = erase::find(&mut tx, org, subject, None).await.map_err(problem)?;
         let person = found.ok_or_else(|| Problem::not_found("person"))?;
@@ -114,7 +112,7 @@ impl Retention {
         })?;
         let row = Erasure { id, user: person.id, event, destroyed: &written, mentions };
         erase::insert(&mut tx, org, &row).await.map_err(problem)?;
-        let decided = shown(one(&mut tx, org, id).await?, Some(by))?;
+        let decided = shown(one(&mut tx, org, id).await?, false)?;
         // Whatever a node holds in memory of the organisation's keys is old from here on.
         self.0.access.commit(tx, org).await?;
         metrics::counter!("ralex_audit_erasures_total").increment(1);

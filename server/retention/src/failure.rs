@@ -50,7 +50,7 @@ impl Retention {
             return Ok(());
         }
         let mut tx = self.0.db.tenant(scope.org()).await?;
-        let request = shown(one(&mut tx, scope.org(), id).await?, None)?;
+        let request = shown(one(&mut tx, scope.org(), id).await?, false)?;
         if request.state != AuditRequestState::Pending {
             return Ok(());
         }

@@ -36,6 +36,10 @@ impl Retention {
         let holds = sql::holds(&mut tx, org).await.map_err(problem)?;
         let mut requests = sql::requests(&mut tx, org, None).await.map_err(problem)?;
         let records = sql::pruned_calls(&mut tx, org).await.map_err(problem)?;
+        let mut may_approve = Vec::with_capacity(requests.len());
+        for request in &requests {
+            may_approve.push(may && self.counts(&mut tx, caller, (org, request)).await?);
+        }
         tx.rollback().await.map_err(problem)?;
         self.name(org, &mut requests).await?;
         let classes = self.0.classes.iter().map(|class| RetentionClass {
@@ -50,7 +54,11 @@ impl Retention {
                 .chain([self.0.records.shown(days.get(records::CLASS).copied())])
                 .collect(),
             holds,
-            requests: requests.into_iter().map(|it| shown(it, may)).collect::<Result<_, _>>()?,
+            requests: requests
+                .into_iter()
+                .zip(may_approve)
+                .map(|(request, may)| shown(request, may))
+                .collect::<Result<_, _>>()?,
             pruned: self.0.audit.pruned_count(org).await?,
             prunable_below: self.0.audit.prunable_below(org).await?,
             archive: self.archive_status(org).await?,
@@ -96,7 +104,7 @@ impl Retention {
         let what = what(new.kind, new.class, new.days, new.hold, subject)?;
         let event = LogEvent::Asked { request: id, what, reason: reason.clone() };
         record(&mut tx, scope.author(), Event::Log(event)).await.map_err(problem)?;
-        let asked = shown(one(&mut tx, org, id).await?, Some(person))?;
+        let asked = shown(one(&mut tx, org, id).await?, false)?;
         tx.commit().await.map_err(problem)?;
         Ok(asked)
     }
@@ -109,14 +117,13 @@ impl Retention {
         verdict: Verdict,
         reason: &str,
     ) -> Result<AuditRequest, Problem> {
-        let (org, person) = (scope.org(), person(scope.caller())?);
+        let (org, person) = (scope.org(), decider(scope.caller())?);
         let reason = said(reason)?;
         let mut tx = self.0.db.tenant(org).await?;
         // Nobody prunes between the decision that the log is held and its commit.
         hold_still(&mut tx, org).await.map_err(problem)?;
         let stored = one(&mut tx, org, id).await?;
         let state = match verdict {
-            Verdict::Approve if stored.asked_by == person => return Err(own_request()),
             Verdict::Approve if stored.subject.is_some() => {
                 tx.rollback().await.map_err(problem)?;
                 let done = self.erase(scope, id, person, reason).await;
@@ -125,7 +132,10 @@ impl Retention {
                 }
                 return done;
             }
-            Verdict::Approve => "approved",
+            Verdict::Approve => {
+                self.0.access.agree(&mut tx, scope, stored.asked_by).await?;
+                "approved"
+            }
             Verdict::Deny => "denied",
         };
         if !sql::decide(&mut tx, org, id, person, state).await.map_err(problem)? {
@@ -140,7 +150,7 @@ impl Retention {
             }
         };
         record(&mut tx, scope.author(), Event::Log(event)).await.map_err(problem)?;
-        let decided = shown(one(&mut tx, org, id).await?, Some(person))?;
+        let decided = shown(one(&mut tx, org, id).await?, false)?;
         tx.commit().await.map_err(problem)?;
         Ok(decided)
     }
@@ -209,12 +219,24 @@ impl Retention {
         }
     }
 
-    /// The person who reads, if they may decide.
-    async fn may(&self, caller: &Caller, org: OrgId) -> Result<Option<UserId>, Problem> {
-        let Some(person) = caller.subject.user() else { return Ok(None) };
+    /// Whether who reads may decide at all.
+    async fn may(&self, caller: &Caller, org: OrgId) -> Result<bool, Problem> {
         let judged =
             self.0.access.judge_caller(caller, org, Permission::AuditRetain, ScopePath::Org);
-        Ok(judged.await?.is_allowed().then_some(person))
+        Ok(judged.await?.is_allowed())
+    }
+
+    /// Whether who reads counts beside who asked.
+    async fn counts(
+        &self,
+        conn: &mut PgConnection,
+        caller: &Caller,
+        (org, request): (OrgId, &Stored),
+    ) -> Result<bool, Problem> {
+        let waits = request.state == "pending" && request.expires_at > Utc::now();
+        let by = (Permission::AuditRetain, ScopePath::Org);
+        let two = (org, request.asked_by);
+        Ok(waits && self.0.access.could_agree(conn, caller, two, by).await?)
     }
 }
 
@@ -227,11 +249,6 @@ pub(crate) async fn one(
     found.into_iter().next().ok_or_else(|| Problem::not_found("request"))
 }
 
-pub(crate) fn own_request() -> Problem {
-    let detail = "Nobody approves what they asked for themselves. Ask someone else who may.";
-    Problem::new(Code::Forbidden, detail)
-}
-
 pub(crate) fn decided_already() -> Problem {
     Problem::new(Code::Conflict, "It is decided already, or nobody decided in time.")
 }
@@ -241,6 +258,16 @@ fn person(caller: &Caller) -> Result<UserId, Problem> {
         let detail = "Only people ask for this and decide about it, and no token of a team.";
         Problem::new(Code::Forbidden, detail)
     })
+}
+
+/// A token that is narrowed agrees to nothing that lasts.
+fn decider(caller: &Caller) -> Result<UserId, Problem> {
+    if caller.narrowed.is_some() {
+        let detail = "A narrowed token decides about nothing that the log keeps. Use a session, or a \
+                      token that is not narrowed.";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    person(caller)
 }
 
 fn said(reason: &str) -> Result<String, Problem> {
@@ -279,7 +306,7 @@ fn what(
     }
 }
 
-pub(crate) fn shown(stored: Stored, reader: Option<UserId>) -> Result<AuditRequest, Problem> {
+pub(crate) fn shown(stored: Stored, may_approve: bool) -> Result<AuditRequest, Problem> {
     let state = match AuditRequestState::named(&stored.state).ok_or_else(unknown)? {
         AuditRequestState::Pending if stored.expires_at <= Utc::now() => AuditRequestState::Expired,
         state => state,
@@ -297,7 +324,7 @@ pub(crate) fn shown(stored: Stored, reader: Option<UserId>) -> Result<AuditReque
         hold: stored.hold,
         person,
         reason: stored.reason,
-        may_approve: pending && reader.is_some_and(|reader| reader != stored.asked_by),
+        may_approve: pending && may_approve,
         asked_by: stored.asker.unwrap_or_else(|| stored.asked_by.to_string()),
         asked_at: stored.asked_at,
         expires_at: stored.expires_at,

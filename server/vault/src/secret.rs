@@ -4,7 +4,7 @@ use ralex_access::{Change, Done, Scope};
 use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo, UpdateSecret};
 use ralex_api::{Page, page::PageQuery};
 use ralex_audit::{Event, record};
-use ralex_kernel::{Code, Problem, SecretId};
+use ralex_kernel::{Code, OrgId, Problem, SecretId};
 use ralex_store::{OnConstraint, problem};
 use sqlx::PgConnection;
 
@@ -125,6 +125,14 @@ impl Vault {
     pub async fn find(&self, scope: &Scope, id: SecretId) -> Result<SecretInfo, Problem> {
         let mut tx = self.0.db.tenant(scope.org()).await?;
         info(&mut tx, scope, id).await
+    }
+
+    /// Whether calls can use a key as its provider stands: one that is switched off, or has moved since the key
+    /// was stored, gets none. Nothing where there is no such key.
+    pub async fn is_usable(&self, org: OrgId, id: SecretId) -> Result<Option<bool>, Problem> {
+        let mut tx = self.0.db.tenant(org).await?;
+        let home = sql::home(&mut tx, org, id).await.map_err(problem)?;
+        Ok(home.map(|home| home.is_usable()))
     }
 
     /// Deletes a key with all of its versions and their data keys: nothing in the database opens

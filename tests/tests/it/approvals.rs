@@ -185,6 +185,42 @@ async fn whoever_asks_or_made_the_token_does_not_decide_and_sees_no_excerpt() {
 }
 
 #[tokio::test]
+async fn whoever_was_shown_a_secret_of_the_token_does_not_decide_about_what_it_asks() {
+    let world = World::new().await;
+    let app = &world.app;
+    let lead = app.member("lead@example.com", "team_admin", "team:blue").await;
+    let rotate = format!("tokens/{}/rotate", world.token.id);
+    let rotated = lead.client.post(&rotate, &json!({ "overlap_seconds": 0 })).await.ok();
+    // Somebody else's rotation takes no knowledge away.
+    let asked = async |secret: &str| {
+        let call = app.with(secret).call(Dialect::Chat, "scripted", &format!("Write to {MAIL}"));
+        call.await.header("x-ralex-approval").unwrap().to_owned()
+    };
+    let id = asked(&text(&rotated, "token")).await;
+    app.owner.post(&rotate, &json!({ "overlap_seconds": 0 })).await.ok();
+    let approve = |id: &str| format!("approvals/{id}/approve");
+    let reason = json!({ "reason": "mine" });
+    lead.client.post(&approve(&id), &reason).await.refused(403, "forbidden");
+    let seen = lead.client.get(&format!("approvals/{id}")).await.ok();
+    assert!(seen["excerpts"].is_null() && seen["may_decide"] == false, "{seen}");
+    app.owner.post(&approve(&id), &reason).await.refused(403, "forbidden");
+    world.approver.client.post(&approve(&id), &reason).await.ok();
+
+    // Nor does who made the program that made the token.
+    let new = json!({ "slug": "maker", "name": "Maker", "team": "blue", "role": "team_admin" });
+    lead.client.post("service-accounts", &new).await.ok();
+    let binding = json!({ "subject": "service_account:maker", "role": "team_admin",
+        "scope": "team:blue" });
+    app.owner.post("bindings", &binding).await;
+    let program = lead.client.post("tokens", &json!({ "name": "p", "service_account": "maker" }));
+    let program = app.with(&text(&program.await.ok(), "token"));
+    let made = program.post("tokens", &json!({ "name": "q", "team": "blue" })).await.ok();
+    let id = asked(&text(&made, "token")).await;
+    lead.client.post(&approve(&id), &reason).await.refused(403, "forbidden");
+    world.approver.client.post(&approve(&id), &reason).await.ok();
+}
+
+#[tokio::test]
 async fn the_token_that_asked_waits_for_the_decision_and_goes_on() {
     let world = World::new().await;
     let question = format!("Write to {MAIL}");

@@ -14,13 +14,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::retention::security;
+
 const EMAIL: &str = "zoe.canary@example.com";
 const ADDRESS: &str = "203.0.113.77";
 const REQUESTS: &str = "audit/retention/requests";
 
 async fn start() -> (App, Person) {
     let app = App::start_with(&[("RALEX_TRUSTED_PROXIES", "127.0.0.0/8")]).await;
-    let other = app.member("security@example.com", "security", "org").await;
+    let other = security(&app).await;
     (app, other)
 }
 

@@ -65,3 +65,4 @@ mod token_limits;
 mod unauthorized;
 mod upgrade;
 mod usage;
+mod who_can;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use ralex_tests::app::{App, Client, DIALECTS, Dialect, Shell, text, until};
+use ralex_tests::app::{App, Client, DIALECTS, Dialect, EMAIL, PASSWORD, Shell, text, until};
 use serde_json::{Value, json};
 
+use crate::factors::register;
 use crate::invitations::{choose, secret};
 use crate::scim::Directory;
 
@@ -286,8 +287,160 @@ async fn the_command_line_does_all_of_it() {
     assert_eq!(shown["state"], json!("deleting"));
     assert_eq!(done(&shell, "operator orgs keep acme").await["state"], json!("active"));
     assert_eq!(done(&shell, "operator orgs list").await["items"].as_array().unwrap().len(), 2);
+    // Another operator confirms what one has read.
+    let ben = another(&app, "ben@example.com").await;
+    later(&app, 8).await;
+    let asked = ben.post(&format!("{ORGS}/acme/deletion"), &json!({ "reason": "Over" })).await.ok();
+    let told = shell.done("operator orgs confirm-delete acme").await;
+    assert!(told.contains("ben@example.com wants acme deleted"), "{told}");
+    let read = text(&asked["deletion_asked"], "asked_at");
+    let shown = done(&shell, &format!("operator orgs confirm-delete acme --asked-at {read}")).await;
+    assert_eq!(shown["state"], json!("deleting"));
+    done(&shell, "operator orgs keep acme").await;
+    done(&shell, "operator remove ben@example.com").await;
     done(&shell, "operator add ann@example.com").await;
     assert_eq!(done(&shell, "operator list").await["items"].as_array().unwrap().len(), 2);
     done(&shell, "operator remove ann@example.com").await;
     assert_eq!(done(&shell, "operator list").await["items"].as_array().unwrap().len(), 1);
+}
+
+/// Whoever has an account, as an operator that counts beside the first one.
+async fn another(app: &App, email: &str) -> Client {
+    let person = app.member(email, "viewer", "org").await;
+    app.owner.post("/api/v1/operator/operators", &json!({ "email": email })).await.ok();
+    person.client
+}
+
+async fn later(app: &App, days: u32) {
+    let sql = format!(
+        "update operator set created_at = created_at - interval '{days} days';
+         update operator_removal set removed_at = removed_at - interval '{days} days';
+         update app_user set made_at = made_at - interval '{days} days'"
+    );
+    app.database.execute(&sql).await;
+}
+
+#[tokio::test]
+async fn one_operator_asks_that_an_organisation_is_deleted_and_another_one_confirms_it() {
+    let app = App::start().await;
+    let acme = make(&app, "acme", "eve@example.com").await;
+    let ann = another(&app, "ann@example.com").await;
+    let ben = another(&app, "ben@example.com").await;
+    later(&app, 8).await;
+    let path = format!("{ORGS}/acme/deletion");
+    let confirm = format!("{path}/confirm");
+    let why = json!({ "reason": "They have left.", "grace_days": 3 });
+    let shown = app.owner.post(&path, &why).await.ok();
+    let asked = &shown["deletion_asked"];
+    assert_eq!((&shown["state"], &asked["grace_days"]), (&json!("active"), &json!(3)), "{shown}");
+    assert_eq!((&asked["may_confirm"], shown.get("delete_after")), (&json!(false), None));
+    answers(&acme.owner, "/api/v1/orgs/acme/teams", 200).await;
+    let seen = json!({ "asked_at": asked["asked_at"] });
+    app.owner.post(&path, &why).await.refused(409, "conflict");
+    ann.post(&path, &why).await.refused(409, "conflict");
+    app.owner.post(&confirm, &seen).await.refused(403, "forbidden");
+    acme.owner.post(&confirm, &seen).await.refused(403, "forbidden");
+
+    // Either withdraws it, and what was read before is confirmed by nobody.
+    let shown = ann.delete(&path).await.ok();
+    assert!(shown.get("deletion_asked").is_none(), "{shown}");
+    ann.post(&confirm, &seen).await.refused(409, "conflict");
+    app.owner.post(&path, &why).await.ok();
+    ann.post(&confirm, &seen).await.refused(409, "conflict");
+    let shown = ann.get(&format!("{ORGS}/acme")).await.ok();
+    assert_eq!(shown["deletion_asked"]["may_confirm"], json!(true), "{shown}");
+    let seen = json!({ "asked_at": shown["deletion_asked"]["asked_at"] });
+    let hold = format!(
+        "insert into audit_hold (org_id, id, reason) values ('{0}', '{0}', 'A suit')",
+        acme.id
+    );
+    app.database.execute(&hold).await;
+    ann.post(&confirm, &seen).await.refused(409, "conflict");
+    app.database.execute("update audit_hold set lifted_at = now()").await;
+    let (first, second) = tokio::join!(ann.post(&confirm, &seen), ben.post(&confirm, &seen));
+    let mut statuses = [first.status, second.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [202, 409]);
+    let shown = app.owner.get(&format!("{ORGS}/acme")).await.ok();
+    assert_eq!((&shown["state"], &shown["deletion_by_one"]), (&json!("deleting"), &json!(false)));
+    assert!(shown.get("deletion_asked").is_none(), "{shown}");
+    answers(&acme.owner, "/api/v1/orgs/acme/teams", 403).await;
+    let acted = format!(
+        "select action from audit_event where org_id = '{}' and action like 'org.del%' order by id",
+        acme.id
+    );
+    let acted = app.database.texts(&acted).await;
+    let [asked, withdrawn, set] =
+        ["org.deletion_asked", "org.deletion_withdrawn", "org.deletion_set"];
+    assert_eq!(acted, [asked, withdrawn, asked, set]);
+}
+
+#[tokio::test]
+async fn who_does_not_count_confirms_no_deletion_and_nobody_makes_themselves_the_only_one() {
+    let app = App::start().await;
+    let acme = make(&app, "acme", "eve@example.com").await;
+    let path = format!("{ORGS}/acme/deletion");
+    let why = json!({ "reason": "They have left." });
+    let ann = another(&app, "ann@example.com").await;
+    // Nobody but who was made an operator a moment ago: one alone decides, and the answer says so.
+    let shown = app.owner.post(&path, &why).await.ok();
+    assert_eq!((&shown["state"], &shown["deletion_by_one"]), (&json!("deleting"), &json!(true)));
+    app.owner.delete(&path).await.ok();
+
+    later(&app, 8).await;
+    let puppet = another(&app, "puppet@example.com").await;
+    let shown = app.owner.post(&path, &why).await.ok();
+    let seen = json!({ "asked_at": shown["deletion_asked"]["asked_at"] });
+    let confirm = format!("{path}/confirm");
+    let refused = puppet.post(&confirm, &seen).await.refused(403, "forbidden");
+    assert!(text(&refused, "detail").contains("24 hours"), "{refused}");
+    later(&app, 2).await;
+    puppet.post(&confirm, &seen).await.refused(403, "forbidden");
+    app.owner.delete(&path).await.ok();
+
+    // Who is alone because they took it from the others is so for a week.
+    let operators = "/api/v1/operator/operators";
+    for item in app.owner.get(operators).await.ok()["items"].as_array().unwrap() {
+        if text(&item["user"], "email") != EMAIL {
+            let id = text(&item["user"], "id");
+            app.owner.delete(&format!("{operators}/{id}")).await.ok();
+        }
+    }
+    ann.get(operators).await.refused(403, "forbidden");
+    let refused = app.owner.post(&path, &why).await.refused(409, "conflict");
+    assert!(text(&refused, "detail").contains("7 days"), "{refused}");
+    answers(&acme.owner, "/api/v1/orgs/acme/teams", 200).await;
+    later(&app, 8).await;
+    app.owner.post(&path, &why).await.ok();
+    answers(&acme.owner, "/api/v1/orgs/acme/teams", 403).await;
+}
+
+#[tokio::test]
+async fn an_operator_without_a_second_factor_changes_nothing_where_the_deployment_asks_for_one() {
+    let app = App::start_with(&[("RALEX_OPERATORS_SECOND_FACTOR", "required")]).await;
+    let new = json!({ "slug": "acme", "owner_email": "ann@example.com", "owner_name": "Ann" });
+    let why = json!({ "reason": "Why" });
+    let session = app.anonymous();
+    let session = session.in_session(&session.session(EMAIL, PASSWORD).await);
+    for client in [&app.owner, &session] {
+        client.get(ORGS).await.ok();
+        for (path, body) in [
+            (ORGS.to_owned(), &new),
+            (format!("{ORGS}/default/suspend"), &why),
+            (format!("{ORGS}/default/deletion"), &why),
+            (format!("{ORGS}/default/export"), &Value::Null),
+            ("/api/v1/operator/operators".to_owned(), &json!({ "email": EMAIL })),
+        ] {
+            client.post(&path, body).await.refused(403, "second_factor_required");
+        }
+        client
+            .delete(&format!("{ORGS}/default/deletion"))
+            .await
+            .refused(403, "second_factor_required");
+    }
+    // Nobody else is told more than before.
+    let ann = app.member("bob@example.com", "viewer", "org").await;
+    ann.client.post(ORGS, &new).await.refused(403, "forbidden");
+    let (session, ..) = register(session).await;
+    session.post(ORGS, &new).await.ok();
 }

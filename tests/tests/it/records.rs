@@ -7,6 +7,8 @@ use ralex_tests::app::{App, Dialect, Person, run, text, until};
 use ralex_tests::upstream::Upstream;
 use serde_json::{Value, json};
 
+use crate::retention::security;
+
 const REQUESTS: &str = "audit/retention/requests";
 
 /// Calls of today, and as many of so many days ago, with a budget that counts all of them.
@@ -39,7 +41,7 @@ async fn world(days: u32) -> (App, Person) {
         (app.database.texts(summed).await == ["6"]).then_some(())
     })
     .await;
-    let other = app.member("security@example.com", "security", "org").await;
+    let other = security(&app).await;
     (app, other)
 }
 

@@ -23,8 +23,11 @@ pub async fn plant(app: &App, action: &str, days: u32, count: u32) {
     app.database.execute(&sql).await;
 }
 
+/// Somebody who counts beside the owner: whoever made an account lately may have its password.
 pub async fn security(app: &App) -> Person {
-    app.member("security@example.com", "security", "org").await
+    let person = app.member("security@example.com", "security", "org").await;
+    app.database.execute("update app_user set made_at = made_at - interval '8 days'").await;
+    person
 }
 
 /// One asks, the other approves.
@@ -212,4 +215,44 @@ async fn a_pruned_log_verifies_and_still_shows_what_somebody_took() {
     assert_eq!((&checked["good"], &checked["first_bad_index"]), (&json!(false), &json!(index)));
     let (code, said) = verdict(&bundle(&app).await, None);
     assert_eq!((code, &said["first_bad_index"]), (Some(1), &json!(index)), "{said}");
+}
+
+#[tokio::test]
+async fn an_account_that_who_asked_has_made_and_a_right_that_is_gone_lift_no_hold() {
+    let app = App::start().await;
+    let other = security(&app).await;
+    agree(&app, &other, json!({ "kind": "hold", "reason": "Case 4711" })).await;
+    let held = app.owner.get("audit/retention").await.ok()["holds"][0]["id"].clone();
+    let lift = json!({ "kind": "lift", "hold": held, "reason": "Closed." });
+    let path = |asked: &Value, verb: &str| format!("{REQUESTS}/{}/{verb}", text(asked, "id"));
+    let reason = json!({ "reason": "Agreed." });
+
+    // Whoever asks has seen the first password of this account.
+    let puppet = app.member("puppet@example.com", "security", "org").await;
+    let asked = app.owner.post(REQUESTS, &lift).await.ok();
+    let refused = puppet.client.post(&path(&asked, "approve"), &reason).await;
+    let refused = refused.refused(403, "forbidden");
+    assert!(text(&refused, "detail").contains("7 days"), "{refused}");
+    let seen = puppet.client.get("audit/retention").await.ok();
+    assert_eq!(seen["requests"][0]["may_approve"], false, "{seen}");
+
+    // A token that gives less than its person has decides about nothing.
+    let less = json!({ "name": "less", "permissions": ["audit.retain", "audit.read", "org.read"] });
+    let session = app.anonymous();
+    let session = session.in_session(&session.session(&other.email, &other.password).await);
+    let less = session.post("/api/v1/me/tokens", &less).await.ok();
+    let less = app.with(&text(&less, "token"));
+    for verb in ["approve", "deny"] {
+        less.post(&path(&asked, verb), &reason).await.refused(403, "forbidden");
+    }
+
+    // Who asked may not any more.
+    let gone = puppet.client.post(REQUESTS, &lift).await.ok();
+    app.owner.delete(&format!("members/{}", puppet.id)).await.ok();
+    let refused = other.client.post(&path(&gone, "approve"), &reason).await;
+    let refused = refused.refused(409, "conflict");
+    assert!(text(&refused, "detail").starts_with("Whoever asked"), "{refused}");
+    assert_eq!(app.owner.get("audit/retention").await.ok()["holds"][0]["id"], held);
+    other.client.post(&path(&asked, "approve"), &reason).await.ok();
+    assert_eq!(app.owner.get("audit/retention").await.ok()["holds"], json!([]));
 }

@@ -110,7 +110,9 @@ fn concerns(current: &Snapshot, item: &Item, by: UserId) -> Option<&'static str>
         {
             Some("you are in this group")
         }
-        Holder::Machine(_) if item.made_by == Some(by) => Some("you made this program"),
+        Holder::Machine(_) if item.makers.contains(&by.uuid()) => {
+            Some("you made this program, or have seen a secret of it")
+        }
         Holder::User(_) | Holder::Group(_) | Holder::Machine(_) => None,
     }
 }

@@ -147,7 +147,8 @@ pub(crate) struct Item {
     pub scope: String,
     pub people: Vec<Uuid>,
     pub people_names: Vec<String>,
-    pub made_by: Option<UserId>,
+    /// Who made a program, and all who have seen a secret of it by now.
+    pub makers: Vec<Uuid>,
     pub not_before: Option<DateTime<Utc>>,
     pub expires_at: Option<DateTime<Utc>>,
     pub origin: String,
@@ -258,7 +259,11 @@ pub(crate) async fn select(
                i.team_id as "team: TeamId", i.project_id as "project: ProjectId", i.scope, i.people,
                array(select coalesce(m.email, w::text) from unnest(i.people[1:100]) as w
                    left join app_user m on m.id = w order by 1) as "people_names!",
-               i.made_by as "made_by: UserId", i.not_before, i.expires_at, i.origin,
+               array(select i.made_by where i.made_by is not null
+                   union select it from token k, unnest(k.known_to || k.created_by) as it
+                   where i.subject_kind = 'sa' and k.org_id = i.org_id
+                     and (k.id = i.subject_id or k.account_id = i.subject_id) and it is not null
+               ) as "makers!: Vec<Uuid>", i.not_before, i.expires_at, i.origin,
                coalesce(c.email, s.name, i.given_by) as "given_by!", i.given_at, i.last_used_at,
                i.advice, i.advice_why, i.decision, i.decided_by as "decided_by: UserId",
                coalesce(d.email, i.decided_by::text) as decider, i.decided_at, i.reason, i.outcome,

@@ -39,7 +39,7 @@ pub(crate) async fn waiting_for(
              and a.user_id is distinct from $5
              and not exists (select from token k
                              where k.org_id = $1 and k.id = a.token_id and a.user_id is null
-                               and k.created_by = $5)"#,
+                               and (k.created_by = $5 or $5 = any(k.known_to)))"#,
         reach.org() as _,
         reach.everywhere(),
         &teams,

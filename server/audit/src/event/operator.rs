@@ -17,7 +17,20 @@ pub enum OperatorEvent {
     Resumed { org: OrgId },
     /// It is closed, and deleted after that moment.
     #[serde(rename = "org.deletion_set")]
-    DeletionSet { org: OrgId, reason: String, delete_after: DateTime<Utc> },
+    DeletionSet {
+        org: OrgId,
+        reason: String,
+        delete_after: DateTime<Utc>,
+        /// Who asked for it, where another operator has confirmed it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        asked_by: Option<UserId>,
+    },
+    /// An operator wants that, and another one has to confirm it.
+    #[serde(rename = "org.deletion_asked")]
+    DeletionAsked { org: OrgId, reason: String, grace_days: u32 },
+    /// Nobody wants that any more.
+    #[serde(rename = "org.deletion_withdrawn")]
+    DeletionWithdrawn { org: OrgId, asked_by: UserId },
     /// It is not deleted.
     #[serde(rename = "org.kept")]
     Kept { org: OrgId },
@@ -68,6 +81,8 @@ impl OperatorEvent {
             Self::Suspended { org, .. }
             | Self::Resumed { org }
             | Self::DeletionSet { org, .. }
+            | Self::DeletionAsked { org, .. }
+            | Self::DeletionWithdrawn { org, .. }
             | Self::Kept { org }
             | Self::ExportBegun { org, .. }
             | Self::ExportEnded { org, .. }

@@ -1,8 +1,8 @@
 //! Queries that find what a budget's scope names.
 
 use ralex_kernel::{
-    Email, ModelId, OrgId, ProjectId, ProviderId, ScopePath, ServiceAccountId, TeamId, TokenId,
-    UserId,
+    BudgetId, Email, ModelId, OrgId, ProjectId, ProviderId, ScopePath, ServiceAccountId, TeamId,
+    TokenId, UserId,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -125,6 +125,72 @@ pub(crate) async fn team_token(
     .fetch_optional(conn)
     .await?;
     Ok(found.map(|row| home(row.team, row.project)))
+}
+
+/// What a budget hangs on, and the home of what that is.
+pub(crate) struct Paid {
+    team: Option<TeamId>,
+    project: Option<ProjectId>,
+    pub user: Option<UserId>,
+    pub account: Option<ServiceAccountId>,
+    pub token: Option<TokenId>,
+    /// Whether the token is a team's or a service account's.
+    pub is_of_team: bool,
+    pub account_of_token: Option<ServiceAccountId>,
+    pub token_works: bool,
+}
+
+impl Paid {
+    pub const fn place(&self) -> ScopePath {
+        match self.team {
+            Some(team) => home(team, self.project),
+            None => ScopePath::Org,
+        }
+    }
+}
+
+/// What a budget hangs on.
+pub(crate) async fn paid(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: BudgetId,
+) -> Result<Option<Paid>, sqlx::Error> {
+    sqlx::query_as!(
+        Paid,
+        r#"select coalesce(b.team_id, k.team_id, a.team_id) as "team: TeamId",
+                  coalesce(b.project_id, k.project_id, a.project_id) as "project: ProjectId",
+                  b.user_id as "user: UserId", b.account_id as "account: ServiceAccountId",
+                  b.token_id as "token: TokenId", k.id is not null as "is_of_team!",
+                  k.account_id as "account_of_token?: ServiceAccountId",
+                  coalesce(k.revoked_at is null and (k.expires_at is null or k.expires_at > now()), false)
+                      as "token_works!"
+           from budget b
+           left join token k on k.org_id = b.org_id and k.id = b.token_id
+           left join service_account a on a.org_id = b.org_id and a.id = b.account_id
+           where b.org_id = $1 and b.id = $2"#,
+        org as _,
+        id as _,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Whose personal token that works is. Only a system transaction may ask.
+pub(crate) async fn personal_token_owner(
+    conn: &mut PgConnection,
+    org: OrgId,
+    token: TokenId,
+) -> Result<Option<UserId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select k.user_id as "user: UserId" from personal_token k
+           join membership m on m.user_id = k.user_id and m.org_id = $1
+           where k.id = $2 and k.revoked_at is null
+             and (k.expires_at is null or k.expires_at > now())"#,
+        org as _,
+        token as _,
+    )
+    .fetch_optional(conn)
+    .await
 }
 
 const fn home(team: TeamId, project: Option<ProjectId>) -> ScopePath {

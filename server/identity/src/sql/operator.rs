@@ -89,6 +89,66 @@ pub async fn delete(conn: &mut PgConnection, user: UserId) -> Result<bool, sqlx:
     Ok(done.rows_affected() == 1)
 }
 
+/// Writes down that somebody is none any more, by another one's decision.
+pub async fn remember_removal(
+    conn: &mut PgConnection,
+    user: UserId,
+    by: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into operator_removal (user_id, removed_by, removed_at) values ($1, $2, $3)
+         on conflict (user_id) do update set removed_by = $2, removed_at = $3",
+        user as _,
+        by as _,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// When the last one was removed by another one who has an account that is not closed.
+pub async fn last_removal(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select max(r.removed_at) from operator_removal r join app_user u on u.id = r.user_id
+           where u.disabled_at is null and r.removed_by <> r.user_id"#,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Whether any operator counts beside this one.
+pub async fn has_second(
+    conn: &mut PgConnection,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from operator o where operator_counts(o.user_id, $1, $2)) as "is!""#,
+        user as _,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Whether one counts beside another.
+pub async fn counts(
+    conn: &mut PgConnection,
+    (user, beside): (UserId, UserId),
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select operator_counts($1, $2, $3) as "is!""#,
+        user as _,
+        beside as _,
+        now
+    )
+    .fetch_one(conn)
+    .await
+}
+
 pub struct ManagedRow {
     pub id: OrgId,
     pub slug: String,
@@ -99,12 +159,19 @@ pub struct ManagedRow {
     pub suspended_reason: Option<String>,
     pub delete_after: Option<DateTime<Utc>>,
     pub deletion_reason: Option<String>,
+    pub deletion_confirmed: bool,
+    pub wanted_at: Option<DateTime<Utc>>,
+    pub wanted_by: Option<String>,
+    pub wanted_reason: Option<String>,
+    pub wanted_days: Option<i32>,
+    pub may_confirm: bool,
     pub export_recipients: i64,
 }
 
-/// One organisation, or all after one, oldest first.
+/// One organisation, or all after one, oldest first, as an operator sees them.
 pub async fn orgs(
     conn: &mut PgConnection,
+    (reader, now): (UserId, DateTime<Utc>),
     one: Option<OrgId>,
     after: Option<OrgId>,
     limit: i64,
@@ -114,13 +181,22 @@ pub async fn orgs(
         r#"select o.id as "id: OrgId", o.slug, o.name, o.created_at,
                   (select count(*) from membership m where m.org_id = o.id) as "people!",
                   o.suspended_at, o.suspended_reason, o.delete_after, o.deletion_reason,
+                  o.deletion_confirmed_by is not null as "deletion_confirmed!",
+                  o.deletion_wanted_at as wanted_at,
+                  coalesce(w.email, o.deletion_wanted_by::text) as wanted_by,
+                  o.deletion_wanted_reason as wanted_reason, o.deletion_wanted_days as wanted_days,
+                  o.deletion_wanted_at is not null
+                      and exists (select from operator p where p.user_id = o.deletion_wanted_by)
+                      and operator_counts($4, o.deletion_wanted_by, $5) as "may_confirm!",
                   (select count(*) from org_export_recipient r where r.org_id = o.id) as "export_recipients!"
-           from org o
+           from org o left join app_user w on w.id = o.deletion_wanted_by
            where ($1::uuid is null or o.id = $1) and ($2::uuid is null or o.id > $2)
            order by o.id limit $3"#,
         one as _,
         after as _,
         limit,
+        reader as _,
+        now,
     )
     .fetch_all(conn)
     .await
@@ -180,26 +256,87 @@ pub async fn is_held(conn: &mut PgConnection, org: OrgId) -> Result<bool, sqlx::
     .await
 }
 
+/// That an organisation is deleted: who wants it, and who has confirmed that.
+pub struct Deletion<'a> {
+    pub asked_by: UserId,
+    pub asked_at: DateTime<Utc>,
+    pub reason: &'a str,
+    pub after: DateTime<Utc>,
+    pub confirmed_by: Option<UserId>,
+}
+
 /// False where it waits to be deleted already.
 pub async fn set_deletion(
     conn: &mut PgConnection,
     org: OrgId,
-    by: UserId,
-    reason: &str,
-    after: DateTime<Utc>,
+    it: &Deletion<'_>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "update org set delete_after = $4, deletion_asked_at = now(), deletion_asked_by = $2,
-             deletion_reason = $3
+        "update org set delete_after = $4, deletion_asked_at = $5, deletion_asked_by = $2,
+             deletion_reason = $3, deletion_confirmed_by = $6, deletion_wanted_at = null,
+             deletion_wanted_by = null, deletion_wanted_reason = null, deletion_wanted_days = null
          where id = $1 and delete_after is null",
         org as _,
-        by as _,
-        reason,
-        after,
+        it.asked_by as _,
+        it.reason,
+        it.after,
+        it.asked_at,
+        it.confirmed_by as _,
     )
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// That somebody wants an organisation deleted.
+pub struct Wanted {
+    pub at: DateTime<Utc>,
+    pub by: UserId,
+    pub reason: String,
+    pub days: i32,
+}
+
+/// Who wants it deleted, held against others; whether it is not too late is for the caller to say.
+pub async fn wanted(conn: &mut PgConnection, org: OrgId) -> Result<Option<Wanted>, sqlx::Error> {
+    sqlx::query_as!(
+        Wanted,
+        r#"select deletion_wanted_at as "at!", deletion_wanted_by as "by!: UserId",
+                  deletion_wanted_reason as "reason!", deletion_wanted_days as "days!"
+           from org where id = $1 and deletion_wanted_at is not null for update"#,
+        org as _,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// False where it waits to be deleted already.
+pub async fn want(conn: &mut PgConnection, org: OrgId, it: &Wanted) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update org set deletion_wanted_at = $2, deletion_wanted_by = $3, deletion_wanted_reason = $4,
+             deletion_wanted_days = $5
+         where id = $1 and delete_after is null",
+        org as _,
+        it.at,
+        it.by as _,
+        it.reason,
+        it.days,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Nobody wants it any more.
+pub async fn withdraw(conn: &mut PgConnection, org: OrgId) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update org set deletion_wanted_at = null, deletion_wanted_by = null,
+             deletion_wanted_reason = null, deletion_wanted_days = null
+         where id = $1",
+        org as _,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// False where it does not wait to be deleted, or its time is over.
@@ -210,7 +347,7 @@ pub async fn keep(
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "update org set delete_after = null, deletion_asked_at = null, deletion_asked_by = null,
-             deletion_reason = null, reopened_at = now()
+             deletion_reason = null, deletion_confirmed_by = null, reopened_at = now()
          where id = $1 and delete_after > $2",
         org as _,
         now,
@@ -228,6 +365,7 @@ pub struct DeletedRow {
     pub deleted_at: DateTime<Utc>,
     pub asked_at: DateTime<Utc>,
     pub asked_by: Option<UserId>,
+    pub confirmed_by: Option<UserId>,
     pub reason: String,
     pub tree_size: i64,
     pub root_hash: Option<Vec<u8>>,
@@ -242,7 +380,7 @@ pub async fn deleted(
     sqlx::query_as!(
         DeletedRow,
         r#"select id as "id: OrgId", slug, name, created_at, deleted_at as "deleted_at!", asked_at,
-                  asked_by as "asked_by: UserId", reason, tree_size, root_hash
+                  asked_by as "asked_by: UserId", confirmed_by as "confirmed_by: UserId", reason, tree_size, root_hash
            from deleted_org
            where deleted_at is not null and ($1::uuid is null
               or (deleted_at, id) > (select deleted_at, id from deleted_org where id = $1))

@@ -24,6 +24,12 @@ pub struct Rotation<'a> {
     pub now: DateTime<Utc>,
 }
 
+/// Who is shown it: a person, or those who know the token by which it is made.
+pub struct Shown {
+    pub to: Option<UserId>,
+    pub made_with: Option<TokenId>,
+}
+
 /// A token, locked.
 pub async fn lock(
     conn: &mut PgConnection,
@@ -65,9 +71,14 @@ pub async fn rotate(
     conn: &mut PgConnection,
     org: OrgId,
     by: Rotation<'_>,
+    shown: &Shown,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update token set
+             known_to = array(select distinct it from unnest(known_to || $8::uuid
+                 || coalesce((select k.known_to || k.created_by from token k
+                              where k.org_id = $1 and k.id = $9), '{}')) as it
+                 where it is not null),
              former_digest = case when $5::timestamptz is not null then digest end,
              former_last_four = case when $5::timestamptz is not null then last_four end,
              former_until = $5, former_used_at = null,
@@ -80,6 +91,8 @@ pub async fn rotate(
         by.former_until,
         by.now,
         by.expires_at,
+        shown.to as _,
+        shown.made_with as _,
     )
     .execute(conn)
     .await

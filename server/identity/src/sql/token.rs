@@ -134,6 +134,8 @@ pub struct NewToken<'a> {
     pub digest: &'a [u8],
     pub last_four: &'a str,
     pub created_by: Option<UserId>,
+    /// The token by which it is made, where it is not made by a person.
+    pub made_with: Option<TokenId>,
     pub expires_at: Option<DateTime<Utc>>,
     /// What its maker holds for a while, with which it ends.
     pub rests_on: Option<Uuid>,
@@ -142,8 +144,10 @@ pub struct NewToken<'a> {
 pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into token (org_id, id, team_id, project_id, name, models, digest, last_four, created_by,
-                            expires_at, account_id, permissions, addresses, rests_on)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                            expires_at, account_id, permissions, addresses, rests_on, known_to)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+             array_remove(coalesce((select k.known_to || k.created_by from token k
+                                    where k.org_id = $1 and k.id = $15), '{}') || $9::uuid, null))",
         new.org as _,
         new.id as _,
         new.team as _,
@@ -158,6 +162,7 @@ pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sq
         new.permissions,
         new.addresses,
         new.rests_on,
+        new.made_with as _,
     )
     .execute(conn)
     .await

@@ -8,10 +8,10 @@ use ralex_audit::{Event, TokenEvent};
 use ralex_kernel::{Caller, Code, OrgId, Problem, ScopePath, TokenId};
 use ralex_store::problem;
 
-use super::{place_of, stored_permissions};
+use super::{made_with, place_of, stored_permissions};
 use crate::mint::{Minted, TokenKind};
 use crate::session::within;
-use crate::sql::rotation::{self as sql, Standing};
+use crate::sql::rotation::{self as sql, Shown, Standing};
 use crate::sql::token::place;
 use crate::{Identity, stored};
 
@@ -99,7 +99,9 @@ impl Identity {
             );
             return Err(Problem::new(Code::GrantExceedsOwn, detail));
         }
-        sql::rotate(&mut tx, org, plan.row(id, &minted, now)).await.map_err(problem)?;
+        let shown = Shown { to: caller.subject.user(), made_with: made_with(caller) };
+        let rotated = sql::rotate(&mut tx, org, plan.row(id, &minted, now), &shown).await;
+        rotated.map_err(problem)?;
         let event = TokenEvent::Rotated {
             token: id,
             name: stored(&standing.name)?,

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::Page;
 use ralex_api::operators::{
-    AccountDeactivation, DeactivateAccount, DeactivatedAccount, DeleteOrg, DeletedOrg,
-    FactorsReset, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer,
-    Operator, Operators, ResetFactors, SuspendOrg,
+    AccountDeactivation, ConfirmDeletion, DeactivateAccount, DeactivatedAccount, DeleteOrg,
+    DeletedOrg, FactorsReset, GRACE_DAYS_MAX, GRACE_DAYS_MIN, ManagedOrg, NewOperator, NewOrg,
+    NewOrgAnswer, Operator, Operators, ResetFactors, SuspendOrg,
 };
 use ralex_api::page::PageQuery;
 use ralex_kernel::{Email, Name, Slug};
@@ -57,6 +58,10 @@ fn orgs() -> Command {
             value_parser!(u32).range(i64::from(GRACE_DAYS_MIN)..=i64::from(GRACE_DAYS_MAX)),
         )
         .help("How long it can still be kept [default: 30]");
+    let asked_at = Arg::new("asked-at").long("asked-at").value_name("TIME");
+    let asked_at = asked_at
+        .value_parser(value_parser!(DateTime<Utc>))
+        .help("When it was asked for, as it was shown; without it, it is shown");
     let slug = Arg::new("slug").value_name("SLUG").required(true);
     let slug = slug.value_parser(value_parser!(Slug)).help("Its short name; it stays");
     let new = [
@@ -87,9 +92,15 @@ fn orgs() -> Command {
                 .args([org.clone(), reason.clone()]),
             Command::new("resume").about("Open a suspended organisation again").arg(org.clone()),
             Command::new("delete")
-                .about("Close an organisation, and have all of it deleted after a while")
+                .about("Have an organisation closed, and deleted after a while; another operator confirms it")
                 .args([org.clone(), reason, days]),
-            Command::new("keep").about("Keep an organisation that waits to be deleted").arg(org),
+            Command::new("confirm-delete")
+                .about("Confirm what another operator asked for, after showing it")
+                .arg(org.clone())
+                .arg(asked_at),
+            Command::new("keep")
+                .about("Keep an organisation that waits to be deleted, or withdraw that it be")
+                .arg(org),
             Command::new("deleted").about("List what is left of deleted ones").arg(limit_flag()),
         ])
 }
@@ -210,10 +221,37 @@ async fn manage(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<E
             let how = DeleteOrg { reason: reason()?, grace_days };
             api.post(&["orgs", org, "deletion"], &how).await?
         }
+        "confirm-delete" => return confirm(api, org, matches).await,
         "keep" => api.delete_for(&["orgs", org, "deletion"]).await?,
         _ => api.get(&["orgs", org], &()).await?,
     };
     told(&shown, matches, |shown| managed(std::slice::from_ref(shown)))
+}
+
+/// Shows what somebody asked for, and confirms it only where that is named as it was read.
+async fn confirm(api: &Api, org: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let read = matches.get_one::<DateTime<Utc>>("asked-at").copied();
+    let shown: ManagedOrg = match read {
+        Some(asked_at) => {
+            let seen = ConfirmDeletion { asked_at };
+            api.post(&["orgs", org, "deletion", "confirm"], &seen).await?
+        }
+        None => api.get(&["orgs", org], &()).await?,
+    };
+    told(&shown, matches, |shown| match (&shown.deletion_asked, read) {
+        (Some(asked), None) => format!(
+            "{} wants {} deleted, {} days after it is confirmed: {}\nTo confirm it: ralex operator orgs \
+             confirm-delete {} --asked-at {}",
+            asked.asked_by,
+            shown.slug,
+            asked.grace_days,
+            asked.reason,
+            shown.slug,
+            asked.asked_at.to_rfc3339()
+        ),
+        (None, None) => format!("Nobody asks that {} is deleted.", shown.slug),
+        (_, Some(_)) => managed(std::slice::from_ref(shown)),
+    })
 }
 
 async fn create(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
@@ -237,13 +275,18 @@ async fn create(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
 
 fn managed(orgs: &[ManagedOrg]) -> String {
     let rows = orgs.iter().map(|org| {
-        let day = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M").to_string();
+        let day = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M").to_string();
         let since = match (org.delete_after, org.suspended_at) {
+            _ if org.deletion_asked.is_some() => "deletion asked for".to_owned(),
+            (Some(at), _) if org.deletion_by_one => {
+                format!("deleted after {}, by one operator alone", day(at))
+            }
             (Some(at), _) => format!("deleted after {}", day(at)),
             (None, Some(at)) => format!("since {}", day(at)),
             (None, None) => String::new(),
         };
-        let reason = org.deletion_reason.as_ref().or(org.suspended_reason.as_ref());
+        let asked = org.deletion_asked.as_ref().map(|asked| &asked.reason);
+        let reason = asked.or(org.deletion_reason.as_ref()).or(org.suspended_reason.as_ref());
         [
             org.id.to_string(),
             org.slug.to_string(),

@@ -10,7 +10,7 @@ use ralex_api::access::{
     Able, AccessHistory, Binding, BindingEffect, BindingsQuery, ExplainQuestion, ExplainReason,
     Explanation, NewBinding, Role, RoleName, WhoCanQuestion,
 };
-use ralex_kernel::BindingId;
+use ralex_kernel::{BindingId, BudgetId, SecretId};
 use serde_json::json;
 
 mod define;
@@ -28,6 +28,15 @@ pub fn command() -> Command {
     let permission = permission.help("Its name, budget.set for example");
     let scope = Arg::new("scope").long("scope").value_name("SCOPE");
     let past = time("at").help("As it was then (2026-03-01T00:00:00Z); as it is now when absent");
+    let of_budget = Arg::new("budget").long("budget").value_name("ID");
+    let of_budget = of_budget
+        .value_parser(value_parser!(BudgetId))
+        .conflicts_with("permission")
+        .help("Of a budget instead: whose calls it pays");
+    let of_key = Arg::new("key").long("key").value_name("ID").value_parser(value_parser!(SecretId));
+    let of_key = of_key
+        .conflicts_with_all(["permission", "budget"])
+        .help("Of a provider's key instead: who uses it, replaces it, destroys it");
     let own = define::commands(&role);
     let all = [
         Command::new("list").about("List roles and what each is for"),
@@ -63,7 +72,9 @@ pub fn command() -> Command {
             past.clone(),
         ]),
         Command::new("who-can").about("List everybody who may do something").args([
-            permission,
+            permission.required(false),
+            of_budget,
+            of_key,
             scope.clone().default_value("org").help("org, team:SLUG or project:SLUG"),
             limit_flag(),
             past,
@@ -132,10 +143,13 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
             told(&told_so, matches, explained)
         }
         "who-can" => {
-            let permission = text("permission").context("no permission")?;
-            let limit = matches.get_one::<u32>("limit").copied();
-            let scope = text("scope");
-            let asked = WhoCanQuestion { permission, scope, at, cursor: None, limit };
+            let (permission, limit) =
+                (text("permission"), matches.get_one::<u32>("limit").copied());
+            let scope = text("scope").filter(|_| permission.is_some());
+            let budget = matches.get_one::<BudgetId>("budget").copied();
+            let key = matches.get_one::<SecretId>("key").copied();
+            let cursor = None;
+            let asked = WhoCanQuestion { permission, scope, budget, key, at, cursor, limit };
             let page: Page<Able> = api.post(&["access", "who-can"], &asked).await?;
             told(&page, matches, |page| able(&page.items))
         }
@@ -242,7 +256,7 @@ fn able(able: &[Able]) -> String {
     let rows = able.iter().map(|it| {
         let role = it.role.as_ref().map_or_else(|| "at home".to_owned(), RoleName::to_string);
         let binding = it.binding.map(|id| id.to_string()).unwrap_or_default();
-        [it.subject_name.clone(), it.subject.clone(), role, binding]
+        [it.subject_name.clone(), it.subject.clone(), it.permissions.join(" "), role, binding]
     });
-    table(["Who", "Subject", "By", "Binding"], rows)
+    table(["Who", "Subject", "May", "By", "Binding"], rows)
 }

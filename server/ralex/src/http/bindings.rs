@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 use ralex_access::{Access, Asked, Bearer, Permission, Proposed, Wanted, Which};
 use ralex_api::Page;
 use ralex_api::access::{
-    Able, AccessHistory, Binding, BindingsQuery, ExplainQuestion, Explanation, NewBinding,
-    RoleName, WhoCanQuestion,
+    AccessHistory, Binding, BindingsQuery, ExplainQuestion, Explanation, NewBinding, RoleName,
 };
 use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
@@ -101,25 +100,6 @@ pub async fn explain_access(
     Ok(HttpResponse::Ok().json(told))
 }
 
-/// List everybody who may do something at a place, or could at a moment: people, service accounts and teams' tokens.
-#[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = WhoCanQuestion, responses((status = 200, body = Page<Able>)))]
-#[post("/access/who-can")]
-pub async fn who_can(
-    who: OrgCaller,
-    identity: Data<Identity>,
-    access: Data<Access>,
-    asked: Body<WhoCanQuestion>,
-) -> Result<HttpResponse> {
-    let WhoCanQuestion { permission, scope, at, cursor, limit } = asked.0;
-    let names = Names { org: who.org, identity: &identity, access: &access, at };
-    let written = scope.unwrap_or_else(|| "org".to_owned());
-    let place = names.place(&written).await?;
-    let scope = access.allow_asking(who.caller(), who.org, place).await?;
-    let asked = Asked { permission: named(&permission)?, place, written, at };
-    let able = access.who_can(&scope, &asked, &PageQuery { cursor, limit }).await?;
-    Ok(HttpResponse::Ok().json(able))
-}
-
 /// Tell what a change of roles would do before it is made: who could do more or less where, and which
 /// recorded calls of the last days would have been refused. Nothing is written.
 #[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = Proposal, responses((status = 200, body = Simulated)))]
@@ -150,15 +130,15 @@ pub async fn access_history(who: OrgCaller, access: Data<Access>) -> Result<Http
 }
 
 /// What names mean, now or at a moment; what there was then before what there is now.
-struct Names<'a> {
-    org: OrgId,
-    identity: &'a Identity,
-    access: &'a Access,
-    at: Option<DateTime<Utc>>,
+pub(super) struct Names<'a> {
+    pub org: OrgId,
+    pub identity: &'a Identity,
+    pub access: &'a Access,
+    pub at: Option<DateTime<Utc>>,
 }
 
 impl Names<'_> {
-    async fn place(&self, text: &str) -> std::result::Result<ScopePath, Problem> {
+    pub async fn place(&self, text: &str) -> std::result::Result<ScopePath, Problem> {
         if let Some(at) = self.at
             && let Some(place) = self.access.place_at(self.org, text, at).await?
         {
@@ -188,7 +168,7 @@ impl Names<'_> {
     }
 }
 
-fn named(permission: &str) -> std::result::Result<Permission, Problem> {
+pub(super) fn named(permission: &str) -> std::result::Result<Permission, Problem> {
     permission.parse().map_err(|_| {
         let rule = format!("is not a permission: \"{permission}\"; roles name all that there are");
         Problem::field("permission", rule)

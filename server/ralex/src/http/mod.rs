@@ -60,3 +60,4 @@ mod sso_providers;
 pub mod teams;
 pub mod tokens;
 pub mod usage;
+pub mod who_can;

@@ -4,13 +4,12 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use ralex_api::Page;
 use ralex_api::operators::{
-    AccountDeactivation, DeactivateAccount, DeactivatedAccount, DeleteOrg, DeletedOrg,
-    FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators, ResetFactors,
-    SuspendOrg,
+    AccountDeactivation, ConfirmDeletion, DeactivateAccount, DeactivatedAccount, DeleteOrg,
+    DeletedOrg, FactorsReset, ManagedOrg, NewOperator, NewOrg, NewOrgAnswer, Operator, Operators,
+    ResetFactors, SuspendOrg,
 };
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
-use ralex_identity::operator::Operating;
 use ralex_kernel::UserId;
 
 use super::extract::{Body, Query, Who};
@@ -36,7 +35,7 @@ pub async fn create_org(
     identity: Data<Identity>,
     new: Body<NewOrg>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Created().json(identity.create_org(operating, new.0).await?))
 }
 
@@ -62,7 +61,7 @@ pub async fn suspend_org(
     org: Path<String>,
     why: Body<SuspendOrg>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.suspend_org(operating, &org, &why.0).await?))
 }
 
@@ -74,12 +73,12 @@ pub async fn resume_org(
     identity: Data<Identity>,
     org: Path<String>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.resume_org(operating, &org).await?))
 }
 
-/// Close an organisation, and have all of it deleted after a while. For operators; asks a session for a
-/// fresh proof.
+/// Ask another operator to agree that an organisation is closed, and all of it deleted after a while; without
+/// another one who counts, have it so. For operators; asks a session for a fresh proof.
 #[utoipa::path(tag = "operators", params(("org" = String, Path)), request_body = DeleteOrg, responses((status = 202, body = ManagedOrg)))]
 #[post("/operator/orgs/{org}/deletion")]
 pub async fn delete_org(
@@ -88,11 +87,27 @@ pub async fn delete_org(
     org: Path<String>,
     how: Body<DeleteOrg>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Accepted().json(identity.delete_org(operating, &org, &how.0).await?))
 }
 
-/// Keep an organisation that waits to be deleted. For operators; asks a session for a fresh proof.
+/// Confirm that an organisation is deleted, as another operator has asked. For operators; asks a session for a
+/// fresh proof.
+#[utoipa::path(tag = "operators", params(("org" = String, Path)), request_body = ConfirmDeletion, responses((status = 202, body = ManagedOrg)))]
+#[post("/operator/orgs/{org}/deletion/confirm")]
+pub async fn confirm_org_deletion(
+    who: Who,
+    identity: Data<Identity>,
+    org: Path<String>,
+    seen: Body<ConfirmDeletion>,
+) -> Result<HttpResponse> {
+    let operating = identity.acting(&who.0).await?;
+    Ok(HttpResponse::Accepted()
+        .json(identity.confirm_org_deletion(operating, &org, &seen.0).await?))
+}
+
+/// Keep an organisation that waits to be deleted, or withdraw that somebody wants it deleted. For operators;
+/// asks a session for a fresh proof.
 #[utoipa::path(tag = "operators", params(("org" = String, Path)), responses((status = 200, body = ManagedOrg)))]
 #[delete("/operator/orgs/{org}/deletion")]
 pub async fn keep_org(
@@ -100,7 +115,7 @@ pub async fn keep_org(
     identity: Data<Identity>,
     org: Path<String>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.keep_org(operating, &org).await?))
 }
 
@@ -125,7 +140,7 @@ pub async fn reset_factors(
     identity: Data<Identity>,
     asked: Body<ResetFactors>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Ok().json(identity.reset_factors(operating, asked.0).await?))
 }
 
@@ -184,7 +199,7 @@ pub async fn add_operator(
     identity: Data<Identity>,
     new: Body<NewOperator>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Created().json(identity.add_operator(operating, new.0).await?))
 }
 
@@ -197,14 +212,7 @@ pub async fn remove_operator(
     identity: Data<Identity>,
     user: Path<UserId>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     identity.remove_operator(operating, *user).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// Who changes something proves anew who they are, where they can.
-async fn acting<'a>(who: &'a Who, identity: &Identity) -> Result<Operating<'a>> {
-    let operating = identity.operating(&who.0.caller).await?;
-    identity.require_fresh_session(&who.0)?;
-    Ok(operating)
 }

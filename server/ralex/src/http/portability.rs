@@ -71,8 +71,7 @@ pub async fn export_managed_org(
     broker: Data<Broker>,
     org: Path<String>,
 ) -> Result<HttpResponse> {
-    let operating = identity.operating(&who.0.caller).await?;
-    identity.require_fresh_session(&who.0)?;
+    let operating = identity.acting(&who.0).await?;
     broker.settle_before_reading().await;
     Ok(sent(portability.export_for_operator(operating, &org).await?, pending()))
 }

@@ -7,7 +7,7 @@ use super::{
     gemini, groups, guardrails, health, links, members, model_list, models, oauth, operations,
     operators, passkeys, personal_tokens, policies, portability, rate_limits, reports, resilience,
     retention, roles, routing, scim, secrets, service_accounts, sinks, sso, sso_providers, teams,
-    tokens, usage,
+    tokens, usage, who_can,
 };
 
 /// Every route but the console's files and the document of these.
@@ -115,6 +115,7 @@ fn operators(map: &mut Map<'_, '_>) {
         .service(operators::suspend_org)
         .service(operators::resume_org)
         .service(operators::delete_org)
+        .service(operators::confirm_org_deletion)
         .service(operators::keep_org)
         .service(portability::export_managed_org)
         .service(operators::list_deleted_orgs)
@@ -328,7 +329,7 @@ fn roles_and_groups(map: &mut Map<'_, '_>) {
         .service(bindings::create_binding)
         .service(bindings::delete_binding)
         .service(bindings::explain_access)
-        .service(bindings::who_can)
+        .service(who_can::who_can)
         .service(bindings::access_history)
         .service(bindings::simulate_access)
         .service(policies::export_policy)

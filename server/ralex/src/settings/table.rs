@@ -215,6 +215,12 @@ pub const SETTINGS: &[Setting] = &[
         Some("3000"),
         "Requests that one token of an organisation's directory may make in a minute, on all nodes; 0 for any number",
     ),
+    setting(
+        "operators_second_factor",
+        "required|optional",
+        Some("optional"),
+        "Whether operators change something only with a second factor",
+    ),
     setting("max_body", "BYTES", Some("33554432"), "The largest body of a request"),
     setting(
         "log",

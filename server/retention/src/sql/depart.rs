@@ -20,9 +20,11 @@ pub(crate) async fn due(conn: &mut PgConnection) -> Result<Vec<OrgId>> {
 /// Writes down what will be left, once.
 pub(crate) async fn remember(conn: &mut PgConnection, org: OrgId) -> Result<()> {
     sqlx::query!(
-        "insert into deleted_org (id, slug, name, created_at, asked_at, asked_by, reason, tree_size, root_hash)
+        "insert into deleted_org (id, slug, name, created_at, asked_at, asked_by, reason, tree_size, root_hash,
+             confirmed_by)
          select o.id, o.slug, o.name, o.created_at, o.deletion_asked_at, o.deletion_asked_by,
-                o.deletion_reason, coalesce(last.tree_size, 0), last.root
+                o.deletion_reason, coalesce(last.tree_size, 0), last.root,
+                o.deletion_confirmed_by
          from org o left join lateral (
              select tree_size, root from audit_checkpoint c
              where c.org_id = o.id order by tree_size desc limit 1) last on true

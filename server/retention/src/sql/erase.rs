@@ -287,6 +287,9 @@ pub(crate) async fn remove_account(
         .await?;
     remove_what_waits(conn, user).await?;
     sqlx::query!("delete from operator where user_id = $1", user as _).execute(&mut *conn).await?;
+    sqlx::query!("delete from operator_removal where user_id = $1", user as _)
+        .execute(&mut *conn)
+        .await?;
     let programs = sqlx::query!("delete from program_login where user_id = $1", user as _)
         .execute(&mut *conn)
         .await?;

@@ -325,6 +325,37 @@ impl InfoRow {
     }
 }
 
+/// Where a key may be sent, and its provider as it is now.
+pub(crate) struct Home {
+    origin: String,
+    base_url: Option<String>,
+    enabled: bool,
+}
+
+impl Home {
+    pub fn is_usable(&self) -> bool {
+        let now = self.base_url.as_deref().and_then(origin_of);
+        self.enabled && now.as_deref() == Some(self.origin.as_str())
+    }
+}
+
+pub(crate) async fn home(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: SecretId,
+) -> Result<Option<Home>> {
+    sqlx::query_as!(
+        Home,
+        "select s.origin, p.base_url, p.enabled
+         from secret s join provider p on p.org_id = s.org_id and p.id = s.provider_id
+         where s.org_id = $1 and s.id = $2",
+        org as _,
+        id as _,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 pub(crate) async fn list(
     conn: &mut PgConnection,
     org: OrgId,

@@ -10,6 +10,9 @@ use super::Watched;
 pub async fn retention(watched: &mut Watched) {
     const AT: &str = "POST /api/v1/orgs/{org}/audit/retention/requests";
     let other = watched.app.member("keeper@example.com", "security", "org").await;
+    // Nobody counts beside who made their account a moment ago.
+    let aged = "update app_user set made_at = made_at - interval '8 days'";
+    watched.app.database.execute(aged).await;
     let reason = json!({ "reason": "Agreed." });
     for (verb, action) in
         [("approve", "audit.retention_changed"), ("deny", "audit.retention_denied")]

@@ -22,6 +22,7 @@ pub const NO_ENTRY: &[&str] = &[
     "POST /api/v1/operator/orgs/{org}/suspend",
     "POST /api/v1/operator/orgs/{org}/resume",
     "POST /api/v1/operator/orgs/{org}/deletion",
+    "POST /api/v1/operator/orgs/{org}/deletion/confirm",
     "DELETE /api/v1/operator/orgs/{org}/deletion",
     "POST /api/v1/operator/factor-resets",
     // They leave two, the second when the archive has left, which tests of exports see.

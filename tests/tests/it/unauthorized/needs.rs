@@ -98,6 +98,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("POST /api/v1/operator/orgs/{org}/suspend", Operator),
     ("POST /api/v1/operator/orgs/{org}/resume", Operator),
     ("POST /api/v1/operator/orgs/{org}/deletion", Operator),
+    ("POST /api/v1/operator/orgs/{org}/deletion/confirm", Operator),
     ("DELETE /api/v1/operator/orgs/{org}/deletion", Operator),
     ("POST /api/v1/operator/orgs/{org}/export", Operator),
     ("GET /api/v1/operator/deleted-orgs", Operator),

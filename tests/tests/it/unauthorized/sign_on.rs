@@ -41,6 +41,9 @@ pub fn body(operation: &str) -> Value {
         | "POST /api/v1/operator/orgs/{org}/deletion" => {
             json!({ "reason": "why" })
         }
+        "POST /api/v1/operator/orgs/{org}/deletion/confirm" => {
+            json!({ "asked_at": "2026-01-01T00:00:00Z" })
+        }
         "POST /api/v1/operator/factor-resets" | "POST /api/v1/operator/deactivated-accounts" => {
             json!({ "email": "owner@example.com", "reason": "why" })
         }
