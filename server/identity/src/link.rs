@@ -115,10 +115,12 @@ impl Identity {
         Ok(Some(invitation))
     }
 
-    /// Invites a member again by whose account nobody can come in yet; the former link ends.
+    /// Invites a member again by whose account nobody can come in yet; the former link ends. Whoever may be
+    /// shown the link can come in by it, so they have to be able to give all that the member holds.
     ///
     /// # Errors
-    /// `conflict` for who has a way in.
+    /// `conflict` for who has a way in, `grant_exceeds_own` where the member holds what the caller could not
+    /// give.
     pub async fn invite_again(
         &self,
         scope: &Scope,
@@ -126,6 +128,7 @@ impl Identity {
     ) -> Result<NewMemberAnswer, Problem> {
         let member = self.member(scope, user).await?;
         let mut tx = self.db.system("invite a member again").await?;
+        self.access.may_vouch_for(&mut tx, scope, user).await?;
         let made = self.invite_if_unused(&mut tx, scope.author(), user).await?;
         if made.is_none() {
             let detail = "This person has a way in already. Who forgot their password asks for another \

@@ -74,6 +74,27 @@ async fn without_mail_the_link_is_handed_over_and_good_once() {
 }
 
 #[tokio::test]
+async fn nobody_is_shown_a_link_of_who_holds_more_than_they_could_give() {
+    let app = App::start().await;
+    let admin = app.member("admin@example.com", "admin", "org").await;
+    let mut again = Vec::new();
+    for (email, role) in [("olga@example.com", "owner"), ("vic@example.com", "viewer")] {
+        let new = json!({ "email": email, "name": "New", "role": role, "invite": true });
+        let made = app.owner.post("members", &new).await.ok();
+        again.push((
+            format!("members/{}/invite", text(&made["member"]["user"], "id")),
+            secret(&text(&made["invitation"], "link")),
+        ));
+    }
+    let [(olga, link), (vic, _)] = again.try_into().unwrap();
+    admin.client.post(&olga, &Value::Null).await.refused(403, "grant_exceeds_own");
+    // The link that the owner handed over is still good.
+    assert_eq!(choose(&app, &link, "olgas-own-password").await.status, 204);
+    let answer = admin.client.post(&vic, &Value::Null).await.ok();
+    assert!(answer["invitation"]["link"].is_string(), "{answer}");
+}
+
+#[tokio::test]
 async fn mail_brings_the_link_and_nobody_else_is_shown_it() {
     let (app, office) = with_mail().await;
     let answer = invite(&app, "ann@example.com").await;
