@@ -74,6 +74,8 @@ impl Identity {
         tx.commit().await.map_err(problem)?;
 
         let mut tx = self.db.system("complete a login").await?;
+        // Whoever changes the password or the factors ends this login, or finds the session that it opened.
+        people::hold(&mut tx, person).await.map_err(problem)?;
         let method = match self.take_factor(&mut tx, person, shown, arrival).await? {
             Ok(method) => method,
             Err(refused) => {
