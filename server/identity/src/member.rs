@@ -67,11 +67,13 @@ impl Identity {
         Ok(NewMemberAnswer { member, one_time_password, invitation })
     }
 
-    /// Ends a membership with everything that it gave. The last owner stays.
+    /// Ends a membership with everything that it gave, also what the person came in by that counts nowhere
+    /// else: it does not come back with them. The last owner stays.
     pub async fn remove_member(&self, scope: &Scope, user: UserId) -> Result<(), Problem> {
         let org = scope.org();
-        let mut tx = self.db.tenant(org).await?;
+        let mut tx = self.db.system("end a membership").await?;
         let bindings = self.access.unbind_all(&mut tx, scope, user).await?;
+        self.end_confined(&mut tx, scope.author(), user).await?;
         if !sql::user::delete_member(&mut tx, org, user).await.map_err(problem)? {
             return Err(Problem::not_found("member"));
         }

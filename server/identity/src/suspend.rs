@@ -115,7 +115,8 @@ impl Identity {
     }
 
     /// Ends a person's sessions and tokens that count in the author's organisation only. Those that count
-    /// elsewhere too are not this organisation's to end; they open nothing here.
+    /// elsewhere too are not this organisation's to end; they open nothing here. What no program has fetched
+    /// yet is no token, and ends in any case: whoever is out says yes to nothing here.
     pub async fn end_confined(
         &self,
         tx: &mut System,
@@ -123,6 +124,8 @@ impl Identity {
         user: UserId,
     ) -> Result<Ended, Problem> {
         let whose = (author.org, user);
+        // First, so that a token which is being fetched at this moment is there to be ended.
+        sql::program::end_approved(tx, user, Some(author.org)).await.map_err(problem)?;
         let (sessions, tokens) =
             sql::session::revoke_confined(tx, whose, self.clock.now()).await.map_err(problem)?;
         let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
