@@ -235,6 +235,7 @@ impl Identity {
         let ended = sql::session::revoke_others(&mut tx, user, None, now, None).await;
         let sessions_ended = u32::try_from(ended.map_err(problem)?.len()).unwrap_or(u32::MAX);
         sql::factor::end_challenges(&mut tx, user).await.map_err(problem)?;
+        sql::program::end_approved(&mut tx, user, None).await.map_err(problem)?;
         let caller = arrival.caller(Subject::User(user), Credential::Internal);
         let event = Event::PasswordChanged { user, sessions_ended };
         self.record_everywhere(&mut tx, &caller, user, &event).await?;

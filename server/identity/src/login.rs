@@ -136,7 +136,8 @@ impl Identity {
         Ok(Problem::new(Code::InvalidLogin, "The e-mail address or the password is wrong."))
     }
 
-    /// Replaces one's own password and ends all of one's other sessions.
+    /// Replaces one's own password and ends all of one's other sessions, the links by which another one
+    /// could be chosen, and what no program has fetched yet.
     pub async fn change_password(
         &self,
         caller: &Caller,
@@ -159,14 +160,17 @@ impl Identity {
             | Credential::Internal => None,
         };
         let mut tx = self.db.system("change a password").await?;
+        // In the order of who uses such a link, so that the two do not wait for each other.
+        sql::link::end_all(&mut tx, user).await.map_err(problem)?;
         let was = account.password_hash.as_deref().unwrap_or_default();
         if !sql::user::replace_password(&mut tx, user, was, &hash).await.map_err(problem)? {
             return Err(not_yours("current"));
         }
         let ended = sql::session::revoke_others(&mut tx, user, keep, now, None).await;
         let ended = ended.map_err(problem)?.len();
-        // A login that waits began with the password that was.
+        // A login that waits, and a program that has yet to fetch its token, began with the password that was.
         sql::factor::end_challenges(&mut tx, user).await.map_err(problem)?;
+        sql::program::end_approved(&mut tx, user, None).await.map_err(problem)?;
         let sessions_ended = u32::try_from(ended).unwrap_or(u32::MAX);
         let event = Event::PasswordChanged { user, sessions_ended };
         self.record_everywhere(&mut tx, caller, user, &event).await?;
