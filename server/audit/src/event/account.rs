@@ -13,6 +13,16 @@ pub enum AccountEvent {
     /// Somebody asked for another password, and the address got a link.
     #[serde(rename = "password.forgotten")]
     Forgotten { user: UserId },
+    /// Somebody reported a link by which a password is chosen, who therefore had it, and it ended.
+    #[serde(rename = "link.leaked")]
+    LinkLeaked {
+        user: UserId,
+        /// What it was for.
+        purpose: &'static str,
+        /// Where it was found, as the finder says.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        found_at: Option<String>,
+    },
     /// Whoever has the server made a link for an operator.
     #[serde(rename = "operator.recovered")]
     Recovered { user: UserId },
@@ -29,6 +39,7 @@ impl AccountEvent {
         match self {
             Self::Invited { user }
             | Self::Forgotten { user }
+            | Self::LinkLeaked { user, .. }
             | Self::Recovered { user }
             | Self::Renamed { user } => format!("user:{user}"),
             Self::SessionNamed { session } => format!("session:{session}"),

@@ -106,9 +106,17 @@ pub async fn is_elsewhere(
     .await
 }
 
-/// False where there is no such link any more.
-pub async fn end(conn: &mut PgConnection, digest: &[u8]) -> Result<bool, sqlx::Error> {
-    let done =
-        sqlx::query!("delete from account_link where digest = $1", digest).execute(conn).await?;
-    Ok(done.rows_affected() == 1)
+/// Ends a link and says whose it was, and for what; nothing where there is none any more.
+pub async fn end(
+    conn: &mut PgConnection,
+    digest: &[u8],
+) -> Result<Option<(UserId, String)>, sqlx::Error> {
+    let ended = sqlx::query!(
+        r#"delete from account_link where digest = $1
+           returning user_id as "user: UserId", purpose"#,
+        digest
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(ended.map(|row| (row.user, row.purpose)))
 }

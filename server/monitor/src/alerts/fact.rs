@@ -32,6 +32,7 @@ pub(crate) const ACTIONS: [&str; 30] = [
     "budget.threshold_crossed",
     "budget.updated",
     "call.refused",
+    "link.leaked",
     "login.factor_failed",
     "login.failed",
     "session.leaked",
@@ -187,8 +188,9 @@ pub(crate) fn read(event: &Happened, watch: &Watch) -> Option<Step> {
             let (kind, fields) = (AlertKind::BreakGlassOpened, ["opening", "until"]);
             Some(Step::Raise(said.found(kind, Subject::Event(event.id), String::new(), &fields)))
         }
-        "token" | "session" => {
-            let (kind, fields) = (AlertKind::TokenLeaked, ["token", "session", "found_at"]);
+        "token" | "session" | "link" => {
+            let kind = AlertKind::TokenLeaked;
+            let fields = ["token", "session", "user", "found_at"];
             Some(Step::Raise(said.found(kind, Subject::Event(event.id), String::new(), &fields)))
         }
         _ => None,
