@@ -232,7 +232,8 @@ async fn whoever_finds_tokens_ends_them_and_their_organisation_hears_of_it() {
 #[tokio::test]
 async fn a_link_that_leaked_ends_and_stands_in_the_log() {
     let (app, _upstream) = app().await;
-    let new = json!({ "email": "ann@example.com", "name": "Ann", "role": "viewer", "invite": true });
+    let new =
+        json!({ "email": "ann@example.com", "name": "Ann", "role": "viewer", "invite": true });
     let made = app.owner.post("members", &new).await.ok();
     let link = secret(&text(&made["invitation"], "link"));
     assert_eq!(report(&app.anonymous(), &[&link]).await, ["true_positive"]);
@@ -242,9 +243,8 @@ async fn a_link_that_leaked_ends_and_stands_in_the_log() {
     assert_eq!(record["target"], format!("user:{}", text(&made["member"]["user"], "id")));
     assert_eq!(record["detail"]["purpose"], "invited", "{record}");
     assert_eq!(record["detail"]["found_at"], "commit https://git.example.com/a/b");
-    let alerts = async || {
-        (!app.owner.all("alerts?kind=token.leaked").await.is_empty()).then_some(())
-    };
+    let alerts =
+        async || (!app.owner.all("alerts?kind=token.leaked").await.is_empty()).then_some(());
     until("people are alerted", Duration::from_secs(20), alerts).await;
     // There is nothing left to end, and nothing to tell of.
     assert_eq!(report(&app.anonymous(), &[&link]).await, ["false_positive"]);

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::book::Watch;
 
 /// The actions that mean anything, so that no other is fetched.
-pub(crate) const ACTIONS: [&str; 30] = [
+pub(crate) const ACTIONS: [&str; 31] = [
     "approval.approved",
     "approval.asked",
     "approval.denied",
