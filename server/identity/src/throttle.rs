@@ -142,11 +142,11 @@ impl Identity {
     /// Forgets tries that count no more, steadily, until `shutdown`: they hold whatever address somebody
     /// typed, and anybody can add to them.
     pub async fn run_tries(&self, shutdown: impl Future<Output = ()>) {
-        SWEEPER.run(shutdown, || self.forget_tries()).await;
+        SWEEPER.run(shutdown, || self.sweep_tries()).await;
     }
 
     /// Forgets those of now, and says how many there were.
-    pub async fn forget_tries(&self) -> Result<u64, Error> {
+    pub async fn sweep_tries(&self) -> Result<u64, Error> {
         SWEEPER.all(&self.db, |tx| forget(tx, self.clock.now())).await
     }
 }
