@@ -11,6 +11,7 @@ pub mod bearer;
 pub mod device;
 pub mod factor;
 mod join;
+mod joining;
 pub mod link;
 pub mod login;
 mod managed;

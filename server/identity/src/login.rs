@@ -88,8 +88,8 @@ impl Identity {
     ) -> Result<bool, Problem> {
         let Some(was) = account.password_hash.as_deref() else { return Ok(false) };
         let still = match anew {
-            Some(anew) => sql::user::replace_hash(tx, account.id, was, anew).await,
-            None => sql::user::hold_hash(tx, account.id, was).await,
+            Some(anew) => sql::password::replace_hash(tx, account.id, was, anew).await,
+            None => sql::password::hold_hash(tx, account.id, was).await,
         };
         still.map_err(problem)
     }
@@ -163,7 +163,7 @@ impl Identity {
         // In the order of who uses such a link, so that the two do not wait for each other.
         sql::link::end_all(&mut tx, user).await.map_err(problem)?;
         let was = account.password_hash.as_deref().unwrap_or_default();
-        if !sql::user::replace_password(&mut tx, user, was, &hash).await.map_err(problem)? {
+        if !sql::password::replace_password(&mut tx, user, was, &hash).await.map_err(problem)? {
             return Err(not_yours("current"));
         }
         let ended = sql::session::revoke_others(&mut tx, user, keep, now, None).await;

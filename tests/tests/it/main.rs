@@ -34,6 +34,7 @@ mod groups;
 mod guardrails;
 mod input;
 mod invitations;
+mod joining;
 mod judge;
 mod kept_answers;
 mod login;

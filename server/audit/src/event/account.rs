@@ -7,9 +7,16 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "action", content = "detail")]
 pub enum AccountEvent {
-    /// Somebody by whose account nobody can come in yet got a link.
+    /// Somebody by whose account nobody can come in yet, or who has yet to say that they belong here, got a
+    /// link.
     #[serde(rename = "member.invited")]
     Invited { user: UserId },
+    /// Whoever had an account before they were added said that they belong here.
+    #[serde(rename = "member.joined")]
+    Joined { user: UserId },
+    /// Or that they do not.
+    #[serde(rename = "member.declined")]
+    Declined { user: UserId },
     /// Somebody asked for another password, and the address got a link.
     #[serde(rename = "password.forgotten")]
     Forgotten { user: UserId },
@@ -38,6 +45,8 @@ impl AccountEvent {
     pub(super) fn target(&self) -> String {
         match self {
             Self::Invited { user }
+            | Self::Joined { user }
+            | Self::Declined { user }
             | Self::Forgotten { user }
             | Self::LinkLeaked { user, .. }
             | Self::Recovered { user }

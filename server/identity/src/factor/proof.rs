@@ -76,8 +76,7 @@ impl Identity {
         let (user, session) = own_session(caller)?;
         let (mut tx, methods) = match (&step_up.password, &step_up.passkey) {
             (Some(password), None) => {
-                let account =
-                    self.prove_password(user, password, "password", arrival).await?;
+                let account = self.prove_password(user, password, "password", arrival).await?;
                 let (mut tx, methods) =
                     self.prove_second(user, step_up.code.as_ref(), arrival).await?;
                 if !self.still_has(&mut tx, &account, None).await? {

@@ -88,11 +88,18 @@ impl Identity {
     async fn end_leaked_link(&self, report: &Report<'_>) -> Result<bool, Problem> {
         let mut tx = self.db.system("end a link that was found outside").await?;
         let ended = sql::link::end(&mut tx, report.digest).await.map_err(problem)?;
-        let Some((user, purpose)) = ended else { return Ok(false) };
+        let Some(sql::link::Ended { user, purpose, org }) = ended else { return Ok(false) };
         let purpose = LinkPurpose::named(&purpose).map_or("other", LinkPurpose::as_str);
         let found_at = report.found_at.clone();
         let event = Event::Account(AccountEvent::LinkLeaked { user, purpose, found_at });
-        self.record_everywhere(&mut tx, &report.nobody(), user, &event).await?;
+        match org {
+            // It is that organisation's matter alone.
+            Some(org) => {
+                let author = Author::of(&report.nobody(), org);
+                ralex_audit::record(&mut tx, &author, event).await.map_err(problem)?;
+            }
+            None => drop(self.record_everywhere(&mut tx, &report.nobody(), user, &event).await?),
+        }
         tx.commit().await.map_err(problem)?;
         Ok(true)
     }
