@@ -74,7 +74,7 @@ fn Gate() -> Html {
     }
     // A link is for whoever holds it, signed in or not.
     if location.path == "/welcome" {
-        return html! { <WelcomePage /> };
+        return html! { <WelcomePage onchange={refresh} onsignout={sign_out} /> };
     }
     match &*who {
         Who::Asking => html! { <div class="gate" aria-busy="true" /> },

@@ -148,6 +148,10 @@ crate::answer! {
         /// Since when they hold nothing here, until they are let back in.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub suspended_at: Option<DateTime<Utc>>,
+        /// Whether they had an account when they were added, and have yet to say that they belong here;
+        /// nothing is open to them before.
+        #[serde(default)]
+        pub awaits_acceptance: bool,
         /// Until when the link of their invitation is good; it is over where that is past. Absent for who
         /// has used it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -225,7 +229,7 @@ crate::request! {
 
     pub struct NewMember {
         pub email: Email,
-        /// Needed only where the person is new to Ralex.
+        /// Needed; whoever has an account goes on being called as they are.
         #[serde(default)]
         pub name: Option<Name>,
         pub role: RoleName,

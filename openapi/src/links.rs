@@ -1,7 +1,8 @@
-//! Links: how somebody who was invited, or who forgot their password, chooses one.
+//! Links: how somebody who was invited, or who forgot their password, chooses one, and how somebody who has
+//! an account says whether they belong to one more organisation.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{Email, Name, Secret};
+use ralex_kernel::{Email, Name, Secret, Slug};
 use serde::Deserialize;
 
 crate::words! {
@@ -11,6 +12,8 @@ crate::words! {
         Invited = "invited",
         /// This person asked for another password.
         Forgotten = "forgotten",
+        /// An organisation added this person, who has an account and says whether they belong to it.
+        Join = "join",
     }
 }
 
@@ -26,6 +29,16 @@ crate::answer! {
         /// Why no mail brought it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub failure: Option<String>,
+        /// Whether who opens it has an account, signs in with it and says yes or no; else they choose a
+        /// password by it.
+        #[serde(default)]
+        pub has_account: bool,
+    }
+
+    /// What was said to an invitation.
+    pub struct InvitationAnswered {
+        pub org: Slug,
+        pub accepted: bool,
     }
 
     /// Whether who forgot their password can have a link by mail.
@@ -39,6 +52,9 @@ crate::answer! {
         pub email: Email,
         pub name: Name,
         pub expires_at: DateTime<Utc>,
+        /// The organisation that it asks them to belong to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub org: Option<Name>,
     }
 }
 
@@ -48,6 +64,15 @@ crate::answer! {
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct UseLink {
     pub link: Secret,
+}
+
+/// Whether one belongs to the organisation of a link, which is used up by it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct AnswerInvitation {
+    pub link: Secret,
+    pub accept: bool,
 }
 
 /// A password for the account of a link, which is used up by it.

@@ -8,7 +8,7 @@ use yew::prelude::*;
 use crate::api;
 use crate::api::client::Answer;
 use crate::components::{Dialog, Form, SelectField, TextField};
-use crate::hooks::input::{parses, parses_if_filled};
+use crate::hooks::input::parses;
 use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
 
@@ -25,7 +25,7 @@ pub fn AddPerson(props: &Props) -> Html {
     let org = use_org();
     let add = use_action(props.ondone.clone());
     let email = use_input("", parses::<Email>);
-    let name = use_input("", parses_if_filled::<Name>);
+    let name = use_input("", parses::<Name>);
     let role = use_state(|| USUAL.to_owned());
     let scope = use_state(|| "org".to_owned());
     let onsubmit = {
@@ -50,7 +50,7 @@ pub fn AddPerson(props: &Props) -> Html {
             <Form inputs={vec![email.clone(), name.clone()]} verb="Add person" running={add.running()} problem={add.problem()}
                 {onsubmit} oncancel={props.onclose.clone()}>
                 <TextField label="E-mail" path="email" kind="email" input={email} placeholder="ann@example.com" autofocus=true />
-                <TextField label="Name" path="name" input={name} hint="Needed only for someone who is new to Ralex." />
+                <TextField label="Name" path="name" input={name} hint="Whoever has an account goes on being called as they are." />
                 <RoleField role={(*role).clone()} scope={(*scope).clone()} {onrole} {onscope} />
             </Form>
         </Dialog>

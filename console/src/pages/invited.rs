@@ -11,7 +11,8 @@ use crate::components::{Banner, Dialog, Tone};
 pub fn is_in(user: &User, invitation: Option<&Invitation>) -> AttrValue {
     let mailed = invitation.is_some_and(|it| it.mailed);
     let how = if mailed { " An invitation is on its way." } else { "" };
-    format!("{} is in.{how}", user.name).into()
+    let when = if invitation.is_some_and(|it| it.has_account) { " once they say so" } else { "" };
+    format!("{} is in{when}.{how}", user.name).into()
 }
 
 /// What to hand over to somebody whom no mail reaches.
@@ -30,6 +31,7 @@ pub fn handed_over(user: &User, invitation: &Invitation, onclose: Callback<()>) 
     html! {
         <SecretOnce title={format!("Invite {}", user.name)} label="Link" {secret} {onclose}>
             <p class="prose">{ format!("Hand it to {} on a safe way; it is good once, for seven days.", user.email) }</p>
+            if invitation.has_account { <p class="prose">{ "They have an account already, sign in with it, and say whether they join." }</p> }
             if let Some(why) = why { <p class="faint">{ why }</p> }
         </SecretOnce>
     }

@@ -54,6 +54,7 @@ mod identities;
 mod invited;
 mod judge_fields;
 mod key_forms;
+pub mod joining;
 pub mod login;
 pub mod lost;
 mod model_drawer;

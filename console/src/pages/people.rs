@@ -212,6 +212,7 @@ fn Row(props: &RowProps) -> Html {
         let member = member.clone();
         open.reform(move |()| member.clone())
     };
+    let invited = member.awaits_acceptance || member.invited_until.is_some();
     let (icon, verb) = match member.suspended_at {
         Some(_) => (Icon::Play, "Let back in"),
         None => (Icon::Stop, "Suspend"),
@@ -223,7 +224,7 @@ fn Row(props: &RowProps) -> Html {
             <td>
                 <span class="badges">
                     if member.suspended_at.is_some() { <Badge tone={Tone::Warn}>{ "Suspended" }</Badge> }
-                    if member.invited_until.is_some() { <Badge>{ "Invited" }</Badge> }
+                    if invited { <Badge>{ "Invited" }</Badge> }
                     { for member.roles.iter().map(|held| {
                         let place = if held.scope == "org" { String::new() } else { format!(" · {}", held.scope) };
                         let by = held.group.iter().map(|group| format!(" · by {group}"));
@@ -234,7 +235,7 @@ fn Row(props: &RowProps) -> Html {
             <td class="wide"><When at={member.joined_at} /></td>
             <td class="number">
                 <IconButton icon={Icon::Shield} label={format!("Roles of {}", member.user.name)} onclick={with(&props.onroles)} />
-                if let Some(oninvite) = props.oninvite.as_ref().filter(|_| member.invited_until.is_some()) {
+                if let Some(oninvite) = props.oninvite.as_ref().filter(|_| invited) {
                     <IconButton icon={Icon::Rotate} label={format!("Invite {} again", member.user.name)} onclick={with(oninvite)} />
                 }
                 if props.may {

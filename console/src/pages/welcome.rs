@@ -1,10 +1,12 @@
-//! Links: somebody who was invited, or who forgot their password, chooses one.
+//! Links: somebody who was invited, or who forgot their password, chooses one; and who has an account says
+//! whether they belong to one more organisation.
 
 use ralex_api::links::{LinkPurpose, LinkShown};
 use ralex_kernel::Email;
 use web_sys::window;
 use yew::prelude::*;
 
+use super::joining::Joining;
 use super::login::card;
 use crate::api;
 use crate::components::{Button, Failed, Form, Kind, TextField, skeleton};
@@ -19,10 +21,17 @@ fn secret() -> String {
     hash.trim_start_matches('#').to_owned()
 }
 
+#[derive(Properties, PartialEq)]
+pub struct Props {
+    /// After somebody signed in, or belongs to one more organisation.
+    pub onchange: Callback<()>,
+    pub onsignout: Callback<()>,
+}
+
 /// Where a link leads.
 #[component]
-pub fn WelcomePage() -> Html {
-    use_title("Choose a password");
+pub fn WelcomePage(props: &Props) -> Html {
+    use_title("Welcome");
     let secret = use_memo((), |()| secret());
     let (load, again) = use_load((*secret).clone(), |link| api::links::show(&link));
     let chosen = use_state(|| false);
@@ -43,6 +52,10 @@ pub fn WelcomePage() -> Html {
             "Sign in with it now.",
             html! { <Button kind={Kind::Primary} onclick={|()| router::go(&Route::Home.path())}>{ "Sign in" }</Button> },
         ),
+        Load::Ready(shown) if shown.purpose == LinkPurpose::Join => html! {
+            <Joining shown={(*shown).clone()} link={(*secret).clone()} onchange={props.onchange.clone()}
+                onsignout={props.onsignout.clone()} />
+        },
         Load::Ready(shown) => {
             html! { <Chooser shown={(*shown).clone()} link={(*secret).clone()} ondone={onchosen} /> }
         }
@@ -66,7 +79,7 @@ fn Chooser(props: &ChooserProps) -> Html {
     };
     let (title, lead) = match props.shown.purpose {
         LinkPurpose::Invited => ("Welcome", "Choose a password to come in."),
-        LinkPurpose::Forgotten => ("Another password", "All of your sessions end with it."),
+        LinkPurpose::Forgotten | LinkPurpose::Join => ("Another password", "All of your sessions end with it."),
     };
     let form = html! {
         <Form inputs={vec![new.clone()]} verb="Set password" running={set.running()} problem={set.problem()} {onsubmit}>

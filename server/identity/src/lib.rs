@@ -13,6 +13,7 @@ mod deletion;
 pub mod device;
 pub mod factor;
 mod join;
+mod joining;
 pub mod link;
 pub mod login;
 mod managed;

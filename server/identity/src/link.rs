@@ -1,4 +1,5 @@
-//! Links: somebody who was invited, or who forgot their password, chooses one.
+//! Links: somebody who was invited, or who forgot their password, chooses one; and who has an account is
+//! asked whether they belong to one more organisation.
 //!
 //! What always holds: a link is good once and for a while, and a newer one ends it; who has only a link
 //! is not in, since a login follows, with the second factor where there is one; what a mail server brings
@@ -32,6 +33,15 @@ const LONGEST_WAIT: i64 = 900;
 pub(crate) struct Link {
     minted: Minted,
     may_show: bool,
+    asks: Asks,
+}
+
+/// What a link asks of who opens it.
+enum Asks {
+    ForPassword,
+    /// To sign in and say yes or no; where nobody can sign in yet, after a password is chosen by a link that
+    /// nobody but a mail server is shown.
+    Whether(Option<Minted>),
 }
 
 /// Who brings links, and what they begin with.
@@ -83,9 +93,36 @@ impl Identity {
         // One that nobody could be given would only end the one which the other organisation handed over.
         if may_show || self.forgotten_offer().offered {
             let (purpose, times) = (LinkPurpose::Invited.as_str(), (now, now + INVITED));
-            sql::link::put(tx, user, purpose, &minted.digest, times).await.map_err(problem)?;
+            sql::link::put(tx, (user, None), purpose, &minted.digest, times)
+                .await
+                .map_err(problem)?;
         }
-        Ok(Link { minted, may_show })
+        Ok(Link { minted, may_show, asks: Asks::ForPassword })
+    }
+
+    /// Makes a link by which somebody who has an account says whether they belong to the author's
+    /// organisation. It opens nothing by itself, so that it may be shown.
+    pub(crate) async fn ask_to_join(
+        &self,
+        tx: &mut System,
+        author: &Author,
+        user: UserId,
+    ) -> Result<Link, Problem> {
+        let now = self.clock.now();
+        let minted = self.mint.mint(TokenKind::Link);
+        let (purpose, times) = (LinkPurpose::Join.as_str(), (now, now + INVITED));
+        sql::link::put(tx, (user, Some(author.org)), purpose, &minted.digest, times)
+            .await
+            .map_err(problem)?;
+        let event = Event::Account(AccountEvent::Invited { user });
+        ralex_audit::record(tx, author, event).await.map_err(problem)?;
+        let unused = sql::link::is_unused(tx, user).await.map_err(problem)?;
+        let first = if unused && self.forgotten_offer().offered {
+            Some(self.invite(tx, author.org, user).await?.minted)
+        } else {
+            None
+        };
+        Ok(Link { minted, may_show: true, asks: Asks::Whether(first) })
     }
 
     /// Has an invitation brought by mail; where none can bring it, the answer holds the link itself.
@@ -96,14 +133,28 @@ impl Identity {
     ) -> Result<Option<Invitation>, Problem> {
         let Some(made) = made else { return Ok(None) };
         let link = self.link(&made.minted.text);
+        let (days, has_account) = (INVITED.num_days(), matches!(made.asks, Asks::Whether(_)));
+        let what = match &made.asks {
+            Asks::ForPassword => format!("Choose a password to come in:\n\n{link}"),
+            Asks::Whether(None) => {
+                format!(
+                    "Sign in with the account that you have, and say whether you join:\n\n{link}"
+                )
+            }
+            Asks::Whether(Some(first)) => format!(
+                "Choose a password for the account that you have:\n\n{}\n\nThen sign in, and say \
+                 whether you join:\n\n{link}",
+                self.link(&first.text)
+            ),
+        };
         let text = format!(
-            "You are invited to {org} on Ralex.\n\nChoose a password to come in:\n\n{link}\n\n\
-             The link is good once, for {} days. If you did not expect it, leave it alone.\n",
-            INVITED.num_days()
+            "You are invited to {org} on Ralex.\n\n{what}\n\nA link is good once, for {days} days. If you \
+             did not expect this, leave it alone.\n"
         );
         let sent = self.send(to, format!("Invitation to {org}"), text).await;
         let expires_at = self.clock.now() + INVITED;
-        let mut invitation = Invitation { expires_at, mailed: true, link: None, failure: None };
+        let mut invitation =
+            Invitation { expires_at, mailed: true, link: None, failure: None, has_account };
         match sent {
             Ok(()) => self.sent(&made.minted.digest).await?,
             Err(why) => {
@@ -115,10 +166,13 @@ impl Identity {
         Ok(Some(invitation))
     }
 
-    /// Invites a member again by whose account nobody can come in yet; the former link ends.
+    /// Invites a member again by whose account nobody can come in yet, or who has yet to say whether they
+    /// belong to the organisation; the former link ends. Whoever may be
+    /// shown the link can come in by it, so they have to be able to give all that the member holds.
     ///
     /// # Errors
-    /// `conflict` for who has a way in.
+    /// `conflict` for who has a way in, `grant_exceeds_own` where the member holds what the caller could not
+    /// give.
     pub async fn invite_again(
         &self,
         scope: &Scope,
@@ -126,7 +180,13 @@ impl Identity {
     ) -> Result<NewMemberAnswer, Problem> {
         let member = self.member(scope, user).await?;
         let mut tx = self.db.system("invite a member again").await?;
-        let made = self.invite_if_unused(&mut tx, scope.author(), user).await?;
+        let made = if member.awaits_acceptance {
+            self.access.may_resume(&mut tx, scope, user).await?;
+            Some(self.ask_to_join(&mut tx, scope.author(), user).await?)
+        } else {
+            self.access.may_vouch_for(&mut tx, scope, user).await?;
+            self.invite_if_unused(&mut tx, scope.author(), user).await?
+        };
         if made.is_none() {
             let detail = "This person has a way in already. Who forgot their password asks for another \
                           one on the sign-in page.";
@@ -179,7 +239,7 @@ impl Identity {
         };
         let minted = self.mint.mint(TokenKind::Link);
         let (purpose, times) = (LinkPurpose::Forgotten.as_str(), (now, now + FORGOTTEN));
-        sql::link::put(&mut tx, account.id, purpose, &minted.digest, times)
+        sql::link::put(&mut tx, (account.id, None), purpose, &minted.digest, times)
             .await
             .map_err(problem)?;
         let caller = arrival.caller(Subject::System, Credential::Internal);
@@ -209,7 +269,8 @@ impl Identity {
         let row = self.usable(&mut tx, &used.link, arrival).await?;
         let purpose = LinkPurpose::named(&row.purpose).ok_or_else(gone)?;
         let (email, name) = (stored(&row.email)?, stored(&row.name)?);
-        Ok(LinkShown { purpose, email, name, expires_at: row.expires_at })
+        let org = row.org_name.as_deref().map(stored).transpose()?;
+        Ok(LinkShown { purpose, email, name, expires_at: row.expires_at, org })
     }
 
     /// Sets the password of a link's account, and ends all sessions that were opened by the former one.
@@ -217,6 +278,11 @@ impl Identity {
         let now = self.clock.now();
         let mut tx = self.db.system("look at a link before its password is hashed").await?;
         let row = self.usable(&mut tx, &set.link, arrival).await?;
+        if row.org.is_some() {
+            let detail = "This link asks whether you belong to an organisation, and sets no password. Sign \
+                          in with your account, then answer it: POST /api/v1/auth/link/join.";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
         // Hashing takes its time; no connection waits for it.
         drop(tx);
         password::check_strength(&set.new, &row.email.to_lowercase())?;
@@ -224,7 +290,7 @@ impl Identity {
         let mut tx = self.db.system("set a password by a link").await?;
         let row = self.usable(&mut tx, &set.link, arrival).await?;
         let user = row.user;
-        sql::user::set_password(&mut tx, user, &hash).await.map_err(problem)?;
+        sql::password::set_password(&mut tx, user, &hash).await.map_err(problem)?;
         if let Some(name) = &set.name {
             sql::user::set_name(&mut tx, user, name.as_str()).await.map_err(problem)?;
         }
@@ -232,13 +298,14 @@ impl Identity {
         let ended = sql::session::revoke_others(&mut tx, user, None, now, None).await;
         let sessions_ended = u32::try_from(ended.map_err(problem)?.len()).unwrap_or(u32::MAX);
         sql::factor::end_challenges(&mut tx, user).await.map_err(problem)?;
+        sql::program::end_approved(&mut tx, user, None).await.map_err(problem)?;
         let caller = arrival.caller(Subject::User(user), Credential::Internal);
         let event = Event::PasswordChanged { user, sessions_ended };
         self.record_everywhere(&mut tx, &caller, user, &event).await?;
         tx.commit().await.map_err(problem)
     }
 
-    async fn usable(
+    pub(crate) async fn usable(
         &self,
         tx: &mut System,
         link: &Secret,
@@ -290,7 +357,7 @@ impl Identity {
     }
 }
 
-fn gone() -> Problem {
+pub(crate) fn gone() -> Problem {
     let detail = "This link was used, has ended, or a newer one took its place. Ask whoever invited you \
                   for another one, or ask for another password on the sign-in page.";
     Problem::new(Code::NotFound, detail)

@@ -4,7 +4,7 @@ use ralex_api::factors::Method;
 use ralex_api::identity::{ChangePassword, Login, LoginAnswer, User};
 use ralex_audit::{Author, Event};
 use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject, UserId};
-use ralex_store::problem;
+use ralex_store::{System, problem};
 
 use crate::password::Match;
 use crate::{Arrival, Identity, password, sql, throttle};
@@ -26,6 +26,20 @@ impl Identity {
     /// `invalid_login` alike for an unknown address and a wrong password, `throttled` after many
     /// failed tries of the account or the address that they come from, and while many wait.
     pub async fn login(&self, login: &Login, arrival: &Arrival) -> Result<LoggedIn, Problem> {
+        loop {
+            // A password that was replaced while it was checked is checked again, against what is now.
+            if let Some(logged_in) = self.try_login(login, arrival).await? {
+                return Ok(logged_in);
+            }
+        }
+    }
+
+    /// Nothing where the password was replaced between its check and what it was to open.
+    async fn try_login(
+        &self,
+        login: &Login,
+        arrival: &Arrival,
+    ) -> Result<Option<LoggedIn>, Problem> {
         let key = login.email.key();
         let keys = self.throttle_keys(&key, arrival);
         let now = self.clock.now();
@@ -40,22 +54,44 @@ impl Identity {
         let Some(account) = account.filter(|_| matches.is_right()) else {
             return Err(self.failed_login(&key, &keys, arrival).await?);
         };
-        if matches == Match::Outdated {
-            self.hash_again(&account, &login.password).await?;
-        }
+        // One that was hashed as is no longer done is hashed anew now, since only a login knows it.
+        let anew = match matches {
+            Match::Outdated => Some(self.passwords.hash(&login.password).await?),
+            Match::Right | Match::Wrong => None,
+        };
         let mut tx = self.db.system("open a session").await?;
+        if !self.still_has(&mut tx, &account, anew.as_deref()).await? {
+            return Ok(None);
+        }
         throttle::clear(&mut tx, &keys[0]).await?;
         if let Some(second_factor) = self.challenge(&mut tx, account.id).await? {
             tx.commit().await.map_err(problem)?;
             metrics::counter!("ralex_logins_total", "outcome" => "factor_asked").increment(1);
             let second_factor = Some(second_factor);
             let answer = LoginAnswer { user: None, must_change_password: false, second_factor };
-            return Ok(LoggedIn { answer, cookie: None, device: None });
+            return Ok(Some(LoggedIn { answer, cookie: None, device: None }));
         }
         let by = [Method::Password];
         let cookie = self.open_session(&mut tx, account.id, arrival, &by).await?;
         tx.commit().await.map_err(problem)?;
-        self.entered(&account, cookie, arrival)
+        self.entered(&account, cookie, arrival).map(Some)
+    }
+
+    /// Whether an account still has the password that was checked, which nobody replaces from here on
+    /// until the transaction ends: what it opens is there for whoever replaces it then, and ends all that
+    /// it opened.
+    pub(crate) async fn still_has(
+        &self,
+        tx: &mut System,
+        account: &sql::user::Account,
+        anew: Option<&str>,
+    ) -> Result<bool, Problem> {
+        let Some(was) = account.password_hash.as_deref() else { return Ok(false) };
+        let still = match anew {
+            Some(anew) => sql::password::replace_hash(tx, account.id, was, anew).await,
+            None => sql::password::hold_hash(tx, account.id, was).await,
+        };
+        still.map_err(problem)
     }
 
     /// What is answered to who proved every factor, whichever they were.
@@ -73,20 +109,6 @@ impl Identity {
         };
         let device = self.new_device(&account.email.to_lowercase(), arrival);
         Ok(LoggedIn { answer, cookie: Some(cookie), device })
-    }
-
-    /// A password that was hashed as is no longer done is hashed as it is done now, since only a
-    /// login knows it.
-    async fn hash_again(
-        &self,
-        account: &sql::user::Account,
-        password: &Secret,
-    ) -> Result<(), Problem> {
-        let Some(was) = account.password_hash.as_deref() else { return Ok(()) };
-        let hash = self.passwords.hash(password).await?;
-        let mut tx = self.db.system("hash a password as it is done now").await?;
-        sql::user::replace_hash(&mut tx, account.id, was, &hash).await.map_err(problem)?;
-        tx.commit().await.map_err(problem)
     }
 
     async fn failed_login(
@@ -114,7 +136,8 @@ impl Identity {
         Ok(Problem::new(Code::InvalidLogin, "The e-mail address or the password is wrong."))
     }
 
-    /// Replaces one's own password and ends all of one's other sessions.
+    /// Replaces one's own password and ends all of one's other sessions, the links by which another one
+    /// could be chosen, and what no program has fetched yet.
     pub async fn change_password(
         &self,
         caller: &Caller,
@@ -137,11 +160,17 @@ impl Identity {
             | Credential::Internal => None,
         };
         let mut tx = self.db.system("change a password").await?;
-        sql::user::set_password(&mut tx, user, &hash).await.map_err(problem)?;
+        // In the order of who uses such a link, so that the two do not wait for each other.
+        sql::link::end_all(&mut tx, user).await.map_err(problem)?;
+        let was = account.password_hash.as_deref().unwrap_or_default();
+        if !sql::password::replace_password(&mut tx, user, was, &hash).await.map_err(problem)? {
+            return Err(not_yours("current"));
+        }
         let ended = sql::session::revoke_others(&mut tx, user, keep, now, None).await;
         let ended = ended.map_err(problem)?.len();
-        // A login that waits began with the password that was.
+        // A login that waits, and a program that has yet to fetch its token, began with the password that was.
         sql::factor::end_challenges(&mut tx, user).await.map_err(problem)?;
+        sql::program::end_approved(&mut tx, user, None).await.map_err(problem)?;
         let sessions_ended = u32::try_from(ended).unwrap_or(u32::MAX);
         let event = Event::PasswordChanged { user, sessions_ended };
         self.record_everywhere(&mut tx, caller, user, &event).await?;
@@ -149,7 +178,8 @@ impl Identity {
         Ok(())
     }
 
-    /// Checks the password of somebody who is signed in; `field` is what they sent it as.
+    /// Checks the password of somebody who is signed in; `field` is what they sent it as. Whoever goes on
+    /// asks in their transaction whether the account [still has it](Self::still_has).
     pub(crate) async fn prove_password(
         &self,
         user: UserId,
@@ -170,7 +200,7 @@ impl Identity {
             let mut tx = self.db.system("count a wrong password").await?;
             throttle::fail(&mut tx, &keys, now).await?;
             tx.commit().await.map_err(problem)?;
-            return Err(Problem::field(field, "is not your password"));
+            return Err(not_yours(field));
         }
         Ok(account)
     }
@@ -192,6 +222,10 @@ impl Identity {
             ],
         }
     }
+}
+
+pub(crate) fn not_yours(field: &str) -> Problem {
+    Problem::field(field, "is not your password")
 }
 
 pub(crate) fn user(account: &sql::user::Account) -> Result<User, Problem> {

@@ -56,7 +56,7 @@ impl Identity {
     }
 
     /// Makes an organisation with its first owner, who is invited where nobody can come in by their
-    /// account yet.
+    /// account yet, and asked whether they belong to it where somebody can.
     pub async fn create_org(
         &self,
         by: Operating<'_>,
@@ -66,6 +66,14 @@ impl Identity {
         let known = sql::user::find_account(&mut tx, &new.owner_email.key()).await;
         let known = known.map_err(problem)?;
         let account = if known.is_none() { Account::Invited } else { Account::Known };
+        let org = OrgId::generate();
+        let asked = match &known {
+            // Nobody is asked whether they mean what they do.
+            Some(account) if account.id != by.user() => {
+                self.is_asked(&mut tx, account.id, org).await?
+            }
+            Some(_) | None => false,
+        };
         let owner_name: Name = match (&known, new.owner_name) {
             (Some(account), _) => stored(&account.name)?,
             (None, Some(name)) => name,
@@ -75,7 +83,6 @@ impl Identity {
             }
         };
         let user = known.map_or_else(UserId::generate, |account| account.id);
-        let org = OrgId::generate();
         let name = new.name.map_or_else(|| stored(new.slug.as_str()), Ok)?;
         let founding = Founding {
             author: Author::of(by.caller(), org),
@@ -89,7 +96,11 @@ impl Identity {
         self.found(&mut tx, founding).await?;
         let made = one(&mut tx, (by.user(), self.clock.now()), org).await?;
         let author = Author::of(by.caller(), org);
-        let link = self.invite_if_unused(&mut tx, &author, user).await?;
+        let link = if asked {
+            Some(self.await_acceptance(&mut tx, &author, user).await?)
+        } else {
+            self.invite_if_unused(&mut tx, &author, user).await?
+        };
         self.access.commit(tx, org).await?;
         let invitation = self.hand_over(link, (&new.owner_email, made.name.as_str())).await?;
         let owner = User { id: user, email: new.owner_email, name: owner_name };

@@ -10,7 +10,8 @@ use ralex_store::{OnConstraint, Tenant, problem};
 use crate::{Identity, password, sql, stored};
 
 impl Identity {
-    /// Adds a person with one role. Someone new to Ralex gets a password to use once.
+    /// Adds a person with one role. Someone new to Ralex gets a password to use once, or a link; whoever
+    /// has an account is asked by a link whether they belong here, and nothing is open to them before.
     ///
     /// # Errors
     /// `grant_exceeds_own` where the role can do more than `scope`'s caller, `already_exists`
@@ -23,6 +24,8 @@ impl Identity {
     ) -> Result<NewMemberAnswer, Problem> {
         let org = scope.org();
         let key = new.email.key();
+        // Of everybody, so that what is asked for does not tell who has an account.
+        let name = new.name.clone().ok_or_else(|| Problem::field("name", "is needed"))?;
         // Hashed before the transaction, so that none waits for it; thrown away where not needed.
         let fresh = (!new.invite).then(password::one_time);
         let hash = match &fresh {
@@ -31,13 +34,13 @@ impl Identity {
         };
         let mut tx = self.db.system("add a member, who may be new to the deployment").await?;
         let known = sql::user::find_account(&mut tx, &key).await.map_err(problem)?;
-        let is_new = known.is_none();
+        let (is_new, asked) = match &known {
+            Some(account) => (false, self.is_asked(&mut tx, account.id, org).await?),
+            None => (true, false),
+        };
         let user = if let Some(account) = known {
             account.id
         } else {
-            let name = new.name.clone().ok_or_else(|| {
-                Problem::field("name", "is needed, since this person is new to Ralex")
-            })?;
             let id = UserId::generate();
             sql::user::insert(&mut tx, id, &new.email, &name, hash.as_deref(), hash.is_some())
                 .await
@@ -53,12 +56,12 @@ impl Identity {
         }
         let event = Event::MemberAdded { user, email: new.email.clone() };
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        let link = if new.invite {
-            self.invite_if_unused(&mut tx, scope.author(), user).await?
-        } else {
-            None
-        };
         self.access.bind(&mut tx, scope, Wanted::role(user, new.role, at)).await?;
+        let link = match (asked, new.invite || !is_new) {
+            (true, _) => Some(self.await_acceptance(&mut tx, scope.author(), user).await?),
+            (false, true) => self.invite_if_unused(&mut tx, scope.author(), user).await?,
+            (false, false) => None,
+        };
         self.access.commit(tx, org).await?;
         let name = self.org(org).await?.name;
         let invitation = self.hand_over(link, (&new.email, name.as_str())).await?;
@@ -67,11 +70,13 @@ impl Identity {
         Ok(NewMemberAnswer { member, one_time_password, invitation })
     }
 
-    /// Ends a membership with everything that it gave. The last owner stays.
+    /// Ends a membership with everything that it gave, also what the person came in by that counts nowhere
+    /// else: it does not come back with them. The last owner stays.
     pub async fn remove_member(&self, scope: &Scope, user: UserId) -> Result<(), Problem> {
         let org = scope.org();
-        let mut tx = self.db.tenant(org).await?;
+        let mut tx = self.db.system("end a membership").await?;
         let bindings = self.access.unbind_all(&mut tx, scope, user).await?;
+        self.end_confined(&mut tx, scope.author(), user).await?;
         if !sql::user::delete_member(&mut tx, org, user).await.map_err(problem)? {
             return Err(Problem::not_found("member"));
         }
@@ -126,6 +131,7 @@ impl Identity {
                     user: User { id: row.id, email: stored(&row.email)?, name: stored(&row.name)? },
                     joined_at: row.joined_at,
                     suspended_at: row.suspended_at,
+                    awaits_acceptance: row.awaits,
                     invited_until: row.invited_until,
                 })
             })

@@ -83,7 +83,7 @@ impl Identity {
         let now = self.clock.now();
         let (minted, expires_at) = (self.mint.mint(TokenKind::Link), now + FORGOTTEN);
         let purpose = LinkPurpose::Forgotten.as_str();
-        sql::link::put(&mut tx, user, purpose, &minted.digest, (now, expires_at))
+        sql::link::put(&mut tx, (user, None), purpose, &minted.digest, (now, expires_at))
             .await
             .map_err(problem)?;
         let event = Event::Account(AccountEvent::Recovered { user });

@@ -18,19 +18,23 @@ pub struct Ended {
     pub tokens: u32,
 }
 
-/// Who keeps a member out. Neither lets in whom the other keeps out: an administrator who suspends
-/// somebody is not undone by the directory's next update, nor the directory by an administrator.
+/// Who keeps a member out. None lets in whom another keeps out: an administrator who suspends
+/// somebody is not undone by the directory's next update, nor the directory by an administrator, nor do
+/// they say yes in the place of the member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     Person,
     Directory,
+    /// The member, who has yet to say that they belong here.
+    Invitation,
 }
 
 impl Word {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",
             Self::Directory => "directory",
+            Self::Invitation => "invitation",
         }
     }
 }
@@ -55,7 +59,7 @@ impl Identity {
     /// Lets a member back in, on behalf of somebody who could give them all that they hold.
     ///
     /// # Errors
-    /// `conflict` where the organisation's directory keeps them out.
+    /// `conflict` where the organisation's directory keeps them out, or they have yet to say yes themselves.
     pub async fn resume_member(&self, scope: &Scope, user: UserId) -> Result<Member, Problem> {
         let org = scope.org();
         let mut tx = self.db.system("let a member back in").await?;
@@ -67,6 +71,11 @@ impl Identity {
         }
         self.access.commit(tx, org).await?;
         let member = self.member(scope, user).await?;
+        if member.awaits_acceptance {
+            let detail = "This person has yet to say that they belong here, and nobody says it for them. \
+                          Invite them again: POST /api/v1/orgs/{org}/members/{user}/invite.";
+            return Err(Problem::new(Code::Conflict, detail));
+        }
         if member.suspended_at.is_none() {
             return Ok(member);
         }
@@ -115,7 +124,8 @@ impl Identity {
     }
 
     /// Ends a person's sessions and tokens that count in the author's organisation only. Those that count
-    /// elsewhere too are not this organisation's to end; they open nothing here.
+    /// elsewhere too are not this organisation's to end; they open nothing here. What no program has fetched
+    /// yet is no token, and ends in any case: whoever is out says yes to nothing here.
     pub async fn end_confined(
         &self,
         tx: &mut System,
@@ -123,6 +133,8 @@ impl Identity {
         user: UserId,
     ) -> Result<Ended, Problem> {
         let whose = (author.org, user);
+        // First, so that a token which is being fetched at this moment is there to be ended.
+        sql::program::end_approved(tx, user, Some(author.org)).await.map_err(problem)?;
         let (sessions, tokens) =
             sql::session::revoke_confined(tx, whose, self.clock.now()).await.map_err(problem)?;
         let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);

@@ -3,11 +3,14 @@
 //! Delays grow with failures and end by themselves; an outsider can slow an account down where it
 //! is not known, never lock it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use ralex_kernel::{Code, Problem};
+use ralex_store::{Error, Sweeper, System};
 use sqlx::PgConnection;
 
-use crate::Arrival;
+use crate::{Arrival, Identity};
 
 /// Something that tries are counted against.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +129,43 @@ pub async fn clear(conn: &mut PgConnection, key: &Key) -> Result<(), Problem> {
         .await
         .map_err(ralex_store::problem)?;
     Ok(())
+}
+
+const SWEEPER: Sweeper = Sweeper {
+    name: "tries",
+    why: "forget failed tries that count no more",
+    pace: Duration::from_mins(10),
+    at_once: 1_000,
+};
+
+impl Identity {
+    /// Forgets tries that count no more, steadily, until `shutdown`: they hold whatever address somebody
+    /// typed, and anybody can add to them.
+    pub async fn run_tries(&self, shutdown: impl Future<Output = ()>) {
+        SWEEPER.run(shutdown, || self.sweep_tries()).await;
+    }
+
+    /// Forgets those of now, and says how many there were.
+    pub async fn sweep_tries(&self) -> Result<u64, Error> {
+        SWEEPER.all(&self.db, |tx| forget(tx, self.clock.now())).await
+    }
+}
+
+async fn forget(mut tx: System, now: DateTime<Utc>) -> Result<u64, Error> {
+    let forgotten = sqlx::query!(
+        "delete from throttle where key in (
+             select key from throttle
+             where last_at < $1 and (blocked_until is null or blocked_until <= $2)
+             order by last_at limit $3 for update skip locked)",
+        now - TimeDelta::minutes(FORGET_AFTER),
+        now,
+        SWEEPER.at_once,
+    )
+    .execute(&mut *tx)
+    .await?
+    .rows_affected();
+    tx.commit().await?;
+    Ok(forgotten)
 }
 
 fn wait_after(failures: i32, key: &Key) -> Option<TimeDelta> {

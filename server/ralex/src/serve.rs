@@ -260,8 +260,11 @@ impl Services {
                 }
             }),
             tokio::spawn({
-                let (identity, heard) = (self.identity.clone(), shutdown.heard());
-                async move { identity.run_tenures(heard).await }
+                let identity = self.identity.clone();
+                let [first, second] = std::array::from_fn(|_| shutdown.heard());
+                async move {
+                    tokio::join!(identity.run_tenures(first), identity.run_tries(second));
+                }
             }),
             tokio::spawn({
                 let (changes, glass) = (self.changes.clone(), self.glass.clone());

@@ -145,7 +145,7 @@ impl Sso {
         Ok(SsoLinks { items })
     }
 
-    /// Ends a link, with the sessions and roles that came of it.
+    /// Ends a link, with the sessions, tokens and roles that came of it.
     pub async fn delete_link(&self, scope: &Scope, id: SsoLinkId) -> Result<(), Problem> {
         let mut tx = self.0.db.system("end a link to a provider").await?;
         self.unlink(&mut tx, id, scope.author()).await?;
@@ -169,13 +169,14 @@ impl Sso {
         let gone = sql::delete(tx, org, id).await.map_err(problem)?;
         let gone = gone.ok_or_else(|| Problem::not_found("link"))?;
         let by = SignOn { org, provider: gone.provider };
-        let sessions_ended = self.0.identity.end_signed_on(tx, by, Some(gone.user), None).await?;
+        let ended = self.0.identity.end_linked(tx, by, gone.user).await?;
         self.0.access.end_managed(tx, author, (gone.provider, Some(gone.user))).await?;
         let event = SsoEvent::LinkRemoved {
             link: id,
             provider: gone.provider,
             user: gone.user,
-            sessions_ended,
+            sessions_ended: ended.sessions,
+            tokens_ended: ended.tokens,
         };
         record(tx, author, Event::Sso(event)).await.map_err(problem)?;
         Ok(())

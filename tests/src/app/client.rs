@@ -128,6 +128,14 @@ impl Client {
         self.send(Method::DELETE, path, None).await
     }
 
+    /// Says yes to the invitation of an organisation, by the link in an answer or in what a command said.
+    pub async fn accept(&self, invitation: &Value) -> Value {
+        let text = text(invitation, "link");
+        let link = text.split("/welcome#").nth(1).and_then(|it| it.split_whitespace().next());
+        let said = json!({ "link": link, "accept": true });
+        self.post("/api/v1/auth/link/join", &said).await.ok()
+    }
+
     /// All items of a list, page by page.
     pub async fn all(&self, path: &str) -> Vec<Value> {
         let joint = if path.contains('?') { '&' } else { '?' };

@@ -24,7 +24,7 @@ pub async fn choose(app: &App, link: &str, new: &str) -> ralex_tests::app::Answe
     app.anonymous().post("/api/v1/auth/link/password", &body).await
 }
 
-async fn with_mail() -> (App, PostOffice) {
+pub async fn with_mail() -> (App, PostOffice) {
     let office = PostOffice::start();
     let url = office.url();
     let listen = free();
@@ -71,6 +71,27 @@ async fn without_mail_the_link_is_handed_over_and_good_once() {
     assert!(all.iter().all(|it| it.get("invited_until").is_none()), "{all:?}");
     let noise = json!({ "link": "rlx_link_notalinkatallnotalinkatall" });
     app.anonymous().post("/api/v1/auth/link", &noise).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn nobody_is_shown_a_link_of_who_holds_more_than_they_could_give() {
+    let app = App::start().await;
+    let admin = app.member("admin@example.com", "admin", "org").await;
+    let mut again = Vec::new();
+    for (email, role) in [("olga@example.com", "owner"), ("vic@example.com", "viewer")] {
+        let new = json!({ "email": email, "name": "New", "role": role, "invite": true });
+        let made = app.owner.post("members", &new).await.ok();
+        again.push((
+            format!("members/{}/invite", text(&made["member"]["user"], "id")),
+            secret(&text(&made["invitation"], "link")),
+        ));
+    }
+    let [(olga, link), (vic, _)] = again.try_into().unwrap();
+    admin.client.post(&olga, &Value::Null).await.refused(403, "grant_exceeds_own");
+    // The link that the owner handed over is still good.
+    assert_eq!(choose(&app, &link, "olgas-own-password").await.status, 204);
+    let answer = admin.client.post(&vic, &Value::Null).await.ok();
+    assert!(answer["invitation"]["link"].is_string(), "{answer}");
 }
 
 #[tokio::test]
@@ -126,7 +147,7 @@ async fn who_forgot_their_password_gets_a_link_and_nobody_learns_whether_there_i
 }
 
 #[tokio::test]
-async fn a_link_of_somebody_in_two_organisations_is_shown_to_neither_s_administrators() {
+async fn who_has_yet_to_come_in_elsewhere_does_so_before_they_say_yes_here() {
     let app = App::start().await;
     invite(&app, "ann@example.com").await;
     let new = json!({ "slug": "acme", "owner_email": "eve@example.com", "owner_name": "Eve" });
@@ -138,10 +159,20 @@ async fn a_link_of_somebody_in_two_organisations_is_shown_to_neither_s_administr
         204
     );
     let eve: Client = app.anonymous().login("eve@example.com", "eve-chose-this-one").await;
-    let new = json!({ "email": "ann@example.com", "role": "viewer", "invite": true });
+    let new =
+        json!({ "email": "ann@example.com", "name": "Ann", "role": "viewer", "invite": true });
     let answer = eve.post("/api/v1/orgs/acme/members", &new).await.ok();
-    assert!(answer["invitation"].get("link").is_none(), "{answer}");
-    assert!(answer["invitation"]["failure"].is_string(), "{answer}");
+    // What it shows to her chooses no password: she would be that person in the other organisation.
+    let link = text(&answer["invitation"], "link");
+    choose(&app, &secret(&link), "eve-chose-this-too").await.refused(409, "conflict");
+    let id = text(&answer["member"]["user"], "id");
+    let again = app.owner.post(&format!("members/{id}/invite"), &Value::Null).await.ok();
+    let own = secret(&text(&again["invitation"], "link"));
+    assert_eq!(choose(&app, &own, "a-password-of-my-own").await.status, 204);
+    let ann = app.anonymous().login("ann@example.com", "a-password-of-my-own").await;
+    ann.get("/api/v1/orgs/acme/teams").await.refused(404, "not_found");
+    ann.accept(&answer["invitation"]).await;
+    ann.get("/api/v1/orgs/acme/teams").await.ok();
 }
 
 #[tokio::test]

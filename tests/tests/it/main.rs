@@ -35,6 +35,7 @@ mod groups;
 mod guardrails;
 mod input;
 mod invitations;
+mod joining;
 mod judge;
 mod kept_answers;
 mod login;

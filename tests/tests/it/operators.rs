@@ -58,10 +58,13 @@ async fn an_operator_makes_an_organisation_and_sees_nothing_inside_it() {
     }
     let again = json!({ "slug": "acme", "owner_email": "ann@example.com" });
     app.owner.post(ORGS, &again).await.refused(409, "already_exists");
-    // Somebody who is known gets no password, and belongs to both.
+    // Somebody who is known gets no password, and belongs to both once they say so.
     let more = json!({ "slug": "acme-two", "owner_email": "ann@example.com" });
     let more = app.owner.post(ORGS, &more).await.ok();
-    assert!(more.get("invitation").is_none(), "{more}");
+    assert_eq!(more["invitation"]["has_account"], json!(true), "{more}");
+    let me = acme.owner.get("/api/v1/me").await.ok();
+    assert_eq!(me["orgs"].as_array().unwrap().len(), 1, "{me}");
+    acme.owner.accept(&more["invitation"]).await;
     let me = acme.owner.get("/api/v1/me").await.ok();
     assert_eq!((me["orgs"].as_array().unwrap().len(), &me["operator"]), (2, &json!(false)));
     let unnamed = json!({ "slug": "third", "owner_email": "new@example.com" });

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use url::{Url, form_urlencoded};
 
 const BY_DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more-1";
-const DONE: &str = "http://127.0.0.1:9/done";
+pub const VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more-1";
+pub const DONE: &str = "http://127.0.0.1:9/done";
 
 async fn form(client: &Client, path: &str, form: &[(&str, &str)]) -> Answer {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
@@ -25,7 +25,7 @@ async fn form(client: &Client, path: &str, form: &[(&str, &str)]) -> Answer {
     client.answered(request.header("content-type", kind).body(body)).await
 }
 
-async fn token(client: &Client, fields: &[(&str, &str)]) -> Answer {
+pub async fn token(client: &Client, fields: &[(&str, &str)]) -> Answer {
     let all = [&[("client_id", "ralex-cli")], fields].concat();
     form(client, "/oauth/token", &all).await
 }

@@ -2,6 +2,7 @@
 
 mod enforcement;
 mod refusals;
+mod relinking;
 mod settings;
 pub(crate) mod visitor;
 

@@ -9,6 +9,8 @@ use ralex_tests::upstream::Upstream;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::invitations::{choose, secret};
+
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn app() -> (App, Upstream) {
@@ -225,6 +227,28 @@ async fn whoever_finds_tokens_ends_them_and_their_organisation_hears_of_it() {
         (alerts.len() == 4).then_some(())
     };
     until("people are alerted", Duration::from_secs(20), alerts).await;
+}
+
+#[tokio::test]
+async fn a_link_that_leaked_ends_and_stands_in_the_log() {
+    let (app, _upstream) = app().await;
+    let new =
+        json!({ "email": "ann@example.com", "name": "Ann", "role": "viewer", "invite": true });
+    let made = app.owner.post("members", &new).await.ok();
+    let link = secret(&text(&made["invitation"], "link"));
+    assert_eq!(report(&app.anonymous(), &[&link]).await, ["true_positive"]);
+    choose(&app, &link, "a-password-of-my-own").await.refused(404, "not_found");
+    let told = entries(&app, "link.leaked").await;
+    let record = &told[0]["record"];
+    assert_eq!(record["target"], format!("user:{}", text(&made["member"]["user"], "id")));
+    assert_eq!(record["detail"]["purpose"], "invited", "{record}");
+    assert_eq!(record["detail"]["found_at"], "commit https://git.example.com/a/b");
+    let alerts =
+        async || (!app.owner.all("alerts?kind=token.leaked").await.is_empty()).then_some(());
+    until("people are alerted", Duration::from_secs(20), alerts).await;
+    // There is nothing left to end, and nothing to tell of.
+    assert_eq!(report(&app.anonymous(), &[&link]).await, ["false_positive"]);
+    assert_eq!(entries(&app, "link.leaked").await.len(), 1);
 }
 
 #[tokio::test]

@@ -36,7 +36,13 @@ pub enum SsoEvent {
     #[serde(rename = "sso.link_created")]
     LinkCreated { link: SsoLinkId, provider: SsoProviderId, user: UserId, by: &'static str },
     #[serde(rename = "sso.link_removed")]
-    LinkRemoved { link: SsoLinkId, provider: SsoProviderId, user: UserId, sessions_ended: u32 },
+    LinkRemoved {
+        link: SsoLinkId,
+        provider: SsoProviderId,
+        user: UserId,
+        sessions_ended: u32,
+        tokens_ended: u32,
+    },
     /// What the groups of somebody who came in gave and took.
     #[serde(rename = "sso.roles_synced")]
     RolesSynced {

@@ -9,7 +9,7 @@ use super::ceremony::Purpose;
 use super::{Refused, Shown};
 use crate::login::LoggedIn;
 use crate::mint::TokenKind;
-use crate::sql::{factor as sql, user as people};
+use crate::sql::{factor as sql, password, user as people};
 use crate::{Arrival, Identity};
 
 /// How long somebody may look for their app.
@@ -74,6 +74,8 @@ impl Identity {
         tx.commit().await.map_err(problem)?;
 
         let mut tx = self.db.system("complete a login").await?;
+        // Whoever changes the password or the factors ends this login, or finds the session that it opened.
+        password::hold(&mut tx, person).await.map_err(problem)?;
         let method = match self.take_factor(&mut tx, person, shown, arrival).await? {
             Ok(method) => method,
             Err(refused) => {

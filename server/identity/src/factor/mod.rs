@@ -133,6 +133,8 @@ impl Identity {
         if !first {
             return Ok(0);
         }
+        // A login that saw no factor has opened its session by then, or sees this one.
+        crate::sql::password::lock(tx, user).await.map_err(problem)?;
         sql::end_challenges(tx, user).await.map_err(problem)?;
         let now = self.clock.now();
         let ended = session::revoke_others(tx, user, Some(own), now, None).await;

@@ -9,6 +9,7 @@ use ralex_store::{System, problem};
 
 use super::ceremony::Purpose;
 use super::wrong_code;
+use crate::login::not_yours;
 use crate::mint::TokenKind;
 use crate::sql::{factor as sql, session};
 use crate::{Arrival, Freshness, Identity, SignedIn, throttle};
@@ -75,8 +76,13 @@ impl Identity {
         let (user, session) = own_session(caller)?;
         let (mut tx, methods) = match (&step_up.password, &step_up.passkey) {
             (Some(password), None) => {
-                self.prove_password(user, password, "password", arrival).await?;
-                self.prove_second(user, step_up.code.as_ref(), arrival).await?
+                let account = self.prove_password(user, password, "password", arrival).await?;
+                let (mut tx, methods) =
+                    self.prove_second(user, step_up.code.as_ref(), arrival).await?;
+                if !self.still_has(&mut tx, &account, None).await? {
+                    return Err(not_yours("password"));
+                }
+                (tx, methods)
             }
             (None, Some(answer)) => {
                 let purpose = Purpose::StepUp(user, session);

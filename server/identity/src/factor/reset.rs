@@ -59,6 +59,8 @@ impl Identity {
         user: UserId,
         reason: String,
     ) -> Result<(Removed, u32), Problem> {
+        // Before anything else, so that a login which is about to open a session has opened it.
+        sql::password::lock(tx, user).await.map_err(problem)?;
         let removed = sql::factor::delete_all(tx, user).await.map_err(problem)?;
         sql::factor::end_challenges(tx, user).await.map_err(problem)?;
         let ended = sql::session::revoke_others(tx, user, None, self.clock.now(), None).await;

@@ -5,6 +5,7 @@ pub mod factor;
 pub mod link;
 pub mod operator;
 pub mod passkey;
+pub mod password;
 pub mod personal_token;
 pub mod program;
 pub mod provision;

@@ -135,6 +135,26 @@ pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sq
     .map(drop)
 }
 
+/// Revokes the personal tokens that a person made by a provider's word, and says how many.
+pub async fn revoke_signed_on(
+    conn: &mut PgConnection,
+    by: SignOn,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "update personal_token set revoked_at = $4
+         where sso_org_id = $1 and sso_provider_id = $2 and user_id = $3 and revoked_at is null",
+        by.org as _,
+        by.provider as _,
+        user as _,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Revokes a personal token and returns its name; nothing where there is none that is alive.
 pub async fn revoke(
     conn: &mut PgConnection,

@@ -101,6 +101,42 @@ pub async fn lock(conn: &mut PgConnection, digest: &[u8]) -> Result<Option<Login
     .await
 }
 
+/// Ends what a person said yes to and no program has fetched; where an organisation is named, all but what
+/// counts in another one only.
+pub async fn end_approved(
+    conn: &mut PgConnection,
+    user: UserId,
+    within: Option<OrgId>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from program_login where user_id = $1 and state = 'approved'
+           and ($2::uuid is null or sso_org_id is null or sso_org_id = $2)",
+        user as _,
+        within as _,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// The same of what counts by a provider's word.
+pub async fn end_signed_on(
+    conn: &mut PgConnection,
+    by: SignOn,
+    user: UserId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "delete from program_login where sso_org_id = $1 and sso_provider_id = $2 and user_id = $3
+           and state = 'approved'",
+        by.org as _,
+        by.provider as _,
+        user as _,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Notes that a code was given its token.
 pub async fn spend(conn: &mut PgConnection, id: Uuid, token: TokenId) -> Result<(), sqlx::Error> {
     sqlx::query!(

@@ -115,39 +115,6 @@ pub async fn sign_on_of(
     Ok(found.map(|row| (row.org, row.provider)))
 }
 
-pub async fn set_password(
-    conn: &mut PgConnection,
-    id: UserId,
-    password_hash: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update app_user set password_hash = $2, password_one_time = false where id = $1",
-        id as _,
-        password_hash,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Stores the same password hashed in another way, unless it was replaced meanwhile.
-pub async fn replace_hash(
-    conn: &mut PgConnection,
-    id: UserId,
-    was: &str,
-    password_hash: &str,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update app_user set password_hash = $3 where id = $1 and password_hash = $2",
-        id as _,
-        was,
-        password_hash,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
 pub struct OrgRow {
     pub id: OrgId,
     pub slug: String,
@@ -157,13 +124,15 @@ pub struct OrgRow {
     pub suspended: bool,
 }
 
+/// The organisations that somebody belongs to; not those that they have yet to say yes to.
 pub async fn orgs_of(conn: &mut PgConnection, user: UserId) -> Result<Vec<OrgRow>, sqlx::Error> {
     sqlx::query_as!(
         OrgRow,
         r#"select o.id as "id: OrgId", o.slug, o.name, o.created_at,
                   m.suspended_at is not null as "suspended!"
            from membership m join org o on o.id = m.org_id
-           where m.user_id = $1 order by o.slug"#,
+           where m.user_id = $1 and not 'invitation' = any(m.suspended_by)
+           order by o.slug"#,
         user as _,
     )
     .fetch_all(conn)
@@ -358,6 +327,22 @@ pub async fn resume(
     .await
 }
 
+/// Whether a member has yet to say that they belong here.
+pub async fn awaits(
+    conn: &mut PgConnection,
+    org: OrgId,
+    user: UserId,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from membership where org_id = $1 and user_id = $2
+               and 'invitation' = any(suspended_by)) as "awaits!""#,
+        org as _,
+        user as _,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Whether the organisation's directory still says who a member is.
 pub async fn is_provisioned(
     conn: &mut PgConnection,
@@ -381,6 +366,8 @@ pub struct MemberRow {
     pub name: String,
     pub joined_at: DateTime<Utc>,
     pub suspended_at: Option<DateTime<Utc>>,
+    /// Whether they have yet to say that they belong here.
+    pub awaits: bool,
     pub invited_until: Option<DateTime<Utc>>,
 }
 
@@ -410,9 +397,14 @@ pub async fn members(
 ) -> Result<Vec<MemberRow>, sqlx::Error> {
     sqlx::query_as!(
         MemberRow,
-        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at,
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at,
+                  case when m.suspended_by <> array['invitation'] then m.suspended_at end
+                      as suspended_at,
+                  'invitation' = any(m.suspended_by) as "awaits!",
                   (select l.expires_at from account_link l
-                   where l.user_id = u.id and l.purpose = 'invited') as invited_until
+                   where l.user_id = u.id and case when 'invitation' = any(m.suspended_by)
+                       then l.join_org_id = m.org_id else l.purpose = 'invited' end)
+                      as invited_until
            from membership m join app_user u on u.id = m.user_id
            where m.org_id = $1 and ($2::uuid is null or u.id > $2)
            order by u.id limit $3"#,
@@ -431,9 +423,14 @@ pub async fn member(
 ) -> Result<Option<MemberRow>, sqlx::Error> {
     sqlx::query_as!(
         MemberRow,
-        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at, m.suspended_at,
+        r#"select u.id as "id: UserId", u.email, u.name, m.joined_at,
+                  case when m.suspended_by <> array['invitation'] then m.suspended_at end
+                      as suspended_at,
+                  'invitation' = any(m.suspended_by) as "awaits!",
                   (select l.expires_at from account_link l
-                   where l.user_id = u.id and l.purpose = 'invited') as invited_until
+                   where l.user_id = u.id and case when 'invitation' = any(m.suspended_by)
+                       then l.join_org_id = m.org_id else l.purpose = 'invited' end)
+                      as invited_until
            from membership m join app_user u on u.id = m.user_id
            where m.org_id = $1 and u.id = $2"#,
         org as _,

@@ -3,8 +3,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ralex_api::links::LinkPurpose;
 use ralex_api::tokens::{LeakAnswer, LeakLabel, LeakedToken};
-use ralex_audit::{Author, Event, TokenEvent};
+use ralex_audit::{AccountEvent, Author, Event, TokenEvent};
 use ralex_kernel::{Credential, Problem, SessionId, Subject, UserId};
 use ralex_store::{System, problem};
 use sha2::{Digest, Sha256};
@@ -87,8 +88,20 @@ impl Identity {
     async fn end_leaked_link(&self, report: &Report<'_>) -> Result<bool, Problem> {
         let mut tx = self.db.system("end a link that was found outside").await?;
         let ended = sql::link::end(&mut tx, report.digest).await.map_err(problem)?;
+        let Some(sql::link::Ended { user, purpose, org }) = ended else { return Ok(false) };
+        let purpose = LinkPurpose::named(&purpose).map_or("other", LinkPurpose::as_str);
+        let found_at = report.found_at.clone();
+        let event = Event::Account(AccountEvent::LinkLeaked { user, purpose, found_at });
+        match org {
+            // It is that organisation's matter alone.
+            Some(org) => {
+                let author = Author::of(&report.nobody(), org);
+                ralex_audit::record(&mut tx, &author, event).await.map_err(problem)?;
+            }
+            None => drop(self.record_everywhere(&mut tx, &report.nobody(), user, &event).await?),
+        }
         tx.commit().await.map_err(problem)?;
-        Ok(ended)
+        Ok(true)
     }
 
     async fn end_leaked_team_token(&self, report: &Report<'_>) -> Result<bool, Problem> {

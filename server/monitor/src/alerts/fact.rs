@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::book::Watch;
 
 /// The actions that mean anything, so that no other is fetched.
-pub(crate) const ACTIONS: [&str; 30] = [
+pub(crate) const ACTIONS: [&str; 31] = [
     "approval.approved",
     "approval.asked",
     "approval.denied",
@@ -32,6 +32,7 @@ pub(crate) const ACTIONS: [&str; 30] = [
     "budget.threshold_crossed",
     "budget.updated",
     "call.refused",
+    "link.leaked",
     "login.factor_failed",
     "login.failed",
     "session.leaked",
@@ -187,8 +188,9 @@ pub(crate) fn read(event: &Happened, watch: &Watch) -> Option<Step> {
             let (kind, fields) = (AlertKind::BreakGlassOpened, ["opening", "until"]);
             Some(Step::Raise(said.found(kind, Subject::Event(event.id), String::new(), &fields)))
         }
-        "token" | "session" => {
-            let (kind, fields) = (AlertKind::TokenLeaked, ["token", "session", "found_at"]);
+        "token" | "session" | "link" => {
+            let kind = AlertKind::TokenLeaked;
+            let fields = ["token", "session", "user", "found_at"];
             Some(Step::Raise(said.found(kind, Subject::Event(event.id), String::new(), &fields)))
         }
         _ => None,

@@ -20,23 +20,22 @@ pub fn command() -> Command {
     let person = person.help("E-mail address or id of a member of the organisation");
     let all = [
         Command::new("list").about("List members with their roles").arg(limit_flag()),
-        Command::new("add")
-            .about("Add a person with a role; whoever is new gets an invitation")
-            .args([
-                Arg::new("email")
-                    .value_name("EMAIL")
-                    .required(true)
-                    .value_parser(value_parser!(Email))
-                    .help("Their e-mail address"),
-                Arg::new("role").value_name("ROLE").required(true).help("What they hold"),
-                Arg::new("name")
-                    .long("name")
-                    .value_parser(value_parser!(Name))
-                    .help("What they are called; needed for who is new to Ralex"),
-                Arg::new("scope")
-                    .long("scope")
-                    .help("Where: org, team:SLUG or project:SLUG [default: org]"),
-            ]),
+        Command::new("add").about("Add a person with a role, who gets an invitation").args([
+            Arg::new("email")
+                .value_name("EMAIL")
+                .required(true)
+                .value_parser(value_parser!(Email))
+                .help("Their e-mail address"),
+            Arg::new("role").value_name("ROLE").required(true).help("What they hold"),
+            Arg::new("name")
+                .long("name")
+                .required(true)
+                .value_parser(value_parser!(Name))
+                .help("What they are called; who has an account keeps their own name"),
+            Arg::new("scope")
+                .long("scope")
+                .help("Where: org, team:SLUG or project:SLUG [default: org]"),
+        ]),
         Command::new("invite")
             .about("Send another invitation to a member who has not used theirs")
             .arg(person.clone()),
@@ -97,20 +96,25 @@ fn invited(api: &Api, answer: &NewMemberAnswer) -> String {
     is_in(api, &answer.member.user.email, answer.invitation.as_ref())
 }
 
-/// Who is in, and how they come to their password.
+/// Who is in, and how they come to their password, or say yes.
 pub(super) fn is_in(api: &Api, email: &Email, invitation: Option<&Invitation>) -> String {
     let Some(invitation) = invitation else { return format!("{email} is in.") };
+    let is_in = if invitation.has_account {
+        format!("{email} has an account, and is in once they say so.")
+    } else {
+        format!("{email} is in.")
+    };
     if invitation.mailed {
-        return format!("{email} is in. An invitation went to that address.");
+        return format!("{is_in} An invitation went to that address.");
     }
     let why = invitation.failure.as_deref().unwrap_or("No mail brought the invitation.");
     match &invitation.link {
         Some(link) => {
             let link = api.absolute(link);
-            format!("{email} is in. {why}\nHand over this link, shown once: {link}")
+            format!("{is_in} {why}\nHand over this link, shown once: {link}")
         }
         None => format!(
-            "{email} is in. {why}\nThe link is shown to nobody, since they are in another \
+            "{is_in} {why}\nThe link is shown to nobody, since they are in another \
              organisation too; send it again once mail works."
         ),
     }
@@ -134,14 +138,19 @@ fn members(members: &[Member]) -> String {
     let rows = members.iter().map(|it| {
         let roles = it.roles.iter().map(|held| format!("{} at {}", held.role, held.scope));
         let roles: Vec<_> = roles.collect();
-        let since = it.suspended_at.map(|at| at.format("since %Y-%m-%d %H:%M").to_string());
+        let invited = it.awaits_acceptance || it.invited_until.is_some();
+        let state = match it.suspended_at {
+            Some(at) => at.format("suspended since %Y-%m-%d %H:%M").to_string(),
+            None if invited => "invited".to_owned(),
+            None => String::new(),
+        };
         [
             it.user.id.to_string(),
             it.user.email.to_string(),
             it.user.name.to_string(),
             roles.join(", "),
-            since.unwrap_or_default(),
+            state,
         ]
     });
-    table(["Id", "E-mail", "Name", "Roles", "Suspended"], rows)
+    table(["Id", "E-mail", "Name", "Roles", "State"], rows)
 }

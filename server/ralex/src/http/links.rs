@@ -1,11 +1,15 @@
-//! Links by which somebody chooses a password: invited, or having forgotten theirs.
+//! Links by which somebody chooses a password, invited or having forgotten theirs, or says whether they
+//! belong to an organisation.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
-use ralex_api::links::{ForgottenOffer, ForgottenPassword, LinkShown, SetPassword, UseLink};
+use ralex_api::links::{
+    AnswerInvitation, ForgottenOffer, ForgottenPassword, InvitationAnswered, LinkShown,
+    SetPassword, UseLink,
+};
 use ralex_identity::Identity;
 
-use super::extract::{Body, arrival, same_site};
+use super::extract::{Body, Who, arrival, same_site};
 use super::problem::Result;
 use super::server::Edge;
 
@@ -31,7 +35,7 @@ pub async fn forget_password(
     Ok(HttpResponse::Accepted().finish())
 }
 
-/// Show whose account a link opens.
+/// Show whose account a link is about.
 #[utoipa::path(tag = "account", request_body = UseLink, responses((status = 200, body = LinkShown)), security(()))]
 #[post("/auth/link")]
 pub async fn show_link(
@@ -42,6 +46,21 @@ pub async fn show_link(
 ) -> Result<HttpResponse> {
     same_site(&request, &edge)?;
     Ok(HttpResponse::Ok().json(identity.link_of(&link.0, &arrival(&request, &edge)).await?))
+}
+
+/// Say whether one belongs to the organisation of a link, with the account that it is for.
+#[utoipa::path(tag = "account", request_body = AnswerInvitation, responses((status = 200, body = InvitationAnswered)))]
+#[post("/auth/link/join")]
+pub async fn answer_invitation(
+    request: HttpRequest,
+    who: Who,
+    identity: Data<Identity>,
+    edge: Data<Edge>,
+    said: Body<AnswerInvitation>,
+) -> Result<HttpResponse> {
+    let arrival = arrival(&request, &edge);
+    let answered = identity.answer_invitation(&who.0.caller, &said.0, &arrival).await?;
+    Ok(HttpResponse::Ok().json(answered))
 }
 
 /// Choose a password by a link, which is used up by it; ends all sessions of the account.

@@ -92,6 +92,7 @@ fn account(map: &mut Map<'_, '_>) {
         .service(links::find_forgotten_offer)
         .service(links::forget_password)
         .service(links::show_link)
+        .service(links::answer_invitation)
         .service(links::set_password)
         .service(factors::step_up)
         .service(factors::list_factors)

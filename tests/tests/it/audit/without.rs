@@ -32,6 +32,7 @@ pub const NO_ENTRY: &[&str] = &[
     "POST /api/v1/auth/password/forgotten",
     "POST /api/v1/auth/link",
     "POST /api/v1/auth/link/password",
+    "POST /api/v1/auth/link/join",
     // They begin what is recorded when it ends.
     "POST /api/v1/me/identities",
     "POST /api/v1/auth/passkey/begin",

@@ -69,6 +69,7 @@ pub const OPERATIONS: &[(&str, Needs)] = &[
     ("POST /api/v1/auth/password/forgotten", Nothing),
     ("POST /api/v1/auth/link", Nothing),
     ("POST /api/v1/auth/link/password", Nothing),
+    ("POST /api/v1/auth/link/join", Person),
     ("POST /api/v1/auth/logout", Person),
     ("POST /api/v1/auth/password", Person),
     ("POST /api/v1/auth/step-up", Person),

@@ -33,6 +33,7 @@ pub fn body(operation: &str) -> Value {
         | "PATCH /api/v1/me/sessions/{session}" => json!({ "name": "Renamed" }),
         "POST /api/v1/auth/password/forgotten" => json!({ "email": "nobody@example.com" }),
         "POST /api/v1/auth/link" => json!({ "link": "x" }),
+        "POST /api/v1/auth/link/join" => json!({ "link": "x", "accept": true }),
         "POST /api/v1/auth/link/password" => json!({ "link": "x", "new": "another-password" }),
         "POST /api/v1/operator/orgs" => {
             json!({ "slug": "acme", "owner_email": "owner@example.com" })
