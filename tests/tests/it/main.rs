@@ -32,6 +32,7 @@ mod factors;
 mod going_on;
 mod groups;
 mod guardrails;
+mod idempotency;
 mod input;
 mod invitations;
 mod judge;

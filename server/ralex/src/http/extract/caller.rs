@@ -214,15 +214,6 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     authorization(request).or_else(|| own.into_iter().find_map(header))
 }
 
-/// The text of whatever credential a request carries, resolved or not.
-pub fn credential(request: &HttpRequest) -> Option<String> {
-    if let Some(token) = bearer(request) {
-        return Some(token.to_owned());
-    }
-    let edge = part::<Edge>(request).ok()?;
-    request.cookie(edge.cookie_name()).map(|cookie| cookie.value().to_owned())
-}
-
 /// Refuses a cookie on a writing request of another site. A client that is no browser sends
 /// neither header, and has no cookies that another site could ride on.
 pub fn same_site(request: &HttpRequest, edge: &Edge) -> Result<(), Problem> {
