@@ -45,6 +45,7 @@ mod passkeys;
 mod policy_lines;
 mod policy_version;
 mod programs;
+mod proofs;
 mod rate_limits;
 mod records;
 mod recover_operator;
