@@ -72,7 +72,7 @@ mod worlds;
 pub use access::{Access, Changed, Status};
 pub use bind::Bound;
 pub use bindings::{Bearer, Wanted, Which};
-pub use change::{BudgetTerms, Change, Done, GlassTerms};
+pub use change::{BudgetTerms, Change, Done, GlassTerms, SignOnTerms};
 pub use change_decide::ToConfirm;
 pub use explain::Asked;
 pub use four_eyes::Rules;

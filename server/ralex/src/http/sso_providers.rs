@@ -154,7 +154,9 @@ pub async fn delete_sso_link(
 }
 
 /// Make a provider the only way in, but for one owner who is named. Asks a session for a fresh proof.
-#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), request_body = EnforceSso, responses((status = 200, body = SsoEnforcement)))]
+///
+/// Where another provider or another owner takes two people it answers 202 with the change request.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), request_body = EnforceSso, responses((status = 200, body = SsoEnforcement), (status = 202, body = ChangeRequest)))]
 #[put("/sso/enforcement")]
 pub async fn enforce_sso(
     who: OrgCaller,
@@ -163,7 +165,8 @@ pub async fn enforce_sso(
     wished: Body<EnforceSso>,
 ) -> Result<HttpResponse> {
     let scope = settling(&who, &identity).await?;
-    Ok(HttpResponse::Ok().json(sso.enforce(&scope, wished.0).await?))
+    let enforced = sso.enforce(&scope, wished.0).await?;
+    Ok(done(enforced, |now| HttpResponse::Ok().json(now)))
 }
 
 /// Let people come in in any way again. Asks a session for a fresh proof.
