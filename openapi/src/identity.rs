@@ -44,6 +44,9 @@ crate::answer! {
         /// True for who manages the deployment's organisations.
         #[serde(default)]
         pub operator: bool,
+        /// Where a browser goes for a fresh proof, if the session is by an organisation's provider.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub prove_at: Option<String>,
         pub orgs: Vec<MyOrg>,
     }
 

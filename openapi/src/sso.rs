@@ -293,6 +293,8 @@ crate::words! {
         Code = "code",
         /// What the provider says is not proven to be its word, or is not for us, or not for now.
         Token = "token",
+        /// The provider does not say that the person proved anew who they are, which it was asked for.
+        NotProven = "not_proven",
         /// Its two answers are about two people.
         Userinfo = "userinfo",
         /// The person is no member here, and nobody becomes one by logging in.
@@ -325,6 +327,10 @@ impl SsoRefusal {
             Self::MixUp => "The answer came from another identity provider. Start again.",
             Self::Code | Self::Token | Self::Userinfo => {
                 "What your identity provider said could not be verified. Ask your administrator."
+            }
+            Self::NotProven => {
+                "Your identity provider did not confirm that you proved just now who you are. Try again, or \
+                 ask your administrator."
             }
             Self::NotAMember => "You are not a member of this organisation. Ask to be added.",
             Self::EmailUnverified => {

@@ -352,7 +352,7 @@ async fn token(
     let access_token = "access-canary";
     let mut claims = json!({
         "iss": inner.address.lock().clone(), "aud": CLIENT, "iat": now, "exp": now + 300,
-        "nonce": code.nonce, "sid": "idp-session",
+        "nonce": code.nonce, "sid": "idp-session", "auth_time": now,
         "at_hash": encoded(&Sha256::digest(access_token.as_bytes())[..16]),
     });
     otherwise(&mut claims, &manner.user);

@@ -7,7 +7,7 @@ use yew::prelude::*;
 use super::login::code_field;
 use super::passkeys::passkey_button;
 use crate::api;
-use crate::components::{Dialog, Form, Kind, TextField};
+use crate::components::{Button, Dialog, Form, Kind, TextField};
 use crate::hooks::input::needed;
 use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_session;
@@ -16,6 +16,7 @@ use crate::session::use_session;
 #[component]
 pub fn ProofGate() -> Html {
     let asking = use_state(|| None::<Function>);
+    let prove_at = use_session().and_then(|session| session.me.prove_at.clone());
     {
         let asked = keep(&asking);
         use_effect_with((), move |()| {
@@ -29,7 +30,24 @@ pub fn ProofGate() -> Html {
         // What waits is a promise of this page, which takes any answer.
         let _ = waiting.call1(&JsValue::NULL, &proven.into());
     });
-    html! { <ProofDialog {onend} /> }
+    match prove_at {
+        Some(address) => by_provider(address, onend),
+        None => html! { <ProofDialog {onend} /> },
+    }
+}
+
+/// Whoever came in by an organisation's provider proves it there, and comes back to the first page.
+fn by_provider(address: String, onend: Callback<bool>) -> Html {
+    let onclose = onend.reform(|()| false);
+    html! {
+        <Dialog title="Confirm that it is you" onclose={onclose.clone()}>
+            <p>{ "This is worth more than an open session. Have your organisation’s single sign-on ask you once more; then come back here and repeat it within ten minutes." }</p>
+            <p class="panel-actions">
+                <a class="button primary" href={address}>{ "Sign in once more" }</a>
+                <Button kind={Kind::Quiet} onclick={onclose}>{ "Not now" }</Button>
+            </p>
+        </Dialog>
+    }
 }
 
 #[derive(Properties, PartialEq)]

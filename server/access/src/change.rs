@@ -54,6 +54,15 @@ pub struct GlassTerms {
     pub longest_minutes: u32,
 }
 
+/// How single sign-on is insisted on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignOnTerms {
+    pub provider: SsoProviderId,
+    pub slug: String,
+    /// The owner who comes in if it fails.
+    pub break_glass: UserId,
+}
+
 /// Something that can take two people. It names people by their ids, and holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -94,6 +103,10 @@ pub enum Change {
     SignOnOff {
         provider: SsoProviderId,
     },
+    SignOnMove {
+        before: SignOnTerms,
+        after: SignOnTerms,
+    },
     BreakGlassArm {
         before: Option<GlassTerms>,
         /// Nothing where it is disarmed.
@@ -113,7 +126,9 @@ impl Change {
                 GuardedAction::BudgetRaise
             }
             Self::OwnerGive { .. } => GuardedAction::OwnerGive,
-            Self::SecondFactorOff { .. } | Self::SignOnOff { .. } => GuardedAction::SignInLoosen,
+            Self::SecondFactorOff { .. } | Self::SignOnOff { .. } | Self::SignOnMove { .. } => {
+                GuardedAction::SignInLoosen
+            }
             Self::BreakGlassArm { .. } => GuardedAction::BreakGlassArm,
             Self::FourEyes { .. } => GuardedAction::FourEyesLoosen,
         }
@@ -128,7 +143,10 @@ impl Change {
             | Self::BudgetDelete { budget, .. } => format!("budget:{budget}"),
             Self::OwnerGive { user, .. } => format!("user:{user}"),
             Self::SecondFactorOff { .. } => "sign_in:second_factor".to_owned(),
-            Self::SignOnOff { provider } => format!("sso_provider:{provider}"),
+            Self::SignOnOff { provider }
+            | Self::SignOnMove { after: SignOnTerms { provider, .. }, .. } => {
+                format!("sso_provider:{provider}")
+            }
             Self::BreakGlassArm { .. } => "break_glass:settings".to_owned(),
             Self::FourEyes { .. } => "four_eyes:settings".to_owned(),
         }
@@ -156,6 +174,7 @@ impl Change {
             | Self::OwnerGive { .. }
             | Self::SecondFactorOff { .. }
             | Self::SignOnOff { .. }
+            | Self::SignOnMove { .. }
             | Self::BreakGlassArm { .. } => true,
         }
     }
@@ -207,6 +226,7 @@ impl Change {
                 "Stop insisting on single sign-on.".to_owned(),
                 vec![detail("Single sign-on", Some("required".into()), Some("optional".into()))],
             ),
+            Self::SignOnMove { before, after } => sign_on_told(before, after),
             Self::BreakGlassArm { before, after } => glass_told(before.as_ref(), after.as_ref()),
             Self::FourEyes { before, after } => (
                 "Loosen what takes two people.".to_owned(),
@@ -221,6 +241,17 @@ impl Change {
 
 fn detail(name: &str, before: Option<String>, after: Option<String>) -> ChangeDetail {
     ChangeDetail { name: name.to_owned(), before, after }
+}
+
+fn sign_on_told(before: &SignOnTerms, after: &SignOnTerms) -> (String, Vec<ChangeDetail>) {
+    let row = |name: &str, of: fn(&SignOnTerms) -> String| {
+        detail(name, Some(of(before)), Some(of(after)))
+    };
+    let details = vec![
+        row("Provider", |terms| terms.slug.clone()),
+        row("May still come in by password", |terms| format!("user:{}", terms.break_glass)),
+    ];
+    ("Insist on single sign-on in another way.".to_owned(), details)
 }
 
 fn glass_told(

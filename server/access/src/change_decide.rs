@@ -281,6 +281,7 @@ fn holds(standing: &Standing<'_>, stored: &Stored) -> Result<(), Problem> {
         | Change::BudgetDelete { .. }
         | Change::SecondFactorOff { .. }
         | Change::SignOnOff { .. }
+        | Change::SignOnMove { .. }
         | Change::BreakGlassArm { after: None, .. }
         | Change::FourEyes { .. } => Ok(()),
     }

@@ -75,7 +75,7 @@ pub use able::{Where, Who};
 pub use access::{Access, Changed, Status};
 pub use bind::Bound;
 pub use bindings::{Bearer, Wanted, Which};
-pub use change::{BudgetTerms, Change, Done, GlassTerms};
+pub use change::{BudgetTerms, Change, Done, GlassTerms, SignOnTerms};
 pub use change_decide::ToConfirm;
 pub use explain::Asked;
 pub use four_eyes::Rules;

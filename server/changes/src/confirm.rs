@@ -7,6 +7,7 @@ use ralex_api::access::{BindingEffect, RoleName};
 use ralex_api::budgets::{NewIncrease, UpdateBudget};
 use ralex_api::changes::{ChangeRequest, ChangeState, SetFourEyes};
 use ralex_api::factors::UpdateOrgSecurity;
+use ralex_api::sso::EnforceSso;
 use ralex_kernel::{Caller, ChangeRequestId, Code, OrgId, Problem};
 
 use crate::Changes;
@@ -76,6 +77,11 @@ impl Changes {
                 services.identity.update_org_security(scope, &change).await.map(forget)
             }
             Change::SignOnOff { .. } => services.sso.relax(scope).await.map(forget),
+            Change::SignOnMove { after, .. } => {
+                let (provider, break_glass) = (after.provider.to_string(), after.break_glass);
+                let wished = EnforceSso { provider, break_glass: break_glass.to_string() };
+                services.sso.enforce(scope, wished).await.map(forget)
+            }
             Change::BreakGlassArm { after: Some(after), .. } => {
                 let GlassTerms { people, role, longest_minutes, .. } = after;
                 let (role, longest_minutes) = (Some(RoleName(role)), Some(longest_minutes));

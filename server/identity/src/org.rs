@@ -4,10 +4,12 @@ use ralex_access::{Access, Barred, OWNER, Wanted};
 use ralex_api::access::RoleName;
 use ralex_api::identity::{Me, MyBreakGlass, MyOrg, MyScope, Org};
 use ralex_audit::{Author, Event};
-use ralex_kernel::{Caller, Code, Email, Name, OrgId, Problem, ScopePath, Secret, Slug, UserId};
+use ralex_kernel::{
+    Caller, Code, Credential, Email, Name, OrgId, Problem, ScopePath, Secret, Slug, UserId,
+};
 use ralex_store::{OnConstraint, System, problem};
 
-use crate::{Identity, login, member, password, session, sql, stored};
+use crate::{Identity, factor, login, member, password, session, sql, stored};
 
 /// The first owner of a deployment, and how they get in.
 pub struct FirstOwner {
@@ -127,7 +129,14 @@ impl Identity {
             orgs.extend(self.my_org(caller, row).await?);
         }
         let user = login::user(&account)?;
-        Ok(Me { user, must_change_password, second_factor, operator, orgs })
+        let prove_at = match caller.credential {
+            Credential::Session(_) => caller.sign_on.map(factor::prove_at),
+            Credential::PersonalToken(_)
+            | Credential::TeamToken(_)
+            | Credential::ScimToken(_)
+            | Credential::Internal => None,
+        };
+        Ok(Me { user, must_change_password, second_factor, operator, prove_at, orgs })
     }
 
     /// An organisation as the caller sees it; nothing where they do not.

@@ -1,6 +1,6 @@
 //! Console sessions: opaque, kept as digests, ended by logout, idleness, age or their owner.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use ralex_api::factors::Method;
 use ralex_api::identity::{NameSession, Session};
 use ralex_api::page::{Page, PageQuery};
@@ -27,6 +27,8 @@ pub struct SignedOn<'a> {
     pub by: SignOn,
     /// What the provider calls its own session, so that it can end both.
     pub sid: Option<&'a str>,
+    /// When the person proved to the provider who they are, as far as it says so.
+    pub proven_at: Option<DateTime<Utc>>,
     pub lifetime: TimeDelta,
 }
 
@@ -94,6 +96,7 @@ impl Identity {
             user,
             digest: &minted.digest,
             now,
+            proven_at: how.map_or(Some(now), |how| how.proven_at.map(|at| at.min(now))),
             expires_at: now + how.map_or(LIFETIME, |how| how.lifetime.min(LIFETIME)),
             address: arrival.address.map(|address| address.to_string()),
             user_agent: agent,

@@ -35,6 +35,7 @@ impl Sso {
         let how = SignedOn {
             by: SignOn { org, provider: stored.id },
             sid: person.sid.as_deref(),
+            proven_at: person.proven_at,
             lifetime: minutes,
         };
         let (caller, cookie) = self.0.identity.open_signed_on(&mut tx, user, arrival, how).await?;

@@ -37,6 +37,17 @@ pub struct Visit<'a> {
     pub arrival: &'a Arrival,
 }
 
+/// What somebody is sent to their provider for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errand {
+    /// To come in, by what they proved there before where the provider takes that.
+    Login,
+    /// To come in, and to prove anew who they are.
+    Proof,
+    /// To be linked, as they said in a session.
+    Link(UserId, SessionId),
+}
+
 /// Where the browser goes, and what it keeps meanwhile.
 pub struct Begun {
     pub to: String,
@@ -52,8 +63,8 @@ pub(crate) struct Carried {
 
 impl Sso {
     /// Sends somebody to their provider, or back to the console with the reason why not.
-    pub async fn begin(&self, visit: Visit<'_>) -> Result<Begun, Problem> {
-        match self.begin_flow(visit, None).await {
+    pub async fn begin(&self, visit: Visit<'_>, errand: Errand) -> Result<Begun, Problem> {
+        match self.begin_flow(visit, errand).await {
             Ok(begun) => Ok(begun),
             Err(Stop::Failed(problem)) => Err(problem),
             Err(Stop::Refused { reason, .. }) => {
@@ -62,12 +73,8 @@ impl Sso {
         }
     }
 
-    /// The same for somebody who logs in, or who wants to be linked and said so in a session.
-    pub(crate) async fn begin_flow(
-        &self,
-        visit: Visit<'_>,
-        linking: Option<(UserId, SessionId)>,
-    ) -> Result<Begun, Stop> {
+    /// The same, for whoever says themselves why they cannot go.
+    pub(crate) async fn begin_flow(&self, visit: Visit<'_>, errand: Errand) -> Result<Begun, Stop> {
         let (org, stored) = self.enabled(visit).await?;
         self.must_be_open(org).await?;
         let says = self.0.known.ask(&self.0.post, &stored.issuer).await;
@@ -83,7 +90,11 @@ impl Sso {
             state: &self.digest("state", &state),
             browser: &self.digest("browser", &secret),
             network: &network,
-            linking,
+            linking: match errand {
+                Errand::Link(user, session) => Some((user, session)),
+                Errand::Login | Errand::Proof => None,
+            },
+            proof_since: (errand == Errand::Proof).then_some(now),
             expires_at: now + TimeDelta::minutes(PATIENCE_MINUTES),
         };
         let mut tx = self.0.db.system("send somebody to their provider").await?;
@@ -98,7 +109,7 @@ impl Sso {
             says.document.authorization_endpoint.clone(),
             &stored,
             &callback,
-            (&state, &carried(&secret)),
+            (&state, &carried(&secret), errand),
         );
         Ok(Begun { to, cookie: Some(Secret::new(secret.to_string())) })
     }
@@ -144,7 +155,7 @@ fn destination(
     mut url: Url,
     stored: &Stored,
     callback: &str,
-    (state, carried): (&str, &Carried),
+    (state, carried, errand): (&str, &Carried, Errand),
 ) -> String {
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(carried.verifier.as_bytes()));
     url.query_pairs_mut()
@@ -156,6 +167,10 @@ fn destination(
         .append_pair("nonce", &carried.nonce)
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256");
+    if errand == Errand::Proof {
+        // The first asks the provider to ask; the second has it say in its token when it was answered.
+        url.query_pairs_mut().append_pair("prompt", "login").append_pair("max_age", "0");
+    }
     url.to_string()
 }
 

@@ -1,5 +1,6 @@
 //! What a provider says of somebody, in our words.
 
+use chrono::{DateTime, Utc};
 use ralex_api::sso::SsoClaims;
 use ralex_kernel::{Email, Name};
 use serde_json::{Map, Value};
@@ -12,6 +13,8 @@ pub(crate) struct Person {
     pub subject: String,
     /// The provider's own session.
     pub sid: Option<String>,
+    /// When they proved there who they are, as far as it says so. Only an ID token does.
+    pub proven_at: Option<DateTime<Utc>>,
     pub email: Option<Email>,
     /// Whether the provider says that the address is really theirs.
     pub verified: bool,
@@ -59,6 +62,7 @@ pub(crate) fn person(said: &Map<String, Value>, names: &SsoClaims) -> Option<Per
     Some(Person {
         subject: text("sub")?.to_owned(),
         sid: text("sid").map(str::to_owned),
+        proven_at: None,
         email: text(&names.email).and_then(|text| text.parse().ok()),
         verified: said.get(&names.email_verified).is_some_and(is_yes),
         name: text(&names.name).and_then(|text| text.trim().parse().ok()),

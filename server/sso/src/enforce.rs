@@ -1,6 +1,6 @@
 //! Insisting: people come in by one provider and in no other way, but for one owner who is named.
 
-use ralex_access::{Change, Done, Scope};
+use ralex_access::{Change, Done, Scope, SignOnTerms};
 use ralex_api::sso::{EnforceSso, SsoEnforcement};
 use ralex_audit::{Event, SsoEvent, record};
 use ralex_kernel::{Code, Problem};
@@ -11,14 +11,15 @@ use crate::provider::{enforced, unknown};
 use crate::sql::{enforcement as sql, link, provider};
 
 impl Sso {
-    /// Insists on a provider that has proven itself, once there is somebody who comes in if it fails.
+    /// Insists on a provider that has proven itself, once there is somebody who comes in if it fails. To insist
+    /// on another one, or on another owner, may take two people.
     pub async fn enforce(
         &self,
         scope: &Scope,
         wished: EnforceSso,
-    ) -> Result<SsoEnforcement, Problem> {
+    ) -> Result<Done<SsoEnforcement>, Problem> {
         let org = scope.org();
-        let mut tx = self.0.db.system("insist on single sign-on").await?;
+        let mut tx = self.0.db.tenant(org).await?;
         let stored = provider::lock(&mut tx, org, &wished.provider).await.map_err(problem)?;
         let stored = stored.ok_or_else(unknown)?;
         if !stored.enabled {
@@ -38,13 +39,18 @@ impl Sso {
                         provider";
             return Err(Problem::field("break_glass", rule));
         }
+        let before = sql::find(&mut tx, org).await.map_err(problem)?.map(terms);
         let by = scope.caller().subject.to_string();
         sql::set(&mut tx, org, (stored.id, user), &by).await.map_err(problem)?;
         let event = SsoEvent::Enforced { provider: stored.id, break_glass: user };
         record(&mut tx, scope.author(), Event::Sso(event)).await.map_err(problem)?;
-        let now = sql::find(&mut tx, org).await.map_err(problem)?;
-        self.0.access.commit(tx, org).await?;
-        now.map(enforced).transpose()?.ok_or_else(not_enforced)
+        let now = sql::find(&mut tx, org).await.map_err(problem)?.ok_or_else(not_enforced)?;
+        let after = SignOnTerms { provider: stored.id, slug: stored.slug, break_glass: user };
+        let change = before.filter(|before| *before != after);
+        let change = change.map(|before| Change::SignOnMove { before, after });
+        let done = self.0.access.commit_change(tx, scope, change).await?;
+        let now = enforced(now)?;
+        Ok(done.map(|()| now))
     }
 
     /// Lets people come in in any way again, which may take two people.
@@ -57,6 +63,10 @@ impl Sso {
         record(&mut tx, scope.author(), Event::Sso(event)).await.map_err(problem)?;
         self.0.access.commit_change(tx, scope, Some(Change::SignOnOff { provider })).await
     }
+}
+
+fn terms(row: sql::Row) -> SignOnTerms {
+    SignOnTerms { provider: row.id, slug: row.provider, break_glass: row.break_glass }
 }
 
 fn not_enforced() -> Problem {

@@ -1,6 +1,7 @@
 //! A code becomes what the provider says of somebody: the token endpoint, the ID token, and a second
 //! question where the first answer lacks something.
 
+use chrono::{DateTime, Utc};
 use ralex_api::sso::SsoRefusal;
 use ralex_kernel::OrgId;
 use ralex_providers::Ask;
@@ -16,7 +17,7 @@ use crate::finish::Stop;
 use crate::provider::claims_of;
 use crate::sql::link;
 use crate::sql::provider::Stored;
-use crate::verify::{Expected, Wrong, id_token};
+use crate::verify::{Expected, Wrong, id_token, proven_at};
 
 #[derive(Deserialize)]
 struct Answer {
@@ -31,7 +32,7 @@ impl Sso {
         (org, stored): (OrgId, &Stored),
         callback: &str,
         code: &str,
-        carried: &Carried,
+        (carried, proof_since): (&Carried, Option<DateTime<Utc>>),
         needs_groups: bool,
     ) -> Result<Person, Stop> {
         let says = self.0.known.ask(&self.0.post, &stored.issuer).await;
@@ -39,8 +40,10 @@ impl Sso {
         let answer = self.redeem((org, stored), &says.document, callback, (code, carried)).await?;
         let token = answer.id_token.ok_or(Stop::refused(SsoRefusal::Token, "no_id_token"))?;
         let access_token = answer.access_token.as_deref();
-        let said =
-            self.verified(stored, says.clone(), &token, (&carried.nonce, access_token)).await?;
+        let expected = Expected { proof_since, ..self.expected(stored) };
+        let with = (carried.nonce.as_str(), access_token);
+        let said = self.verified((stored, expected), says.clone(), &token, with).await?;
+        let proven_at = proven_at(&said);
         let names = claims_of(stored);
         let subject = said.get("sub").and_then(Value::as_str).unwrap_or_default();
         let mut tx = self.0.db.tenant(org).await?;
@@ -60,7 +63,9 @@ impl Sso {
             }
             _ => said,
         };
-        claims::person(&said, &names).ok_or(Stop::refused(SsoRefusal::Token, "subject"))
+        let person = claims::person(&said, &names);
+        let person = person.ok_or(Stop::refused(SsoRefusal::Token, "subject"))?;
+        Ok(Person { proven_at, ..person })
     }
 
     async fn redeem(
@@ -100,12 +105,11 @@ impl Sso {
     /// The claims of an ID token. A key that is not known may be new: it is looked for once.
     async fn verified(
         &self,
-        stored: &Stored,
+        (stored, expected): (&Stored, Expected<'_>),
         says: Says,
         token: &str,
         (nonce, access_token): (&str, Option<&str>),
     ) -> Result<Map<String, Value>, Stop> {
-        let expected = self.expected(stored);
         let read = match id_token(token, &says.keys, expected, nonce, access_token) {
             Err(Wrong::UnknownKey) => {
                 let says = self.0.known.ask_again(&self.0.post, &stored.issuer).await;
@@ -114,11 +118,19 @@ impl Sso {
             }
             read => read,
         };
-        read.map_err(|wrong| Stop::refused(SsoRefusal::Token, wrong.as_str()))
+        read.map_err(|wrong| {
+            let reason = if wrong == Wrong::Proof && expected.proof_since.is_some() {
+                SsoRefusal::NotProven
+            } else {
+                SsoRefusal::Token
+            };
+            Stop::refused(reason, wrong.as_str())
+        })
     }
 
     pub(crate) fn expected<'a>(&self, stored: &'a Stored) -> Expected<'a> {
-        Expected { issuer: &stored.issuer, client_id: &stored.client_id, now: self.0.clock.now() }
+        let (issuer, client_id) = (&stored.issuer, &stored.client_id);
+        Expected { issuer, client_id, now: self.0.clock.now(), proof_since: None }
     }
 }
 

@@ -99,7 +99,8 @@ impl Sso {
         let (org, stored) = self.enabled(visit).await?;
         self.must_be_open(org).await?;
         let (taken, cookie) = self.take((org, &stored), back).await?;
-        if taken.user.is_some() {
+        // Whoever has a session is told there.
+        if taken.user.is_some() || taken.proof_since.is_some() {
             *page = "/profile";
         }
         // From here on somebody was really sent there, so what becomes of it stands in the log: nobody
@@ -152,7 +153,8 @@ impl Sso {
         drop(tx);
         let needs_groups = rows.iter().any(|row| row.claim_value.is_some());
         let carried = carried(cookie);
-        let person = self.exchange((org, stored), &callback, code, &carried, needs_groups).await?;
+        let with = (&carried, taken.proof_since);
+        let person = self.exchange((org, stored), &callback, code, with, needs_groups).await?;
         if let (Some(user), Some(session)) = (taken.user, taken.session) {
             self.connect((org, stored), &person, (user, session), visit.arrival).await?;
             return Ok(Finished { to: "/profile?sso=linked".to_owned(), session: None });

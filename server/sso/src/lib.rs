@@ -40,7 +40,7 @@ use ralex_store::Db;
 use ralex_vault::{Sealer, Vault};
 use zeroize::Zeroizing;
 
-pub use begin::{Begun, Visit};
+pub use begin::{Begun, Errand, Visit};
 pub use finish::{Back, Finished};
 pub use link::Connecting;
 

@@ -12,7 +12,7 @@ use ralex_kernel::{
 use ralex_store::{System, problem};
 
 use crate::Sso;
-use crate::begin::{Begun, Visit};
+use crate::begin::{Begun, Errand, Visit};
 use crate::claims::Person;
 use crate::finish::Stop;
 use crate::provider::{stored, unknown};
@@ -50,7 +50,7 @@ impl Sso {
         if !self.0.access.snapshot(org).await?.is_member(user) {
             return Err(Problem::not_found("organisation"));
         }
-        match self.begin_flow(visit, Some((user, session))).await {
+        match self.begin_flow(visit, Errand::Link(user, session)).await {
             Ok(begun) => Ok(begun),
             Err(Stop::Failed(problem)) => Err(problem),
             Err(Stop::Refused { reason, .. }) => {

@@ -117,7 +117,7 @@ fn but(changes: Value) -> Value {
 
 fn expected() -> Expected<'static> {
     let now: DateTime<Utc> = DateTime::from_timestamp(NOW, 0).unwrap();
-    Expected { issuer: ISSUER, client_id: CLIENT, now }
+    Expected { issuer: ISSUER, client_id: CLIENT, now, proof_since: None }
 }
 
 fn read(idp: &Idp, token: &str) -> Result<Map<String, Value>, Wrong> {

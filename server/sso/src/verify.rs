@@ -39,6 +39,8 @@ pub(crate) enum Wrong {
     Nonce,
     AccessTokenHash,
     Subject,
+    /// When the person proved who they are is not told, or too long ago, or not yet.
+    Proof,
     /// It is a token, but not of this kind.
     Kind,
 }
@@ -60,6 +62,7 @@ impl Wrong {
             Self::Nonce => "nonce",
             Self::AccessTokenHash => "access_token_hash",
             Self::Subject => "subject",
+            Self::Proof => "auth_time",
             Self::Kind => "kind",
         }
     }
@@ -71,6 +74,8 @@ pub(crate) struct Expected<'a> {
     pub issuer: &'a str,
     pub client_id: &'a str,
     pub now: DateTime<Utc>,
+    /// Since when the person must have proven who they are, where they were asked to anew.
+    pub proof_since: Option<DateTime<Utc>>,
 }
 
 /// Whose session ended, or which.
@@ -103,6 +108,7 @@ pub(crate) fn id_token(
     }
     addressed(&claims, expected)?;
     in_time(&claims, expected.now)?;
+    proven(&claims, expected)?;
     let said = text(&claims, "nonce").ok_or(Wrong::Nonce)?;
     verify_slices_are_equal(said.as_bytes(), nonce.as_bytes()).map_err(|_| Wrong::Nonce)?;
     if claims.contains_key("at_hash") {
@@ -221,6 +227,26 @@ fn in_time(claims: &Map<String, Value>, now: DateTime<Utc>) -> Result<(), Wrong>
         return Err(Wrong::IssuedAt);
     }
     Ok(())
+}
+
+/// Refuses who was to prove anew who they are and did not, whatever the provider was asked: one that does
+/// not know the question lets them in by what they proved before (OpenID Connect Core, 3.1.2.1 and 3.1.3.7).
+fn proven(claims: &Map<String, Value>, expected: Expected<'_>) -> Result<(), Wrong> {
+    let at = number(claims, "auth_time")?;
+    let is_late = at.is_some_and(|at| at > seconds(expected.now) + SKEW);
+    let is_proven =
+        expected.proof_since.is_none_or(|since| at.is_some_and(|at| at >= seconds(since) - SKEW));
+    if is_late || !is_proven {
+        return Err(Wrong::Proof);
+    }
+    Ok(())
+}
+
+/// When somebody proved who they are, by claims that were checked.
+#[expect(clippy::cast_possible_truncation, reason = "a time that was checked is not after now")]
+pub(crate) fn proven_at(claims: &Map<String, Value>) -> Option<DateTime<Utc>> {
+    let at = claims.get("auth_time").and_then(Value::as_f64)?;
+    DateTime::from_timestamp(at.max(0.0) as i64, 0)
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

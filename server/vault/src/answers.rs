@@ -19,11 +19,13 @@ const ABANDONED: TimeDelta = TimeDelta::minutes(5);
 /// One request, as its sender named it.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// A digest of the credential: two callers may choose the same key.
+    /// The session or the token: two callers may choose the same key.
     pub caller: String,
     pub key: String,
     /// A digest of method, path and body.
     pub request: Vec<u8>,
+    /// Whether whoever sends it proved a short while ago who they are.
+    pub proven: bool,
 }
 
 /// What is known of a request.
@@ -31,8 +33,8 @@ pub struct Attempt {
 pub enum Known {
     /// Nothing: it is to be done, and then finished or forgotten.
     New,
-    /// It was done; this was the answer.
-    Answered { status: u16, body: Vec<u8> },
+    /// It was done; this was the answer. `proven` is whether it was given upon a fresh proof.
+    Answered { status: u16, body: Vec<u8>, proven: bool },
 }
 
 impl Vault {
@@ -67,7 +69,8 @@ impl Vault {
         };
         let key = self.internal_key(SEALING_KEY).await?;
         let body = open(&key, attempt, &sealed)?;
-        Ok(Known::Answered { status: u16::try_from(status).unwrap_or(500), body })
+        let status = u16::try_from(status).unwrap_or(500);
+        Ok(Known::Answered { status, body, proven: row.proven })
     }
 
     /// Keeps the answer of a request that did what it was to do.
@@ -128,7 +131,8 @@ mod tests {
     use crate::Seal;
 
     fn attempt(key: &str, request: &[u8]) -> Attempt {
-        Attempt { caller: "ann".to_owned(), key: key.to_owned(), request: request.to_vec() }
+        let (caller, key) = ("session:ann".to_owned(), key.to_owned());
+        Attempt { caller, key, request: request.to_vec(), proven: true }
     }
 
     async fn vault(database: &Database) -> Vault {
@@ -149,7 +153,7 @@ mod tests {
         vault.finish_attempt(&one, 201, b"{\"token\":\"rlx_secret\"}").await.unwrap();
         let known = vault.begin_attempt(&one, now).await.unwrap();
         let body = b"{\"token\":\"rlx_secret\"}".to_vec();
-        assert_eq!(known, Known::Answered { status: 201, body });
+        assert_eq!(known, Known::Answered { status: 201, body, proven: true });
         let other = vault.begin_attempt(&attempt("k", b"other"), now).await.unwrap_err();
         assert_eq!(other.code, Code::IdempotencyKeyReused);
         let later = now + REMEMBERED + TimeDelta::seconds(1);

@@ -10,6 +10,8 @@ pub struct Operation {
     pub method: Method,
     pub path: String,
     pub spec: Value,
+    /// What the body may say, by name.
+    pub fields: Vec<String>,
 }
 
 /// All of them, as the binary prints them.
@@ -22,9 +24,18 @@ pub fn operations() -> Vec<Operation> {
             let method = method.to_uppercase();
             let name = format!("{method} {path}");
             let method = method.parse().unwrap();
-            found.push(Operation { name, method, path: path.clone(), spec: spec.clone() });
+            let (path, spec, fields) = (path.clone(), spec.clone(), fields(&document, spec));
+            found.push(Operation { name, method, path, spec, fields });
         }
     }
     assert!(found.len() > 40, "the contract is not whole");
     found
+}
+
+fn fields(document: &Value, spec: &Value) -> Vec<String> {
+    let schema = &spec["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    let schema = schema.as_str().and_then(|it| it.strip_prefix('#'));
+    let schema = schema.and_then(|it| document.pointer(it));
+    let named = schema.and_then(|it| it["properties"].as_object());
+    named.map(|it| it.keys().cloned().collect()).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! Single sign-on against a provider that signs with real keys: who is let in, as whom, and where.
 
 mod enforcement;
+mod proof;
 mod refusals;
 mod relinking;
 mod settings;

@@ -28,6 +28,7 @@ use assertion::{Assertion, Said};
 pub use glass::{GlassAct, GlassProof};
 pub(crate) use keys::Keys;
 use proof::own_session;
+pub(crate) use proof::prove_at;
 pub(crate) use relying::RelyingParty;
 
 use crate::sql::{factor as sql, session};

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ralex_api::factors::{Method, Proof, StepUp};
 use ralex_api::passkeys::PasskeyAnswer;
 use ralex_audit::{Event, FactorEvent};
-use ralex_kernel::{Caller, Code, Credential, Problem, Secret, SessionId, Subject, UserId};
+use ralex_kernel::{Caller, Code, Credential, Problem, Secret, SessionId, SignOn, Subject, UserId};
 use ralex_store::{System, problem};
 
 use super::ceremony::Purpose;
@@ -30,12 +30,16 @@ impl Identity {
     /// # Errors
     /// `step_up_required`, also for every token: it proves that somebody has it, and not who.
     pub fn require_fresh(&self, signed_in: &SignedIn) -> Result<(), Problem> {
+        if let (Freshness::Old, Some(by)) = (signed_in.proof, signed_in.caller.sign_on) {
+            let detail = format!(
+                "Prove again who you are, then repeat this: have your organisation's provider ask you once \
+                 more, in a browser at {}.",
+                prove_at(by)
+            );
+            return Err(Problem::new(Code::StepUpRequired, detail));
+        }
         let detail = match signed_in.proof {
             Freshness::Fresh => return Ok(()),
-            Freshness::Old if signed_in.caller.sign_on.is_some() => {
-                "Prove again who you are, then repeat this: sign in once more by your organisation's \
-                 provider."
-            }
             Freshness::Old => {
                 "Prove again who you are, then repeat this: POST /api/v1/auth/step-up with a passkey, \
                  or with your password and, where one is registered, a code of your second factor."
@@ -166,6 +170,11 @@ impl Identity {
         self.forget_tries(&mut tx, user, arrival).await?;
         Ok((tx, method))
     }
+}
+
+/// Where a browser is sent to prove anew, by the provider that opened its session, who is behind it.
+pub(crate) fn prove_at(by: SignOn) -> String {
+    format!("/api/v1/auth/sso/{}/{}/start?fresh=true", by.org, by.provider)
 }
 
 pub(super) fn own_session(caller: &Caller) -> Result<(UserId, SessionId), Problem> {

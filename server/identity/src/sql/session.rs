@@ -10,6 +10,8 @@ pub struct NewSession<'a> {
     pub user: UserId,
     pub digest: &'a [u8],
     pub now: DateTime<Utc>,
+    /// When the person proved who they are; nothing where nobody says so.
+    pub proven_at: Option<DateTime<Utc>>,
     pub expires_at: DateTime<Utc>,
     pub address: Option<String>,
     pub user_agent: Option<&'a str>,
@@ -25,8 +27,8 @@ pub async fn insert(conn: &mut PgConnection, new: NewSession<'_>) -> Result<(), 
     sqlx::query!(
         "insert into session (id, user_id, digest, created_at, last_used_at, authenticated_at,
                               expires_at, address, user_agent, methods,
-                              sso_org_id, sso_provider_id, sso_sid, passkey_id)
-         values ($1, $2, $3, $4, $4, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                              sso_org_id, sso_provider_id, sso_sid, passkey_id, unproven)
+         values ($1, $2, $3, $4, $4, $13, $5, $6, $7, $8, $9, $10, $11, $12, $14)",
         new.id as _,
         new.user as _,
         new.digest,
@@ -39,6 +41,8 @@ pub async fn insert(conn: &mut PgConnection, new: NewSession<'_>) -> Result<(), 
         new.sign_on.map(|it| it.provider) as Option<SsoProviderId>,
         new.sid,
         new.passkey as _,
+        new.proven_at.unwrap_or(new.now),
+        new.proven_at.is_none(),
     )
     .execute(conn)
     .await
@@ -51,7 +55,7 @@ pub struct LiveSession {
     pub one_time: bool,
     pub stale: bool,
     pub second_factor: bool,
-    /// Nothing where the cookie is the one before the last proof.
+    /// Nothing where the cookie is the one before the last proof, or nobody says when there was one.
     pub proven_at: Option<DateTime<Utc>>,
     pub sso_org: Option<OrgId>,
     pub sso_provider: Option<SsoProviderId>,
@@ -90,7 +94,7 @@ pub async fn find_live(
                   (cardinality(s.methods) > 1 or 'passkey' = any (s.methods))
                       and exists (select from second_factor f where f.user_id = u.id)
                       as "second_factor!",
-                  case when s.digest = $1 then s.authenticated_at end as proven_at,
+                  case when s.digest = $1 and not s.unproven then s.authenticated_at end as proven_at,
                   s.sso_org_id as "sso_org: OrgId", s.sso_provider_id as "sso_provider: SsoProviderId"
            from session s join app_user u on u.id = s.user_id
            where (s.digest = $1 or s.previous_digest = $1 and s.authenticated_at > $4)
@@ -131,7 +135,7 @@ pub async fn renew(
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
         "update session set previous_digest = digest, digest = $2, methods = $3,
-                authenticated_at = $4, last_used_at = $4
+                authenticated_at = $4, last_used_at = $4, unproven = false
          where id = $1 and revoked_at is null and expires_at > $4",
         id as _,
         digest,

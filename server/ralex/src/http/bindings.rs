@@ -3,10 +3,11 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
 use chrono::{DateTime, Utc};
-use ralex_access::{Access, Asked, Bearer, Permission, Proposed, Wanted, Which};
+use ralex_access::{Access, Asked, Bearer, OWNER, Permission, Proposed, Wanted, Which};
 use ralex_api::Page;
 use ralex_api::access::{
-    AccessHistory, Binding, BindingsQuery, ExplainQuestion, Explanation, NewBinding, RoleName,
+    AccessHistory, Binding, BindingEffect, BindingsQuery, ExplainQuestion, Explanation, NewBinding,
+    RoleName,
 };
 use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
@@ -43,7 +44,8 @@ pub async fn list_bindings(
     Ok(HttpResponse::Ok().json(access.bindings(&scope, &which, at, &page).await?))
 }
 
-/// Give a role to a person or a program, or deny it to them, for a time or for good.
+/// Give a role to a person or a program, or deny it to them, for a time or for good. To make an owner asks a
+/// session for a fresh proof.
 #[utoipa::path(tag = "roles", params(("org" = String, Path)), request_body = NewBinding, responses((status = 201, body = Binding), (status = 202, body = ChangeRequest)))]
 #[post("/bindings")]
 pub async fn create_binding(
@@ -56,6 +58,9 @@ pub async fn create_binding(
     let at = identity.scope_of(who.org, new.scope.as_deref().unwrap_or("org")).await?;
     // Asked for first, so that who may not is not told whom there is.
     let scope = access.allow_binding(who.caller(), who.org, new.effect, at).await?;
+    if new.role.0 == OWNER && new.effect == BindingEffect::Allow {
+        identity.require_fresh_session(&who.signed_in)?;
+    }
     let wanted = Wanted {
         bearer: identity.bearer(who.org, &new.subject).await?,
         role: new.role,

@@ -72,7 +72,7 @@ pub async fn find_change_request(
     Ok(HttpResponse::Ok().json(found))
 }
 
-/// Confirm what somebody else asks for. It is done in the same moment.
+/// Confirm what somebody else asks for. It is done in the same moment. Asks a session for a fresh proof.
 ///
 /// Whoever confirms needs the same right, by what they hold for good and not by a group that they joined in the
 /// last 24 hours. Where it cannot be done any more the answer is 409, nothing is done, and the request has ended.
@@ -80,10 +80,15 @@ pub async fn find_change_request(
 #[post("/change-requests/{change_request}/confirm")]
 pub async fn confirm_change_request(
     who: OrgCaller,
+    access: Data<Access>,
+    identity: Data<Identity>,
     changes: Data<Changes>,
     path: Path<(String, ChangeRequestId)>,
     confirm: Body<ConfirmChange>,
 ) -> Result<HttpResponse> {
+    // Who may not know of it is told so first.
+    access.change_request(who.caller(), who.org, path.1).await?;
+    identity.require_fresh_session(&who.signed_in)?;
     let reason = confirm.0.reason.as_deref();
     let confirmed = changes.confirm(who.caller(), who.org, path.1, reason).await?;
     Ok(HttpResponse::Ok().json(confirmed))

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, post};
-use ralex_access::Permission;
+use ralex_access::{OWNER, Permission};
 use ralex_api::Page;
 use ralex_api::identity::{Member, NewMember, NewMemberAnswer};
 use ralex_api::page::PageQuery;
@@ -24,7 +24,8 @@ pub async fn list_members(
     Ok(HttpResponse::Ok().json(identity.members(&scope, &page.0).await?))
 }
 
-/// Add a member with a role; someone new to Ralex gets a one-time password, shown once.
+/// Add a member with a role; someone new to Ralex gets a one-time password, shown once. To add an owner asks a
+/// session for a fresh proof.
 #[utoipa::path(tag = "members", params(("org" = String, Path)), request_body = NewMember, responses((status = 201, body = NewMemberAnswer)))]
 #[post("/members")]
 pub async fn add_member(
@@ -34,6 +35,9 @@ pub async fn add_member(
 ) -> Result<HttpResponse> {
     let at = identity.scope_of(who.org, new.0.scope.as_deref().unwrap_or("org")).await?;
     let scope = who.allow_at(Permission::MemberInvite, at).await?;
+    if new.0.role.0 == OWNER {
+        identity.require_fresh_session(&who.signed_in)?;
+    }
     Ok(HttpResponse::Created().json(identity.add_member(&scope, new.0, at).await?))
 }
 

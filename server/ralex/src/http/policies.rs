@@ -4,6 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get, post};
 use ralex_access::{Access, Permission};
 use ralex_api::policies::{PolicyImport, PolicyImported};
+use ralex_identity::Identity;
 use ralex_kernel::Problem;
 
 use super::extract::{Body, OrgCaller};
@@ -29,19 +30,24 @@ pub async fn export_policy(who: OrgCaller, access: Data<Access>) -> Result<HttpR
 /// Take in policy lines, or tell what that would do.
 ///
 /// Each change is made as by hand: by the same rules, with the same entries in the audit log, all in one
-/// transaction. Where a line is refused nothing is done, and every refused line is told with the reason.
+/// transaction. Where a line is refused nothing is done, and every refused line is told with the reason. To do it
+/// asks a session for a fresh proof.
 #[utoipa::path(tag = "roles", params(("org" = String, Path), ("If-Policy-Version" = Option<i64>, Header)), request_body = PolicyImport, responses((status = 200, body = PolicyImported)))]
 #[post("/policies/import")]
 pub async fn import_policy(
     who: OrgCaller,
     request: HttpRequest,
     access: Data<Access>,
+    identity: Data<Identity>,
     lines: Body<PolicyImport>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::RoleBind).await?;
     // What would be kept or taken away is told, so that it takes to see it as well.
     who.allow(Permission::RoleRead).await?;
     who.allow(Permission::GroupRead).await?;
+    if lines.0.apply {
+        identity.require_fresh_session(&who.signed_in)?;
+    }
     let told = access.import_policy(&scope, lines.0, if_version(&request)?).await?;
     Ok(HttpResponse::Ok().json(told))
 }

@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, delete, get, post, put, web};
 use ralex_access::Permission;
 use ralex_api::scim::{NewScimToken, ScimConnection, SetScim};
 use ralex_api::tokens::NewTokenAnswer;
+use ralex_identity::Identity;
 use ralex_kernel::TokenId;
 use ralex_scim::{Ask, LARGEST_BODY, Refusal, Scim, Told};
 
@@ -50,15 +51,17 @@ pub async fn set_scim(
 }
 
 /// Make a token for the organisation's directory, shown once. It takes the right to give all that the
-/// provisioned groups hold.
+/// provisioned groups hold. Asks a session for a fresh proof.
 #[utoipa::path(tag = "provisioning", params(("org" = String, Path)), request_body = NewScimToken, responses((status = 201, body = NewTokenAnswer)))]
 #[post("/scim/tokens")]
 pub async fn create_scim_token(
     who: OrgCaller,
+    identity: Data<Identity>,
     scim: Data<Scim>,
     new: Body<NewScimToken>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::ScimManage).await?;
+    identity.require_fresh_session(&who.signed_in)?;
     Ok(HttpResponse::Created().json(scim.create_token(&scope, new.0).await?))
 }
 

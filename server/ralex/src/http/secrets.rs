@@ -7,6 +7,7 @@ use ralex_api::Page;
 use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
 use ralex_api::vault::{NewSecret, NewSecretVersion, SecretInfo, UpdateSecret};
+use ralex_identity::Identity;
 use ralex_kernel::SecretId;
 use ralex_vault::Vault;
 
@@ -64,15 +65,17 @@ pub async fn update_secret(
     Ok(HttpResponse::Ok().json(vault.update(&scope, path.1, &change.0).await?))
 }
 
-/// Destroy a key with all of its versions.
+/// Destroy a key with all of its versions. Asks a session for a fresh proof.
 #[utoipa::path(tag = "keys", params(("org" = String, Path), ("secret" = SecretId, Path)), responses((status = 204), (status = 202, body = ChangeRequest)))]
 #[delete("/secrets/{secret}")]
 pub async fn delete_secret(
     who: OrgCaller,
+    identity: Data<Identity>,
     vault: Data<Vault>,
     path: Path<(String, SecretId)>,
 ) -> Result<HttpResponse> {
     let scope = who.allow(Permission::SecretDelete).await?;
+    identity.require_fresh_session(&who.signed_in)?;
     let deleted = vault.delete(&scope, path.1).await?;
     Ok(done(deleted, |()| HttpResponse::NoContent().finish()))
 }

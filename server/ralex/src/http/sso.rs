@@ -7,7 +7,7 @@ use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, post};
 use ralex_api::sso::{ConnectSso, SsoBegun, SsoDoors, SsoDoorsQuery, SsoLinks};
 use ralex_kernel::{Problem, Secret, SsoLinkId};
-use ralex_sso::{Back, Begun, Connecting, Finished, PATIENCE_MINUTES, Sso, Visit};
+use ralex_sso::{Back, Begun, Connecting, Errand, Finished, PATIENCE_MINUTES, Sso, Visit};
 use serde::Deserialize;
 
 use super::auth::session_cookie;
@@ -42,18 +42,29 @@ pub async fn list_sso_doors(sso: Data<Sso>, query: Query<SsoDoorsQuery>) -> Resu
     Ok(HttpResponse::Ok().json(sso.doors(&query.0.at).await?))
 }
 
+/// How to go to a provider.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct StartQuery {
+    /// Whether the provider is to ask who one is, whatever it knows from before: for a fresh proof.
+    #[serde(default)]
+    fresh: bool,
+}
+
 /// Go to a provider to log in; a browser is sent there.
-#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path)), responses((status = 303)), security(()))]
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path), StartQuery), responses((status = 303)), security(()))]
 #[get("/auth/sso/{org}/{provider}/start")]
 pub async fn start_sso(
     request: HttpRequest,
     sso: Data<Sso>,
     edge: Data<Edge>,
     path: Path<(String, String)>,
+    query: Query<StartQuery>,
 ) -> Result<HttpResponse> {
     let (base, arrival) = (edge.base(&request), arrival(&request, &edge));
     let visit = Visit { org: &path.0, provider: &path.1, base: &base, arrival: &arrival };
-    let begun = sso.begin(visit).await?;
+    let errand = if query.0.fresh { Errand::Proof } else { Errand::Login };
+    let begun = sso.begin(visit, errand).await?;
     let to = (LOCATION, begun.to.clone());
     Ok(kept(HttpResponse::SeeOther().insert_header(to), &edge, begun).finish())
 }

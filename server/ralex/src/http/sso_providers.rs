@@ -3,7 +3,7 @@
 use actix_web::http::header::ETAG;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse, delete, get, patch, post, put};
-use ralex_access::Permission;
+use ralex_access::{Permission, Scope};
 use ralex_api::Page;
 use ralex_api::changes::ChangeRequest;
 use ralex_api::page::PageQuery;
@@ -11,6 +11,7 @@ use ralex_api::sso::{
     EnforceSso, NewSsoLink, NewSsoProvider, SsoEnforcement, SsoLink, SsoProvider, SsoProviders,
     SsoTested, UpdateSsoProvider,
 };
+use ralex_identity::Identity;
 use ralex_kernel::SsoLinkId;
 use ralex_sso::Sso;
 
@@ -33,17 +34,18 @@ pub async fn list_sso_providers(
     Ok(HttpResponse::Ok().json(sso.providers(scope.org(), &edge.base(&request)).await?))
 }
 
-/// Add a provider of single sign-on; its secret is sealed and never shown.
+/// Add a provider of single sign-on; its secret is sealed and never shown. Asks a session for a fresh proof.
 #[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), request_body = NewSsoProvider, responses((status = 201, body = SsoProvider)))]
 #[post("/sso/providers")]
 pub async fn create_sso_provider(
     request: HttpRequest,
     who: OrgCaller,
+    identity: Data<Identity>,
     sso: Data<Sso>,
     edge: Data<Edge>,
     new: Body<NewSsoProvider>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::SsoManage).await?;
+    let scope = settling(&who, &identity).await?;
     let made = sso.create_provider(&scope, new.0, &edge.base(&request)).await?;
     Ok(HttpResponse::Created().insert_header((ETAG, tag(made.version))).json(made))
 }
@@ -64,33 +66,35 @@ pub async fn find_sso_provider(
 }
 
 /// Change a provider of single sign-on; with `If-Match` only the version that was read. Switched off,
-/// all sessions that it opened are over.
+/// all sessions that it opened are over. Asks a session for a fresh proof.
 #[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path), ("If-Match" = Option<String>, Header)), request_body = UpdateSsoProvider, responses((status = 200, body = SsoProvider)))]
 #[patch("/sso/providers/{provider}")]
 pub async fn update_sso_provider(
     request: HttpRequest,
     who: OrgCaller,
+    identity: Data<Identity>,
     sso: Data<Sso>,
     edge: Data<Edge>,
     path: Path<(String, String)>,
     change: Body<UpdateSsoProvider>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::SsoManage).await?;
+    let scope = settling(&who, &identity).await?;
     let on = (version(&request)?, edge.base(&request));
     let after = sso.update_provider(&scope, &path.1, change.0, (on.0, &on.1)).await?;
     Ok(HttpResponse::Ok().insert_header((ETAG, tag(after.version))).json(after))
 }
 
 /// Delete a provider of single sign-on, with its links, the roles that its groups gave and every
-/// session that it opened.
+/// session that it opened. Asks a session for a fresh proof.
 #[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path)), responses((status = 204)))]
 #[delete("/sso/providers/{provider}")]
 pub async fn delete_sso_provider(
     who: OrgCaller,
+    identity: Data<Identity>,
     sso: Data<Sso>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::SsoManage).await?;
+    let scope = settling(&who, &identity).await?;
     sso.delete_provider(&scope, &path.1).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -120,49 +124,67 @@ pub async fn list_sso_links(
     Ok(HttpResponse::Ok().json(sso.links(&scope, &path.1, &page.0).await?))
 }
 
-/// Link a member to who they are to a provider. Who does it must be able to give all that they hold.
+/// Link a member to who they are to a provider. Who does it must be able to give all that they hold. Asks a
+/// session for a fresh proof.
 #[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("provider" = String, Path)), request_body = NewSsoLink, responses((status = 201, body = SsoLink)))]
 #[post("/sso/providers/{provider}/links")]
 pub async fn create_sso_link(
     who: OrgCaller,
+    identity: Data<Identity>,
     sso: Data<Sso>,
     path: Path<(String, String)>,
     new: Body<NewSsoLink>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::SsoManage).await?;
+    let scope = settling(&who, &identity).await?;
     Ok(HttpResponse::Created().json(sso.create_link(&scope, &path.1, new.0).await?))
 }
 
-/// End a link, with the sessions and roles that came of it.
+/// End a link, with the sessions and roles that came of it. Asks a session for a fresh proof.
 #[utoipa::path(tag = "single sign-on", params(("org" = String, Path), ("link" = SsoLinkId, Path)), responses((status = 204)))]
 #[delete("/sso/links/{link}")]
 pub async fn delete_sso_link(
     who: OrgCaller,
+    identity: Data<Identity>,
     sso: Data<Sso>,
     path: Path<(String, SsoLinkId)>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::SsoManage).await?;
+    let scope = settling(&who, &identity).await?;
     sso.delete_link(&scope, path.1).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Make a provider the only way in, but for one owner who is named.
-#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), request_body = EnforceSso, responses((status = 200, body = SsoEnforcement)))]
+/// Make a provider the only way in, but for one owner who is named. Asks a session for a fresh proof.
+///
+/// Where another provider or another owner takes two people it answers 202 with the change request.
+#[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), request_body = EnforceSso, responses((status = 200, body = SsoEnforcement), (status = 202, body = ChangeRequest)))]
 #[put("/sso/enforcement")]
 pub async fn enforce_sso(
     who: OrgCaller,
+    identity: Data<Identity>,
     sso: Data<Sso>,
     wished: Body<EnforceSso>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::SsoManage).await?;
-    Ok(HttpResponse::Ok().json(sso.enforce(&scope, wished.0).await?))
+    let scope = settling(&who, &identity).await?;
+    let enforced = sso.enforce(&scope, wished.0).await?;
+    Ok(done(enforced, |now| HttpResponse::Ok().json(now)))
 }
 
-/// Let people come in in any way again.
+/// Let people come in in any way again. Asks a session for a fresh proof.
 #[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), responses((status = 204), (status = 202, body = ChangeRequest)))]
 #[delete("/sso/enforcement")]
-pub async fn relax_sso(who: OrgCaller, sso: Data<Sso>) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::SsoManage).await?;
+pub async fn relax_sso(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    sso: Data<Sso>,
+) -> Result<HttpResponse> {
+    let scope = settling(&who, &identity).await?;
     let relaxed = sso.relax(&scope).await?;
     Ok(done(relaxed, |()| HttpResponse::NoContent().finish()))
+}
+
+/// Who settles how people come in proves anew who they are, where they can.
+async fn settling(who: &OrgCaller, identity: &Identity) -> Result<Scope> {
+    let scope = who.allow(Permission::SsoManage).await?;
+    identity.require_fresh_session(&who.signed_in)?;
+    Ok(scope)
 }

@@ -11,14 +11,16 @@ pub struct New<'a> {
     pub browser: &'a [u8],
     pub network: &'a str,
     pub linking: Option<(UserId, SessionId)>,
+    /// Since when they must have proven who they are, if they are to do so anew.
+    pub proof_since: Option<DateTime<Utc>>,
     pub expires_at: DateTime<Utc>,
 }
 
 pub async fn insert(conn: &mut PgConnection, org: OrgId, new: &New<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into sso_flow (org_id, id, provider_id, state_digest, browser_digest, network,
-             user_id, session_id, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             user_id, session_id, expires_at, proof_since)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         org as _,
         Uuid::now_v7(),
         new.provider as _,
@@ -28,6 +30,7 @@ pub async fn insert(conn: &mut PgConnection, org: OrgId, new: &New<'_>) -> Resul
         new.linking.map(|(user, _)| user) as Option<UserId>,
         new.linking.map(|(_, session)| session) as Option<SessionId>,
         new.expires_at,
+        new.proof_since,
     )
     .execute(conn)
     .await
@@ -67,6 +70,7 @@ pub struct Taken {
     pub user: Option<UserId>,
     pub session: Option<SessionId>,
     pub expires_at: DateTime<Utc>,
+    pub proof_since: Option<DateTime<Utc>>,
 }
 
 /// Takes one that came back, so that it never can again.
@@ -80,7 +84,7 @@ pub async fn take(
         Taken,
         r#"delete from sso_flow where org_id = $1 and provider_id = $2 and state_digest = $3
            returning browser_digest as browser, user_id as "user: UserId",
-                     session_id as "session: SessionId", expires_at"#,
+                     session_id as "session: SessionId", expires_at, proof_since"#,
         org as _,
         provider as _,
         state,

@@ -9,6 +9,7 @@ pub struct AnswerRow {
     pub request_hash: Vec<u8>,
     pub status: Option<i32>,
     pub answer: Option<Vec<u8>>,
+    pub proven: bool,
 }
 
 /// Claims a key for a request; false where it is taken. One that was abandoned is free, and so is
@@ -21,9 +22,10 @@ pub async fn begin_answer(
     forgotten: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "insert into idempotency (caller, key, request_hash, created_at) values ($1, $2, $3, $4)
+        "insert into idempotency (caller, key, request_hash, created_at, proven)
+         values ($1, $2, $3, $4, $7)
          on conflict (caller, key) do update
-            set created_at = $4, request_hash = $3, status = null, answer = null
+            set created_at = $4, request_hash = $3, proven = $7, status = null, answer = null
          where idempotency.created_at < $6
             or (idempotency.status is null and idempotency.created_at < $5)",
         attempt.caller,
@@ -32,6 +34,7 @@ pub async fn begin_answer(
         now,
         abandoned,
         forgotten,
+        attempt.proven,
     )
     .execute(conn)
     .await?;
@@ -44,7 +47,7 @@ pub async fn answer(
 ) -> Result<Option<AnswerRow>, sqlx::Error> {
     sqlx::query_as!(
         AnswerRow,
-        "select request_hash, status, answer from idempotency where caller = $1 and key = $2",
+        "select request_hash, status, answer, proven from idempotency where caller = $1 and key = $2",
         attempt.caller,
         attempt.key,
     )

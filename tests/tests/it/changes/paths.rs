@@ -140,6 +140,42 @@ async fn sign_in_is_loosened_by_two() {
     assert_eq!(left().await.len(), 0);
 }
 
+/// To a provider of one's own, or to somebody else beside it.
+#[tokio::test]
+async fn single_sign_on_is_moved_by_two() {
+    let sso = crate::sso::World::new().await;
+    sso.provide("other", &sso.idp, &json!({})).await;
+    let world = World::with(sso.app, &["sign_in.loosen"]).await;
+    let World { app, ann, ben } = &world;
+    // As the database has it, so that nobody here comes by the provider.
+    app.database.execute("update sso_provider set tested_at = now()").await;
+    let insists = format!(
+        "insert into sso_enforcement (org_id, provider_id, break_glass, created_by)
+         select org_id, id, '{}', 'test' from sso_provider where slug = 'corp'",
+        ann.id
+    );
+    app.database.execute(&insists).await;
+    let now = async || {
+        let sql = "select p.slug || ' ' || e.break_glass from sso_enforcement e
+            join sso_provider p on p.id = e.provider_id";
+        app.database.texts(sql).await.remove(0)
+    };
+    let enforce = async |provider: &str, glass: &Person| {
+        let body = json!({ "provider": provider, "break_glass": glass.email });
+        ann.client.send(Method::PUT, "sso/enforcement", Some(&body)).await
+    };
+    let asked = waits(&enforce("corp", ben).await);
+    assert_eq!(asked["details"][1]["after"], format!("user:{}", ben.id), "{asked}");
+    decide(&ann.client, &asked, "confirm").await.refused(403, "forbidden");
+    decide(&ann.client, &asked, "withdraw").await.ok();
+    let asked = waits(&enforce("other", ann).await);
+    let provider = &asked["details"][0];
+    assert_eq!((&provider["before"], &provider["after"]), (&json!("corp"), &json!("other")));
+    assert_eq!(now().await, format!("corp {}", ann.id), "nothing is done");
+    decide(&ben.client, &asked, "confirm").await.ok();
+    assert_eq!(now().await, format!("other {}", ann.id));
+}
+
 #[tokio::test]
 async fn a_program_asks_for_nothing_that_takes_two() {
     let world = World::new(&["secret.delete"]).await;

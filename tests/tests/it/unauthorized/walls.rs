@@ -102,6 +102,76 @@ async fn what_another_organisation_has_is_as_if_it_were_not() {
     assert_eq!(before, things(&world.app).await);
 }
 
+/// Names of places that there are, and of the same that there are not.
+const PLACES: [(&str, [&str; 2]); 4] = [
+    ("team", ["blue", "nobodys"]),
+    ("project", ["web", "nobodys"]),
+    ("service_account", ["nightly", "nobodys"]),
+    ("scope", ["team:blue", "team:nobodys"]),
+];
+
+/// What a stranger is told who asks for a place, in an organisation that there is or is not.
+async fn told(
+    world: &World,
+    (operation, stranger): (&Operation, &ralex_tests::app::Person),
+    (org, slot, place): (&str, &str, &str),
+) -> Value {
+    let slots: Vec<(&str, String)> = world
+        .ids
+        .iter()
+        .map(|(name, id)| (*name, if *name == slot { place.to_owned() } else { id.clone() }))
+        .collect();
+    let mut path = path(operation, org, &slots);
+    let asked = operation.spec["parameters"].as_array().into_iter().flatten();
+    if asked.clone().any(|it| it["in"] == "query" && it["name"] == slot) {
+        path = format!("{path}?{slot}={place}");
+    }
+    let mut body = operation.spec.get("requestBody").map(|_| body(&operation.name));
+    if operation.fields.iter().any(|it| it == slot)
+        && let Some(body) = body.as_mut().and_then(Value::as_object_mut)
+    {
+        body.insert(slot.to_owned(), json!(place));
+    }
+    let answer = stranger.client.send(operation.method.clone(), &path, body.as_ref()).await;
+    said(&answer, &[])
+}
+
+#[tokio::test]
+async fn a_stranger_is_told_of_no_place_in_an_organisation() {
+    let world = World::new().await;
+    let stranger = world.app.member("left@example.com", "admin", "org").await;
+    world.app.owner.delete(&format!("members/{}", stranger.id)).await.ok();
+    until("the membership ended", Duration::from_secs(1), async || {
+        (stranger.client.get("teams").await.status == 404).then_some(())
+    })
+    .await;
+    let mut asked = 0;
+    for operation in operations() {
+        if !matches!(needs(&operation), Read | Ask | More | MoreOn) {
+            continue;
+        }
+        for (slot, places) in PLACES {
+            let named = operation.path.contains(&format!("{{{slot}}}"))
+                || operation.fields.iter().any(|it| it == slot)
+                || operation.spec["parameters"].as_array().is_some_and(|all| {
+                    all.iter().any(|it| it["in"] == "query" && it["name"] == slot)
+                });
+            if !named {
+                continue;
+            }
+            for place in places {
+                asked += 1;
+                let ask = (&operation, &stranger);
+                let there = told(&world, ask, ("default", slot, place)).await;
+                let nowhere = told(&world, ask, ("nowhere", slot, place)).await;
+                assert_eq!(there, nowhere, "{} of {slot} {place}", operation.name);
+                assert_eq!(there["status"], 404, "{}: {there}", operation.name);
+            }
+        }
+    }
+    assert!(asked > 60, "{asked}");
+}
+
 #[tokio::test]
 async fn what_was_given_for_a_while_opens_nothing_once_it_is_over() {
     let world = World::new().await;

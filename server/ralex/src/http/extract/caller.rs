@@ -52,6 +52,23 @@ impl OrgCaller {
     }
 }
 
+/// Tells whoever is nothing to an organisation what is told of one that does not exist, before any name of
+/// it is looked up: which teams it has would otherwise show in what is said of one that it has not. What a
+/// member may is decided after this, by what they hold.
+async fn refuse_strangers(access: &Access, caller: &Caller, org: OrgId) -> Result<(), Problem> {
+    match access.belongs(caller, org).await {
+        Err(problem) if problem.code == Code::NotFound => {}
+        Ok(()) | Err(_) => return Ok(()),
+    }
+    if let (Some(user), Ok(snapshot)) = (caller.subject.user(), access.snapshot(org).await)
+        && (snapshot.is_member(user) || snapshot.is_suspended(user))
+    {
+        return Ok(());
+    }
+    // Refused and recorded as the least that there is to ask.
+    access.allow(caller, org, Permission::OrgRead, ScopePath::Org).await.map(drop)
+}
+
 /// The organisation by whose rules a request is answered.
 pub struct PoliciesOf {
     access: Arc<Access>,
@@ -139,10 +156,10 @@ impl FromRequest for OrgCaller {
             let Who(signed_in) = who.await?;
             let access = Arc::clone(part::<Access>(&request)?);
             let reference = request.match_info().query("org");
-            // Whether there is such an organisation shows only to those who hold something in it,
-            // which the permission check after this sees to.
+            let wanted = wanted_version(&request)?;
             let org = access.org(reference).ok_or_else(|| Problem::not_found("organisation"))?;
-            if let Some(wanted) = wanted_version(&request)? {
+            refuse_strangers(&access, &signed_in.caller, org).await?;
+            if let Some(wanted) = wanted {
                 access.keep_up(&signed_in.caller, org, wanted).await?;
             }
             let rules = PoliciesOf { access: Arc::clone(&access), org };
@@ -212,15 +229,6 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let own = ["x-api-key", "api-key", "x-goog-api-key"];
     authorization(request).or_else(|| own.into_iter().find_map(header))
-}
-
-/// The text of whatever credential a request carries, resolved or not.
-pub fn credential(request: &HttpRequest) -> Option<String> {
-    if let Some(token) = bearer(request) {
-        return Some(token.to_owned());
-    }
-    let edge = part::<Edge>(request).ok()?;
-    request.cookie(edge.cookie_name()).map(|cookie| cookie.value().to_owned())
 }
 
 /// Refuses a cookie on a writing request of another site. A client that is no browser sends

@@ -6,7 +6,7 @@ mod query;
 
 pub use body::{Body, too_large_or};
 pub use caller::{
-    Arrived, OrgCaller, PoliciesOf, Proven, Unrestricted, Who, arrival, authorization, credential,
-    same_site, sign_in,
+    Arrived, OrgCaller, PoliciesOf, Proven, Unrestricted, Who, arrival, authorization, same_site,
+    sign_in,
 };
 pub use query::Query;

@@ -1,4 +1,9 @@
 //! `Idempotency-Key`: a write that is sent again is done once and answered alike.
+//!
+//! Keys belong to a session or a token, and an answer may hold a secret. So whoever sends one is let in
+//! before anything is looked up or kept, as at any other request: by a credential that lives, from an
+//! address that it works from, and of this site. Whoever is not gets no further than the handler, which
+//! says so.
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody, to_bytes};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -7,11 +12,12 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpResponse};
-use ralex_kernel::{Clock, Problem};
+use ralex_identity::{Freshness, Identity, SignedIn};
+use ralex_kernel::{Clock, Code, Problem};
 use ralex_vault::{Attempt, Known, Vault};
 use sha2::{Digest, Sha256};
 
-use crate::http::extract::{credential, too_large_or};
+use crate::http::extract::{sign_in, too_large_or};
 use crate::http::problem::Failed;
 
 const KEY: &str = "idempotency-key";
@@ -34,14 +40,11 @@ pub async fn idempotent(
         Ok(known) => known,
         Err(problem) => return Ok(request.error_response(Failed(problem)).map_into_left_body()),
     };
-    if let Known::Answered { status, body } = known {
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-        let mut response = HttpResponse::build(status);
-        response.insert_header((REPLAYED, "true"));
-        if !body.is_empty() {
-            response.content_type("application/json");
-        }
-        return Ok(request.into_response(response.body(body)).map_into_left_body());
+    if let Known::Answered { status, body, proven } = known {
+        return match may_hear(&request, &attempt, proven).await {
+            Ok(()) => Ok(request.into_response(answered_before(status, body)).map_into_left_body()),
+            Err(failed) => Ok(request.error_response(failed).map_into_left_body()),
+        };
     }
     let response = match next.call(request).await {
         Ok(response) if response.status().is_success() => response,
@@ -61,6 +64,52 @@ pub async fn idempotent(
             Ok(ServiceResponse::from_err(Failed(problem), request).map_into_left_body())
         }
     }
+}
+
+fn answered_before(status: u16, body: Vec<u8>) -> HttpResponse {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    let mut response = HttpResponse::build(status);
+    response.insert_header((REPLAYED, "true"));
+    if !body.is_empty() {
+        response.content_type("application/json");
+    }
+    response.body(body)
+}
+
+/// Whether the caller may still have an answer from before: the body may have taken its time, and the
+/// credential may have ended meanwhile. What was answered upon a fresh proof takes one again.
+async fn may_hear(request: &ServiceRequest, attempt: &Attempt, proven: bool) -> Result<(), Failed> {
+    let Some(signed_in) = admitted(request).await? else {
+        let detail = "The credential has ended. Log in again, or use another token.";
+        return Err(Problem::new(Code::Unauthenticated, detail).into());
+    };
+    if name_of(&signed_in).as_ref() != Some(&attempt.caller) {
+        let detail = "This Idempotency-Key came before with another credential. Use a fresh one.";
+        return Err(Problem::new(Code::IdempotencyKeyReused, detail).into());
+    }
+    if proven && let Some(identity) = request.app_data::<Data<Identity>>() {
+        identity.require_fresh(&signed_in)?;
+    }
+    Ok(())
+}
+
+/// Who sends the request; nothing where they would not be let in, which the handler is to say. What cannot
+/// be told now is an error, or the same request might be done twice.
+async fn admitted(request: &ServiceRequest) -> Result<Option<SignedIn>, Failed> {
+    match sign_in(request.request()).await {
+        Ok(signed_in) => Ok(Some(signed_in).filter(|it| !it.must_change_password)),
+        Err(problem) if matches!(problem.code, Code::Unavailable | Code::Internal) => {
+            Err(problem.into())
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// The session or the token, whichever of its cookies or secrets was shown: it can get another one between
+/// a request and its repetition.
+fn name_of(signed_in: &SignedIn) -> Option<String> {
+    let credential = signed_in.caller.credential;
+    credential.id().map(|id| format!("{}:{id}", credential.kind()))
 }
 
 /// Keeps the answer before it goes out.
@@ -95,7 +144,9 @@ async fn attempt(request: &mut ServiceRequest) -> Result<Option<(Attempt, Data<V
         let rule = format!("must be 1 to {LONGEST} visible ASCII characters");
         return Err(Problem::field("Idempotency-Key", rule).into());
     };
-    let Some(caller) = credential(request.request()) else { return Ok(None) };
+    // Before the body, which is not read for whoever is not let in.
+    let Some(signed_in) = admitted(request).await? else { return Ok(None) };
+    let Some(caller) = name_of(&signed_in) else { return Ok(None) };
     let Some(vault) = request.app_data::<Data<Vault>>().cloned() else { return Ok(None) };
     let body = request.extract::<Bytes>().await.map_err(|error| too_large_or(&error))?;
     let mut hash = Sha256::new();
@@ -104,22 +155,15 @@ async fn attempt(request: &mut ServiceRequest) -> Result<Option<(Attempt, Data<V
         hash.update(part);
     }
     let attempt = Attempt {
-        caller: format!("{:x}", Hex(&Sha256::digest(caller.as_bytes()))),
+        caller,
         key,
         request: hash.finalize().to_vec(),
+        proven: signed_in.proof == Freshness::Fresh,
     };
     request.set_payload(Payload::from(body));
     Ok(Some((attempt, vault)))
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::LowerHex for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
 fn unread() -> Problem {
-    Problem::new(ralex_kernel::Code::Internal, "An answer could not be kept.")
+    Problem::new(Code::Internal, "An answer could not be kept.")
 }
