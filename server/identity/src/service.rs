@@ -3,13 +3,14 @@
 //! A team's token is a principal by itself, so that its budget and its place in the record end with
 //! it. A service account has several tokens, one after the other or at once, and stays the same.
 
-use ralex_access::{Permission, Scope};
+use ralex_access::{Permission, Reach, Scope};
 use ralex_api::identity::{NewServiceAccount, ServiceAccount, UpdateServiceAccount};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
 use ralex_kernel::{Caller, OrgId, Problem, ScopePath, ServiceAccountId, Slug, TeamId};
 use ralex_store::{OnConstraint, problem};
 
+use crate::sql::Within;
 use crate::sql::service as sql;
 use crate::team::slug_taken;
 use crate::token::place_of;
@@ -79,14 +80,15 @@ impl Identity {
     /// All of the organisation or of a team, oldest first.
     pub async fn service_accounts(
         &self,
-        scope: &Scope,
+        reach: &Reach,
         team: Option<TeamId>,
         page: &PageQuery,
     ) -> Result<Page<ServiceAccount>, Problem> {
-        let (org, size) = (scope.org(), page.size());
+        let (org, size) = (reach.org(), page.size());
         let mut tx = self.db.tenant(org).await?;
         let filter = sql::Filter { only: None, team, after: page.after()?, at_most: size + 1 };
-        let rows = sql::list(&mut tx, org, filter, self.clock.now()).await.map_err(problem)?;
+        let (within, now) = (Within::from(reach), self.clock.now());
+        let rows = sql::list(&mut tx, org, filter, &within, now).await.map_err(problem)?;
         let items = rows.into_iter().map(shown).collect::<Result<_, _>>()?;
         Ok(Page::of(items, size, |account: &ServiceAccount| account.id.to_string()))
     }
@@ -143,7 +145,8 @@ impl Identity {
     async fn shown(&self, org: OrgId, id: ServiceAccountId) -> Result<ServiceAccount, Problem> {
         let mut tx = self.db.tenant(org).await?;
         let filter = sql::Filter { only: Some(id), team: None, after: None, at_most: 1 };
-        let rows = sql::list(&mut tx, org, filter, self.clock.now()).await.map_err(problem)?;
+        let (within, now) = (Within::ANYWHERE, self.clock.now());
+        let rows = sql::list(&mut tx, org, filter, &within, now).await.map_err(problem)?;
         rows.into_iter().next().map(shown).ok_or_else(|| Problem::not_found("service account"))?
     }
 }

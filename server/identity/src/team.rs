@@ -1,12 +1,13 @@
 //! Teams and their projects.
 
-use ralex_access::Scope;
+use ralex_access::{Reach, Scope};
 use ralex_api::identity::{NewProject, NewTeam, Project, Team, UpdateTeam};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
 use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId};
 use ralex_store::{OnConstraint, problem};
 
+use crate::sql::Within;
 use crate::sql::team as sql;
 use crate::{Identity, count, stored};
 
@@ -52,14 +53,16 @@ impl Identity {
     /// One team; `scope` is at the team or above it.
     pub async fn team(&self, scope: &Scope, id: TeamId) -> Result<Team, Problem> {
         let mut tx = self.db.tenant(scope.org()).await?;
-        let rows = sql::list(&mut tx, scope.org(), Some(id), None, 1).await.map_err(problem)?;
-        rows.into_iter().next().map(team).ok_or_else(|| Problem::not_found("team"))?
+        let rows = sql::list(&mut tx, scope.org(), Some(id), &Within::ANYWHERE, None, 1).await;
+        let row = rows.map_err(problem)?.into_iter().next();
+        row.map(team).ok_or_else(|| Problem::not_found("team"))?
     }
 
-    pub async fn teams(&self, scope: &Scope, page: &PageQuery) -> Result<Page<Team>, Problem> {
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let size = page.size();
-        let rows = sql::list(&mut tx, scope.org(), None, page.after()?, size + 1).await;
+    /// The teams that the caller may see.
+    pub async fn teams(&self, reach: &Reach, page: &PageQuery) -> Result<Page<Team>, Problem> {
+        let mut tx = self.db.tenant(reach.org()).await?;
+        let (size, within) = (page.size(), Within::from(reach));
+        let rows = sql::list(&mut tx, reach.org(), None, &within, page.after()?, size + 1).await;
         let items = rows.map_err(problem)?.into_iter().map(team).collect::<Result<_, _>>()?;
         Ok(Page::of(items, size, |team: &Team| team.id.to_string()))
     }
@@ -121,13 +124,14 @@ impl Identity {
 
     pub async fn projects(
         &self,
-        scope: &Scope,
+        reach: &Reach,
         team: Option<TeamId>,
         page: &PageQuery,
     ) -> Result<Page<Project>, Problem> {
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let size = page.size();
-        let rows = sql::projects(&mut tx, scope.org(), team, page.after()?, size + 1).await;
+        let mut tx = self.db.tenant(reach.org()).await?;
+        let (size, within) = (page.size(), Within::from(reach));
+        let after = page.after()?;
+        let rows = sql::projects(&mut tx, reach.org(), team, &within, after, size + 1).await;
         let items = rows.map_err(problem)?.into_iter().map(project).collect::<Result<_, _>>()?;
         Ok(Page::of(items, size, |project: &Project| project.id.to_string()))
     }

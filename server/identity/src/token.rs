@@ -17,6 +17,7 @@ use ralex_kernel::{
 use ralex_store::problem;
 
 use crate::mint::TokenKind;
+use crate::sql::Within;
 use crate::sql::token as sql;
 use crate::{Identity, stored};
 
@@ -172,14 +173,20 @@ impl Identity {
             None => None,
         };
         let at = found.map_or(place, |(_, home)| home);
-        let scope = self.access.allow(caller, org, Permission::TokenRead, at).await?;
+        // Whose tokens these are is decided at their place; all tokens are those that the caller may see.
+        let within = if at == ScopePath::Org && account.is_none() {
+            Within::from(&self.access.reach(caller, org, Permission::TokenRead).await?)
+        } else {
+            self.access.allow(caller, org, Permission::TokenRead, at).await?;
+            Within::ANYWHERE
+        };
         if account.is_some() && found.is_none() {
             return Err(Problem::not_found("service account"));
         }
         let whose = Whose { team: place.team(), account: found.map(|(id, _)| id) };
         let mut tx = self.db.tenant(org).await?;
         let (size, now) = (page.size(), self.clock.now());
-        let rows = sql::list(&mut tx, scope.org(), whose, page.after()?, size + 1).await;
+        let rows = sql::list(&mut tx, org, whose, &within, page.after()?, size + 1).await;
         let items = rows
             .map_err(problem)?
             .into_iter()

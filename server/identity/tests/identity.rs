@@ -329,7 +329,8 @@ async fn a_team_is_deleted_only_when_nothing_hangs_on_it() {
     let owner = world.owner().await;
     world.team_token(&owner).await;
     let scope = world.allow(&owner, Permission::TeamDelete).await;
-    let teams = world.identity.teams(&scope, &PageQuery::default()).await.unwrap();
+    let reach = world.access.reach(&owner, scope.org(), Permission::TeamRead).await.unwrap();
+    let teams = world.identity.teams(&reach, &PageQuery::default()).await.unwrap();
     let refused = world.identity.delete_team(&scope, teams.items[0].id).await.unwrap_err();
     assert!(refused.code == Code::Conflict && refused.detail.contains("1 tokens"), "{refused:?}");
 

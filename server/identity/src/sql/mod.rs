@@ -16,3 +16,6 @@ pub mod team;
 pub mod tenure;
 pub mod token;
 pub mod user;
+pub mod within;
+
+pub use within::Within;

@@ -5,6 +5,8 @@ use ralex_api::identity::UpdateServiceAccount;
 use ralex_kernel::{Name, OrgId, ProjectId, ServiceAccountId, Slug, TeamId, UserId};
 use sqlx::PgConnection;
 
+use super::Within;
+
 pub struct New<'a> {
     pub org: OrgId,
     pub id: ServiceAccountId,
@@ -83,6 +85,7 @@ pub async fn list(
     conn: &mut PgConnection,
     org: OrgId,
     filter: Filter,
+    within: &Within,
     now: DateTime<Utc>,
 ) -> Result<Vec<Row>, sqlx::Error> {
     sqlx::query_as!(
@@ -102,6 +105,7 @@ pub async fn list(
              and ($2::uuid is null or a.id = $2)
              and ($3::uuid is null or a.team_id = $3)
              and ($4::uuid is null or a.id > $4)
+             and ($7 or a.project_id is null and a.team_id = any($8) or a.project_id = any($9))
            order by a.id limit $5"#,
         org as _,
         filter.only as _,
@@ -109,6 +113,9 @@ pub async fn list(
         filter.after as _,
         filter.at_most,
         now,
+        within.everywhere,
+        &within.teams,
+        &within.projects,
     )
     .fetch_all(conn)
     .await

@@ -7,6 +7,8 @@ use ralex_kernel::{Name, OrgId, ProjectId, Slug, TeamId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::Within;
+
 pub struct TeamRow {
     pub id: TeamId,
     pub slug: String,
@@ -21,6 +23,7 @@ pub async fn list(
     conn: &mut PgConnection,
     org: OrgId,
     only: Option<TeamId>,
+    within: &Within,
     after: Option<TeamId>,
     limit: i64,
 ) -> Result<Vec<TeamRow>, sqlx::Error> {
@@ -37,11 +40,14 @@ pub async fn list(
                           and (b.subject_kind = 'user' or m.user_id is not null)) as "members!"
            from team t
            where t.org_id = $1 and ($2::uuid is null or t.id = $2) and ($3::uuid is null or t.id > $3)
+             and ($5 or t.id = any($6))
            order by t.id limit $4"#,
         org as _,
         only as _,
         after as _,
         limit,
+        within.everywhere,
+        &within.teams,
     )
     .fetch_all(conn)
     .await
@@ -169,6 +175,7 @@ pub async fn projects(
     conn: &mut PgConnection,
     org: OrgId,
     team: Option<TeamId>,
+    within: &Within,
     after: Option<ProjectId>,
     limit: i64,
 ) -> Result<Vec<ProjectRow>, sqlx::Error> {
@@ -178,12 +185,14 @@ pub async fn projects(
                   t.slug as team_slug, p.created_at
            from project p join team t on t.org_id = p.org_id and t.id = p.team_id
            where p.org_id = $1 and ($2::uuid is null or p.team_id = $2)
-             and ($3::uuid is null or p.id > $3)
+             and ($3::uuid is null or p.id > $3) and ($5 or p.id = any($6))
            order by p.id limit $4"#,
         org as _,
         team as _,
         after as _,
         limit,
+        within.everywhere,
+        &within.projects,
     )
     .fetch_all(conn)
     .await

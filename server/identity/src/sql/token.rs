@@ -5,6 +5,7 @@ use ralex_kernel::{OrgId, ProjectId, ServiceAccountId, TeamId, TokenId, UserId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::Within;
 use crate::token::Whose;
 
 pub struct LiveToken {
@@ -94,6 +95,7 @@ pub async fn list(
     conn: &mut PgConnection,
     org: OrgId,
     only: Whose,
+    within: &Within,
     before: Option<TokenId>,
     limit: i64,
 ) -> Result<Vec<TokenRow>, sqlx::Error> {
@@ -110,12 +112,16 @@ pub async fn list(
            where t.org_id = $1 and ($2::uuid is null or t.team_id = $2)
              and ($3::uuid is null or t.id < $3)
              and ($5::uuid is null or t.account_id = $5)
+             and ($6 or t.project_id is null and t.team_id = any($7) or t.project_id = any($8))
            order by t.id desc limit $4"#,
         org as _,
         only.team as _,
         before as _,
         limit,
         only.account as _,
+        within.everywhere,
+        &within.teams,
+        &within.projects,
     )
     .fetch_all(conn)
     .await

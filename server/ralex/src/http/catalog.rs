@@ -84,7 +84,7 @@ pub async fn list_models(
     routing: Data<Routing>,
     query: Query<ModelQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::ModelRead).await?;
+    let scope = who.allow_somewhere(Permission::ModelRead).await?;
     Ok(HttpResponse::Ok().json(routing.list_models(&scope, &query.0).await?))
 }
 
@@ -96,7 +96,7 @@ pub async fn find_model(
     routing: Data<Routing>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::ModelRead).await?;
+    let scope = who.allow_somewhere(Permission::ModelRead).await?;
     Ok(HttpResponse::Ok().json(routing.find_model(&scope, &path.1).await?))
 }
 
@@ -109,7 +109,7 @@ pub async fn list_model_prices(
     path: Path<(String, String)>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::ModelRead).await?;
+    let scope = who.allow_somewhere(Permission::ModelRead).await?;
     Ok(HttpResponse::Ok().json(routing.list_prices(&scope, &path.1, &page.0).await?))
 }
 
@@ -159,7 +159,7 @@ pub async fn list_catalog(
     routing: Data<Routing>,
     query: Query<CatalogQuery>,
 ) -> Result<HttpResponse> {
-    who.allow(Permission::ModelRead).await?;
+    who.allow_somewhere(Permission::ModelRead).await?;
     let (found, query) = (routing.catalog(&query.0), &query.0);
     Ok(HttpResponse::Ok().json(Page::within(found, query.cursor.as_deref(), query.limit)?))
 }

@@ -165,7 +165,7 @@ pub async fn deactivate_account(
     identity: Data<Identity>,
     asked: Body<DeactivateAccount>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     Ok(HttpResponse::Created().json(identity.deactivate_account(operating, asked.0).await?))
 }
 
@@ -178,7 +178,7 @@ pub async fn reactivate_account(
     identity: Data<Identity>,
     user: Path<UserId>,
 ) -> Result<HttpResponse> {
-    let operating = acting(&who, &identity).await?;
+    let operating = identity.acting(&who.0).await?;
     identity.reactivate_account(operating, *user).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -15,7 +15,7 @@ use super::problem::Result;
 #[utoipa::path(tag = "roles", params(("org" = String, Path)), responses((status = 200, body = Page<PermissionInfo>)))]
 #[get("/permissions")]
 pub async fn list_permissions(who: OrgCaller, access: Data<Access>) -> Result<HttpResponse> {
-    who.allow(Permission::RoleRead).await?;
+    who.allow_somewhere(Permission::RoleRead).await?;
     Ok(HttpResponse::Ok().json(Page { items: access.permission_list(), next_cursor: None }))
 }
 
@@ -23,7 +23,7 @@ pub async fn list_permissions(who: OrgCaller, access: Data<Access>) -> Result<Ht
 #[utoipa::path(tag = "roles", params(("org" = String, Path)), responses((status = 200, body = Page<Role>)))]
 #[get("/roles")]
 pub async fn list_roles(who: OrgCaller, access: Data<Access>) -> Result<HttpResponse> {
-    who.allow(Permission::RoleRead).await?;
+    who.allow_somewhere(Permission::RoleRead).await?;
     Ok(HttpResponse::Ok().json(Page { items: access.roles(who.org).await?, next_cursor: None }))
 }
 
@@ -48,7 +48,7 @@ pub async fn find_role(
     access: Data<Access>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse> {
-    who.allow(Permission::RoleRead).await?;
+    who.allow_somewhere(Permission::RoleRead).await?;
     let found = access.role(who.org, &path.1).await?;
     Ok(HttpResponse::Ok().insert_header((ETAG, tag(found.version))).json(found))
 }

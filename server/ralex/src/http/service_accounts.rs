@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::extract::{Body, OrgCaller, Query};
 use super::problem::Result;
+use super::teams::only;
 
 /// Which service accounts.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -22,7 +23,7 @@ pub struct ServiceAccountsQuery {
     limit: Option<u32>,
 }
 
-/// List service accounts, oldest first, disabled ones included.
+/// List service accounts that the caller may see, oldest first, disabled ones included.
 #[utoipa::path(tag = "service accounts", params(("org" = String, Path), ServiceAccountsQuery), responses((status = 200, body = Page<ServiceAccount>)))]
 #[get("/service-accounts")]
 pub async fn list_service_accounts(
@@ -31,15 +32,10 @@ pub async fn list_service_accounts(
     query: Query<ServiceAccountsQuery>,
 ) -> Result<HttpResponse> {
     let ServiceAccountsQuery { team, cursor, limit } = query.0;
-    let (scope, team) = match team {
-        None => (who.allow(Permission::ServiceAccountRead).await?, None),
-        Some(reference) => {
-            let at = identity.team_scope(who.org, &reference).await?;
-            (who.allow_at(Permission::ServiceAccountRead, at).await?, at.team())
-        }
-    };
+    let team = only(&who, &identity, team, Permission::ServiceAccountRead).await?;
     let page = PageQuery { cursor, limit };
-    Ok(HttpResponse::Ok().json(identity.service_accounts(&scope, team, &page).await?))
+    let reach = who.reach(Permission::ServiceAccountRead).await?;
+    Ok(HttpResponse::Ok().json(identity.service_accounts(&reach, team, &page).await?))
 }
 
 /// Create a service account for a team or one project of it; it has no token yet.

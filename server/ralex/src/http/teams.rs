@@ -21,7 +21,7 @@ pub async fn find_org(who: OrgCaller, identity: Data<Identity>) -> Result<HttpRe
     Ok(HttpResponse::Ok().json(identity.org(scope.org()).await?))
 }
 
-/// List teams.
+/// List the teams that the caller may see.
 #[utoipa::path(tag = "teams", params(("org" = String, Path), PageQuery), responses((status = 200, body = Page<Team>)))]
 #[get("/teams")]
 pub async fn list_teams(
@@ -29,8 +29,8 @@ pub async fn list_teams(
     identity: Data<Identity>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::TeamRead).await?;
-    Ok(HttpResponse::Ok().json(identity.teams(&scope, &page.0).await?))
+    let reach = who.reach(Permission::TeamRead).await?;
+    Ok(HttpResponse::Ok().json(identity.teams(&reach, &page.0).await?))
 }
 
 /// Create a team.
@@ -93,7 +93,7 @@ pub struct ProjectsQuery {
     limit: Option<u32>,
 }
 
-/// List projects.
+/// List the projects that the caller may see.
 #[utoipa::path(tag = "projects", params(("org" = String, Path), ProjectsQuery), responses((status = 200, body = Page<Project>)))]
 #[get("/projects")]
 pub async fn list_projects(
@@ -103,14 +103,9 @@ pub async fn list_projects(
 ) -> Result<HttpResponse> {
     let ProjectsQuery { team, cursor, limit } = query.0;
     let page = PageQuery { cursor, limit };
-    let (scope, team) = match team {
-        None => (who.allow(Permission::ProjectRead).await?, None),
-        Some(reference) => {
-            let at = identity.team_scope(who.org, &reference).await?;
-            (who.allow_at(Permission::ProjectRead, at).await?, at.team())
-        }
-    };
-    Ok(HttpResponse::Ok().json(identity.projects(&scope, team, &page).await?))
+    let team = only(&who, &identity, team, Permission::ProjectRead).await?;
+    let reach = who.reach(Permission::ProjectRead).await?;
+    Ok(HttpResponse::Ok().json(identity.projects(&reach, team, &page).await?))
 }
 
 /// Create a project in a team.
@@ -153,4 +148,17 @@ async fn team(
     let scope = who.allow_at(permission, at).await?;
     let id = at.team().ok_or_else(|| Problem::not_found("team"))?;
     Ok((id, scope))
+}
+
+/// The team that a list is about, where it is about one, to whoever may do that there.
+pub async fn only(
+    who: &OrgCaller,
+    identity: &Identity,
+    team: Option<String>,
+    permission: Permission,
+) -> std::result::Result<Option<TeamId>, Problem> {
+    let Some(reference) = team else { return Ok(None) };
+    let at = identity.team_scope(who.org, &reference).await?;
+    who.allow_at(permission, at).await?;
+    Ok(at.team())
 }

@@ -11,7 +11,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use ralex_access::{Access, Permission, Scope};
+use ralex_access::{Access, Permission, Reach, Scope};
 use ralex_identity::{Arrival, Identity, SignedIn};
 use ralex_kernel::{Caller, Code, OrgId, Problem, RequestId, ScopePath};
 
@@ -49,6 +49,16 @@ impl OrgCaller {
 
     pub async fn allow_at(&self, permission: Permission, at: ScopePath) -> Result<Scope, Problem> {
         self.access.allow(self.caller(), self.org, permission, at).await
+    }
+
+    /// Where the caller may do this, for lists.
+    pub async fn reach(&self, permission: Permission) -> Result<Reach, Problem> {
+        self.access.reach(self.caller(), self.org, permission).await
+    }
+
+    /// The proof that the caller may do this somewhere, for what belongs to no place.
+    pub async fn allow_somewhere(&self, permission: Permission) -> Result<Scope, Problem> {
+        self.access.allow_somewhere(self.caller(), self.org, permission).await
     }
 }
 
