@@ -251,6 +251,21 @@ impl Place {
         }
     }
 
+    /// Whether it tells of the whole organisation, and so takes the right there; of the others whoever holds
+    /// it somewhere sees what is there.
+    pub const fn is_of_all(self) -> bool {
+        !matches!(
+            self,
+            Self::Playground
+                | Self::Teams
+                | Self::Tokens
+                | Self::Models
+                | Self::Approvals
+                | Self::Alerts
+                | Self::BreakGlass
+        )
+    }
+
     pub fn of(self, org: &str) -> Route {
         let org = org.to_owned();
         if self == Self::Overview { Route::Org { org } } else { Route::Place { org, place: self } }

@@ -69,23 +69,32 @@ impl Org {
     }
 
     /// True where the permission is held in the organisation, or at one of these places
-    /// (`team:<id>`, `project:<id>`).
+    /// (`team:<id or slug>`, `project:<id or slug>`).
     pub fn can_at(&self, permission: &str, places: &[String]) -> bool {
         let held = |names: &[String]| names.iter().any(|name| name == permission);
         self.0.as_ref().is_some_and(|org| {
-            let mut scopes = org.scopes.iter().filter(|it| places.contains(&it.scope));
+            let here = |place: &String| places.contains(place);
+            let mut scopes = org.scopes.iter().filter(|it| here(&it.scope) || here(&it.place));
             held(&org.permissions) || scopes.any(|scope| held(&scope.permissions))
         })
+    }
+
+    /// True where the permission is held in the whole organisation.
+    pub fn can_everywhere(&self, permission: &str) -> bool {
+        self.can_at(permission, &[])
+    }
+
+    /// True where the permission is held at a team, or at this project of it.
+    pub fn can_in(&self, permission: &str, team: &str, project: Option<&str>) -> bool {
+        let project = project.map(|slug| format!("project:{slug}"));
+        let places: Vec<_> = [format!("team:{team}")].into_iter().chain(project).collect();
+        self.can_at(permission, &places)
     }
 
     /// Why a change of what holds for the whole organisation would be refused; nothing where it
     /// would not.
     pub fn blocked(&self, permission: &str) -> Option<AttrValue> {
-        let held = self
-            .0
-            .as_ref()
-            .is_some_and(|org| org.permissions.iter().any(|name| name == permission));
-        (!held).then(|| {
+        (!self.can_everywhere(permission)).then(|| {
             format!(
                 "Needs {permission} in the whole organisation. Its administrators can grant it."
             )
@@ -100,9 +109,13 @@ impl Org {
 
     /// True where one may see the page.
     pub fn shows(&self, place: Place) -> bool {
+        let seen = if place.is_of_all() {
+            self.can_everywhere(place.permission())
+        } else {
+            self.can(place.permission())
+        };
         // Who sets budgets may have to confirm what others change of them.
-        self.can(place.permission())
-            || (place == Place::Approvals && self.can("budget.set"))
+        seen || (place == Place::Approvals && self.can("budget.set"))
             || (place == Place::BreakGlass && self.may_break_glass())
     }
 }

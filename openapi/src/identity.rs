@@ -95,6 +95,9 @@ crate::answer! {
     pub struct MyScope {
         /// `team:<id>` or `project:<id>`.
         pub scope: String,
+        /// The same by its slug.
+        #[serde(default)]
+        pub place: String,
         pub permissions: Vec<String>,
     }
 

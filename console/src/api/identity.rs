@@ -1,6 +1,5 @@
 //! Signing in, one's own account, teams, projects, people and tokens.
 
-use chrono::{DateTime, Utc};
 use ralex_api::Page;
 use ralex_api::access::{
     Able, Binding, ExplainQuestion, Explanation, Group, GroupMember, NewBinding, NewGroup,

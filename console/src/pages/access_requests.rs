@@ -169,7 +169,7 @@ fn Ask(props: &Props) -> Html {
     html! {
         <Dialog title="Ask for access" onclose={props.onclose.clone()}>
             <Form inputs={vec![minutes.clone(), reason.clone()]} verb="Ask" running={ask.running()} problem={ask.problem()} {onsubmit} oncancel={props.onclose.clone()}>
-                <RoleField role={(*role).clone()} scope={(*scope).clone()} onrole={keep(&role)} onscope={keep(&scope)} />
+                <RoleField any=true role={(*role).clone()} scope={(*scope).clone()} onrole={keep(&role)} onscope={keep(&scope)} />
                 <TextField label="Minutes" path="minutes" input={minutes} hint="As long as is usual here when empty; never longer than the organisation allows." />
                 <TextField label="Reason" path="reason" input={reason} hint="For those who decide, and for the log." />
             </Form>

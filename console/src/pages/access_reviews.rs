@@ -66,7 +66,7 @@ fn All(props: &AllProps) -> Html {
         <>
             <div class="list-head">
                 <p class="faint">{ "Who keeps which role: decided again, with evidence." }</p>
-                if org.can("review.manage") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| true)}>{ "New review" }</Button> }
+                if org.can_everywhere("review.manage") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| true)}>{ "New review" }</Button> }
             </div>
             { show(&list.state, &list.again, |pages| table(pages, &list.more, &props.open)) }
             if *adds { <New {ondone} onclose={set.reform(|()| false)} /> }

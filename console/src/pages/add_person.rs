@@ -1,6 +1,6 @@
 //! The form that adds a person.
 
-use ralex_api::access::RoleName;
+use ralex_api::access::{Role, RoleName};
 use ralex_api::identity::{NewMember, NewMemberAnswer};
 use ralex_kernel::{Email, Name};
 use yew::prelude::*;
@@ -59,6 +59,9 @@ pub fn AddPerson(props: &Props) -> Html {
 
 #[derive(Properties, PartialEq)]
 pub struct RoleProps {
+    /// Whether it is not given yet, and so may be more than the reader holds.
+    #[prop_or_default]
+    pub any: bool,
     pub role: AttrValue,
     pub scope: AttrValue,
     pub onrole: Callback<String>,
@@ -78,10 +81,16 @@ pub fn RoleField(props: &RoleProps) -> Html {
     let mut hint = AttrValue::default();
     if let Some(found) = load.ready() {
         let (known, places) = &**found;
+        let place = [props.scope.to_string()];
+        let fits = |role: &Role| {
+            props.any
+                || role.name.as_str() == &*props.role
+                || role.permissions.iter().all(|it| org.can_at(it, &place))
+        };
         roles = known
             .iter()
-            // What programs hold at home by themselves is not given.
-            .filter(|role| role.name.as_str() != "service")
+            // What programs hold at home by themselves is not given, and nobody gives what they do not hold.
+            .filter(|role| role.name.as_str() != "service" && fits(role))
             .map(|role| (role.name.as_str().to_owned().into(), role.title.clone().into()))
             .collect();
         scopes.clone_from(places);

@@ -29,7 +29,7 @@ pub fn Rules() -> Html {
     let (load, again) = use_load(org.slug(), |org| async move {
         Ok((api::alerts::rules(&org).await?.items, api::alerts::kinds(&org).await?))
     });
-    let may = org.can("alert.configure");
+    let may = org.can_everywhere("alert.configure");
     let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
     let removed = {

@@ -97,7 +97,7 @@ fn Calls(props: &CallsProps) -> Html {
     html! {
         <>
             <Head title="Approvals" lead="Calls that a guardrail stopped until a person decides. Nobody decides about their own.">
-                if org.can("guardrail.set") { <Button icon={Icon::Edit} onclick={settings.reform(|()| true)}>{ "Settings" }</Button> }
+                if org.can_everywhere("guardrail.set") { <Button icon={Icon::Edit} onclick={settings.reform(|()| true)}>{ "Settings" }</Button> }
                 <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
             </Head>
             { props.views.clone() }

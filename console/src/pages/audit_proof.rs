@@ -52,12 +52,12 @@ pub fn Proof(props: &Props) -> Html {
                 </div>
                 <div class="panel-actions">
                     <Button icon={Icon::Shield} busy={verify.running()} onclick={onverify}>{ "Verify" }</Button>
-                    if org.can("audit.export") { <>{ link("jsonl", "Export bundle") }{ link("csv", "Export CSV") }</> }
+                    if org.can_everywhere("audit.export") { <>{ link("jsonl", "Export bundle") }{ link("csv", "Export CSV") }</> }
                 </div>
             </header>
             if let Some(problem) = verify.problem() { <Failed {problem} /> }
             if let Some(verification) = &*found { { verdict(verification) } }
-            if org.can("audit.export") {
+            if org.can_everywhere("audit.export") {
                 <details>
                     <summary>{ "Export for other programs" }</summary>
                     <div class="panel-actions">

@@ -20,7 +20,7 @@ use crate::text::time::{iso_date, minute};
 pub fn Retention() -> Html {
     let org = use_org();
     let (load, again) = use_load(org.slug(), |org| api::audit::retention(&org));
-    let may = org.can("audit.retain");
+    let may = org.can_everywhere("audit.retain");
     html! {
         <details>
             <summary>{ "Kept for" }</summary>

@@ -19,7 +19,7 @@ pub fn Sinks() -> Html {
     let org = use_org();
     let adding = use_state(|| false);
     let (load, again) = use_load(org.slug(), |org| api::audit::sinks(&org));
-    let may = org.can("audit.forward");
+    let may = org.can_everywhere("audit.forward");
     let open = |to: bool| {
         let adding = adding.clone();
         Callback::from(move |()| adding.set(to))

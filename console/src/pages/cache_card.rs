@@ -29,7 +29,7 @@ pub fn CacheCard() -> Html {
                         <Stat label="Answered without a provider" value={grouped(cache.hits)}>{ format!("of {} calls", grouped(cache.calls)) }</Stat>
                         if cache.semantic.is_some() || cache.semantic_hits > 0 { { by_meaning(cache) } }
                     </div>
-                    if org.can("org.update") {
+                    if org.can_everywhere("org.update") {
                         <CacheForm cache={(**cache).clone()} onchange={again.clone()} />
                     }
                 </>

@@ -54,7 +54,7 @@ pub fn Groups() -> Html {
             toast.emit(said);
         })
     };
-    let may = org.can("group.manage");
+    let may = org.can_everywhere("group.manage");
     html! {
         <>
             <div class="list-head">
@@ -210,7 +210,7 @@ fn Members(props: &MembersProps) -> Html {
         let (release, slug, group) = (release.clone(), org.slug(), group.clone());
         Callback::from(move |()| release.run(api::identity::release_group(&slug, &group)))
     };
-    let may_change = org.can("group.manage");
+    let may_change = org.can_everywhere("group.manage");
     let may = may_change && !props.group.managed_by_scim;
     html! {
         <Dialog title={format!("People of {}", props.group.name)} onclose={props.onclose.clone()}>

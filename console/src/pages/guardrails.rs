@@ -42,7 +42,7 @@ pub fn GuardrailsPage() -> Html {
     let toast = use_toast();
     let list = use_pages(org.slug(), |org, cursor| api::guardrails::list(&org, cursor));
     let (packs, packs_again) = use_load(org.slug(), |org| api::guardrails::packs(&org));
-    let may = org.can("guardrail.set");
+    let may = org.can_everywhere("guardrail.set");
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let done = {

@@ -44,7 +44,11 @@ pub fn Joining(props: &Props) -> Html {
         Load::Failed(problem) if problem.code == Code::Unauthenticated => {
             html! { <LoginPage {ondone} /> }
         }
-        Load::Failed(problem) => card("Welcome", "It cannot be told who you are.", html! { <Failed {problem} retry={again} /> }),
+        Load::Failed(problem) => card(
+            "Welcome",
+            "It cannot be told who you are.",
+            html! { <Failed {problem} retry={again} /> },
+        ),
         Load::Ready(me) if me.must_change_password => {
             html! { <FirstPasswordPage {ondone} {onsignout} /> }
         }
@@ -58,7 +62,10 @@ pub fn Joining(props: &Props) -> Html {
 }
 
 fn other(me: &Me, shown: &LinkShown, onsignout: Callback<()>) -> Html {
-    let said = format!("You are signed in as {}, and this invitation is for {}.", me.user.email, shown.email);
+    let said = format!(
+        "You are signed in as {}, and this invitation is for {}.",
+        me.user.email, shown.email
+    );
     let part = html! {
         <>
             <p class="prose">{ said }</p>

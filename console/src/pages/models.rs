@@ -95,7 +95,7 @@ pub fn ModelsPage() -> Html {
             switching.run(api::catalog::update_model(&org, id, change));
         })
     };
-    let doing = Doing { open: open.clone(), switch, may: org.can("model.configure") };
+    let doing = Doing { open: open.clone(), switch, may: org.can_everywhere("model.configure") };
     let providers = providers.ready().map(|found| (**found).clone()).unwrap_or_default();
     let chosen = {
         let (query, set) = (query.clone(), set.clone());

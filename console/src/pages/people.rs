@@ -81,8 +81,8 @@ pub fn PeoplePage() -> Html {
         "sign-in" => html! {
             <>
                 if org.blocked("security.manage").is_none() { <FactorPolicy /> }
-                if org.can("sso.manage") { <SingleSignOn /> }
-                if org.can("scim.manage") { <Provisioning /> }
+                if org.can_everywhere("sso.manage") { <SingleSignOn /> }
+                if org.can_everywhere("scim.manage") { <Provisioning /> }
             </>
         },
         "export" => html! { <OrgExport /> },
@@ -157,7 +157,7 @@ fn People() -> Html {
                 <span />
                 if org.can("member.invite") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add person" }</Button> }
             </div>
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, (org.can("member.remove"), org.can("member.invite").then(|| oninvite.clone())), &set)) }
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, (org.can_everywhere("member.remove"), org.can_everywhere("member.invite").then(|| oninvite.clone())), &set)) }
             if let Some(problem) = invited.problem() { <Failed {problem} /> }
             { match &*over {
                 Over::Nothing => Html::default(),

@@ -45,10 +45,10 @@ pub struct May {
 impl May {
     fn of(org: &Org) -> Self {
         Self {
-            provider: org.can("provider.configure"),
-            add_key: org.can("secret.create"),
-            rotate_key: org.can("secret.rotate"),
-            delete_key: org.can("secret.delete"),
+            provider: org.can_everywhere("provider.configure"),
+            add_key: org.can_everywhere("secret.create"),
+            rotate_key: org.can_everywhere("secret.rotate"),
+            delete_key: org.can_everywhere("secret.delete"),
             ask: org.can("role.read"),
         }
     }

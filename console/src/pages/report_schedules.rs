@@ -54,7 +54,7 @@ pub fn Schedules() -> Html {
     html! {
         <>
             <p><Button icon={Icon::Plus} blocked={org.blocked("report.create")} onclick={set.reform(|()| Over::Add)}>{ "Add a schedule" }</Button></p>
-            { show(&load, &again, |all| table(all, org.can("report.create"), &set)) }
+            { show(&load, &again, |all| table(all, org.can_everywhere("report.create"), &set)) }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Add => html! { <ScheduleForm ondone={done} onclose={close} /> },

@@ -94,10 +94,16 @@ pub fn RolesDialog(props: &Props) -> Html {
 
 /// Whether this may be taken away by whoever looks at it; what the server says, it says anyway.
 fn may_take(org: &Org, binding: &Binding) -> bool {
-    org.can(match binding.effect {
+    let permission = match binding.effect {
         BindingEffect::Allow => "role.bind",
         BindingEffect::Deny => "role.deny",
-    })
+    };
+    // Of a project is not known here which team's it is.
+    if binding.scope.starts_with("project:") {
+        org.can(permission)
+    } else {
+        org.can_at(permission, std::slice::from_ref(&binding.scope))
+    }
 }
 
 /// As it is at the time; to be taken away where that can be.

@@ -68,7 +68,7 @@ fn RouteList(props: &ListProps) -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let may = org.can("model.configure");
+    let may = org.can_everywhere("model.configure");
     let (load, again) = use_load(org.slug(), |org| async move {
         let routes = api::routing::routes(&org).await?.items;
         let aliases = api::routing::aliases(&org).await?.items;

@@ -79,7 +79,11 @@ pub fn ServiceAccounts() -> Html {
             <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create service account" }</Button>
         }
     };
-    let may = (org.can("service_account.update"), org.can("token.create"));
+    let may = |account: &ServiceAccount| {
+        let project = account.project.as_ref().map(Slug::as_str);
+        let at = |permission: &str| org.can_in(permission, account.team.as_str(), project);
+        (at("service_account.update"), at("token.create"))
+    };
     html! {
         <>
             <div class="list-head">
@@ -91,7 +95,7 @@ pub fn ServiceAccounts() -> Html {
             } else {
                 html! {
                     <Table caption="Service accounts" columns={COLUMNS.to_vec()}>
-                        { for page.items.iter().map(|account| row(account, may, &set, &onenable)) }
+                        { for page.items.iter().map(|account| row(account, may(account), &set, &onenable)) }
                     </Table>
                 }
             }) }

@@ -85,7 +85,7 @@ fn Bind(props: &BindProps) -> Html {
     html! {
         <>
             <SelectField label="Whom" {options} value={chosen.clone()} onchange={keep(&subject)} />
-            <RoleField role={(*role).clone()} scope={(*scope).clone()} onrole={keep(&role)} onscope={keep(&scope)} />
+            <RoleField any=true role={(*role).clone()} scope={(*scope).clone()} onrole={keep(&role)} onscope={keep(&scope)} />
             <div><Button icon={Icon::Plus} {blocked} {onclick}>{ "Add to the change" }</Button></div>
         </>
     }

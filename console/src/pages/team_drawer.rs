@@ -79,7 +79,10 @@ fn Projects(props: &ProjectsProps) -> Html {
     let adding = use_state(|| false);
     let deleting = use_state(|| None::<Project>);
     let toast = use_toast();
-    let (may_add, may_delete) = (org.can("project.create"), org.can("project.delete"));
+    let may_add = org.can_in("project.create", props.team.slug.as_str(), None);
+    let may_delete = |project: &Project| {
+        org.can_in("project.delete", props.team.slug.as_str(), Some(project.slug.as_str()))
+    };
     let close = {
         let adding = adding.clone();
         Callback::from(move |()| adding.set(false))
@@ -122,7 +125,7 @@ fn Projects(props: &ProjectsProps) -> Html {
                     html! {
                         <li key={project.id.to_string()}>
                             <div><strong>{ project.name.to_string() }</strong>{ " " }<code>{ project.slug.to_string() }</code></div>
-                            if may_delete { <IconButton icon={Icon::Trash} label={format!("Delete project {}", project.name)} {onclick} /> }
+                            if may_delete(project) { <IconButton icon={Icon::Trash} label={format!("Delete project {}", project.name)} {onclick} /> }
                         </li>
                     }
                 }) }
@@ -197,7 +200,7 @@ fn Rename(props: &RenameProps) -> Html {
             tell.emit(());
         }))
     };
-    if !org.can("team.update") {
+    if !org.can_in("team.update", props.team.slug.as_str(), None) {
         return Html::default();
     }
     let onsubmit = {
@@ -238,7 +241,7 @@ fn DeleteTeam(props: &DeleteTeamProps) -> Html {
             done.emit(());
         }))
     };
-    if !org.can("team.delete") {
+    if !org.can_in("team.delete", props.team.slug.as_str(), None) {
         return Html::default();
     }
     let (running, problem) = (delete.running(), delete.problem());

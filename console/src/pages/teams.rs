@@ -51,7 +51,7 @@ pub fn TeamsPage() -> Html {
         Callback::from(move |()| creating.set(true))
     };
     let create = html! {
-        if org.can("team.create") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={create}>{ "Create team" }</Button> }
+        if org.can_everywhere("team.create") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={create}>{ "Create team" }</Button> }
     };
     html! {
         <>

@@ -89,7 +89,11 @@ pub fn TokenForm(props: &Props) -> Html {
     html! {
         <Dialog {title} onclose={props.onclose.clone()}>
             { show(&load, &again, |found| {
-                let (teams, projects, models) = (**found).clone();
+                let (mut teams, projects, models) = (**found).clone();
+                teams.retain(|team| {
+                    org.can_in("token.create", team.slug.as_str(), None)
+                        || projects.iter().any(|it| it.team == team.id && org.can_in("token.create", team.slug.as_str(), Some(it.slug.as_str())))
+                });
                 if teams.is_empty() {
                     return html! { <p class="prose">{ "A token works for a team, and there is none yet. Create a team first." }</p> };
                 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use ralex_api::tokens::{NewTokenAnswer, Token};
+use ralex_kernel::Slug;
 use yew::prelude::*;
 
 use super::service_accounts::ServiceAccounts;
@@ -15,7 +16,7 @@ use crate::components::{
     Tone, When, show, use_toast,
 };
 use crate::hooks::{Pages, keep, use_now, use_pages, use_query};
-use crate::session::use_org;
+use crate::session::{Org, use_org};
 
 const COLUMNS: [Column; 7] = [
     Column::text("Name"),
@@ -95,14 +96,13 @@ fn Tokens() -> Html {
             again.emit(());
         })
     };
-    let may = (org.can("token.revoke"), org.can("token.create"));
     let create = html! {
         if org.can("token.create") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create token" }</Button> }
     };
     html! {
         <>
             <div class="list-head"><span />{ create.clone() }</div>
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, (now, may), &set, create)) }
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, (now, &org), &set, create)) }
             { match &*over {
                 Over::Nothing => Html::default(),
                 Over::Create => html! { <TokenForm ondone={created} {onclose} /> },
@@ -117,7 +117,7 @@ fn Tokens() -> Html {
 fn table(
     pages: &Pages<Token>,
     more: &Callback<()>,
-    (now, may): (DateTime<Utc>, Allowed),
+    (now, org): (DateTime<Utc>, &Org),
     set: &Callback<Over>,
     create: Html,
 ) -> Html {
@@ -133,7 +133,7 @@ fn table(
     html! {
         <>
             <Table caption="Tokens" columns={COLUMNS.to_vec()}>
-                { for pages.items.iter().map(|token| token_row(token, now, may, &onrevoke, &onrotate)) }
+                { for pages.items.iter().map(|token| token_row(token, now, allowed(org, token), &onrevoke, &onrotate)) }
             </Table>
             <More shown={pages.items.len()} noun="token" more={pages.next.is_some()} fetching={pages.fetching} problem={pages.problem.clone()} onmore={more.clone()} />
         </>
@@ -142,6 +142,14 @@ fn table(
 
 /// What may be done with a token in a row: revoked, and rotated.
 pub type Allowed = (bool, bool);
+
+/// The same for a token of a team or of a program.
+fn allowed(org: &Org, token: &Token) -> Allowed {
+    let team = token.team.as_ref().map(Slug::as_str).unwrap_or_default();
+    let project = token.project.as_ref().map(Slug::as_str);
+    let may = |permission: &str| org.can_in(permission, team, project);
+    (may("token.revoke"), may("token.create"))
+}
 
 /// One token; what is done with it begins with these two.
 pub fn token_row(

@@ -79,7 +79,9 @@ fn Chooser(props: &ChooserProps) -> Html {
     };
     let (title, lead) = match props.shown.purpose {
         LinkPurpose::Invited => ("Welcome", "Choose a password to come in."),
-        LinkPurpose::Forgotten | LinkPurpose::Join => ("Another password", "All of your sessions end with it."),
+        LinkPurpose::Forgotten | LinkPurpose::Join => {
+            ("Another password", "All of your sessions end with it.")
+        }
     };
     let form = html! {
         <Form inputs={vec![new.clone()]} verb="Set password" running={set.running()} problem={set.problem()} {onsubmit}>

@@ -109,13 +109,6 @@ impl Identity {
     ) -> Result<Vec<Member>, Problem> {
         let slugs = sql::team::slugs(&mut tx, scope.org()).await.map_err(problem)?;
         drop(tx);
-        let name = |at: ScopePath| match at {
-            ScopePath::Org => Some("org".to_owned()),
-            ScopePath::Team { team } => slugs.get(&team.uuid()).map(|slug| format!("team:{slug}")),
-            ScopePath::Project { project, .. } => {
-                slugs.get(&project.uuid()).map(|slug| format!("project:{slug}"))
-            }
-        };
         let people: Vec<_> = rows.iter().map(|row| row.id).collect();
         let bound = self.access.bindings_of(scope, &people).await?;
         rows.into_iter()
@@ -123,7 +116,7 @@ impl Identity {
                 let own = bound.iter().filter(|binding| binding.user == row.id);
                 let roles = own.map(|binding| MemberRole {
                     role: binding.role.clone(),
-                    scope: name(binding.at).unwrap_or_else(|| binding.at.to_string()),
+                    scope: named(binding.at, &slugs),
                     group: binding.group.and_then(|group| slugs.get(&group.uuid()).cloned()),
                 });
                 Ok(Member {

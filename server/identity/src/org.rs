@@ -9,7 +9,7 @@ use ralex_kernel::{
 };
 use ralex_store::{OnConstraint, System, problem};
 
-use crate::{Identity, factor, login, member, password, session, sql, stored};
+use crate::{Identity, factor, login, member, password, session, sql, stored, team};
 
 /// The first owner of a deployment, and how they get in.
 pub struct FirstOwner {
@@ -176,17 +176,34 @@ impl Identity {
         org.closed = snapshot.closed().map(ToString::to_string);
         if !org.second_factor_needed {
             let (permissions, extras) = self.access.permissions(caller, row.id).await?;
-            let extras = extras.into_iter();
             org.permissions = permissions;
-            org.scopes = extras
-                .map(|(scope, permissions)| MyScope { scope: scope.to_string(), permissions })
-                .collect();
+            org.scopes = self.named(row.id, extras).await?;
         }
         // Who has opened the glass is in without the provider.
         if barred.is_some() && org.permissions.is_empty() {
             org.sign_on = self.way_in(row.id).await?;
         }
         Ok(Some(org))
+    }
+
+    /// Places with what is held there, by their slugs as well.
+    async fn named(
+        &self,
+        org: OrgId,
+        extras: Vec<(ScopePath, Vec<String>)>,
+    ) -> Result<Vec<MyScope>, Problem> {
+        if extras.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.db.tenant(org).await?;
+        let slugs = sql::team::slugs(&mut tx, org).await.map_err(problem)?;
+        Ok(extras
+            .into_iter()
+            .map(|(at, permissions)| {
+                let place = team::named(at, &slugs);
+                MyScope { scope: at.to_string(), place, permissions }
+            })
+            .collect())
     }
 
     async fn my_break_glass(

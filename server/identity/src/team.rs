@@ -1,11 +1,14 @@
 //! Teams and their projects.
 
+use std::collections::HashMap;
+
 use ralex_access::{Reach, Scope};
 use ralex_api::identity::{NewProject, NewTeam, Project, Team, UpdateTeam};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
 use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId};
 use ralex_store::{OnConstraint, problem};
+use uuid::Uuid;
 
 use crate::sql::Within;
 use crate::sql::team as sql;
@@ -153,6 +156,18 @@ impl Identity {
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await
     }
+}
+
+/// A place by the slug that it has among `slugs`: `org`, `team:<slug>` or `project:<slug>`.
+pub(crate) fn named(at: ScopePath, slugs: &HashMap<Uuid, String>) -> String {
+    let name = match at {
+        ScopePath::Org => None,
+        ScopePath::Team { team } => slugs.get(&team.uuid()).map(|slug| format!("team:{slug}")),
+        ScopePath::Project { project, .. } => {
+            slugs.get(&project.uuid()).map(|slug| format!("project:{slug}"))
+        }
+    };
+    name.unwrap_or_else(|| at.to_string())
 }
 
 pub(crate) fn slug_taken(what: &str, slug: &ralex_kernel::Slug) -> Problem {
