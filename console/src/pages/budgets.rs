@@ -1,7 +1,7 @@
 //! Budgets: what may be spent, what is spent, and what is held for calls under way.
 
 use ralex_api::budgets::{Budget, UpdateBudget};
-use ralex_kernel::{Money, Period};
+use ralex_kernel::{BudgetId, Money, Period};
 use yew::prelude::*;
 
 use super::budget_adjustments::AdjustmentsDialog;
@@ -37,7 +37,7 @@ enum Over {
     Beside(Budget),
     Forecast(Budget),
     Runs(Budget),
-    Spenders(Budget),
+    Spenders(BudgetId),
 }
 
 #[component]
@@ -111,13 +111,29 @@ fn List(props: &ListProps) -> Html {
                 Over::Edit(budget) => html! { <Editor budget={Some(budget.clone())} ondone={done} onclose={close} /> },
                 Over::Beside(budget) => html! { <AdjustmentsDialog budget={budget.clone()} onchange={done} onclose={close} /> },
                 Over::Forecast(budget) => html! { <ForecastDialog budget={budget.clone()} onclose={close} /> },
-                Over::Spenders(budget) => html! { <Spenders budget={budget.id} onclose={close} /> },
+                Over::Spenders(budget) => html! { <Spenders budget={*budget} onclose={close} /> },
                 Over::Runs(budget) => html! { <RunsDialog budget={budget.clone()} onclose={close} /> },
                 Over::Increase(budget) => html! { <IncreaseDialog budget={budget.clone()} ondone={done} onclose={close} /> },
                 Over::Delete(budget) => delete_dialog(&org.slug(), budget, &done, close),
             } }
         </>
     }
+}
+
+fn badges(budget: &Budget) -> Html {
+    html! {
+        <>
+            if budget.hard { <Badge tone={Tone::Info} title="Refuses a call that may not fit">{ "Hard" }</Badge> }
+            else { <Badge title="Only tells when it is passed">{ "Soft" }</Badge> }
+            if let Some(percent) = budget.degrade_at { <Badge title="Routes leave dear models out when less is left">{ format!("Cheaper below {percent} %") }</Badge> }
+        </>
+    }
+}
+
+fn spenders(budget: &Budget, set: &Callback<Over>) -> Html {
+    let (id, label) = (budget.id, format!("Who can spend the budget of {}", budget.scope_name));
+    let onclick = set.reform(move |()| Over::Spenders(id));
+    html! { <IconButton icon={Icon::People} {label} {onclick} /> }
 }
 
 fn card(budget: &Budget, (may, asks): (bool, bool), set: &Callback<Over>) -> Html {
@@ -141,7 +157,6 @@ fn card(budget: &Budget, (may, asks): (bool, bool), set: &Callback<Over>) -> Htm
     };
     let (edit, delete, beside) = (budget.clone(), budget.clone(), budget.clone());
     let (more, forecast, runs) = (budget.clone(), budget.clone(), budget.clone());
-    let spenders = budget.clone();
     html! {
         <li class="budget" key={budget.id.to_string()}>
             <div class="budget-head">
@@ -153,14 +168,12 @@ fn card(budget: &Budget, (may, asks): (bool, bool), set: &Callback<Over>) -> Htm
                         if let Some(until) = until { <>{ ", " }<span title={budget.time_zone.clone()}>{ until }</span></> }
                     </p>
                 </div>
-                if budget.hard { <Badge tone={Tone::Info} title="Refuses a call that may not fit">{ "Hard" }</Badge> }
-                else { <Badge title="Only tells when it is passed">{ "Soft" }</Badge> }
-                if let Some(percent) = budget.degrade_at { <Badge title="Routes leave dear models out when less is left">{ format!("Cheaper below {percent} %") }</Badge> }
+                { badges(budget) }
                 <div class="budget-actions">
                     if per_run { <IconButton icon={Icon::Stack} label={format!("Runs of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Runs(runs.clone()))} /> }
                     else { <IconButton icon={Icon::Chart} label={format!("Forecast for the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Forecast(forecast.clone()))} /> }
                     <IconButton icon={Icon::List} label={format!("What counts beside calls on the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Beside(beside.clone()))} />
-                    if asks { <IconButton icon={Icon::People} label={format!("Who can spend the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Spenders(spenders.clone()))} /> }
+                    if asks { { spenders(budget, set) } }
                     if may {
                         if !per_run { <IconButton icon={Icon::Plus} label={format!("More for the budget of {}, for a while", budget.scope_name)} onclick={set.reform(move |()| Over::Increase(more.clone()))} /> }
                         <IconButton icon={Icon::Edit} label={format!("Edit the budget of {}", budget.scope_name)} onclick={set.reform(move |()| Over::Edit(edit.clone()))} />

@@ -30,6 +30,7 @@ pub use table::SETTINGS;
 
 /// The settings of a server, checked.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     pub listen: SocketAddr,
     pub data_dir: PathBuf,

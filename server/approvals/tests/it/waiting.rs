@@ -54,7 +54,7 @@ async fn who_waits_is_told_of_a_decision_that_another_server_takes() {
         let scope = world.access.allow(&boss, world.org, may, at).await.unwrap();
         other.decide(&scope, id, Verdict::Approve, "looked at").await.unwrap();
     };
-    let (seen, took) = while_waiting(&world, &asker, id, deciding).await;
+    let (seen, took) = Box::pin(while_waiting(&world, &asker, id, deciding)).await;
     assert_eq!(
         (seen.state, seen.decided_by.is_some(), seen.reason.as_deref()),
         (ApprovalState::Approved, true, Some("looked at"))

@@ -28,15 +28,6 @@ pub fn command() -> Command {
     let permission = permission.help("Its name, budget.set for example");
     let scope = Arg::new("scope").long("scope").value_name("SCOPE");
     let past = time("at").help("As it was then (2026-03-01T00:00:00Z); as it is now when absent");
-    let of_budget = Arg::new("budget").long("budget").value_name("ID");
-    let of_budget = of_budget
-        .value_parser(value_parser!(BudgetId))
-        .conflicts_with("permission")
-        .help("Of a budget instead: whose calls it pays");
-    let of_key = Arg::new("key").long("key").value_name("ID").value_parser(value_parser!(SecretId));
-    let of_key = of_key
-        .conflicts_with_all(["permission", "budget"])
-        .help("Of a provider's key instead: who uses it, replaces it, destroys it");
     let own = define::commands(&role);
     let all = [
         Command::new("list").about("List roles and what each is for"),
@@ -71,14 +62,7 @@ pub fn command() -> Command {
             scope.clone().default_value("org").help("org, team:SLUG or project:SLUG"),
             past.clone(),
         ]),
-        Command::new("who-can").about("List everybody who may do something").args([
-            permission.required(false),
-            of_budget,
-            of_key,
-            scope.clone().default_value("org").help("org, team:SLUG or project:SLUG"),
-            limit_flag(),
-            past,
-        ]),
+        who_can([permission.required(false), scope.clone(), past]),
         Command::new("history").about("Tell how far back --at can ask"),
         unbind(),
     ];
@@ -97,6 +81,26 @@ fn unbind() -> Command {
             .value_parser(value_parser!(BindingId))
             .help("The binding's id"),
     )
+}
+
+fn who_can([permission, scope, past]: [Arg; 3]) -> Command {
+    let of_budget = Arg::new("budget").long("budget").value_name("ID");
+    let of_budget = of_budget
+        .value_parser(value_parser!(BudgetId))
+        .conflicts_with("permission")
+        .help("Of a budget instead: whose calls it pays");
+    let of_key = Arg::new("key").long("key").value_name("ID").value_parser(value_parser!(SecretId));
+    let of_key = of_key
+        .conflicts_with_all(["permission", "budget"])
+        .help("Of a provider's key instead: who uses it, replaces it, destroys it");
+    Command::new("who-can").about("List everybody who may do something").args([
+        permission,
+        of_budget,
+        of_key,
+        scope.default_value("org").help("org, team:SLUG or project:SLUG"),
+        limit_flag(),
+        past,
+    ])
 }
 
 pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
