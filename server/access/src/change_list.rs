@@ -10,6 +10,7 @@ use crate::change::Change;
 use crate::change_decide::one;
 use crate::policies::OWNER;
 use crate::requests::{lately, standing};
+use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::change::{self as sql, Filter, Stored};
 use crate::standing::Standing;
@@ -82,6 +83,18 @@ impl Access {
         let mut tx = self.db().tenant(org).await?;
         let lately = lately(&mut tx, org, caller.subject.user().as_slice(), now).await?;
         reader(&current, caller, &lately, now).shown(stored)
+    }
+
+    /// One, for who has confirmed it just now: what was done may be that they do not come in this way any more.
+    pub async fn confirmed_change(
+        &self,
+        scope: &Scope,
+        id: ChangeRequestId,
+    ) -> Result<ChangeRequest, Problem> {
+        let (org, now) = (scope.org(), self.clock().now());
+        let mut tx = self.db().tenant(org).await?;
+        let by = scope.caller().subject.user();
+        one(sql::find(&mut tx, org, id, by, now).await)?.shown(false, false, false)
     }
 
     /// One, where the caller may know of it.

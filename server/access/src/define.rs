@@ -17,6 +17,7 @@ use crate::rows::Effect;
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::role as sql;
+use crate::standing::Standing;
 use crate::{Permission, Permissions, duties};
 
 /// Roles that one organisation may have of its own.
@@ -199,8 +200,9 @@ impl Access {
             return Err(Problem::field("includes", rule));
         }
         let before = current.roles().permissions_of(&wanted.name);
-        let all = before.union(roles.permissions_of(&wanted.name));
-        self.may_define(current, scope, wanted, all)?;
+        let after = roles.permissions_of(&wanted.name);
+        self.may_define(current, scope, wanted, before.union(after))?;
+        self.may_widen(current, scope, &wanted.name, after.without(before))?;
         let after = Snapshot::compile(scope.org(), rows, &self.node.policies).map_err(|why| {
             Problem::new(Code::Conflict, format!("The organisation's rights would not fit: {why}."))
         })?;
@@ -232,6 +234,34 @@ impl Access {
         for denial in denials {
             let at = denial.scope().unwrap_or(ScopePath::Org);
             self.may(current, scope, Permission::RoleDeny, at)?;
+        }
+        Ok(())
+    }
+}
+
+impl Access {
+    /// Whoever holds a role has from now on what is added to it, as if they were given that: so nobody adds
+    /// to it what they hold for a while only, and nobody widens by a glass what outlasts it.
+    fn may_widen(
+        &self,
+        current: &Snapshot,
+        scope: &Scope,
+        role: &str,
+        more: Permissions,
+    ) -> Result<(), Problem> {
+        let Some(permission) = more.iter().next() else { return Ok(()) };
+        if scope.glass().is_some() {
+            let detail = "Nobody adds anything to a role under the break-glass access: it would outlast it.";
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
+        let Some(user) = scope.caller().subject.user() else { return Ok(()) };
+        let standing = Standing::of(current, user, &[], self.clock().now());
+        if standing.is_less() && !standing.holds_all(more, ScopePath::Org) {
+            let detail = format!(
+                "You hold some of what you add to the role {role} for a while only ({permission} may be part \
+                 of it); nobody adds to a role what they do not hold for good."
+            );
+            return Err(Problem::new(Code::GrantExceedsOwn, detail));
         }
         Ok(())
     }

@@ -165,6 +165,19 @@ impl Access {
         Ok(Done::Now(()))
     }
 
+    /// Whether a change takes two people, for what is as good as it and cannot be asked for by itself.
+    pub async fn takes_two(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        change: &Change,
+    ) -> Result<bool, Problem> {
+        if scope.caller().subject == Subject::System {
+            return Ok(false);
+        }
+        Ok(change.takes_two(&sql::rules(conn, scope.org()).await.map_err(problem)?))
+    }
+
     async fn ask_second(
         &self,
         scope: &Scope,

@@ -142,6 +142,11 @@ impl Access {
         at: ScopePath,
     ) -> Result<bool, Problem> {
         let current = self.lock(conn, scope.org()).await?;
+        if scope.glass().is_some() {
+            let detail = "Nobody says under the break-glass access what a provider's groups give: it would \
+                          outlast it.";
+            return Err(Problem::new(Code::Forbidden, detail));
+        }
         if role.as_str() == OWNER {
             let rule = "nobody becomes an owner by a group: an owner has to say who else is one";
             return Err(Problem::field("role", rule));

@@ -116,6 +116,16 @@ impl<'a> Standing<'a> {
         Err(Problem::new(Code::Forbidden, detail))
     }
 
+    /// Whether something that they hold was left out.
+    pub const fn is_less(&self) -> bool {
+        self.is_less
+    }
+
+    /// Whether all of these count for them there.
+    pub fn holds_all(&self, permissions: Permissions, at: ScopePath) -> bool {
+        permissions.without(self.permissions(at)).iter().next().is_none()
+    }
+
     fn permissions(&self, at: ScopePath) -> Permissions {
         let all = |bindings: &[&Binding]| {
             let each =

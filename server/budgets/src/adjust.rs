@@ -1,5 +1,7 @@
 //! What counts on a budget beside its calls: listed, and taken back by an entry of its own.
 
+use std::collections::BTreeSet;
+
 use ralex_access::Scope;
 use ralex_api::adjustments::{Adjustment, AdjustmentReason, ReverseAdjustment};
 use ralex_api::page::{Page, PageQuery};
@@ -84,6 +86,9 @@ impl Budgets {
             .map_err(problem)?;
         let crossings = crossed(org, &effect.crossings).collect();
         ralex_audit::record_all(&mut tx, crossings).await.map_err(problem)?;
+        if amount < Money::ZERO {
+            self.may_lower(&mut tx, scope, &BTreeSet::from([key])).await?;
+        }
         let made = find(&mut tx, budget, new.id).await?;
         tx.commit().await.map_err(problem)?;
         shown(made)

@@ -23,6 +23,7 @@ mod lease;
 mod ledger;
 mod left;
 mod lost;
+mod lowering;
 mod part;
 mod rate;
 mod recall;

@@ -57,6 +57,7 @@ impl Budgets {
             return Ok(report);
         }
         let report = apply(&mut tx, scope, asked, &mut ledger, report, &places).await?;
+        self.may_lower(&mut tx, scope, &lowered(&report, &places)).await?;
         tx.commit().await.map_err(problem)?;
         Ok(report)
     }
@@ -257,6 +258,16 @@ async fn apply(
     ralex_audit::record_all(tx, events).await.map_err(problem)?;
     report.applied = true;
     Ok(report)
+}
+
+/// The periods in which something was taken away from what is spent.
+fn lowered(report: &Reconciliation, places: &[Place]) -> BTreeSet<PeriodKey> {
+    let takes = |place: &&Place| {
+        let day = report.days.iter().find(|it| it.day == place.day);
+        let mut budgets = day.into_iter().flat_map(|it| &it.budgets);
+        budgets.any(|it| it.budget == place.wanted.key.budget && it.adds < Money::ZERO)
+    };
+    places.iter().filter(takes).map(|place| place.wanted.key).collect()
 }
 
 fn applied(

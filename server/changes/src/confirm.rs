@@ -33,7 +33,7 @@ impl Changes {
             }
             return Err(access.give_up_change(&scope, id, why).await?);
         }
-        let request = access.change_request(caller, org, id).await?;
+        let request = access.confirmed_change(&scope, id).await?;
         if request.state == ChangeState::Pending {
             // A service that had nothing to do has not come to the end, where it is confirmed.
             let why = Problem::new(Code::Conflict, "It is so already.");

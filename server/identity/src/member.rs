@@ -116,7 +116,7 @@ impl Identity {
                 let own = bound.iter().filter(|binding| binding.user == row.id);
                 let roles = own.map(|binding| MemberRole {
                     role: binding.role.clone(),
-                    scope: named(binding.at, &slugs),
+                    scope: crate::team::named(binding.at, &slugs),
                     group: binding.group.and_then(|group| slugs.get(&group.uuid()).cloned()),
                 });
                 Ok(Member {

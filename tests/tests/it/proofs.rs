@@ -59,6 +59,22 @@ async fn what_opens_an_organisation_to_others_asks_for_a_fresh_proof() {
 }
 
 #[tokio::test]
+async fn whoever_approves_an_owner_proves_who_they_are() {
+    let app = App::start().await;
+    let ann = app.member("ann@example.com", "viewer", "org").await;
+    let own = session(&app).await;
+    let approve = async |role: &str| {
+        let new = json!({ "role": role, "reason": "why", "minutes": 60 });
+        let made = ann.client.post("access-requests", &new).await.ok();
+        let path = format!("access-requests/{}/approve", text(&made, "id"));
+        own.post(&path, &json!({ "reason": "why" })).await
+    };
+    app.database.execute(OLD).await;
+    approve("owner").await.refused(403, "step_up_required");
+    approve("billing").await.ok();
+}
+
+#[tokio::test]
 async fn whoever_confirms_a_change_proves_who_they_are() {
     let world = crate::changes::World::new(&["owner.give"]).await;
     world.app.member("new@example.com", "viewer", "org").await;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
-use ralex_api::access::{NewGroup, RoleName};
+use ralex_api::access::{NewGroup, NewRole, RoleName, UpdateRole};
 use ralex_api::access_requests::{
     AccessEnding, AccessRequest, AccessRequestState, AccessRequestsOnly, AccessRequestsQuery,
     NewAccessRequest, SetAccessRequestSettings,
@@ -327,6 +327,35 @@ async fn what_is_held_for_a_while_is_not_given_on_and_takes_away_as_ever() {
     let given = setup.access.create_binding(&Access::internal(setup.org), wanted()).await;
     let given = given.unwrap().now().unwrap();
     setup.access.delete_binding(&caller, setup.org, given.id).await.unwrap();
+
+    // Nor is it put into a role that one holds for good.
+    let owner = person(setup.owner);
+    let define = setup.access.allow(&owner, setup.org, Permission::RoleDefine, ORG);
+    let own = |permissions: &[&str]| NewRole {
+        name: RoleName("own".to_owned()),
+        title: "Own".parse().unwrap(),
+        description: None,
+        permissions: permissions.iter().map(ToString::to_string).collect(),
+        includes: Vec::new(),
+    };
+    let define = define.await.unwrap();
+    setup.access.create_role(&define, own(&["team.read"])).await.unwrap();
+    let holds = Wanted::role(ann, RoleName("own".to_owned()), ORG);
+    setup.access.create_binding(&Access::internal(setup.org), holds).await.unwrap();
+    let more = |permissions: &[&str]| UpdateRole {
+        permissions: Some(own(permissions).permissions),
+        title: None,
+        description: None,
+        includes: None,
+    };
+    let mine = setup.access.allow(&caller, setup.org, Permission::RoleDefine, ORG).await.unwrap();
+    let wide = more(&["team.read", "role.bind"]);
+    let refused = setup.access.update_role(&mine, "own", (wide, None)).await.unwrap_err();
+    assert_eq!(refused.code, Code::GrantExceedsOwn, "{refused:?}");
+    // What counts of them, a viewer's rights, they may add; and narrow it as ever.
+    let viewers = more(&["team.read", "budget.read"]);
+    setup.access.update_role(&mine, "own", (viewers, None)).await.unwrap();
+    setup.access.update_role(&mine, "own", (more(&["team.read"]), None)).await.unwrap();
 }
 
 #[tokio::test]

@@ -100,3 +100,19 @@ pub(crate) async fn insert(conn: &mut PgConnection, new: &New<'_>) -> Result<(),
     .await?;
     Ok(())
 }
+
+/// How much exports have taken away from what is spent in a period; what took back an entry of one as well.
+pub(crate) async fn lowered(conn: &mut PgConnection, key: PeriodKey) -> Result<Money, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select (-coalesce(sum(a.amount), 0))::bigint as "lowered!: Money"
+           from budget_adjustment a
+           left join budget_adjustment r on r.org_id = a.org_id and r.id = a.reverses
+           where a.org_id = $1 and a.budget_id = $2 and a.starts_at = $3 and a.amount < 0
+             and 'reconciled' in (a.reason, r.reason)"#,
+        key.org as _,
+        key.budget as _,
+        key.starts_at,
+    )
+    .fetch_one(conn)
+    .await
+}

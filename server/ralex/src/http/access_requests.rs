@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, get, post, put};
-use ralex_access::{Access, Permission};
+use ralex_access::{Access, OWNER, Permission};
 use ralex_api::Page;
 use ralex_api::access_requests::{
     AccessRequest, AccessRequestSettings, AccessRequestsQuery, DecideAccess, NewAccessRequest,
@@ -80,17 +80,21 @@ pub async fn find_access_request(
 /// Approve what somebody else asks for. With as many approvals as are needed the role is given at once.
 ///
 /// Whoever approves must be able to give that role there, by what they hold for good and not by a group
-/// that they joined in the last 24 hours.
+/// that they joined in the last 24 hours. To make an owner asks a session for a fresh proof.
 #[utoipa::path(tag = "access requests", params(("org" = String, Path), ("access_request" = AccessRequestId, Path)), request_body = DecideAccess, responses((status = 200, body = AccessRequest)))]
 #[post("/access-requests/{access_request}/approve")]
 pub async fn approve_access_request(
     who: OrgCaller,
     access: Data<Access>,
+    identity: Data<Identity>,
     path: Path<(String, AccessRequestId)>,
     decide: Body<DecideAccess>,
 ) -> Result<HttpResponse> {
     let at = access.place_of_request(who.caller(), who.org, path.1).await?;
     let scope = who.allow_at(Permission::AccessDecide, at).await?;
+    if access.access_request(who.caller(), who.org, path.1).await?.role.as_str() == OWNER {
+        identity.require_fresh_session(&who.signed_in)?;
+    }
     let decided = access.approve_access(&scope, path.1, &decide.0.reason).await?;
     Ok(HttpResponse::Ok().json(decided))
 }

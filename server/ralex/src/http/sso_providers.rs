@@ -11,7 +11,6 @@ use ralex_api::sso::{
     EnforceSso, NewSsoLink, NewSsoProvider, SsoEnforcement, SsoLink, SsoProvider, SsoProviders,
     SsoTested, UpdateSsoProvider,
 };
-use ralex_identity::Identity;
 use ralex_kernel::SsoLinkId;
 use ralex_sso::Sso;
 
@@ -40,12 +39,11 @@ pub async fn list_sso_providers(
 pub async fn create_sso_provider(
     request: HttpRequest,
     who: OrgCaller,
-    identity: Data<Identity>,
     sso: Data<Sso>,
     edge: Data<Edge>,
     new: Body<NewSsoProvider>,
 ) -> Result<HttpResponse> {
-    let scope = settling(&who, &identity).await?;
+    let scope = settling(&who).await?;
     let made = sso.create_provider(&scope, new.0, &edge.base(&request)).await?;
     Ok(HttpResponse::Created().insert_header((ETAG, tag(made.version))).json(made))
 }
@@ -72,13 +70,12 @@ pub async fn find_sso_provider(
 pub async fn update_sso_provider(
     request: HttpRequest,
     who: OrgCaller,
-    identity: Data<Identity>,
     sso: Data<Sso>,
     edge: Data<Edge>,
     path: Path<(String, String)>,
     change: Body<UpdateSsoProvider>,
 ) -> Result<HttpResponse> {
-    let scope = settling(&who, &identity).await?;
+    let scope = settling(&who).await?;
     let on = (version(&request)?, edge.base(&request));
     let after = sso.update_provider(&scope, &path.1, change.0, (on.0, &on.1)).await?;
     Ok(HttpResponse::Ok().insert_header((ETAG, tag(after.version))).json(after))
@@ -90,11 +87,10 @@ pub async fn update_sso_provider(
 #[delete("/sso/providers/{provider}")]
 pub async fn delete_sso_provider(
     who: OrgCaller,
-    identity: Data<Identity>,
     sso: Data<Sso>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse> {
-    let scope = settling(&who, &identity).await?;
+    let scope = settling(&who).await?;
     sso.delete_provider(&scope, &path.1).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -130,12 +126,11 @@ pub async fn list_sso_links(
 #[post("/sso/providers/{provider}/links")]
 pub async fn create_sso_link(
     who: OrgCaller,
-    identity: Data<Identity>,
     sso: Data<Sso>,
     path: Path<(String, String)>,
     new: Body<NewSsoLink>,
 ) -> Result<HttpResponse> {
-    let scope = settling(&who, &identity).await?;
+    let scope = settling(&who).await?;
     Ok(HttpResponse::Created().json(sso.create_link(&scope, &path.1, new.0).await?))
 }
 
@@ -144,11 +139,10 @@ pub async fn create_sso_link(
 #[delete("/sso/links/{link}")]
 pub async fn delete_sso_link(
     who: OrgCaller,
-    identity: Data<Identity>,
     sso: Data<Sso>,
     path: Path<(String, SsoLinkId)>,
 ) -> Result<HttpResponse> {
-    let scope = settling(&who, &identity).await?;
+    let scope = settling(&who).await?;
     sso.delete_link(&scope, path.1).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -160,11 +154,10 @@ pub async fn delete_sso_link(
 #[put("/sso/enforcement")]
 pub async fn enforce_sso(
     who: OrgCaller,
-    identity: Data<Identity>,
     sso: Data<Sso>,
     wished: Body<EnforceSso>,
 ) -> Result<HttpResponse> {
-    let scope = settling(&who, &identity).await?;
+    let scope = settling(&who).await?;
     let enforced = sso.enforce(&scope, wished.0).await?;
     Ok(done(enforced, |now| HttpResponse::Ok().json(now)))
 }
@@ -172,19 +165,15 @@ pub async fn enforce_sso(
 /// Let people come in in any way again. Asks a session for a fresh proof.
 #[utoipa::path(tag = "single sign-on", params(("org" = String, Path)), responses((status = 204), (status = 202, body = ChangeRequest)))]
 #[delete("/sso/enforcement")]
-pub async fn relax_sso(
-    who: OrgCaller,
-    identity: Data<Identity>,
-    sso: Data<Sso>,
-) -> Result<HttpResponse> {
-    let scope = settling(&who, &identity).await?;
+pub async fn relax_sso(who: OrgCaller, sso: Data<Sso>) -> Result<HttpResponse> {
+    let scope = settling(&who).await?;
     let relaxed = sso.relax(&scope).await?;
     Ok(done(relaxed, |()| HttpResponse::NoContent().finish()))
 }
 
 /// Who settles how people come in proves anew who they are, where they can.
-async fn settling(who: &OrgCaller, identity: &Identity) -> Result<Scope> {
+async fn settling(who: &OrgCaller) -> Result<Scope> {
     let scope = who.allow(Permission::SsoManage).await?;
-    identity.require_fresh_session(&who.signed_in)?;
+    who.require_fresh()?;
     Ok(scope)
 }

@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{World, decide, waits};
+use crate::sso::visitor::Visitor;
 
 const ALWAYS: &str = "0000-01-01T00:00:00.000000Z, 9999-12-31T23:59:59.999999Z";
 
@@ -140,6 +141,43 @@ async fn sign_in_is_loosened_by_two() {
     assert_eq!(left().await.len(), 0);
 }
 
+/// What a bill says less than calls have cost could be spent once more.
+#[tokio::test]
+async fn no_budget_is_raised_by_an_export_either() {
+    let app = ralex_tests::app::App::start().await;
+    let upstream = ralex_tests::upstream::Upstream::start("127.0.0.1:0").unwrap();
+    app.provider("claude", "anthropic", &upstream, "sk-canary").await;
+    let new = json!({ "scope": "org", "period": "total", "limit": "10", "hard": true });
+    let budget = text(&app.owner.post("budgets", &new).await.ok(), "id");
+    let world = World::with(app, &["budget.raise"]).await;
+    let (app, ann) = (&world.app, &world.ann);
+    app.database.execute("update budget set created_at = created_at - interval '3 days'").await;
+    let day = (chrono::Utc::now() - chrono::TimeDelta::days(1)).date_naive();
+    let apply = async |cost: &str| {
+        let export = format!("date,cost\n{day},{cost}\n");
+        let asked =
+            json!({ "provider": "claude", "format": "csv", "export": export, "apply": true });
+        ann.client.post("reconciliations", &asked).await
+    };
+    let spent = async || app.owner.get(&format!("budgets/{budget}")).await.ok()["spent"].clone();
+    apply("5").await.ok();
+    assert_eq!(spent().await, "5");
+    let told = apply("0").await.refused(409, "conflict");
+    assert!(text(&told, "detail").contains("budget.raise"), "{told}");
+    let entries = app.owner.all(&format!("budgets/{budget}/adjustments")).await;
+    let back = format!("budgets/{budget}/adjustments/{}/reverse", text(&entries[0], "id"));
+    ann.client.post(&back, &json!({ "note": "why" })).await.refused(409, "conflict");
+    assert_eq!(spent().await, "5", "nothing is done");
+    // Under a limit for one person, all exports together.
+    let rules = json!({ "actions": ["budget.raise"], "budget_limit": "12", "pending_minutes": 60 });
+    let asked = waits(&world.set(&ann.client, &rules).await);
+    decide(&world.ben.client, &asked, "confirm").await.ok();
+    apply("3.5").await.ok();
+    apply("2.5").await.refused(409, "conflict");
+    apply("3").await.ok();
+    assert_eq!(spent().await, "3");
+}
+
 /// To a provider of one's own, or to somebody else beside it.
 #[tokio::test]
 async fn single_sign_on_is_moved_by_two() {
@@ -147,33 +185,46 @@ async fn single_sign_on_is_moved_by_two() {
     sso.provide("other", &sso.idp, &json!({})).await;
     let world = World::with(sso.app, &["sign_in.loosen"]).await;
     let World { app, ann, ben } = &world;
-    // As the database has it, so that nobody here comes by the provider.
-    app.database.execute("update sso_provider set tested_at = now()").await;
-    let insists = format!(
-        "insert into sso_enforcement (org_id, provider_id, break_glass, created_by)
-         select org_id, id, '{}', 'test' from sso_provider where slug = 'corp'",
-        ann.id
-    );
-    app.database.execute(&insists).await;
+    for provider in ["corp", "other"] {
+        app.owner.post(&format!("sso/providers/{provider}/test"), &json!({})).await.ok();
+    }
+    // One comes in by password if it fails, and the other by the provider.
+    let link = json!({ "user": ben.email, "subject": "alice-at-idp" });
+    app.owner.post("sso/providers/corp/links", &link).await.ok();
+    let (mut first, mut second) = (Visitor::of(app.node.url()), Visitor::of(app.node.url()));
+    first.password(&ann.email, &ann.password).await;
+    let away = second.start("corp").await;
+    assert_eq!(second.follow(&sso.idp.log_in(&away).unwrap()).await, "/");
+    let enforce = async |provider: &str, glass: &Person| {
+        let body = json!({ "provider": provider, "break_glass": glass.email });
+        first.send(Method::PUT, &at("sso/enforcement"), Some(&body)).await
+    };
+    let decided =
+        |asked: &Value, verb: &str| at(&format!("change-requests/{}/{verb}", text(asked, "id")));
+    enforce("corp", ann).await.ok();
+    assert_eq!(enforce("corp", ann).await.status, 200, "it is so already");
+
+    let asked = waits(&enforce("corp", ben).await);
+    assert_eq!(asked["details"][1]["after"], format!("user:{}", ben.id), "{asked}");
+    let none = json!({});
+    let own = first.send(Method::POST, &decided(&asked, "confirm"), Some(&none)).await;
+    own.refused(403, "forbidden");
+    first.send(Method::POST, &decided(&asked, "withdraw"), None).await.ok();
+    let asked = waits(&enforce("other", ann).await);
+    let provider = &asked["details"][0];
+    assert_eq!((&provider["before"], &provider["after"]), (&json!("corp"), &json!("other")));
     let now = async || {
         let sql = "select p.slug || ' ' || e.break_glass from sso_enforcement e
             join sso_provider p on p.id = e.provider_id";
         app.database.texts(sql).await.remove(0)
     };
-    let enforce = async |provider: &str, glass: &Person| {
-        let body = json!({ "provider": provider, "break_glass": glass.email });
-        ann.client.send(Method::PUT, "sso/enforcement", Some(&body)).await
-    };
-    let asked = waits(&enforce("corp", ben).await);
-    assert_eq!(asked["details"][1]["after"], format!("user:{}", ben.id), "{asked}");
-    decide(&ann.client, &asked, "confirm").await.refused(403, "forbidden");
-    decide(&ann.client, &asked, "withdraw").await.ok();
-    let asked = waits(&enforce("other", ann).await);
-    let provider = &asked["details"][0];
-    assert_eq!((&provider["before"], &provider["after"]), (&json!("corp"), &json!("other")));
     assert_eq!(now().await, format!("corp {}", ann.id), "nothing is done");
-    decide(&ben.client, &asked, "confirm").await.ok();
+    second.send(Method::POST, &decided(&asked, "confirm"), Some(&none)).await.ok();
     assert_eq!(now().await, format!("other {}", ann.id));
+}
+
+fn at(path: &str) -> String {
+    format!("/api/v1/orgs/default/{path}")
 }
 
 #[tokio::test]

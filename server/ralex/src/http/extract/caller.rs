@@ -35,9 +35,15 @@ pub struct OrgCaller {
     pub signed_in: SignedIn,
     pub org: OrgId,
     access: Arc<Access>,
+    identity: Arc<Identity>,
 }
 
 impl OrgCaller {
+    /// Nothing where the person behind a session proved who they are a short while ago. Programs are not asked.
+    pub fn require_fresh(&self) -> Result<(), Problem> {
+        self.identity.require_fresh_session(&self.signed_in)
+    }
+
     pub fn caller(&self) -> &Caller {
         &self.signed_in.caller
     }
@@ -174,7 +180,8 @@ impl FromRequest for OrgCaller {
             }
             let rules = PoliciesOf { access: Arc::clone(&access), org };
             request.extensions_mut().insert(rules);
-            Ok(Self { signed_in, org, access })
+            let identity = Arc::clone(part::<Identity>(&request)?);
+            Ok(Self { signed_in, org, access, identity })
         }
         .boxed_local()
     }
