@@ -8,7 +8,7 @@ use super::roles_of::RolesDialog;
 use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
-    Badge, Banner, Button, Column, ConfirmDelete, Dialog, Empty, Failed, Form, Icon, IconButton,
+    Badge, Banner, Button, Column, Confirm, ConfirmDelete, Dialog, Empty, Form, Icon, IconButton,
     Kind, SelectField, Table, TextField, When, show, use_toast,
 };
 use crate::hooks::input::parses;
@@ -178,6 +178,14 @@ struct MembersProps {
     onclose: Callback<()>,
 }
 
+/// What is asked in the place of the dialog, to which an answer leads back.
+#[derive(Clone, PartialEq)]
+enum Asked {
+    Nothing,
+    Remove(Box<GroupMember>),
+    Release,
+}
+
 /// Who is in a group; let in and removed.
 #[component]
 fn Members(props: &MembersProps) -> Html {
@@ -192,24 +200,27 @@ fn Members(props: &MembersProps) -> Html {
             onchange.emit(());
         })
     };
-    let remove = use_action(changed.clone());
-    let onremove = {
-        let (remove, slug, group) = (remove.clone(), org.slug(), group.clone());
-        Callback::from(move |member: GroupMember| {
-            remove.run(api::identity::remove_group_member(&slug, &group, member.user.id));
+    let asked = use_state(|| Asked::Nothing);
+    let set = keep(&asked);
+    let back = set.reform(|()| Asked::Nothing);
+    let removed = {
+        let (back, changed) = (back.clone(), changed.clone());
+        Callback::from(move |()| {
+            back.emit(());
+            changed.emit(());
         })
     };
-    let release = use_action({
-        let (close, onchange) = (props.onclose.clone(), props.onchange.clone());
-        Callback::from(move |_: Group| {
-            onchange.emit(());
-            close.emit(());
-        })
-    });
-    let onrelease = {
-        let (release, slug, group) = (release.clone(), org.slug(), group.clone());
-        Callback::from(move |()| release.run(api::identity::release_group(&slug, &group)))
-    };
+    match &*asked {
+        Asked::Nothing => {}
+        Asked::Remove(member) => {
+            return remove_dialog(&org.slug(), &props.group, member, removed, back);
+        }
+        Asked::Release => {
+            return html! { <Release group={props.group.clone()} onchange={props.onchange.clone()} onback={back} onclose={props.onclose.clone()} /> };
+        }
+    }
+    let onremove = set.reform(|member| Asked::Remove(Box::new(member)));
+    let onrelease = set.reform(|()| Asked::Release);
     let may_change = org.can("group.manage");
     let may = may_change && !props.group.managed_by_scim;
     html! {
@@ -226,12 +237,10 @@ fn Members(props: &MembersProps) -> Html {
                     </>
                 }
             }) }
-            if let Some(problem) = remove.problem() { <Failed {problem} /> }
             if may_change && !may {
-                if let Some(problem) = release.problem() { <Failed {problem} /> }
                 <Banner>
                     <p>{ "The directory decides who is in this group." }</p>
-                    <Button busy={release.running()} onclick={onrelease}>{ "Let people decide" }</Button>
+                    <Button onclick={onrelease}>{ "Let people decide" }</Button>
                 </Banner>
             }
             if may { <LetIn {group} {changed} onclose={props.onclose.clone()} /> }
@@ -250,6 +259,56 @@ fn member_row(member: &GroupMember, may: bool, onremove: &Callback<GroupMember>)
                 if may { <IconButton icon={Icon::Trash} label={format!("Remove {}", user.name)} onclick={onremove.reform(move |()| chosen.clone())} /> }
             </td>
         </tr>
+    }
+}
+
+fn remove_dialog(
+    org: &str,
+    group: &Group,
+    member: &GroupMember,
+    ondone: Callback<()>,
+    onclose: Callback<()>,
+) -> Html {
+    let (org, slug, id) = (org.to_owned(), group.slug.to_string(), member.user.id);
+    let delete = Callback::from(move |()| api::identity::remove_group_member(&org, &slug, id));
+    let roles = counted(group.bindings.into(), "role");
+    html! {
+        <ConfirmDelete title={format!("Remove {} from {}?", member.user.name, group.name)} verb="Remove" {delete} {ondone} {onclose}>
+            <p>{ format!("What the group gives or denies them ({roles}) ends within a second. They stay in the organisation.") }</p>
+        </ConfirmDelete>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct ReleaseProps {
+    group: Group,
+    onchange: Callback<()>,
+    onback: Callback<()>,
+    onclose: Callback<()>,
+}
+
+/// Asks before the directory's word on a group ends.
+#[component]
+fn Release(props: &ReleaseProps) -> Html {
+    let org = use_org();
+    let release = use_action({
+        let (close, onchange) = (props.onclose.clone(), props.onchange.clone());
+        Callback::from(move |_: Group| {
+            onchange.emit(());
+            close.emit(());
+        })
+    });
+    let onconfirm = {
+        let (release, slug) = (release.clone(), org.slug());
+        let group = props.group.slug.to_string();
+        Callback::from(move |()| release.run(api::identity::release_group(&slug, &group)))
+    };
+    let people = counted(props.group.members.into(), "member");
+    html! {
+        <Confirm title={format!("Let people decide who is in {}?", props.group.name)} verb="Let them decide"
+            running={release.running()} problem={release.problem()} {onconfirm} onclose={props.onback.clone()}>
+            <p>{ format!("Its {people} and its roles stay. From then on the directory finds no such group: who leaves it there stays in it here until somebody removes them.") }</p>
+        </Confirm>
     }
 }
 
