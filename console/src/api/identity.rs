@@ -265,8 +265,8 @@ pub fn who_can(
     client::create(&path(org, &["access", "who-can"]), &asked)
 }
 
-pub fn service_accounts(org: &str) -> Reply<Page<ServiceAccount>> {
-    client::list(&page(&path(org, &["service-accounts"]), None, ALL, Query::default()))
+pub fn service_accounts(org: &str, cursor: Option<String>) -> Reply<Page<ServiceAccount>> {
+    client::list(&page(&path(org, &["service-accounts"]), cursor.as_deref(), ALL, Query::default()))
 }
 
 pub fn create_service_account(org: &str, new: NewServiceAccount) -> Reply<ServiceAccount> {

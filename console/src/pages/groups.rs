@@ -4,12 +4,13 @@ use ralex_api::access::{Group, GroupMember, NewGroup, UpdateGroup};
 use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
 
+use super::person_field::PersonField;
 use super::roles_of::RolesDialog;
 use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
     Badge, Banner, Button, Column, Confirm, ConfirmDelete, Dialog, Empty, Form, Icon, IconButton,
-    Kind, SelectField, Table, TextField, When, show, use_toast,
+    Kind, Table, TextField, When, show, use_toast,
 };
 use crate::hooks::input::parses;
 use crate::hooks::{keep, use_action, use_input, use_load};
@@ -322,15 +323,8 @@ struct LetInProps {
 #[component]
 fn LetIn(props: &LetInProps) -> Html {
     let org = use_org();
-    let (load, _) = use_load(org.slug(), |org| api::identity::everybody(&org));
     let add = use_action(props.changed.reform(|_: GroupMember| ()));
     let chosen = use_state(String::new);
-    let people = load.ready().map(|page| page.items.clone()).unwrap_or_default();
-    let mut options: Vec<(AttrValue, AttrValue)> = vec![("".into(), "Choose a person".into())];
-    options.extend(people.iter().map(|member| {
-        let title = format!("{} · {}", member.user.name, member.user.email);
-        (member.user.id.to_string().into(), title.into())
-    }));
     let onsubmit = {
         let (add, slug, group) = (add.clone(), org.slug(), props.group.clone());
         let chosen = chosen.clone();
@@ -341,7 +335,7 @@ fn LetIn(props: &LetInProps) -> Html {
     let blocked = chosen.is_empty().then(|| AttrValue::from("Choose who is let in."));
     html! {
         <Form inputs={Vec::new()} verb="Let in" running={add.running()} problem={add.problem()} {onsubmit} {blocked} oncancel={props.onclose.clone()}>
-            <SelectField label="Person" path="subject" {options} value={(*chosen).clone()} onchange={keep(&chosen)} />
+            <PersonField label="Person" path="subject" first="Choose a person" onchange={keep(&chosen)} />
         </Form>
     }
 }

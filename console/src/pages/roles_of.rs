@@ -11,9 +11,9 @@ use super::why::Why;
 use crate::api;
 use crate::components::{
     Badge, Column, ConfirmDelete, Dialog, Form, Icon, IconButton, SelectField, Switch, Table,
-    TextField, Tone, When, show,
+    TextField, Tone, When, rest, show,
 };
-use crate::hooks::{keep, use_action, use_input, use_load, use_now};
+use crate::hooks::{keep, use_action, use_input, use_now, use_pages};
 use crate::session::{Org, use_org};
 
 const COLUMNS: [Column; 5] = [
@@ -38,8 +38,10 @@ pub fn RolesDialog(props: &Props) -> Html {
     let (org, now) = (use_org(), use_now());
     let moment = use_state(|| None::<DateTime<Utc>>);
     let wants = (org.slug(), props.subject.clone(), *moment);
-    let (load, again) =
-        use_load(wants, |(org, subject, at)| api::policies::bindings(&org, Some(&subject), at));
+    let list = use_pages(wants, |(org, subject, at), cursor| {
+        api::policies::bindings(&org, Some(&subject), at, cursor)
+    });
+    let again = list.again.clone();
     let round = use_state(|| 0_u32);
     let changed = {
         let (again, round) = (again.clone(), round.clone());
@@ -69,15 +71,16 @@ pub fn RolesDialog(props: &Props) -> Html {
     }
     html! {
         <Dialog title={format!("Roles of {}", props.name)} onclose={props.onclose.clone()}>
-            { show(&load, &again, |page| if page.items.is_empty() {
+            { show(&list.state, &again, |page| if page.items.is_empty() {
                 let words = if moment.is_some() { "Nothing was given or denied then." } else { "Nothing is given or denied." };
                 html! { <p class="faint">{ words }</p> }
             } else {
-                html! {
+                html! { <>
                     <Table caption="Roles" columns={COLUMNS.to_vec()}>
                         { for page.items.iter().map(|binding| row(&org, time, binding, may.then_some(&ontake))) }
                     </Table>
-                }
+                    { rest(page, "role", &list.more) }
+                </> }
             }) }
             <div class="panel-actions">
                 <Switch on={*asks} onchange={keep(&asks)} label="Why may they, or not?" />
