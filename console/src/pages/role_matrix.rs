@@ -83,14 +83,16 @@ pub fn Matrix(props: &Props) -> Html {
 
 /// What the cell with the focus means, and why it cannot be turned, for those without a mouse to rest on it.
 fn note(permission: &PermissionInfo, role: &Role, cell: &Cell) -> Html {
-    let (through, lock) = match (&cell.held, &cell.lock) {
-        (Held::Through(part), _) => (format!(" {} has it through {part}.", role.title), None),
-        (Held::Own | Held::Not, lock) => (String::new(), lock.as_ref().filter(|_| !cell.built_in)),
+    let why = match &cell.held {
+        Held::Through(part) if cell.built_in => {
+            Some(format!("{} has it through {part}.", role.title).into())
+        }
+        Held::Through(_) | Held::Own | Held::Not => cell.lock.clone(),
     };
     html! {
         <p class="note matrix-note">
-            <code>{ &permission.name }</code>{ ": " }{ &permission.description }{ through }
-            if let Some(lock) = lock { { " " }{ lock.clone() } }
+            <code>{ &permission.name }</code>{ ": " }{ &permission.description }
+            if let Some(why) = why { { " " }{ why } }
         </p>
     }
 }
