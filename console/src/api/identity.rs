@@ -208,8 +208,8 @@ pub fn delete_role(org: &str, read: &Role) -> Reply<()> {
     client::delete_if(&path, client::of_version(read.version))
 }
 
-pub fn groups(org: &str) -> Reply<Page<Group>> {
-    client::list(&page(&path(org, &["groups"]), None, ALL, Query::default()))
+pub fn groups(org: &str, cursor: Option<String>) -> Reply<Page<Group>> {
+    client::list(&page(&path(org, &["groups"]), cursor.as_deref(), ALL, Query::default()))
 }
 
 pub fn create_group(org: &str, new: NewGroup) -> Reply<Group> {

@@ -63,7 +63,7 @@ async fn found(
         );
     }
     if groups {
-        let page = api::identity::groups(&org).await?;
+        let page = api::identity::groups(&org, None).await?;
         cut |= page.next_cursor.is_some();
         all.extend(
             page.items

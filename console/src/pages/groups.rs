@@ -10,10 +10,10 @@ use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
     Badge, Banner, Button, Column, Confirm, ConfirmDelete, Dialog, Empty, Form, Icon, IconButton,
-    Kind, Table, TextField, When, show, use_toast,
+    Kind, Table, TextField, When, rest, show, use_toast,
 };
 use crate::hooks::input::parses;
-use crate::hooks::{keep, use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_input, use_load, use_pages};
 use crate::session::use_org;
 use crate::text::number::{counted, grouped};
 
@@ -44,7 +44,8 @@ pub fn Groups() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let (load, again) = use_load(org.slug(), |org| api::identity::groups(&org));
+    let list = use_pages(org.slug(), |org, cursor| api::identity::groups(&org, cursor));
+    let again = list.again.clone();
     let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
     let done = {
@@ -62,14 +63,15 @@ pub fn Groups() -> Html {
                 <p class="faint">{ "What a group is given, each of its people has for as long as they are in it." }</p>
                 if may { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create group" }</Button> }
             </div>
-            { show(&load, &again, |page| if page.items.is_empty() {
+            { show(&list.state, &again, |page| if page.items.is_empty() {
                 html! { <Empty icon={Icon::People} title="No group yet"><p>{ "Make one for people who do the same work, and give it their roles." }</p></Empty> }
             } else {
-                html! {
+                html! { <>
                     <Table caption="Groups" columns={COLUMNS.to_vec()}>
                         { for page.items.iter().map(|group| row(group, may, &set)) }
                     </Table>
-                }
+                    { rest(page, "group", &list.more) }
+                </> }
             }) }
             { match &*over {
                 Over::Nothing => Html::default(),
