@@ -1,5 +1,8 @@
 //! The frame around every page: navigation at the left, a bar at the top.
 
+use std::fmt;
+
+use ralex_api::Page;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
@@ -101,17 +104,49 @@ const CONFIRMING: [&str; 7] = [
     "break_glass.arm",
 ];
 
+/// So many of something, or more than can be counted at once.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Count {
+    known: u64,
+    more: bool,
+}
+
+impl Count {
+    /// What one answer holds.
+    fn of<T>(page: &Page<T>) -> Self {
+        Self { known: page.items.len() as u64, more: page.next_cursor.is_some() }
+    }
+
+    const fn all(known: u64) -> Self {
+        Self { known, more: false }
+    }
+
+    const fn and(self, other: Self) -> Self {
+        Self { known: self.known + other.known, more: self.more || other.more }
+    }
+
+    const fn is_any(self) -> bool {
+        self.known > 0
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}{}", self.known, if self.more { "+" } else { "" })
+    }
+}
+
 /// What waits for this person: approvals, changes and access to decide, alerts to read.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Waiting {
-    approvals: u64,
-    access: u64,
-    alerts: u64,
+    approvals: Count,
+    access: Count,
+    alerts: Count,
 }
 
 impl Waiting {
     const fn is_any(self) -> bool {
-        self.approvals > 0 || self.access > 0 || self.alerts > 0
+        self.approvals.is_any() || self.access.is_any() || self.alerts.is_any()
     }
 }
 
@@ -125,20 +160,19 @@ fn use_waiting() -> Waiting {
     let may = [decides, gives, reads, confirms];
     let (load, again) =
         use_load((org.slug(), may), |(org, [decides, gives, reads, confirms])| async move {
+            // What one question does not tell takes nothing from what the others told.
             let mut waiting = Waiting::default();
-            if decides {
-                waiting.approvals = api::approvals::waiting(&org).await?.waiting;
+            if decides && let Ok(told) = api::approvals::waiting(&org).await {
+                waiting.approvals = Count::all(told.waiting);
             }
-            if confirms {
-                let waits = api::changes::list(&org, Some("to_decide"), None).await?;
-                waiting.approvals += waits.items.len() as u64;
+            if confirms && let Ok(waits) = api::changes::list(&org, Some("to_decide"), None).await {
+                waiting.approvals = waiting.approvals.and(Count::of(&waits));
             }
-            if gives {
-                let waits = api::access::list(&org, Some("to_decide"), None).await?;
-                waiting.access = waits.items.len() as u64;
+            if gives && let Ok(waits) = api::access::list(&org, Some("to_decide"), None).await {
+                waiting.access = Count::of(&waits);
             }
-            if reads {
-                waiting.alerts = api::alerts::unread(&org).await?.unread;
+            if reads && let Ok(told) = api::alerts::unread(&org).await {
+                waiting.alerts = Count::all(told.unread);
             }
             Ok(waiting)
         });
@@ -169,7 +203,7 @@ fn navigation(org: &Org, place_in_view: Option<Place>, waiting: Waiting) -> Html
                             Place::Approvals => waiting.approvals,
                             Place::People => waiting.access,
                             Place::Alerts => waiting.alerts,
-                            _elsewhere => 0,
+                            _elsewhere => Count::default(),
                         };
                         entry(place, &slug, place_in_view == Some(place), count)
                     }) }
@@ -209,13 +243,13 @@ fn told(org: &Org) -> Html {
     }
 }
 
-fn entry(place: Place, org: &str, on: bool, count: u64) -> Html {
+fn entry(place: Place, org: &str, on: bool, count: Count) -> Html {
     let class = if on { "nav-link on" } else { "nav-link" };
     html! {
         <li aria-current={on.then_some("page")}>
             <Link to={place.of(org)} class={class}>
                 { place.icon().show() }<span>{ place.title() }</span>
-                if count > 0 { <span class="nav-count">{ count }<span class="sr">{ ", waiting for you" }</span></span> }
+                if count.is_any() { <span class="nav-count">{ count.to_string() }<span class="sr">{ ", waiting for you" }</span></span> }
             </Link>
         </li>
     }

@@ -75,6 +75,14 @@ test('who may give it sees that it waits, reads it, and approves', async () => {
   await button(owner, 'All').click();
   await row(owner, 'ann@example.com').getByText('Held').waitFor();
   await picture(owner, 'access-list');
+  await owner.reload();
+  await row(owner, 'ann@example.com').click();
+  await dialog(owner).getByText('The night shift').waitFor();
+  // The usual filter does not show it any more; its address does.
+  const address = new URL(owner.url());
+  address.searchParams.delete('which');
+  await owner.goto(address.href);
+  await dialog(owner).getByText('The night shift').waitFor();
 });
 
 test('it opens what it is for at once, and is given back', async () => {

@@ -537,6 +537,9 @@ test('a second factor is set up after a fresh proof, asked for at the next login
 
   await go('people?view=sign-in');
   await page.getByRole('switch', { name: 'Ask everybody for one' }).click();
+  await page.getByText('until they have registered one', { exact: false }).waitFor();
+  await inDialog('Ask everybody').click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
   await page.getByRole('switch', { name: 'Ask everybody for one', checked: true }).click();
   await page.getByRole('switch', { name: 'Ask everybody for one', checked: false }).waitFor();
   await page.goto(`${server.url}/profile`);

@@ -328,6 +328,9 @@ test('a role is given for a time, denied and taken away', async () => {
   await inDialog('Give role').click();
   await dialog().getByText('exclude each other', { exact: false }).waitFor();
   await row(/^billing\s*Denied/).getByRole('button', { name: 'Take billing away' }).click();
+  await dialog().getByText('is not denied at org any more', { exact: false }).waitFor();
+  await inDialog('Take it away').click();
+  await dialog().getByRole('heading', { name: /^Roles of/ }).waitFor();
   await row(/^billing\s*Denied/).waitFor({ state: 'detached' });
   await inDialog('Cancel').click();
   await closed();

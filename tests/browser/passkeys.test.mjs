@@ -126,6 +126,8 @@ test('it is a fresh proof where one is asked for', async () => {
     status: 403, contentType: 'application/problem+json', body: JSON.stringify(old),
   }), { times: 1 });
   await button('New codes').click();
+  await dialog().getByText('also printed ones', { exact: false }).waitFor();
+  await inDialog('Make new codes').click();
   await dialog().getByText('Confirm that it is you').waitFor();
   await inDialog('Use a passkey').waitFor();
   await picture(page, 'passkey-proof');

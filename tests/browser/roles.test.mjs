@@ -137,6 +137,11 @@ test('nobody is offered to give what they do not hold', async () => {
   const of = (permission, role) => ann.getByRole('checkbox', { name: new RegExp(`^${permission} for ${role}`) });
   assert.equal(await of('llm.invoke', 'Keeper').getAttribute('aria-disabled'), 'true');
   assert.match(await of('llm.invoke', 'Keeper').getAttribute('title'), /Only who holds llm\.invoke/);
+  await of('llm.invoke', 'Keeper').focus();
+  await ann.getByText(/llm\.invoke: .*Only who holds llm\.invoke/).waitFor();
+  const told = (await of('llm.invoke', 'Keeper').getAttribute('aria-describedby')).split(' ');
+  const words = await Promise.all(told.map((id) => ann.locator(`#${id}`).textContent()));
+  assert.match(words.join(' '), /Only who holds llm\.invoke/);
   assert.equal(await of('budget.set', 'Caller').getAttribute('aria-disabled'), 'true');
   assert.match(await of('budget.set', 'Caller').getAttribute('title'), /The role allows llm\.invoke/);
   assert.equal(await ann.getByRole('button', { name: 'Delete Caller' }).count(), 0);

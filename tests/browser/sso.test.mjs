@@ -119,6 +119,18 @@ test('the provider becomes the only way in, but for the owner who is named', asy
   await button('Make it the only way in').waitFor();
 });
 
+test('what it opened ends only when that was said', async () => {
+  await button('Switch off').click();
+  await dialog().getByText('Every session that it opened ends', { exact: false }).waitFor();
+  await inDialog('Cancel').click();
+  await closed();
+  await button('Switch off').click();
+  await inDialog('Switch it off').click();
+  await closed();
+  await button('Switch on').click();
+  await button('Switch off').waitFor();
+});
+
 test('somebody is suspended, and let back in', async () => {
   await page.goto(`${server.url}/o/default/people`);
   await button('Suspend Bob').click();
@@ -155,8 +167,15 @@ test('the directory is listened to by a token that is shown once', async () => {
   await button('People of Night shift').click();
   await dialog().getByText('The directory decides').waitFor();
   await inDialog('Let people decide').click();
+  await inDialog('Let them decide').click();
   await closed();
   await page.getByRole('row', { name: /Night shift/ }).getByText('Directory', { exact: true }).waitFor({ state: 'detached' });
+  await page.goto(`${server.url}/o/default/people?view=sign-in`);
+  await page.getByRole('switch', { name: 'Listen to the directory' }).click();
+  await dialog().getByText('by its 1 token any more', { exact: false }).waitFor();
+  await inDialog('Stop listening').click();
+  await closed();
+  await page.getByRole('switch', { name: 'Listen to the directory', checked: false }).waitFor();
 });
 
 test('no script failed and nothing was blocked', () => {

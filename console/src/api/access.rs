@@ -16,6 +16,10 @@ pub fn list(org: &str, only: Option<&str>, cursor: Option<String>) -> Reply<Page
     client::list(&page(&path(org, &["access-requests"]), cursor.as_deref(), PAGE, filters))
 }
 
+pub fn find(org: &str, id: &str) -> Reply<AccessRequest> {
+    client::find(&path(org, &["access-requests", id]))
+}
+
 pub fn ask(org: &str, new: &NewAccessRequest) -> Reply<AccessRequest> {
     client::create(&path(org, &["access-requests"]), new)
 }

@@ -14,6 +14,10 @@ pub fn list(org: &str, only: Option<&str>, cursor: Option<String>) -> Reply<Page
     client::list(&page(&path(org, &["change-requests"]), cursor.as_deref(), PAGE, filters))
 }
 
+pub fn find(org: &str, id: &str) -> Reply<ChangeRequest> {
+    client::find(&path(org, &["change-requests", id]))
+}
+
 /// `verb` is `confirm`, `refuse` or `withdraw`; the last one needs no reason.
 pub fn act(org: &str, id: &str, verb: &str, reason: Option<String>) -> Reply<ChangeRequest> {
     let path = path(org, &["change-requests", id, verb]);

@@ -207,8 +207,8 @@ pub fn delete_role(org: &str, read: &Role) -> Reply<()> {
     client::delete_if(&path, client::of_version(read.version))
 }
 
-pub fn groups(org: &str) -> Reply<Page<Group>> {
-    client::list(&page(&path(org, &["groups"]), None, ALL, Query::default()))
+pub fn groups(org: &str, cursor: Option<String>) -> Reply<Page<Group>> {
+    client::list(&page(&path(org, &["groups"]), cursor.as_deref(), ALL, Query::default()))
 }
 
 pub fn create_group(org: &str, new: NewGroup) -> Reply<Group> {
@@ -258,8 +258,8 @@ pub fn who_can(org: &str, asked: &WhoCanQuestion) -> Reply<Page<Able>> {
     client::create(&path(org, &["access", "who-can"]), asked)
 }
 
-pub fn service_accounts(org: &str) -> Reply<Page<ServiceAccount>> {
-    client::list(&page(&path(org, &["service-accounts"]), None, ALL, Query::default()))
+pub fn service_accounts(org: &str, cursor: Option<String>) -> Reply<Page<ServiceAccount>> {
+    client::list(&page(&path(org, &["service-accounts"]), cursor.as_deref(), ALL, Query::default()))
 }
 
 pub fn create_service_account(org: &str, new: NewServiceAccount) -> Reply<ServiceAccount> {

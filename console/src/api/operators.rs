@@ -10,7 +10,7 @@ use ralex_kernel::UserId;
 use serde_json::json;
 
 use super::client::{self, Reply};
-use super::{ALL, PAGE, page};
+use super::{PAGE, page};
 use crate::text::query::{Query, encode};
 
 const BASE: &str = "/operator/orgs";
@@ -24,9 +24,8 @@ pub fn orgs(cursor: Option<&str>) -> Reply<Page<ManagedOrg>> {
     client::list(&page(BASE, cursor, PAGE, Query::default()))
 }
 
-/// As many as one answer holds.
-pub fn deleted() -> Reply<Page<DeletedOrg>> {
-    client::list(&page("/operator/deleted-orgs", None, ALL, Query::default()))
+pub fn deleted(cursor: Option<&str>) -> Reply<Page<DeletedOrg>> {
+    client::list(&page("/operator/deleted-orgs", cursor, PAGE, Query::default()))
 }
 
 pub fn create(new: &NewOrg) -> Reply<NewOrgAnswer> {

@@ -50,8 +50,9 @@ pub fn bindings(
     org: &str,
     subject: Option<&str>,
     at: Option<DateTime<Utc>>,
+    cursor: Option<String>,
 ) -> Reply<Page<Binding>> {
     let at = at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
     let filters = Query::default().with_some("subject", subject).with_some("at", at);
-    client::list(&page(&path(org, &["bindings"]), None, ALL, filters))
+    client::list(&page(&path(org, &["bindings"]), cursor.as_deref(), ALL, filters))
 }

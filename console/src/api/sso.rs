@@ -23,6 +23,11 @@ pub fn update(org: &str, provider: &str, change: &Value) -> Reply<SsoProvider> {
     client::update(&path(org, &["sso", "providers", provider]), change)
 }
 
+/// Ends what the provider opened.
+pub fn switch_off(org: &str, provider: &str) -> Reply<()> {
+    client::change(&path(org, &["sso", "providers", provider]), &json!({ "enabled": false }))
+}
+
 pub fn delete(org: &str, provider: &str) -> Reply<()> {
     client::delete(&path(org, &["sso", "providers", provider]))
 }

@@ -13,7 +13,17 @@ pub fn show<T>(load: &Load<T>, again: &Callback<()>, ready: impl FnOnce(&Rc<T>) 
     show_with(load, again, skeleton(0, 6), ready)
 }
 
-/// The same with a skeleton of its own.
+/// The problem with a retry when it failed, for what stands in a form and is of use before all is there.
+pub fn failed<T>(load: &Load<T>, again: &Callback<()>) -> Html {
+    match load {
+        Load::Pending | Load::Ready(_) => Html::default(),
+        Load::Failed(problem) => {
+            html! { <Failed problem={problem.clone()} retry={again.clone()} /> }
+        }
+    }
+}
+
+/// As [`show`] with a skeleton of its own.
 pub fn show_with<T>(
     load: &Load<T>,
     again: &Callback<()>,

@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use super::banner::Failed;
 use super::button::Button;
+use crate::hooks::Pages;
 
 /// A column's head.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +101,15 @@ pub struct MoreProps {
     #[prop_or_default]
     pub problem: Option<Problem>,
     pub onmore: Callback<()>,
+}
+
+/// The way to more below a list that is mostly seen in whole: nothing where it is.
+pub fn rest<T>(pages: &Pages<T>, noun: &'static str, onmore: &Callback<()>) -> Html {
+    html! {
+        if pages.next.is_some() {
+            <More shown={pages.items.len()} {noun} more=true fetching={pages.fetching} problem={pages.problem.clone()} onmore={onmore.clone()} />
+        }
+    }
 }
 
 /// The end of a list: how much is in sight, and the way to more.

@@ -13,10 +13,12 @@ use crate::components::segments::Segments;
 use crate::components::verdict::allowed;
 use crate::components::{
     Badge, Button, Column, Dialog, Empty, Form, Icon, Kind, More, Table, TextField, Tone, Verdict,
-    When, key_value, show, use_toast,
+    When, failed, key_value, show, use_toast,
 };
 use crate::hooks::input::{count, needed};
-use crate::hooks::{Input, Pages, keep, use_action, use_input, use_load, use_pages, use_query};
+use crate::hooks::{
+    Input, Load, Pages, keep, use_action, use_input, use_load, use_pages, use_query,
+};
 use crate::session::use_org;
 use crate::text::number::counted;
 use crate::text::time::exact;
@@ -43,14 +45,19 @@ enum Over {
 pub fn AccessRequests() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
-    let only = use_state(|| if org.can("access.decide") { "to_decide" } else { "mine" }.to_owned());
+    let (query, go) = use_query();
+    let usual = if org.can("access.decide") { "to_decide" } else { "mine" };
+    let only = query.find("which").unwrap_or(usual).to_owned();
     let toast = use_toast();
-    let list = use_pages((org.slug(), (*only).clone()), |(org, only), cursor| {
-        api::access::list(&org, Some(only.as_str()).filter(|only| !only.is_empty()), cursor)
+    let list = use_pages((org.slug(), only.clone()), |(org, only), cursor| {
+        api::access::list(&org, Some(only.as_str()).filter(|only| *only != "all"), cursor)
     });
     let set = keep(&over);
+    let ononly = {
+        let (query, go) = (query.clone(), go.clone());
+        Callback::from(move |which: String| go.emit(query.with("which", &which)))
+    };
     // Which one is read stands in the address, so that what waits is counted anew when it is left.
-    let (query, go) = use_query();
     let read = query.find("request").unwrap_or_default().to_owned();
     let open = Callback::from(move |id: String| go.emit(query.with("request", &id)));
     let onclose = {
@@ -65,6 +72,7 @@ pub fn AccessRequests() -> Html {
     let chosen = list.state.ready().and_then(|pages| {
         pages.items.iter().find(|request| request.id.to_string() == read).cloned()
     });
+    let elsewhere = !read.is_empty() && list.state.ready().is_some() && chosen.is_none();
     let ondone = {
         let (close, again) = (onclose.clone(), list.again.clone());
         Callback::from(move |said: AttrValue| {
@@ -76,12 +84,12 @@ pub fn AccessRequests() -> Html {
     let mut options: Vec<(AttrValue, AttrValue)> = vec![("mine".into(), "Mine".into())];
     if org.can("access.decide") {
         options.insert(0, ("to_decide".into(), "To decide".into()));
-        options.push(("".into(), "All".into()));
+        options.push(("all".into(), "All".into()));
     }
     html! {
         <>
             <div class="list-head">
-                if options.len() > 1 { <Segments label="Which" {options} value={(*only).clone()} onchange={keep(&only)} /> }
+                if options.len() > 1 { <Segments label="Which" {options} value={only} onchange={ononly} /> }
                 else { <p class="faint">{ "What you ask to hold for a while; somebody who could give it decides." }</p> }
                 <div class="panel-actions">
                     if org.blocked("security.manage").is_none() { <Button icon={Icon::Edit} onclick={set.reform(|()| Over::Settings)}>{ "Settings" }</Button> }
@@ -95,7 +103,31 @@ pub fn AccessRequests() -> Html {
                 Over::Settings => html! { <Settings ondone={ondone.clone()} onclose={onclose.clone()} /> },
             } }
             if let Some(request) = chosen { <One {request} {ondone} {onclose} /> }
+            else if elsewhere { <Named id={read} {ondone} {onclose} /> }
         </>
+    }
+}
+
+/// One that the address names and the list does not show: of another page or filter.
+#[derive(Properties, PartialEq)]
+struct NamedProps {
+    id: AttrValue,
+    ondone: Callback<AttrValue>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Named(props: &NamedProps) -> Html {
+    let wants = (use_org().slug(), props.id.clone());
+    let (load, again) = use_load(wants, |(org, id)| api::access::find(&org, &id));
+    match &load {
+        Load::Pending => Html::default(),
+        Load::Failed(_) => {
+            html! { <Dialog title="Request for access" onclose={props.onclose.clone()}>{ failed(&load, &again) }</Dialog> }
+        }
+        Load::Ready(request) => html! {
+            <One request={AccessRequest::clone(request)} ondone={props.ondone.clone()} onclose={props.onclose.clone()} />
+        },
     }
 }
 

@@ -17,7 +17,7 @@ use crate::components::{
     Tone, When, show, use_toast,
 };
 use crate::hooks::input::{anything, needed};
-use crate::hooks::{Pages, keep, use_action, use_input, use_load, use_pages};
+use crate::hooks::{Pages, keep, use_action, use_input, use_load, use_pages, use_query};
 use crate::session::use_org;
 use crate::text::number::counted;
 use crate::text::time::exact;
@@ -51,14 +51,17 @@ pub struct Props {
 #[component]
 pub fn OneReview(props: &Props) -> Html {
     let slug = use_org().slug();
-    let (over, only) = (use_state(|| Over::Nothing), use_state(String::new));
+    let over = use_state(|| Over::Nothing);
+    let (query, go) = use_query();
+    let only = query.find("which").unwrap_or_default().to_owned();
+    let ononly = Callback::from(move |which: String| go.emit(query.with("which", &which)));
     let chosen = use_state(BTreeSet::<BindingId>::new);
     let toast = use_toast();
     let id = props.id.clone();
     let (load, again) = use_load((slug.clone(), id.clone()), |(org, id)| async move {
         api::access_reviews::find(&org, &id).await
     });
-    let list = use_pages((slug.clone(), id, (*only).clone()), |(org, id, only), cursor| {
+    let list = use_pages((slug.clone(), id, only.clone()), |(org, id, only), cursor| {
         let only = Some(only.as_str()).filter(|only| !only.is_empty());
         api::access_reviews::items(&org, &id, only, cursor)
     });
@@ -89,7 +92,7 @@ pub fn OneReview(props: &Props) -> Html {
                 </>
             }) }
             <div class="list-head">
-                <Segments label="Which" options={filters()} value={(*only).clone()} onchange={keep(&only)} />
+                <Segments label="Which" options={filters()} value={only} onchange={ononly} />
                 <div class="panel-actions">{ bulk(list.state.ready().map(|pages| &**pages), &chosen, &set) }</div>
             </div>
             { show(&list.state, &list.again, |pages| table(pages, &list.more, &chosen)) }

@@ -9,11 +9,12 @@ use yew::prelude::*;
 
 use super::access_review::OneReview;
 use super::add_person::places;
+use super::call_rule_subjects::{Found, Named, Several, use_bearers};
 use crate::api;
 use crate::components::meter::share_meter;
 use crate::components::{
     Badge, Button, Check, Column, Dialog, Empty, Form, Icon, Kind, More, SelectField, Table,
-    TextField, Tone, When, show, use_toast,
+    TextField, Tone, When, failed, show, use_toast,
 };
 use crate::hooks::input::{anything, count, parses};
 use crate::hooks::{Pages, keep, use_action, use_input, use_load, use_pages, use_query};
@@ -32,7 +33,8 @@ const COLUMNS: [Column; 5] = [
 pub fn AccessReviews() -> Html {
     let (query, go) = use_query();
     let read = query.find("review").unwrap_or_default().to_owned();
-    let open = Callback::from(move |id: String| go.emit(query.with("review", &id)));
+    let open =
+        Callback::from(move |id: String| go.emit(query.with("review", &id).with("which", "")));
     if read.is_empty() {
         html! { <All {open} /> }
     } else {
@@ -133,16 +135,22 @@ struct NewProps {
 #[component]
 fn New(props: &NewProps) -> Html {
     let slug = use_org().slug();
-    let (load, _) = use_load(slug.clone(), |org| async move { places(&org).await });
+    let (load, again) = use_load(slug.clone(), |org| async move { places(&org).await });
     let (name, days) = (use_input("", parses::<Name>), use_input("14", count));
-    let (roles, reviewers) = (use_input("", anything), use_input("", anything));
+    let roles = use_input("", anything);
+    let reviewers = use_state(Vec::<Named>::new);
+    let Found { all: bearers, note } = use_bearers();
+    // A program decides nothing.
+    let decides = |id: &str| id.starts_with("user:") || id.starts_with("group:");
+    let all: Vec<Named> = bearers.into_iter().filter(|(id, _)| decides(id)).collect();
     let (scope, removes) = (use_state(|| "org".to_owned()), use_state(|| false));
     let (repeats, whose) = (use_state(|| "never".to_owned()), use_state(String::new));
     let create = use_action(props.ondone.clone());
-    let inputs = vec![name.clone(), days.clone(), roles.clone(), reviewers.clone()];
+    let inputs = vec![name.clone(), days.clone(), roles.clone()];
     let onsubmit = {
-        let (create, [name, days, roles, reviewers]) =
-            (create.clone(), [&name, &days, &roles, &reviewers].map(Clone::clone));
+        let (create, [name, days, roles]) =
+            (create.clone(), [&name, &days, &roles].map(Clone::clone));
+        let reviewers = reviewers.clone();
         let (scope, removes) = (scope.clone(), removes.clone());
         let (repeats, whose) = (repeats.clone(), whose.clone());
         Callback::from(move |()| {
@@ -153,7 +161,7 @@ fn New(props: &NewProps) -> Html {
                 scope: Some((*scope).clone()),
                 roles: words(&roles.text()).map(RoleName).collect(),
                 subjects: ReviewedKind::named(&whose).into_iter().collect(),
-                reviewers: words(&reviewers.text()).collect(),
+                reviewers: reviewers.iter().map(|(id, _)| id.clone()).collect(),
                 opens_at: None,
                 due_days,
                 undecided: if removes { ReviewDecision::Remove } else { ReviewDecision::Keep },
@@ -170,13 +178,15 @@ fn New(props: &NewProps) -> Html {
     html! {
         <Dialog title="New review" onclose={props.onclose.clone()}>
             <Form {inputs} verb="Open it" running={create.running()} problem={create.problem()} {onsubmit} oncancel={props.onclose.clone()}>
+                { failed(&load, &again) }
                 <TextField label="Name" path="name" input={name} />
                 <div class="pair">
                     <SelectField label="Where" path="scope" options={where_to} value={(*scope).clone()} onchange={keep(&scope)} />
                     <SelectField label="Whose roles" path="subjects" options={kinds()} value={(*whose).clone()} onchange={keep(&whose)} />
                 </div>
                 <TextField label="Only these roles" path="roles" input={roles} hint="Names with spaces between them, such as owner admin; all when empty." />
-                <TextField label="Who decides" path="reviewers" input={reviewers} hint="user:<e-mail> or group:<slug>, with spaces between them; whoever could take such a role away when empty." />
+                { note }
+                <Several label="Who decides" path="reviewers" first="Whoever could take such a role away" {all} chosen={(*reviewers).clone()} onchange={keep(&reviewers)} />
                 <div class="pair">
                     <TextField label="Open for days" path="due_days" input={days} hint="1 to 90." />
                     <SelectField label="Again" path="repeats" options={rhythms()} value={(*repeats).clone()} onchange={keep(&repeats)} />

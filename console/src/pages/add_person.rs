@@ -7,7 +7,7 @@ use yew::prelude::*;
 
 use crate::api;
 use crate::api::client::Answer;
-use crate::components::{Dialog, Form, SelectField, TextField};
+use crate::components::{Dialog, Form, SelectField, TextField, failed};
 use crate::hooks::input::parses;
 use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
@@ -72,7 +72,7 @@ pub struct RoleProps {
 #[component]
 pub fn RoleField(props: &RoleProps) -> Html {
     let org = use_org();
-    let (load, _) = use_load(org.slug(), |org| async move {
+    let (load, again) = use_load(org.slug(), |org| async move {
         let roles = api::identity::roles(&org).await?.items;
         Ok((roles, places(&org).await?))
     });
@@ -101,10 +101,13 @@ pub fn RoleField(props: &RoleProps) -> Html {
             .unwrap_or_default();
     }
     html! {
+        <>
+        { failed(&load, &again) }
         <div class="pair">
             <SelectField label="Role" path="role" options={roles} value={props.role.clone()} onchange={props.onrole.clone()} {hint} />
             <SelectField label="Where" path="scope" options={scopes} value={props.scope.clone()} onchange={props.onscope.clone()} />
         </div>
+        </>
     }
 }
 

@@ -6,9 +6,9 @@ use yew::prelude::*;
 
 use super::passkeys::{Answering, passkey_button};
 use crate::api;
-use crate::components::{Check, Dialog, Form, Kind, TextArea, TextField};
+use crate::components::{Check, Dialog, Form, Kind, SelectField, TextArea, TextField, failed};
 use crate::hooks::input::{anything, count, needed};
-use crate::hooks::{keep, use_action, use_input};
+use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
 
 #[derive(Properties, PartialEq)]
@@ -28,7 +28,17 @@ pub fn ArmForm(props: &ArmProps) -> Html {
     });
     let people = use_input(&people.unwrap_or_default(), needed);
     let role = armed.map_or("owner".to_owned(), |it| it.role.to_string());
-    let role = use_input(&role, needed);
+    let role = use_state(|| role);
+    let (load, again) = use_load(slug.clone(), |org| api::identity::roles(&org));
+    let mut roles: Vec<(AttrValue, AttrValue)> = Vec::new();
+    if let Some(page) = load.ready() {
+        // What programs hold at home by themselves is not given.
+        let given = page.items.iter().filter(|it| it.name.as_str() != "service");
+        roles.extend(given.map(|it| (it.name.to_string().into(), it.title.clone().into())));
+    }
+    if !roles.iter().any(|(name, _)| **name == *role.as_str()) {
+        roles.insert(0, ((*role).clone().into(), (*role).clone().into()));
+    }
     let minutes = armed.map_or(60, |it| it.longest_minutes).to_string();
     let minutes = use_input(&minutes, count);
     let save = use_action(props.ondone.reform(|_: BreakGlass| "It is armed.".into()));
@@ -39,17 +49,18 @@ pub fn ArmForm(props: &ArmProps) -> Html {
             let text = people.text();
             let named = text.split([',', ';', ' ', '\n']).map(str::trim);
             let people = named.filter(|it| !it.is_empty()).map(str::to_owned).collect();
-            let role = role.filled().map(RoleName);
+            let role = Some(RoleName((*role).clone()));
             let arm = ArmBreakGlass { people, role, longest_minutes: minutes.parsed() };
             save.run(api::break_glass::arm(&slug, &arm));
         })
     };
-    let inputs = vec![people.clone(), role.clone(), minutes.clone()];
+    let inputs = vec![people.clone(), minutes.clone()];
     html! {
         <Dialog title="Arm the break-glass access" onclose={props.onclose.clone()}>
             <Form {inputs} verb="Arm" running={save.running()} problem={save.problem()} {onsubmit} oncancel={props.onclose.clone()}>
                 <TextArea label="Who may open it" path="people" input={people} hint="2 to 5 members by e-mail address, one a line. Each has a passkey." />
-                <TextField label="Role" path="role" input={role} hint="Its permissions are written out now. A later change of the role makes no difference." />
+                { failed(&load, &again) }
+                <SelectField label="Role" path="role" options={roles} value={(*role).clone()} onchange={keep(&role)} hint="Its permissions are written out now. A later change of the role makes no difference." />
                 <TextField label="Longest time in minutes" path="longest_minutes" input={minutes} hint="5 to 60." />
                 <p class="note">{ format!("It never gives {}, and nobody becomes an owner by it.", props.told.never.join(", ")) }</p>
             </Form>

@@ -201,7 +201,7 @@ pub fn ScopeField(props: &ScopeProps) -> Html {
             api::identity::tokens(&org, None).await.map(|page| page.items).unwrap_or_default();
         let people =
             api::identity::members(&org, None).await.map(|page| page.items).unwrap_or_default();
-        let accounts = api::identity::service_accounts(&org).await;
+        let accounts = api::identity::service_accounts(&org, None).await;
         let accounts = accounts.map(|page| page.items).unwrap_or_default();
         Ok((teams, projects, tokens, people, accounts))
     });

@@ -6,7 +6,7 @@ use yew::prelude::*;
 
 use super::budget_increase::instant;
 use super::call_rule_default::becomes;
-use super::call_rule_subjects::use_callers;
+use super::call_rule_subjects::{Found, use_callers};
 use super::call_rule_what::ACTIONS;
 use super::call_rules::{does, weight};
 use super::guardrail_tester::use_scopes;
@@ -156,7 +156,8 @@ fn Call(props: &CallProps) -> Html {
     let mut actions = vec![as_it_was("Texts")];
     actions.extend(ACTIONS.iter().map(|(action, title)| ((*action).into(), (*title).into())));
     let mut subjects = vec![as_it_was("Yourself")];
-    subjects.extend(use_callers().into_iter().map(|(id, name)| (id.into(), name.into())));
+    let Found { all: callers, note } = use_callers();
+    subjects.extend(callers.into_iter().map(|(id, name)| (id.into(), name.into())));
     let mut scopes = use_scopes("");
     if !typed {
         scopes.insert(0, as_it_was(""));
@@ -168,6 +169,7 @@ fn Call(props: &CallProps) -> Html {
             if !made.is_empty() {
                 <SelectField label="Call" path="call" options={made} value={(*fields.call).clone()} onchange={keep(&fields.call)} hint="Of a call that was made, what it said is not kept: give its arguments." />
             }
+            { note }
             <div class="trio">
                 <TextField label="Model" path="model" input={fields.model.clone()} placeholder={if typed { "gpt-5" } else { "As it was" }} />
                 <SelectField label="Kind" path="action" options={actions} value={(*fields.action).clone()} onchange={keep(&fields.action)} />

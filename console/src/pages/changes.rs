@@ -8,11 +8,11 @@ use crate::api;
 use crate::components::segments::Segments;
 use crate::components::verdict::allowed;
 use crate::components::{
-    Badge, Button, Column, Dialog, Empty, Form, Icon, More, Table, Tone, Verdict, When, key_value,
-    show, use_toast,
+    Badge, Button, Column, Dialog, Empty, Form, Icon, More, Table, Tone, Verdict, When, failed,
+    key_value, show, use_toast,
 };
 use crate::hooks::input::{anything, needed};
-use crate::hooks::{Pages, keep, use_action, use_input, use_pages, use_query};
+use crate::hooks::{Load, Pages, keep, use_action, use_input, use_load, use_pages, use_query};
 use crate::session::use_org;
 use crate::text::time::exact;
 
@@ -27,13 +27,17 @@ const COLUMNS: [Column; 4] = [
 #[component]
 pub fn Changes() -> Html {
     let org = use_org();
-    let only = use_state(|| "to_decide".to_owned());
+    let (query, go) = use_query();
+    let only = query.find("which").unwrap_or("to_decide").to_owned();
     let settings = use_state(|| false);
     let toast = use_toast();
-    let list = use_pages((org.slug(), (*only).clone()), |(org, only), cursor| {
-        api::changes::list(&org, Some(only.as_str()).filter(|only| !only.is_empty()), cursor)
+    let list = use_pages((org.slug(), only.clone()), |(org, only), cursor| {
+        api::changes::list(&org, Some(only.as_str()).filter(|only| *only != "all"), cursor)
     });
-    let (query, go) = use_query();
+    let ononly = {
+        let (query, go) = (query.clone(), go.clone());
+        Callback::from(move |which: String| go.emit(query.with("which", &which)))
+    };
     let read = query.find("change").unwrap_or_default().to_owned();
     let open = Callback::from(move |id: String| go.emit(query.with("change", &id)));
     let onclose = {
@@ -49,6 +53,7 @@ pub fn Changes() -> Html {
         .state
         .ready()
         .and_then(|pages| pages.items.iter().find(|it| it.id.to_string() == read).cloned());
+    let elsewhere = !read.is_empty() && list.state.ready().is_some() && chosen.is_none();
     let ondone = {
         let (close, again) = (onclose.clone(), list.again.clone());
         Callback::from(move |said: AttrValue| {
@@ -58,13 +63,13 @@ pub fn Changes() -> Html {
         })
     };
     let options: Vec<(AttrValue, AttrValue)> =
-        [("to_decide", "To confirm"), ("mine", "Mine"), ("", "All")]
+        [("to_decide", "To confirm"), ("mine", "Mine"), ("all", "All")]
             .map(|(value, title)| (value.into(), title.into()))
             .to_vec();
     html! {
         <>
             <div class="list-head">
-                <Segments label="Which" {options} value={(*only).clone()} onchange={keep(&only)} />
+                <Segments label="Which" {options} value={only} onchange={ononly} />
                 <div class="panel-actions">
                     <Button icon={Icon::Edit} onclick={keep(&settings).reform(|()| true)}>{ "What takes two" }</Button>
                     <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
@@ -73,7 +78,31 @@ pub fn Changes() -> Html {
             { show(&list.state, &list.again, |pages| table(pages, &list.more, &open)) }
             if *settings { <ChangeSettings ondone={ondone.clone()} onclose={onclose.clone()} /> }
             if let Some(request) = chosen { <One {request} {ondone} {onclose} /> }
+            else if elsewhere { <Named id={read} {ondone} {onclose} /> }
         </>
+    }
+}
+
+/// One that the address names and the list does not show: of another page or filter.
+#[derive(Properties, PartialEq)]
+struct NamedProps {
+    id: AttrValue,
+    ondone: Callback<AttrValue>,
+    onclose: Callback<()>,
+}
+
+#[component]
+fn Named(props: &NamedProps) -> Html {
+    let wants = (use_org().slug(), props.id.clone());
+    let (load, again) = use_load(wants, |(org, id)| api::changes::find(&org, &id));
+    match &load {
+        Load::Pending => Html::default(),
+        Load::Failed(_) => {
+            html! { <Dialog title="Change" onclose={props.onclose.clone()}>{ failed(&load, &again) }</Dialog> }
+        }
+        Load::Ready(request) => html! {
+            <One request={ChangeRequest::clone(request)} ondone={props.ondone.clone()} onclose={props.onclose.clone()} />
+        },
     }
 }
 

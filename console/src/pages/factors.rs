@@ -9,7 +9,7 @@ use super::passkeys::{self, PasskeyForm, passkey_row};
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::{
-    Button, Code, ConfirmDelete, Dialog, Failed, Form, Head, Icon, Switch, When, show,
+    Button, Code, Confirm, ConfirmDelete, Dialog, Failed, Form, Head, Icon, Switch, When, show,
 };
 use crate::hooks::input::needed;
 use crate::hooks::{keep, use_action, use_input, use_load};
@@ -21,6 +21,7 @@ enum Over {
     Nothing,
     Begun(Box<NewTotp>),
     Codes(String),
+    Renew,
     Remove,
     /// A new one, or another name.
     Passkey(Option<Box<Passkey>>),
@@ -63,22 +64,26 @@ pub fn SecondFactors() -> Html {
     let onremove = set.reform(|()| Over::Remove);
     let does = Does {
         begin: onbegin,
-        renew: onrenew,
+        renew: set.reform(|()| Over::Renew),
         remove: onremove,
         passkey: set.reform(|passkey: Option<Passkey>| Over::Passkey(passkey.map(Box::new))),
         remove_passkey: set.reform(|passkey| Over::RemovePasskey(Box::new(passkey))),
     };
     let saved = saved(coded.clone(), removed.clone());
-    let problem = begin.problem().or_else(|| renew.problem());
     html! {
         <section class="panel">
             <header class="panel-head"><h2>{ "Second factor" }</h2></header>
-            if let Some(problem) = problem { <Failed {problem} /> }
+            if let Some(problem) = begin.problem() { <Failed {problem} /> }
             { show(&load, &again, |own| registered(&own.0, &own.1, &does)) }
             { match &*over {
                 Over::Nothing => Html::default(),
-                Over::Begun(begun) => html! { <Confirm begun={(**begun).clone()} ondone={coded} {onclose} /> },
+                Over::Begun(begun) => html! { <SetUp begun={(**begun).clone()} ondone={coded} {onclose} /> },
                 Over::Codes(codes) => codes_dialog(codes, onclose),
+                Over::Renew => html! {
+                    <Confirm title="Make new recovery codes?" verb="Make new codes" running={renew.running()} problem={renew.problem()} onconfirm={onrenew} {onclose}>
+                        <p>{ "The codes that you have, also printed ones, stop working at once. The new ones are shown once." }</p>
+                    </Confirm>
+                },
                 Over::Remove => remove_dialog(removed, onclose),
                 Over::Passkey(passkey) => html! { <PasskeyForm passkey={passkey.as_deref().cloned()} ondone={saved} {onclose} /> },
                 Over::RemovePasskey(passkey) => passkeys::remove_dialog(passkey, removed, onclose),
@@ -110,17 +115,30 @@ pub fn factor_needed(org: &str) -> Html {
 pub fn FactorPolicy() -> Html {
     let org = use_org();
     let (load, again) = use_load(org.slug(), |org| api::identity::security(&org));
-    let change = use_action(again.reform(|_: OrgSecurity| ()));
+    let asking = use_state(|| false);
+    let onclose = keep(&asking).reform(|()| false);
+    let change = use_action({
+        let (close, again) = (onclose.clone(), again.clone());
+        Callback::from(move |_: OrgSecurity| {
+            close.emit(());
+            again.emit(());
+        })
+    });
     let onchange = {
         let (change, slug) = (change.clone(), org.slug());
         Callback::from(move |asked: UpdateOrgSecurity| {
             change.run(api::identity::set_security(&slug, &asked));
         })
     };
-    let onfactor = onchange.reform(|required| UpdateOrgSecurity {
+    let required = onchange.reform(|required| UpdateOrgSecurity {
         second_factor_required: Some(required),
         device_login: None,
     });
+    let onconfirm = required.reform(|()| true);
+    let onfactor = {
+        let asking = asking.clone();
+        Callback::from(move |on: bool| if on { asking.set(true) } else { required.emit(false) })
+    };
     let ondevice = onchange.reform(|allowed| UpdateOrgSecurity {
         second_factor_required: None,
         device_login: Some(allowed),
@@ -132,7 +150,7 @@ pub fn FactorPolicy() -> Html {
                 if let Some(security) = load.ready() { <Switch label="Ask everybody for one" on={security.second_factor_required} onchange={onfactor} /> }
             </header>
             <p class="faint">{ "Who has none registers one before anything here is open to them. Coming in by single sign-on counts as one." }</p>
-            if let Some(problem) = change.problem() { <Failed {problem} /> }
+            if let Some(problem) = change.problem().filter(|_| !*asking) { <Failed {problem} /> }
             { show(&load, &again, |security| html! {
                 <>
                     <header class="panel-head">
@@ -142,6 +160,12 @@ pub fn FactorPolicy() -> Html {
                     <p class="faint">{ "With ralex login --device a program shows a code that its person types in any browser. Whoever sends somebody a code of theirs acts as them if it is typed." }</p>
                 </>
             }) }
+            if *asking {
+                <Confirm title="Ask everybody for a second factor?" verb="Ask everybody" running={change.running()} problem={change.problem()} {onconfirm} {onclose}>
+                    <p>{ "Whoever has none is let into nothing here from now on, also those who are at work, until they have registered one. Their personal tokens open nothing until then." }</p>
+                    <p>{ "Who comes in by single sign-on, and the tokens of teams and service accounts, go on." }</p>
+                </Confirm>
+            }
         </section>
     }
 }
@@ -193,14 +217,14 @@ fn registered(factors: &Factors, offer: &PasskeyOffer, does: &Does) -> Html {
 }
 
 #[derive(Properties, PartialEq)]
-struct ConfirmProps {
+struct SetUpProps {
     begun: NewTotp,
     ondone: Callback<RecoveryCodes>,
     onclose: Callback<()>,
 }
 
 #[component]
-fn Confirm(props: &ConfirmProps) -> Html {
+fn SetUp(props: &SetUpProps) -> Html {
     let code = use_input("", needed);
     let confirm = use_action(props.ondone.clone());
     let onsubmit = {

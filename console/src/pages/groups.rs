@@ -4,15 +4,16 @@ use ralex_api::access::{Group, GroupMember, NewGroup, UpdateGroup};
 use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
 
+use super::person_field::PersonField;
 use super::roles_of::RolesDialog;
 use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
-    Badge, Banner, Button, Column, ConfirmDelete, Dialog, Empty, Failed, Form, Icon, IconButton,
-    Kind, SelectField, Table, TextField, When, show, use_toast,
+    Badge, Banner, Button, Column, Confirm, ConfirmDelete, Dialog, Empty, Form, Icon, IconButton,
+    Kind, Table, TextField, When, rest, show, use_toast,
 };
 use crate::hooks::input::parses;
-use crate::hooks::{keep, use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_input, use_load, use_pages};
 use crate::session::use_org;
 use crate::text::number::{counted, grouped};
 
@@ -43,7 +44,8 @@ pub fn Groups() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let (load, again) = use_load(org.slug(), |org| api::identity::groups(&org));
+    let list = use_pages(org.slug(), |org, cursor| api::identity::groups(&org, cursor));
+    let again = list.again.clone();
     let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
     let done = {
@@ -61,14 +63,15 @@ pub fn Groups() -> Html {
                 <p class="faint">{ "What a group is given, each of its people has for as long as they are in it." }</p>
                 if may { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create group" }</Button> }
             </div>
-            { show(&load, &again, |page| if page.items.is_empty() {
+            { show(&list.state, &again, |page| if page.items.is_empty() {
                 html! { <Empty icon={Icon::People} title="No group yet"><p>{ "Make one for people who do the same work, and give it their roles." }</p></Empty> }
             } else {
-                html! {
+                html! { <>
                     <Table caption="Groups" columns={COLUMNS.to_vec()}>
                         { for page.items.iter().map(|group| row(group, may, &set)) }
                     </Table>
-                }
+                    { rest(page, "group", &list.more) }
+                </> }
             }) }
             { match &*over {
                 Over::Nothing => Html::default(),
@@ -178,6 +181,14 @@ struct MembersProps {
     onclose: Callback<()>,
 }
 
+/// What is asked in the place of the dialog, to which an answer leads back.
+#[derive(Clone, PartialEq)]
+enum Asked {
+    Nothing,
+    Remove(Box<GroupMember>),
+    Release,
+}
+
 /// Who is in a group; let in and removed.
 #[component]
 fn Members(props: &MembersProps) -> Html {
@@ -192,24 +203,27 @@ fn Members(props: &MembersProps) -> Html {
             onchange.emit(());
         })
     };
-    let remove = use_action(changed.clone());
-    let onremove = {
-        let (remove, slug, group) = (remove.clone(), org.slug(), group.clone());
-        Callback::from(move |member: GroupMember| {
-            remove.run(api::identity::remove_group_member(&slug, &group, member.user.id));
+    let asked = use_state(|| Asked::Nothing);
+    let set = keep(&asked);
+    let back = set.reform(|()| Asked::Nothing);
+    let removed = {
+        let (back, changed) = (back.clone(), changed.clone());
+        Callback::from(move |()| {
+            back.emit(());
+            changed.emit(());
         })
     };
-    let release = use_action({
-        let (close, onchange) = (props.onclose.clone(), props.onchange.clone());
-        Callback::from(move |_: Group| {
-            onchange.emit(());
-            close.emit(());
-        })
-    });
-    let onrelease = {
-        let (release, slug, group) = (release.clone(), org.slug(), group.clone());
-        Callback::from(move |()| release.run(api::identity::release_group(&slug, &group)))
-    };
+    match &*asked {
+        Asked::Nothing => {}
+        Asked::Remove(member) => {
+            return remove_dialog(&org.slug(), &props.group, member, removed, back);
+        }
+        Asked::Release => {
+            return html! { <Release group={props.group.clone()} onchange={props.onchange.clone()} onback={back} onclose={props.onclose.clone()} /> };
+        }
+    }
+    let onremove = set.reform(|member| Asked::Remove(Box::new(member)));
+    let onrelease = set.reform(|()| Asked::Release);
     let may_change = org.can_everywhere("group.manage");
     let may = may_change && !props.group.managed_by_scim;
     html! {
@@ -226,12 +240,10 @@ fn Members(props: &MembersProps) -> Html {
                     </>
                 }
             }) }
-            if let Some(problem) = remove.problem() { <Failed {problem} /> }
             if may_change && !may {
-                if let Some(problem) = release.problem() { <Failed {problem} /> }
                 <Banner>
                     <p>{ "The directory decides who is in this group." }</p>
-                    <Button busy={release.running()} onclick={onrelease}>{ "Let people decide" }</Button>
+                    <Button onclick={onrelease}>{ "Let people decide" }</Button>
                 </Banner>
             }
             if may { <LetIn {group} {changed} onclose={props.onclose.clone()} /> }
@@ -253,6 +265,56 @@ fn member_row(member: &GroupMember, may: bool, onremove: &Callback<GroupMember>)
     }
 }
 
+fn remove_dialog(
+    org: &str,
+    group: &Group,
+    member: &GroupMember,
+    ondone: Callback<()>,
+    onclose: Callback<()>,
+) -> Html {
+    let (org, slug, id) = (org.to_owned(), group.slug.to_string(), member.user.id);
+    let delete = Callback::from(move |()| api::identity::remove_group_member(&org, &slug, id));
+    let roles = counted(group.bindings.into(), "role");
+    html! {
+        <ConfirmDelete title={format!("Remove {} from {}?", member.user.name, group.name)} verb="Remove" {delete} {ondone} {onclose}>
+            <p>{ format!("What the group gives or denies them ({roles}) ends within a second. They stay in the organisation.") }</p>
+        </ConfirmDelete>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct ReleaseProps {
+    group: Group,
+    onchange: Callback<()>,
+    onback: Callback<()>,
+    onclose: Callback<()>,
+}
+
+/// Asks before the directory's word on a group ends.
+#[component]
+fn Release(props: &ReleaseProps) -> Html {
+    let org = use_org();
+    let release = use_action({
+        let (close, onchange) = (props.onclose.clone(), props.onchange.clone());
+        Callback::from(move |_: Group| {
+            onchange.emit(());
+            close.emit(());
+        })
+    });
+    let onconfirm = {
+        let (release, slug) = (release.clone(), org.slug());
+        let group = props.group.slug.to_string();
+        Callback::from(move |()| release.run(api::identity::release_group(&slug, &group)))
+    };
+    let people = counted(props.group.members.into(), "member");
+    html! {
+        <Confirm title={format!("Let people decide who is in {}?", props.group.name)} verb="Let them decide"
+            running={release.running()} problem={release.problem()} {onconfirm} onclose={props.onback.clone()}>
+            <p>{ format!("Its {people} and its roles stay. From then on the directory finds no such group: who leaves it there stays in it here until somebody removes them.") }</p>
+        </Confirm>
+    }
+}
+
 #[derive(Properties, PartialEq)]
 struct LetInProps {
     group: AttrValue,
@@ -263,15 +325,8 @@ struct LetInProps {
 #[component]
 fn LetIn(props: &LetInProps) -> Html {
     let org = use_org();
-    let (load, _) = use_load(org.slug(), |org| api::identity::everybody(&org));
     let add = use_action(props.changed.reform(|_: GroupMember| ()));
     let chosen = use_state(String::new);
-    let people = load.ready().map(|page| page.items.clone()).unwrap_or_default();
-    let mut options: Vec<(AttrValue, AttrValue)> = vec![("".into(), "Choose a person".into())];
-    options.extend(people.iter().map(|member| {
-        let title = format!("{} · {}", member.user.name, member.user.email);
-        (member.user.id.to_string().into(), title.into())
-    }));
     let onsubmit = {
         let (add, slug, group) = (add.clone(), org.slug(), props.group.clone());
         let chosen = chosen.clone();
@@ -282,7 +337,7 @@ fn LetIn(props: &LetInProps) -> Html {
     let blocked = chosen.is_empty().then(|| AttrValue::from("Choose who is let in."));
     html! {
         <Form inputs={Vec::new()} verb="Let in" running={add.running()} problem={add.problem()} {onsubmit} {blocked} oncancel={props.onclose.clone()}>
-            <SelectField label="Person" path="subject" {options} value={(*chosen).clone()} onchange={keep(&chosen)} />
+            <PersonField label="Person" path="subject" first="Choose a person" onchange={keep(&chosen)} />
         </Form>
     }
 }

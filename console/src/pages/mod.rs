@@ -70,6 +70,7 @@ pub mod overview;
 pub mod passkeys;
 pub mod password;
 pub mod people;
+mod person_field;
 pub mod playground;
 mod playground_answer;
 mod policy;

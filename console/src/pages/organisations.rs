@@ -14,9 +14,9 @@ use crate::api;
 use crate::components::segments::Segments;
 use crate::components::{
     Badge, Button, Column, ConfirmDelete, Empty, Head, Icon, IconButton, Kind, More, Table, Tone,
-    When, show, use_toast,
+    When, rest, show, use_toast,
 };
-use crate::hooks::{Pages, keep, use_load, use_pages, use_query};
+use crate::hooks::{Pages, keep, use_pages, use_query};
 use crate::text::number::grouped;
 
 const COLUMNS: [Column; 5] = [
@@ -247,16 +247,18 @@ fn withdraw_dialog(org: &ManagedOrg, ondone: &Callback<AttrValue>, onclose: Call
 /// What is left of organisations that are gone.
 #[component]
 fn Deleted() -> Html {
-    let (load, again) = use_load((), |()| api::operators::deleted());
-    show(&load, &again, |page| {
+    let list =
+        use_pages((), |(), cursor| async move { api::operators::deleted(cursor.as_deref()).await });
+    show(&list.state, &list.again, |page| {
         if page.items.is_empty() {
             return html! { <Empty icon={Icon::Trash} title="None was deleted"><p>{ "What is left of one would stand here: that it was there, and how its audit log ended." }</p></Empty> };
         }
-        html! {
+        html! { <>
             <Table caption="Deleted organisations" columns={GONE.to_vec()}>
                 { for page.items.iter().map(gone) }
             </Table>
-        }
+            { rest(page, "organisation", &list.more) }
+        </> }
     })
 }
 

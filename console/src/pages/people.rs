@@ -70,7 +70,7 @@ pub fn PeoplePage() -> Html {
     views.extend(seen.map(|(_, view, title)| (view.into(), title.into())));
     let onview = {
         let query = query.clone();
-        Callback::from(move |view: String| set.emit(query.with("view", &view)))
+        Callback::from(move |view: String| set.emit(query.with("view", &view).with("which", "")))
     };
     let part = match view.as_str() {
         "groups" => html! { <Groups /> },

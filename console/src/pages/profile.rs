@@ -15,9 +15,9 @@ use super::tokens::{created_dialog, token_row};
 use crate::api;
 use crate::components::{
     Badge, Button, Column, ConfirmDelete, Head, Icon, IconButton, Table, Tone, When, key_value,
-    show, use_toast,
+    rest, show, use_toast,
 };
-use crate::hooks::{keep, use_action, use_load, use_now};
+use crate::hooks::{keep, use_action, use_now, use_pages};
 use crate::session::use_session;
 
 #[component]
@@ -79,7 +79,8 @@ enum Over {
 #[component]
 fn OwnTokens() -> Html {
     let (over, now) = (use_state(|| Over::Nothing), use_now());
-    let (load, again) = use_load((), |()| api::identity::own_tokens(None));
+    let list = use_pages((), |(), cursor| api::identity::own_tokens(cursor));
+    let again = list.again.clone();
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
     let created = {
@@ -120,12 +121,15 @@ fn OwnTokens() -> Html {
                 <h2>{ "Personal tokens" }</h2>
                 <Button icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create token" }</Button>
             </header>
-            { show(&load, &again, |page| if page.items.is_empty() {
+            { show(&list.state, &again, |page| if page.items.is_empty() {
                 html! { <p class="faint">{ "None. One of these can do what you can, for scripts of your own." }</p> }
             } else {
-                html! { <Table caption="Personal tokens" {columns}>
-                    { for page.items.iter().map(|token| token_row(token, now, (true, true), &onrevoke, &onrotate)) }
-                </Table> }
+                html! { <>
+                    <Table caption="Personal tokens" {columns}>
+                        { for page.items.iter().map(|token| token_row(token, now, (true, true), &onrevoke, &onrotate)) }
+                    </Table>
+                    { rest(page, "token", &list.more) }
+                </> }
             }) }
             { match &*over {
                 Over::Nothing => Html::default(),
@@ -176,7 +180,8 @@ fn revoke_dialog(token: &Token, ondone: Callback<()>, onclose: Callback<()>) -> 
 #[component]
 fn Sessions() -> Html {
     let toast = use_toast();
-    let (load, again) = use_load((), |()| api::identity::sessions(None));
+    let list = use_pages((), |(), cursor| api::identity::sessions(cursor));
+    let again = list.again.clone();
     let end = {
         let again = again.clone();
         use_action(Callback::from(move |()| {
@@ -202,10 +207,10 @@ fn Sessions() -> Html {
         <section class="panel">
             <header class="panel-head">
                 <h2>{ "Sessions" }</h2>
-                if load.ready().is_some_and(|page| page.items.len() > 1) { <Button onclick={others}>{ "End all others" }</Button> }
+                if list.state.ready().is_some_and(|page| page.items.len() > 1) { <Button onclick={others}>{ "End all others" }</Button> }
             </header>
             if let Some(problem) = end.problem() { <crate::components::Failed {problem} /> }
-            { show(&load, &again, |page| html! {
+            { show(&list.state, &again, |page| html! { <>
                 <ul class="rows">
                     { for page.items.iter().map(|session| {
                         let (end, id) = (end.clone(), session.id);
@@ -214,7 +219,8 @@ fn Sessions() -> Html {
                         session_row(session, onclick, set.reform(move |()| Some(chosen.clone())))
                     }) }
                 </ul>
-            }) }
+                { rest(page, "session", &list.more) }
+            </> }) }
             if let Some(session) = &*naming { <NameSession session={session.clone()} ondone={named} {onclose} /> }
         </section>
     }

@@ -59,9 +59,12 @@ pub fn Matrix(props: &Props) -> Html {
         let cells: Vec<Cell> = (0..columns).map(|column| cell(permission, column)).collect();
         html! { <Row key={permission.name.clone()} permission={permission.clone()} {cells} {row} column={here.1} focus={row == here.0} roles={Rc::clone(&props.roles)} ontoggle={ontoggle.clone()} onhere={onhere.clone()} /> }
     };
+    let focused = props.permissions.get(here.0).zip(props.roles.get(here.1));
+    let note = focused.map(|(permission, role)| note(permission, role, &cell(permission, here.1)));
     html! {
         <>
             { phone_select(&props.roles, here.1, onrole) }
+            { note }
             <div class="table-frame matrix-frame" ref={frame} role="region" aria-label="What each role allows">
                 <table class="table matrix" role="grid" aria-rowcount={(rows + 1).to_string()} {onkeydown}>
                     <caption class="sr">{ "What each role allows" }</caption>
@@ -75,6 +78,22 @@ pub fn Matrix(props: &Props) -> Html {
                 </table>
             </div>
         </>
+    }
+}
+
+/// What the cell with the focus means, and why it cannot be turned, for those without a mouse to rest on it.
+fn note(permission: &PermissionInfo, role: &Role, cell: &Cell) -> Html {
+    let why = match &cell.held {
+        Held::Through(part) if cell.built_in => {
+            Some(format!("{} has it through {part}.", role.title).into())
+        }
+        Held::Through(_) | Held::Own | Held::Not => cell.lock.clone(),
+    };
+    html! {
+        <p class="note matrix-note">
+            <code>{ &permission.name }</code>{ ": " }{ &permission.description }
+            if let Some(why) = why { { " " }{ why } }
+        </p>
     }
 }
 
@@ -290,7 +309,9 @@ fn Row(props: &RowProps) -> Html {
     let PermissionInfo { name, description } = &props.permission;
     html! {
         <tr>
-            <th scope="row" title={description.clone()}><code>{ name }</code></th>
+            <th scope="row" title={description.clone()}>
+                <code>{ name }</code><span id={meaning(props.row)} hidden=true>{ description }</span>
+            </th>
             { for props.cells.iter().enumerate().map(|(column, cell)| {
                 let chosen = column == props.column;
                 let classes = classes!("role", chosen.then_some("chosen"), cell.drafted.then_some("drafted"));
@@ -298,6 +319,11 @@ fn Row(props: &RowProps) -> Html {
             }) }
         </tr>
     }
+}
+
+/// The element that says what the permission of a row means.
+fn meaning(row: usize) -> String {
+    format!("meaning-{row}")
 }
 
 fn mark(props: &RowProps, cell: &Cell, column: usize) -> Html {
@@ -317,7 +343,7 @@ fn mark(props: &RowProps, cell: &Cell, column: usize) -> Html {
             Held::Own | Held::Not => String::new(),
         };
         return html! {
-            <span class={classes!("mark", "still", kind)} {tabindex} data-at={at} title={title} {onfocus}>
+            <span class={classes!("mark", "still", kind)} {tabindex} data-at={at} aria-describedby={meaning(row)} title={title} {onfocus}>
                 <span aria-hidden="true">{ sign }</span><span class="sr">{ words }</span>
             </span>
         };
@@ -336,11 +362,19 @@ fn mark(props: &RowProps, cell: &Cell, column: usize) -> Html {
             }
         })
     };
+    let why = format!("lock-{at}");
+    let told = match lock {
+        Some(_) => format!("{} {why}", meaning(row)),
+        None => meaning(row),
+    };
     html! {
+        <>
         <span class={classes!("mark", kind, lock.is_some().then_some("still"))} role="checkbox" {tabindex} data-at={at}
             aria-checked={if cell.held == Held::Not { "false" } else { "true" }}
-            aria-disabled={lock.is_some().then_some("true")} aria-label={label} title={lock.clone()} {onclick} {onfocus}>
+            aria-disabled={lock.is_some().then_some("true")} aria-label={label} aria-describedby={told} title={lock.clone()} {onclick} {onfocus}>
             <span aria-hidden="true">{ sign }</span>
         </span>
+        if let Some(lock) = lock { <span id={why} hidden=true>{ lock }</span> }
+        </>
     }
 }

@@ -10,10 +10,10 @@ use super::budget_increase::instant;
 use super::why::Why;
 use crate::api;
 use crate::components::{
-    Badge, Column, Dialog, Failed, Form, Icon, IconButton, SelectField, Switch, Table, TextField,
-    Tone, When, show,
+    Badge, Column, ConfirmDelete, Dialog, Form, Icon, IconButton, SelectField, Switch, Table,
+    TextField, Tone, When, rest, show,
 };
-use crate::hooks::{keep, use_action, use_input, use_load, use_now};
+use crate::hooks::{keep, use_action, use_input, use_now, use_pages};
 use crate::session::{Org, use_org};
 
 const COLUMNS: [Column; 5] = [
@@ -38,8 +38,10 @@ pub fn RolesDialog(props: &Props) -> Html {
     let (org, now) = (use_org(), use_now());
     let moment = use_state(|| None::<DateTime<Utc>>);
     let wants = (org.slug(), props.subject.clone(), *moment);
-    let (load, again) =
-        use_load(wants, |(org, subject, at)| api::policies::bindings(&org, Some(&subject), at));
+    let list = use_pages(wants, |(org, subject, at), cursor| {
+        api::policies::bindings(&org, Some(&subject), at, cursor)
+    });
+    let again = list.again.clone();
     let round = use_state(|| 0_u32);
     let changed = {
         let (again, round) = (again.clone(), round.clone());
@@ -50,13 +52,9 @@ pub fn RolesDialog(props: &Props) -> Html {
             onchange.emit(());
         })
     };
-    let take = use_action(changed.clone());
-    let ontake = {
-        let (take, slug) = (take.clone(), org.slug());
-        Callback::from(move |binding: Binding| {
-            take.run(api::identity::delete_binding(&slug, binding.id));
-        })
-    };
+    let taking = use_state(|| None::<Binding>);
+    let ontake = keep(&taking).reform(Some);
+    let onkeep = keep(&taking).reform(|()| None);
     let (asks, past) = (use_state(|| false), use_state(|| false));
     let onpast = {
         let (past, moment) = (past.clone(), moment.clone());
@@ -68,19 +66,22 @@ pub fn RolesDialog(props: &Props) -> Html {
     // What is past can be read and not changed.
     let may = moment.is_none() && (org.can("role.bind") || org.can("role.deny"));
     let time = moment.unwrap_or(now);
+    if let Some(binding) = &*taking {
+        return take_dialog(&org.slug(), &props.name, binding, &changed, onkeep);
+    }
     html! {
         <Dialog title={format!("Roles of {}", props.name)} onclose={props.onclose.clone()}>
-            { show(&load, &again, |page| if page.items.is_empty() {
+            { show(&list.state, &again, |page| if page.items.is_empty() {
                 let words = if moment.is_some() { "Nothing was given or denied then." } else { "Nothing is given or denied." };
                 html! { <p class="faint">{ words }</p> }
             } else {
-                html! {
+                html! { <>
                     <Table caption="Roles" columns={COLUMNS.to_vec()}>
                         { for page.items.iter().map(|binding| row(&org, time, binding, may.then_some(&ontake))) }
                     </Table>
-                }
+                    { rest(page, "role", &list.more) }
+                </> }
             }) }
-            if let Some(problem) = take.problem() { <Failed {problem} /> }
             <div class="panel-actions">
                 <Switch on={*asks} onchange={keep(&asks)} label="Why may they, or not?" />
                 <Switch on={*past} onchange={onpast} label="As it was" />
@@ -134,6 +135,40 @@ fn row(
                 }
             </td>
         </tr>
+    }
+}
+
+/// In the place of the dialog, to which both answers lead back.
+fn take_dialog(
+    org: &str,
+    name: &str,
+    binding: &Binding,
+    changed: &Callback<()>,
+    onclose: Callback<()>,
+) -> Html {
+    let (org, id, role) = (org.to_owned(), binding.id, &binding.role);
+    let delete = Callback::from(move |()| api::identity::delete_binding(&org, id));
+    let ondone = {
+        let (changed, close) = (changed.clone(), onclose.clone());
+        Callback::from(move |()| {
+            close.emit(());
+            changed.emit(());
+        })
+    };
+    let told = match binding.effect {
+        BindingEffect::Allow => format!(
+            "{name} loses within a second what {role} allows at {}, unless they have it by another role or group.",
+            binding.scope
+        ),
+        BindingEffect::Deny => format!(
+            "{role} is not denied at {} any more: what other roles and groups give {name} counts again within a second.",
+            binding.scope
+        ),
+    };
+    html! {
+        <ConfirmDelete title={format!("Take {role} away from {name}?")} verb="Take it away" {delete} {ondone} {onclose}>
+            <p>{ told }</p>
+        </ConfirmDelete>
     }
 }
 

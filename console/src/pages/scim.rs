@@ -10,8 +10,8 @@ use super::token_form::NameAndLife;
 use crate::api;
 use crate::components::secret::SecretOnce;
 use crate::components::{
-    Button, Code, Column, ConfirmDelete, Failed, Icon, IconButton, Switch, Table, When, key_value,
-    show,
+    Button, Code, Column, Confirm, ConfirmDelete, Failed, Icon, IconButton, Switch, Table, When,
+    key_value, show,
 };
 use crate::hooks::{keep, use_action, use_load};
 use crate::session::use_org;
@@ -32,6 +32,7 @@ enum Over {
     Create,
     Created(String),
     Revoke(Box<ScimToken>),
+    SwitchOff,
 }
 
 /// The part of the page on signing in that is about the directory.
@@ -42,7 +43,13 @@ pub fn Provisioning() -> Html {
     let (load, again) = use_load(org.slug(), |org| api::scim::connection(&org));
     let set = keep(&over);
     let onclose = set.reform(|()| Over::Nothing);
-    let switch = use_action(again.reform(|_: ScimConnection| ()));
+    let switch = use_action({
+        let (close, again) = (onclose.clone(), again.clone());
+        Callback::from(move |_: ScimConnection| {
+            close.emit(());
+            again.emit(());
+        })
+    });
     let create = use_action({
         let (set, again) = (set.clone(), again.clone());
         Callback::from(move |answer: NewTokenAnswer| {
@@ -53,6 +60,15 @@ pub fn Provisioning() -> Html {
     let onswitch = {
         let (switch, slug) = (switch.clone(), org.slug());
         Callback::from(move |enabled| switch.run(api::scim::set(&slug, enabled)))
+    };
+    let onconfirm = onswitch.reform(|()| false);
+    let onswitch = {
+        let set = set.clone();
+        Callback::from(
+            move |on: bool| {
+                if on { onswitch.emit(true) } else { set.emit(Over::SwitchOff) }
+            },
+        )
     };
     let oncreate = {
         let (create, slug) = (create.clone(), org.slug());
@@ -66,7 +82,7 @@ pub fn Provisioning() -> Html {
                 <h2>{ "Provisioning (SCIM)" }</h2>
                 if let Some(found) = load.ready() { <Switch label="Listen to the directory" on={found.enabled} onchange={onswitch} /> }
             </header>
-            if let Some(problem) = switch.problem() { <Failed {problem} /> }
+            if let Some(problem) = switch.problem().filter(|_| *over != Over::SwitchOff) { <Failed {problem} /> }
             { show(&load, &again, |found| if found.enabled {
                 connection(found, &set)
             } else {
@@ -83,6 +99,11 @@ pub fn Provisioning() -> Html {
                     </SecretOnce>
                 },
                 Over::Revoke(token) => revoke_dialog(&org.slug(), token, &again, onclose),
+                Over::SwitchOff => html! {
+                    <Confirm title="Stop listening to the directory?" verb="Stop listening" running={switch.running()} problem={switch.problem()} {onconfirm} {onclose}>
+                        { load.ready().map(|found| off(found)).unwrap_or_default() }
+                    </Confirm>
+                },
             } }
         </section>
     }
@@ -116,6 +137,17 @@ fn connection(found: &ScimConnection, set: &Callback<Over>) -> Html {
             }
             <p><Button icon={Icon::Plus} onclick={set.reform(|()| Over::Create)}>{ "Create token for the directory" }</Button></p>
         </>
+    }
+}
+
+/// What does not happen any more when it is not heard.
+fn off(found: &ScimConnection) -> Html {
+    let (tokens, users) = (found.tokens.len() as u64, u64::from(found.users));
+    html! {
+        <p>{ format!(
+            "Of the directory nothing is heard by its {} any more, and who leaves there stays here: nobody suspends the {} that it tells of. It goes on when it is listened to again.",
+            counted(tokens, "token"), counted(users, "member"),
+        ) }</p>
     }
 }
 

@@ -12,10 +12,10 @@ use super::tokens::created_dialog;
 use crate::api;
 use crate::components::{
     Badge, Button, Column, ConfirmDelete, Dialog, Empty, Form, Icon, IconButton, Kind, Table,
-    TextField, Tone, When, show, use_toast,
+    TextField, Tone, When, rest, show, use_toast,
 };
 use crate::hooks::input::parses;
-use crate::hooks::{keep, use_action, use_input, use_load};
+use crate::hooks::{keep, use_action, use_input, use_load, use_pages};
 use crate::session::use_org;
 use crate::text::number::{counted, grouped};
 
@@ -46,7 +46,8 @@ pub fn ServiceAccounts() -> Html {
     let org = use_org();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let (load, again) = use_load(org.slug(), |org| api::identity::service_accounts(&org));
+    let list = use_pages(org.slug(), |org, cursor| api::identity::service_accounts(&org, cursor));
+    let again = list.again.clone();
     let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
     let done = {
@@ -90,14 +91,15 @@ pub fn ServiceAccounts() -> Html {
                 <p class="faint">{ "A program keeps its budgets and its name in the audit log, whichever of its tokens it shows." }</p>
                 { create }
             </div>
-            { show(&load, &again, |page| if page.items.is_empty() {
+            { show(&list.state, &again, |page| if page.items.is_empty() {
                 html! { <Empty icon={Icon::Cube} title="No service account yet"><p>{ "Make one for each program, and change its tokens as often as you like." }</p></Empty> }
             } else {
-                html! {
+                html! { <>
                     <Table caption="Service accounts" columns={COLUMNS.to_vec()}>
                         { for page.items.iter().map(|account| row(account, may(account), &set, &onenable)) }
                     </Table>
-                }
+                    { rest(page, "service account", &list.more) }
+                </> }
             }) }
             if let Some(problem) = enable.problem() { <crate::components::Failed {problem} /> }
             { match &*over {

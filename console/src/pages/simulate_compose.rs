@@ -5,11 +5,11 @@ use ralex_api::simulate::ProposedRole;
 use yew::prelude::*;
 
 use super::add_person::RoleField;
-use super::call_rule_subjects::use_bearers;
+use super::call_rule_subjects::{Found, use_bearers};
 use super::simulate::Change;
 use crate::api;
 use crate::components::segments::Segments;
-use crate::components::{Button, Failed, Icon, SelectField, TextArea, TextField};
+use crate::components::{Button, Failed, Icon, SelectField, TextArea, TextField, failed};
 use crate::hooks::input::{anything, needed};
 use crate::hooks::{keep, use_action, use_input, use_load};
 use crate::session::use_org;
@@ -56,7 +56,7 @@ struct BindProps {
 
 #[component]
 fn Bind(props: &BindProps) -> Html {
-    let bearers = use_bearers();
+    let Found { all: bearers, note } = use_bearers();
     let subject = use_state(String::new);
     let (role, scope) = (use_state(|| "viewer".to_owned()), use_state(|| "org".to_owned()));
     let first = bearers.first().map(|(id, _)| id.clone()).unwrap_or_default();
@@ -84,6 +84,7 @@ fn Bind(props: &BindProps) -> Html {
     let blocked = chosen.is_empty().then(|| AttrValue::from("There is nobody to choose."));
     html! {
         <>
+            { note }
             <SelectField label="Whom" {options} value={chosen.clone()} onchange={keep(&subject)} />
             <RoleField any=true role={(*role).clone()} scope={(*scope).clone()} onrole={keep(&role)} onscope={keep(&scope)} />
             <div><Button icon={Icon::Plus} {blocked} {onclick}>{ "Add to the change" }</Button></div>
@@ -100,8 +101,9 @@ fn held(binding: &Binding) -> String {
 fn Unbind(props: &Props) -> Html {
     let org = use_org();
     let chosen = use_state(String::new);
-    let (load, _) = use_load(org.slug(), |org| api::policies::bindings(&org, None, None));
+    let (load, again) = use_load(org.slug(), |org| api::policies::bindings(&org, None, None, None));
     let all = load.ready().map(|page| page.items.clone()).unwrap_or_default();
+    let cut = load.ready().is_some_and(|page| page.next_cursor.is_some());
     let taken = &props.change.proposal.unbind;
     let left: Vec<&Binding> = all.iter().filter(|it| !taken.contains(&it.id)).collect();
     let options = left.iter().map(|it| (it.id.to_string().into(), held(it).into()));
@@ -121,7 +123,8 @@ fn Unbind(props: &Props) -> Html {
     let shown = value.map(|it| it.id.to_string()).unwrap_or_default();
     html! {
         <>
-            <SelectField label="What" options={options.collect::<Vec<_>>()} value={shown} onchange={keep(&chosen)} />
+            { failed(&load, &again) }
+            <SelectField label="What" hint={if cut { "The first 500 are listed; name others by their ids as JSON." } else { "" }} options={options.collect::<Vec<_>>()} value={shown} onchange={keep(&chosen)} />
             <div><Button icon={Icon::Plus} {blocked} {onclick}>{ "Add to the change" }</Button></div>
         </>
     }
@@ -132,7 +135,7 @@ fn Redefine(props: &Props) -> Html {
     let org = use_org();
     let name = use_input("", needed);
     let (permissions, includes) = (use_input("", anything), use_input("", anything));
-    let (load, _) = use_load(org.slug(), |org| api::identity::roles(&org));
+    let (load, again) = use_load(org.slug(), |org| api::identity::roles(&org));
     let own: Vec<_> = load.ready().map(|page| page.items.clone()).unwrap_or_default();
     let own: Vec<_> = own.into_iter().filter(|role| !role.built_in).collect();
     let mut options: Vec<(AttrValue, AttrValue)> = vec![("".into(), "A new one".into())];
@@ -169,6 +172,7 @@ fn Redefine(props: &Props) -> Html {
     let blocked = name.fault().map(|_| AttrValue::from("Name the role."));
     html! {
         <>
+            { failed(&load, &again) }
             <div class="pair">
                 <SelectField label="Role" {options} value={(*chosen).clone()} onchange={onrole} />
                 <TextField label="Name" input={name} placeholder="cost_watch" />

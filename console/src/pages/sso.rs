@@ -32,6 +32,7 @@ enum Over {
     Tested(Box<SsoTested>),
     Enforce,
     Relax,
+    SwitchOff(Box<SsoProvider>),
     Delete(Box<SsoProvider>),
 }
 
@@ -66,18 +67,19 @@ pub fn SingleSignOn() -> Html {
             set.emit(Over::Tested(Box::new(tested)));
         })
     });
-    let switch = use_action(done.reform(|provider: SsoProvider| {
-        let state = if provider.enabled { "on" } else { "off" };
-        format!("{} is switched {state}.", provider.name).into()
-    }));
+    let switch_on = use_action(
+        done.reform(|provider: SsoProvider| format!("{} is switched on.", provider.name).into()),
+    );
     let relax = use_action(done.reform(|()| "Passwords count again.".into()));
     let actions = {
-        let (test, switch, slug) = (test.clone(), switch.clone(), org.slug());
+        let set = set.clone();
+        let (test, switch_on, slug) = (test.clone(), switch_on.clone(), org.slug());
         Callback::from(move |(verb, provider): (Verb, SsoProvider)| match verb {
             Verb::Test => test.run(api::sso::test(&slug, provider.slug.as_str())),
+            Verb::Switch if provider.enabled => set.emit(Over::SwitchOff(Box::new(provider))),
             Verb::Switch => {
-                let change = json!({ "enabled": !provider.enabled });
-                switch.run(api::sso::update(&slug, provider.slug.as_str(), &change));
+                let change = json!({ "enabled": true });
+                switch_on.run(api::sso::update(&slug, provider.slug.as_str(), &change));
             }
         })
     };
@@ -92,7 +94,7 @@ pub fn SingleSignOn() -> Html {
                 <h2>{ "Single sign-on" }</h2>
                 <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Add)}>{ "Add provider" }</Button>
             </header>
-            if let Some(problem) = test.problem().or_else(|| switch.problem()) { <Failed {problem} /> }
+            if let Some(problem) = test.problem().or_else(|| switch_on.problem()) { <Failed {problem} /> }
             { show(&load, &again, |found| list(found, &set, &actions)) }
             { match &*over {
                 Over::Nothing => Html::default(),
@@ -106,6 +108,7 @@ pub fn SingleSignOn() -> Html {
                         <p>{ "Sessions and personal tokens that did not come by the provider work again within a second." }</p>
                     </Confirm>
                 },
+                Over::SwitchOff(provider) => switch_off_dialog(&org.slug(), provider, &done, close),
                 Over::Delete(provider) => delete_dialog(&org.slug(), provider, &done, close),
             } }
         </section>
@@ -224,6 +227,23 @@ fn tested_dialog(tested: &SsoTested, onclose: Callback<()>) -> Html {
             { for tested.warnings.iter().map(|warning| html! { <Banner tone={Tone::Warn}><p>{ warning }</p></Banner> }) }
             { key_value(&facts) }
         </Dialog>
+    }
+}
+
+fn switch_off_dialog(
+    org: &str,
+    provider: &SsoProvider,
+    ondone: &Callback<AttrValue>,
+    onclose: Callback<()>,
+) -> Html {
+    let (org, slug, name) = (org.to_owned(), provider.slug.to_string(), provider.name.to_string());
+    let title = format!("Switch {name} off?");
+    let ondone = ondone.reform(move |()| format!("{name} is switched off.").into());
+    let delete = Callback::from(move |()| api::sso::switch_off(&org, &slug));
+    html! {
+        <ConfirmDelete {title} verb="Switch it off" {delete} {ondone} {onclose}>
+            <p>{ "Every session that it opened ends within a second, personal tokens made in one do not work while it is off, and who comes in by it only cannot come in." }</p>
+        </ConfirmDelete>
     }
 }
 

@@ -1,12 +1,12 @@
 //! Making one provider the only way in, but for one owner.
 
-use ralex_api::access::RoleName;
 use ralex_api::sso::{SsoEnforcement, SsoProvider};
 use yew::prelude::*;
 
+use super::person_field::PersonField;
 use crate::api;
 use crate::components::{Banner, Dialog, Form, SelectField, Tone};
-use crate::hooks::{keep, use_action, use_load};
+use crate::hooks::{keep, use_action};
 use crate::session::use_org;
 
 #[derive(Properties, PartialEq)]
@@ -19,7 +19,6 @@ pub struct Props {
 #[component]
 pub fn EnforceDialog(props: &Props) -> Html {
     let org = use_org();
-    let (load, _) = use_load(org.slug(), |org| api::identity::everybody(&org));
     let enforce =
         use_action(props.ondone.reform(|it: SsoEnforcement| {
             format!("{} is the only way in now.", it.provider).into()
@@ -28,14 +27,6 @@ pub fn EnforceDialog(props: &Props) -> Html {
         props.providers.first().map(|provider| provider.slug.to_string()).unwrap_or_default()
     });
     let owner = use_state(String::new);
-    let people = load.ready().map(|page| page.items.clone()).unwrap_or_default();
-    let owns = |role: &RoleName| role.as_str() == "owner";
-    let owners = people.iter().filter(|it| it.roles.iter().any(|held| owns(&held.role)));
-    let mut options: Vec<(AttrValue, AttrValue)> = vec![("".into(), "Choose an owner".into())];
-    options.extend(owners.map(|member| {
-        let title = format!("{} · {}", member.user.name, member.user.email);
-        (member.user.id.to_string().into(), title.into())
-    }));
     let providers = props.providers.iter();
     let providers: Vec<(AttrValue, AttrValue)> =
         providers.map(|it| (it.slug.to_string().into(), it.name.to_string().into())).collect();
@@ -54,7 +45,7 @@ pub fn EnforceDialog(props: &Props) -> Html {
             </Banner>
             <Form inputs={Vec::new()} verb="Make it the only way in" running={enforce.running()} problem={enforce.problem()} {onsubmit} {blocked} oncancel={props.onclose.clone()}>
                 <SelectField label="Provider" path="provider" options={providers} value={(*provider).clone()} onchange={keep(&provider)} />
-                <SelectField label="Owner who breaks the glass" path="break_glass" {options} value={(*owner).clone()} onchange={keep(&owner)}
+                <PersonField label="Owner who breaks the glass" path="break_glass" first="Choose an owner" owners=true onchange={keep(&owner)}
                     hint="May still come in by password and second factor when the provider is down." />
             </Form>
         </Dialog>

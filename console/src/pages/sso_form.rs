@@ -9,7 +9,9 @@ use yew::prelude::*;
 use super::add_person::RoleField;
 use super::teams::name_and_slug;
 use crate::api;
-use crate::components::{Button, Check, Dialog, Form, Icon, IconButton, SelectField, TextField};
+use crate::components::{
+    Button, Check, Dialog, Form, Icon, IconButton, SelectField, TextField, failed,
+};
 use crate::hooks::input::{anything, needed, parses};
 use crate::hooks::{Input, keep, use_action, use_input, use_load};
 use crate::session::use_org;
@@ -138,13 +140,16 @@ struct DefaultProps {
 #[component]
 fn DefaultRole(props: &DefaultProps) -> Html {
     let org = use_org();
-    let (load, _) = use_load(org.slug(), |org| api::identity::roles(&org));
+    let (load, again) = use_load(org.slug(), |org| api::identity::roles(&org));
     let mut options: Vec<(AttrValue, AttrValue)> = vec![("".into(), "Nothing".into())];
     let roles = load.ready().map(|page| page.items.clone()).unwrap_or_default();
     let given = roles.iter().filter(|role| !["owner", "service"].contains(&role.name.as_str()));
     options.extend(given.map(|role| (role.name.to_string().into(), role.title.clone().into())));
     html! {
+        <>
+        { failed(&load, &again) }
         <SelectField label="Everybody who comes in holds" path="default_role" {options} value={props.role.clone()} onchange={props.onrole.clone()} />
+        </>
     }
 }
 

@@ -7,10 +7,11 @@ use yew::prelude::*;
 use super::team_drawer::TeamDrawer;
 use crate::api;
 use crate::components::{
-    Button, Column, Dialog, Empty, Form, Head, Icon, Kind, Table, TextField, When, show, use_toast,
+    Button, Column, Dialog, Empty, Form, Head, Icon, Kind, Table, TextField, When, rest, show,
+    use_toast,
 };
 use crate::hooks::input::{Input, parses};
-use crate::hooks::{use_action, use_input, use_load, use_query};
+use crate::hooks::{use_action, use_input, use_pages, use_query};
 use crate::session::use_org;
 use crate::text::number::grouped;
 
@@ -29,7 +30,8 @@ pub fn TeamsPage() -> Html {
     let (query, set) = use_query();
     let creating = use_state(|| false);
     let toast = use_toast();
-    let (load, again) = use_load(org.slug(), |org| api::identity::teams(&org, None));
+    let list = use_pages(org.slug(), |org, cursor| api::identity::teams(&org, cursor));
+    let again = list.again.clone();
     let open = {
         let (query, set) = (query.clone(), set);
         Callback::from(move |slug: String| set.emit(query.with("team", &slug)))
@@ -56,14 +58,17 @@ pub fn TeamsPage() -> Html {
     html! {
         <>
             <Head title="Teams" lead="Who works together: a team has projects, tokens and budgets of its own.">{ create.clone() }</Head>
-            { show(&load, &again, |page| if page.items.is_empty() {
+            { show(&list.state, &again, |page| if page.items.is_empty() {
                 html! {
                     <Empty icon={Icon::Layers} title="No team yet">
                         <p>{ "A token works for a team, so a team comes first." }</p>{ create }
                     </Empty>
                 }
             } else {
-                html! { <Table caption="Teams" columns={COLUMNS.to_vec()}>{ for page.items.iter().map(|team| row(team, &open)) }</Table> }
+                html! { <>
+                    <Table caption="Teams" columns={COLUMNS.to_vec()}>{ for page.items.iter().map(|team| row(team, &open)) }</Table>
+                    { rest(page, "team", &list.more) }
+                </> }
             }) }
             if *creating { <CreateTeam {ondone} {onclose} /> }
             if let Some(slug) = query.find("team") {

@@ -251,7 +251,8 @@ impl Access {
     ) -> Result<(), Problem> {
         let Some(permission) = more.iter().next() else { return Ok(()) };
         if scope.glass().is_some() {
-            let detail = "Nobody adds anything to a role under the break-glass access: it would outlast it.";
+            let detail =
+                "Nobody adds anything to a role under the break-glass access: it would outlast it.";
             return Err(Problem::new(Code::Forbidden, detail));
         }
         let Some(user) = scope.caller().subject.user() else { return Ok(()) };

@@ -83,13 +83,22 @@ async fn nobody_suspends_themselves_or_the_last_owner_or_whom_they_could_not_rem
 }
 
 #[tokio::test]
-async fn members_are_suspended_at_the_command_line() {
+async fn members_are_suspended_and_removed_at_the_command_line() {
     let app = App::start().await;
     let ann = app.member("ann@example.com", "viewer", "org").await;
     let shell = Shell::of(&app);
     assert!(shell.done("members suspend ann@example.com").await.contains("since 20"));
     answers(&ann.client, "members", 404).await;
-    assert!(shell.done("members list").await.contains("ann@example.com"));
+    let whole = shell.done("members list").await;
+    assert!(whole.contains("ann@example.com") && !whole.contains("There are more"), "{whole}");
+    let cut = shell.done("members list --limit 1").await;
+    assert!(cut.contains("There are more than these 1: --limit takes up to 500"), "{cut}");
+    assert!(!shell.done("members list --limit 1 --json").await.contains("There are more"));
     shell.done("members resume ann@example.com").await;
     answers(&ann.client, "members", 200).await;
+    shell.done("members remove ann@example.com").await;
+    answers(&ann.client, "members", 404).await;
+    assert!(!shell.done("members list").await.contains("ann@example.com"));
+    let (code, said) = shell.says("members remove ann@example.com").await;
+    assert!(code != 0 && said.contains("ann@example.com is no member."), "{said}");
 }

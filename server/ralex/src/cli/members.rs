@@ -10,6 +10,7 @@ use ralex_api::identity::{Member, NewMember, NewMemberAnswer};
 use ralex_api::links::Invitation;
 use ralex_api::page::PageQuery;
 use ralex_kernel::{Email, Name};
+use serde_json::json;
 
 use super::Environment;
 use super::api::{self, Api};
@@ -42,11 +43,14 @@ pub fn command() -> Command {
         Command::new("suspend")
             .about("Close the organisation to a member at once; what they were given stays")
             .arg(person.clone()),
-        Command::new("resume").about("Let a suspended member back in").arg(person),
+        Command::new("resume").about("Let a suspended member back in").arg(person.clone()),
+        Command::new("remove")
+            .about("End a membership at once, with all roles that it holds by name or by a group")
+            .arg(person),
     ];
     Command::new("members")
         .visible_alias("member")
-        .about("See members, add and suspend them, and let them back in")
+        .about("See members, add, suspend and remove them, and let them back in")
         .subcommand_required(true)
         .subcommands(all.map(|command| api::flags(command.arg(json_flag()))))
 }
@@ -75,6 +79,11 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
     if verb == "invite" {
         let answer: NewMemberAnswer = api.post(&["members", &id, verb], &()).await?;
         return told(&answer, matches, |answer| invited(api, answer));
+    }
+    if verb == "remove" {
+        api.delete(&["members", &id]).await?;
+        let done = json!({ "person": person, "member": false });
+        return told(&done, matches, |_| format!("{person} is no member any more"));
     }
     let member: Member = api.post(&["members", &id, verb], &()).await?;
     told(&member, matches, |member| members(std::slice::from_ref(member)))
