@@ -24,6 +24,12 @@ type Things = BTreeMap<&'static str, Vec<String>>;
 /// What a field's text may name, with the kinds of things in braces; none for what names nothing.
 fn named(operation: &Operation, slot: &Slot) -> &'static [&'static str] {
     match (slot.name.as_str(), slot.is_id) {
+        // These take ids alone.
+        ("team", _)
+            if ["/preferences", "/preview"].iter().any(|it| operation.path.ends_with(it)) =>
+        {
+            &["{team_id}"]
+        }
         ("team", _) => &["{team}", "{team_id}"],
         ("project", true) => &["{project_id}"],
         ("project", false) => &["{project}", "{project_id}"],
@@ -196,9 +202,9 @@ fn plain(value: &mut Value) {
             fields.remove("request_id");
             fields.values_mut().for_each(plain);
         }
-        // Where in the text something is missing: after what was sent.
+        // Where something is missing or wrong comes after what was sent, or shows a letter of it.
         Value::String(text) if text.contains(" at line ") || text.contains(": found `") => {
-            let kept = text.find(" at line ").or(text.find(": found `"));
+            let kept = text.find(" at line ").or_else(|| text.find(": found `"));
             text.truncate(kept.unwrap_or_default());
         }
         Value::String(text) if Uuid::parse_str(text).is_ok() => "UUID".clone_into(text),
