@@ -236,7 +236,7 @@ fn frame(operation: &Operation, slot: &Slot, body: &mut Value) {
     }
     let whole = match outer.as_str() {
         "mappings" => json!([{ "group": "staff", "role": "viewer" }]),
-        "budget" => json!({ "scope": "org", "period": "day", "limit": "1" }),
+        "budget" => json!({ "scope": "org", "period": "day", "limit": "1", "hard": true }),
         "rate_limit" => json!({ "scope": "org", "measure": "requests", "amount": 5 }),
         "draft" if operation.path.contains("/guardrails/") => guardrail("Draft"),
         "draft" => json!({ "name": "Draft", "effect": "allow" }),
