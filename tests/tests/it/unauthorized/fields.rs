@@ -270,6 +270,11 @@ impl Asker {
             }
         }
         frame(operation, slot, &mut new);
+        if let [Step::Field(spec), Step::Field(part), ..] = slot.way.as_slice()
+            && ["canary", "shadow"].contains(&part.as_str())
+        {
+            new[spec.as_str()][part.as_str()] = json!({ "percent": 5 });
+        }
         put(&mut new, &slot.way, sent);
         new
     }
