@@ -14,10 +14,15 @@ pub struct Operation {
     pub fields: Vec<String>,
 }
 
-/// All of them, as the binary prints them.
-pub fn operations() -> Vec<Operation> {
+/// The contract, as the binary prints it.
+pub fn contract() -> Value {
     let printed = run(&["openapi"], &[]).stdout;
-    let document: Value = serde_json::from_slice(&printed).unwrap();
+    serde_json::from_slice(&printed).unwrap()
+}
+
+/// All of them.
+pub fn operations() -> Vec<Operation> {
+    let document = contract();
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, spec) in item.as_object().unwrap() {

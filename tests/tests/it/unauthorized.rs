@@ -1,153 +1,31 @@
 //! Who may not, cannot: every operation against everyone who has no business there.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ralex_tests::app::{Answer, App, Client, DIALECTS, Dialect, text, until};
-use ralex_tests::upstream::Upstream;
+use ralex_tests::app::{Answer, App, DIALECTS, Dialect, text, until};
 use serde_json::{Value, json};
 
 use crate::operations::{Operation, operations};
 
+mod beside;
 mod bodies;
 mod changes;
+mod fields;
+mod matrix;
 mod needs;
 mod sign_on;
+mod slots;
 mod walls;
+mod world;
 
 use bodies::{guardrail, route};
 use needs::Needs::{self, Ask, Call, More, MoreOn, Nothing, Operator, Person, Read};
 use needs::OPERATIONS;
-
-/// One of everything, and what the operations' paths and bodies need to name it.
-struct World {
-    app: App,
-    ids: BTreeMap<&'static str, String>,
-}
-
-/// A group and a role that can be named.
-async fn rights(app: &App) {
-    let group = json!({ "slug": "night", "name": "Night shift" });
-    app.owner.post("groups", &group).await.ok();
-    let role = json!({ "name": "keeper", "title": "Keeper", "permissions": ["org.read"] });
-    app.owner.post("roles", &role).await.ok();
-}
-
-async fn review(app: &App) -> String {
-    let review = json!({ "name": "Roles", "due_days": 14, "undecided": "keep" });
-    text(&app.owner.post("access-reviews", &review).await.ok(), "id")
-}
-
-/// A call that waits for a person, by the approval's id.
-async fn asked(app: &App, client: &Client) -> String {
-    let check = json!({ "kind": "topic", "phrases": ["may I please"] });
-    let ask = json!({ "name": "Asks", "scope": "org", "check": check, "action": "ask",
-        "direction": "in" });
-    app.owner.post("guardrails", &ask).await.ok();
-    let asked = client.call(DIALECTS[0], "scripted", "May I please?").await;
-    asked.header("x-ralex-approval").unwrap().to_owned()
-}
-
-impl World {
-    async fn new() -> Self {
-        let app = App::start().await;
-        let upstream = Upstream::start("127.0.0.1:0").unwrap();
-        app.provider("scripted", "openai_compatible", &upstream, "sk-canary").await;
-        let token = app.token("blue").await;
-        let project = json!({ "slug": "web", "name": "Web", "team": "blue" });
-        app.owner.post("projects", &project).await.ok();
-        let account = json!({ "slug": "nightly", "name": "Nightly", "team": "blue" });
-        app.owner.post("service-accounts", &account).await.ok();
-        rights(&app).await;
-        let budget = app.budget("org", "100", true).await;
-        let call = token.client.call(DIALECTS[0], "scripted", "Hello").await;
-        let secrets = app.owner.all("secrets").await;
-        let guardrail = app.owner.post("guardrails", &guardrail("Orders")).await.ok();
-        let ruled = json!({ "name": "More", "effect": "allow" });
-        let ruled = app.owner.post("call-rules", &ruled).await.ok();
-        let asked = asked(&app, &token.client).await;
-        let request = json!({ "role": "billing", "reason": "The invoices" });
-        let request = app.owner.post("access-requests", &request).await.ok();
-        app.owner.post("routes", &route("steady")).await.ok();
-        let alias = json!({ "name": "other-name", "target": "scripted" });
-        app.owner.post("aliases", &alias).await.ok();
-        let limit = json!({ "scope": "org", "measure": "requests", "amount": 1_000_000 });
-        let limit = app.owner.post("rate-limits", &limit).await.ok();
-        let me = app.owner.get("/api/v1/me").await.ok();
-        let sessions = app.owner.all("/api/v1/me/sessions").await;
-        let made = BTreeMap::from([
-            ("org", "default".to_owned()),
-            ("team", "blue".to_owned()),
-            ("project", "web".to_owned()),
-            ("provider", "scripted".to_owned()),
-            ("model", "scripted".to_owned()),
-            ("binding", text(&app.owner.all("bindings").await[0], "id")),
-            ("service_account", "nightly".to_owned()),
-            ("group", "night".to_owned()),
-            ("role", "keeper".to_owned()),
-            ("token", token.id),
-            ("budget", budget),
-            ("guardrail", text(&guardrail, "id")),
-            ("call_rule", text(&ruled, "id")),
-            ("approval", asked),
-            ("access_request", text(&request, "id")),
-            ("change_request", changes::asked(&app).await),
-            ("access_review", review(&app).await),
-            ("route", "steady".to_owned()),
-            ("alias", "other-name".to_owned()),
-            ("secret", text(&secrets[0], "id")),
-            ("call", call.header("x-ralex-call-id").unwrap().to_owned()),
-            ("user", text(&me["user"], "id")),
-            ("session", text(&sessions[0], "id")),
-            ("event", text(&app.owner.all("audit").await[0], "id")),
-            ("limit", text(&limit, "id")),
-        ]);
-        let nowhere = NOWHERE.map(|(name, id)| (name, id.to_owned()));
-        let ids = made.into_iter().chain(nowhere).collect();
-        Self { app, ids }
-    }
-
-    fn path(&self, operation: &Operation) -> String {
-        self.ids.iter().fold(operation.path.clone(), |path, (name, id)| {
-            path.replace(&format!("{{{name}}}"), id)
-        })
-    }
-
-    async fn ask(&self, operation: &Operation, client: &Client) -> Answer {
-        let path = self.path(operation);
-        assert!(!path.contains('{'), "{path} is not whole");
-        let body = operation.spec.get("requestBody").map(|_| body(&operation.name));
-        client.send(operation.method.clone(), &path, body.as_ref()).await
-    }
-}
-
-/// Well-formed names of things that nobody has.
-const FILE: &str = "file-00000000000070008000000000000000";
-const NOBODYS: &str = "00000000-0000-7000-8000-000000000000";
-const BATCH: &str = "batch_00000000000070008000000000000000";
-/// Ids of what there is none of.
-const NOWHERE: [(&str, &str); 16] = [
-    ("file", FILE),
-    ("batch", BATCH),
-    ("response", "resp_of_nobody"),
-    ("adjustment", NOBODYS),
-    ("link", NOBODYS),
-    ("passkey", NOBODYS),
-    ("opening", NOBODYS),
-    ("user_code", "BCDF-GHJK"),
-    ("level", "0"),
-    ("sink", NOBODYS),
-    ("alert", NOBODYS),
-    ("rule", NOBODYS),
-    ("report", NOBODYS),
-    ("schedule", NOBODYS),
-    ("index", "000.p/1"),
-    ("request", NOBODYS),
-];
+use world::World;
 
 fn batch() -> Value {
     let endpoint = "/v1/chat/completions";
-    json!({ "input_file_id": FILE, "endpoint": endpoint, "completion_window": "24h" })
+    json!({ "input_file_id": world::FILE, "endpoint": endpoint, "completion_window": "24h" })
 }
 
 /// A body that would be accepted, so that nothing but the right is missing.
