@@ -60,6 +60,8 @@ fn named(operation: &Operation, slot: &Slot) -> &'static [&'static str] {
         ("alerts", _) => &["{alert}"],
         ("opening", _) => &["{opening}"],
         ("hold", _) => &["{hold}"],
+        ("budget", _) => &["{budget}"],
+        ("key", _) => &["{secret}"],
         (name, is_id) => {
             let is_plain = PLAIN.split_whitespace().any(|plain| plain == name);
             assert!(
@@ -137,13 +139,25 @@ async fn settle(world: &World, owner: &Client, org: &str, rng: &mut StdRng) -> T
                 "limit": "100", "hard": true }),
             ),
             ("token", "tokens", json!({ "name": it("token"), "team": team })),
+            (
+                "provider",
+                "providers",
+                json!({ "slug": it("keyed"), "kind": "openai_compatible",
+                "base_url": "http://127.0.0.1:9/v1" }),
+            ),
+            (
+                "secret",
+                "secrets",
+                json!({ "name": it("key"), "provider": it("keyed"), "value": "sk-canary-of-theirs" }),
+            ),
         ];
         let mut token = None;
         for (kind, path, new) in new {
             let made = owner.post(&format!("/api/v1/orgs/{org}/{path}"), &new).await.ok();
             let id = made["id"].as_str().map(str::to_owned);
             let name = new["slug"].as_str().or(new["name"].as_str()).map(str::to_owned);
-            let is_by_id = ["guardrail", "rule", "binding", "budget", "token"].contains(&kind);
+            let is_by_id =
+                ["guardrail", "rule", "binding", "budget", "token", "secret"].contains(&kind);
             let called = if is_by_id { id.clone() } else { name };
             things.entry(kind).or_default().extend(called);
             if let ("team" | "project" | "account", Some(id)) = (kind, id) {

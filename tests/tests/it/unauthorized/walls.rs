@@ -144,12 +144,15 @@ async fn told(
     (operation, stranger): (&Operation, &ralex_tests::app::Person),
     (org, slot, place): (&str, &str, &str),
 ) -> Value {
-    let slots: Vec<(&str, String)> = world
-        .ids
-        .iter()
-        .map(|(name, id)| (*name, if *name == slot { place.to_owned() } else { id.clone() }))
-        .collect();
-    let mut path = path(operation, org, &slots);
+    let mut slots = world.slots(operation);
+    for (name, id) in &mut slots {
+        match name.as_str() {
+            "org" => org.clone_into(id),
+            name if name == slot => place.clone_into(id),
+            _ => {}
+        }
+    }
+    let mut path = fill(&operation.path, &slots);
     let asked = operation.spec["parameters"].as_array().into_iter().flatten();
     if asked.clone().any(|it| it["in"] == "query" && it["name"] == slot) {
         path = format!("{path}?{slot}={place}");
