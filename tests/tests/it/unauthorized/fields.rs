@@ -87,72 +87,65 @@ const PLAIN: &str = "access_key_id action actions addresses after allow amount a
     cache_write_price cache_write_1h_price audio_input_price audio_output_price unit_price
     period measure type";
 
+type New = (&'static str, &'static str, Value);
+
+/// Who works together, and who may what.
+fn people(it: &impl Fn(&str) -> String) -> Vec<New> {
+    let (team, project, account) = (it("team"), it("proj"), it("acct"));
+    let (group, role) = (it("group"), it("role").replace('-', "_"));
+    vec![
+        ("team", "teams", json!({ "slug": team, "name": team })),
+        ("project", "projects", json!({ "slug": project, "name": project, "team": team })),
+        ("account", "service-accounts", json!({ "slug": account, "name": account, "team": team })),
+        ("group", "groups", json!({ "slug": group, "name": group })),
+        ("role", "roles", json!({ "name": role, "title": role, "permissions": ["org.read"] })),
+        ("binding", "bindings", json!({ "subject": format!("group:{group}"), "role": role })),
+        (
+            "budget",
+            "budgets",
+            json!({ "scope": format!("team:{team}"), "period": "day", "limit": "100",
+            "hard": true }),
+        ),
+    ]
+}
+
+/// What is called, and what rules calls.
+fn calls(it: &impl Fn(&str) -> String) -> Vec<New> {
+    let (model, provider) = (it("model"), it("provider"));
+    let step = json!({ "pick": "order", "targets": [{ "name": model }] });
+    let check = json!({ "kind": "topic", "phrases": [it("phrase")] });
+    let keyed = json!({ "slug": it("keyed"), "kind": "openai_compatible",
+        "base_url": "http://127.0.0.1:9/v1" });
+    let secret = json!({ "name": it("key"), "provider": it("keyed"),
+        "value": "sk-canary-of-theirs" });
+    let called = json!({ "name": model, "provider": provider, "upstream_model": model,
+        "input_price": "1", "output_price": "1", "context_window": 1000, "max_output": 10 });
+    let sso = json!({ "slug": it("sso"), "name": it("sso"), "issuer": "http://127.0.0.1:9",
+        "client_id": "ralex", "client_secret": "x" });
+    let guardrail = json!({ "name": it("guard"), "scope": "org", "check": check, "action": "flag",
+        "direction": "in" });
+    vec![
+        ("provider", "providers", json!({ "slug": provider, "kind": "simulated" })),
+        ("provider", "providers", keyed),
+        ("secret", "secrets", secret),
+        ("model", "models", called),
+        ("route", "routes", json!({ "name": it("route"), "spec": { "steps": [step] } })),
+        ("alias", "aliases", json!({ "name": it("alias"), "target": model })),
+        ("sso", "sso/providers", sso),
+        ("guardrail", "guardrails", guardrail),
+        ("rule", "call-rules", json!({ "name": it("rule"), "effect": "allow" })),
+        ("token", "tokens", json!({ "name": it("token"), "team": it("team") })),
+    ]
+}
+
 /// Random numbers of things with random names, made by the organisation's own owner.
 async fn settle(world: &World, owner: &Client, org: &str, rng: &mut StdRng) -> Things {
     let mut things = Things::new();
     for at in 0..rng.random_range(2..5) {
         let tail: u64 = rng.random();
         let it = |kind: &str| format!("{kind}-{at}-{tail:016x}");
-        let (team, model, provider) = (it("team"), it("model"), it("provider"));
-        let (project, account, group) = (it("proj"), it("acct"), it("group"));
-        let role = it("role").replace('-', "_");
-        let step = json!({ "pick": "order", "targets": [{ "name": model }] });
-        let check = json!({ "kind": "topic", "phrases": [it("phrase")] });
-        let new = [
-            ("team", "teams", json!({ "slug": team, "name": team })),
-            ("project", "projects", json!({ "slug": project, "name": project, "team": team })),
-            (
-                "account",
-                "service-accounts",
-                json!({ "slug": account, "name": account, "team": team }),
-            ),
-            ("group", "groups", json!({ "slug": group, "name": group })),
-            ("role", "roles", json!({ "name": role, "title": role, "permissions": ["org.read"] })),
-            ("provider", "providers", json!({ "slug": provider, "kind": "simulated" })),
-            (
-                "model",
-                "models",
-                json!({ "name": model, "provider": provider,
-                "upstream_model": model, "input_price": "1", "output_price": "1",
-                "context_window": 1000, "max_output": 10 }),
-            ),
-            ("route", "routes", json!({ "name": it("route"), "spec": { "steps": [step] } })),
-            ("alias", "aliases", json!({ "name": it("alias"), "target": model })),
-            (
-                "sso",
-                "sso/providers",
-                json!({ "slug": it("sso"), "name": it("sso"),
-                "issuer": "http://127.0.0.1:9", "client_id": "ralex", "client_secret": "x" }),
-            ),
-            (
-                "guardrail",
-                "guardrails",
-                json!({ "name": it("guard"), "scope": "org", "check": check,
-                "action": "flag", "direction": "in" }),
-            ),
-            ("rule", "call-rules", json!({ "name": it("rule"), "effect": "allow" })),
-            ("binding", "bindings", json!({ "subject": format!("group:{group}"), "role": role })),
-            (
-                "budget",
-                "budgets",
-                json!({ "scope": format!("team:{team}"), "period": "day",
-                "limit": "100", "hard": true }),
-            ),
-            ("token", "tokens", json!({ "name": it("token"), "team": team })),
-            (
-                "provider",
-                "providers",
-                json!({ "slug": it("keyed"), "kind": "openai_compatible",
-                "base_url": "http://127.0.0.1:9/v1" }),
-            ),
-            (
-                "secret",
-                "secrets",
-                json!({ "name": it("key"), "provider": it("keyed"), "value": "sk-canary-of-theirs" }),
-            ),
-        ];
         let mut token = None;
-        for (kind, path, new) in new {
+        for (kind, path, new) in people(&it).into_iter().chain(calls(&it)) {
             let made = owner.post(&format!("/api/v1/orgs/{org}/{path}"), &new).await.ok();
             let id = made["id"].as_str().map(str::to_owned);
             let name = new["slug"].as_str().or(new["name"].as_str()).map(str::to_owned);
@@ -169,7 +162,8 @@ async fn settle(world: &World, owner: &Client, org: &str, rng: &mut StdRng) -> T
                 token = Some(text(&made, "token"));
             }
         }
-        let call = owner.with(&token.unwrap()).call(DIALECTS[0], &model, "Hello").await;
+        let client = owner.with(&token.unwrap());
+        let call = client.call(DIALECTS[0], &it("model"), "Hello").await;
         assert_eq!(call.status, 200, "{call:?}");
         things.entry("call").or_default().extend(call.header("x-ralex-call-id").map(str::to_owned));
     }
@@ -223,7 +217,7 @@ fn plain(value: &mut Value) {
         }
         Value::String(text) if Uuid::parse_str(text).is_ok() => "UUID".clone_into(text),
         Value::String(text) if DateTime::parse_from_rfc3339(text).is_ok() => {
-            "TIME".clone_into(text)
+            "TIME".clone_into(text);
         }
         _ => {}
     }
