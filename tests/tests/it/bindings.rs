@@ -59,7 +59,7 @@ async fn a_role_is_given_for_a_time_listed_and_taken_away() {
 #[tokio::test]
 async fn a_denial_beats_every_role_and_outlasts_leaving() {
     let app = App::start().await;
-    let ann = app.member("ann@example.com", "admin", "org").await;
+    let mut ann = app.member("ann@example.com", "admin", "org").await;
     let sam = app.member("sam@example.com", "security", "org").await;
     assert_eq!(ann.client.get("budgets").await.status, 200);
     let mut denial = binding("user:ann@example.com", "billing", "org");
@@ -73,8 +73,10 @@ async fn a_denial_beats_every_role_and_outlasts_leaving() {
 
     // She leaves and comes back, and is as denied as before.
     app.owner.delete(&format!("members/{}", ann.id)).await.ok();
-    let again = json!({ "email": "ann@example.com", "role": "admin" });
-    app.owner.post("members", &again).await.ok();
+    let again = json!({ "email": "ann@example.com", "name": "Ann", "role": "admin" });
+    let added = app.owner.post("members", &again).await.ok();
+    ann.client = app.anonymous().login(&ann.email, &ann.password).await;
+    ann.client.accept(&added["invitation"]).await;
     answers(&ann, "tokens", 200).await;
     assert_eq!(ann.client.get("budgets").await.status, 403);
     sam.client.delete(&format!("bindings/{}", text(&made, "id"))).await.ok();

@@ -123,7 +123,7 @@ async fn a_group_is_no_way_around_the_rules_of_giving() {
 #[tokio::test]
 async fn who_leaves_a_group_with_the_organisation_stays_denied_and_gets_nothing_back() {
     let app = App::start().await;
-    let ann = app.member("ann@example.com", "admin", "org").await;
+    let mut ann = app.member("ann@example.com", "admin", "org").await;
     // Denied by two groups alike, and once from then on.
     for slug in ["outside", "abroad"] {
         group(&app, slug).await;
@@ -133,8 +133,10 @@ async fn who_leaves_a_group_with_the_organisation_stays_denied_and_gets_nothing_
     app.owner.post("bindings", &binding("group:outside", "developer", "org")).await.ok();
     answers(&ann, "budgets", 403).await;
     app.owner.delete(&format!("members/{}", ann.id)).await.ok();
-    let again = json!({ "email": "ann@example.com", "role": "admin" });
-    app.owner.post("members", &again).await.ok();
+    let again = json!({ "email": "ann@example.com", "name": "Ann", "role": "admin" });
+    let added = app.owner.post("members", &again).await.ok();
+    ann.client = app.anonymous().login(&ann.email, &ann.password).await;
+    ann.client.accept(&added["invitation"]).await;
     answers(&ann, "tokens", 200).await;
     assert_eq!(ann.client.get("budgets").await.status, 403, "the denial became her own");
     let found = app.owner.get(&format!("bindings?subject=user:{}", ann.id)).await.ok();
