@@ -62,5 +62,6 @@ mod suspension;
 mod tenure;
 mod token_limits;
 mod unauthorized;
+mod unheard;
 mod upgrade;
 mod usage;
