@@ -13,6 +13,7 @@ pub(crate) mod request_end;
 pub(crate) mod review;
 pub(crate) mod review_item;
 pub(crate) mod role;
+pub(crate) mod unsettled;
 pub(crate) mod uses;
 
 use chrono::{DateTime, Utc};
