@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 
 use crate::denial::{self, Denial, Denials};
+use crate::narrow::leaves_out;
 use crate::node::{Limits, Node};
 use crate::policies::Policies;
 use crate::recheck::{Recheck, Sample};
@@ -389,7 +390,7 @@ impl Access {
         permission: Permission,
         at: ScopePath,
     ) -> Decision {
-        if caller.narrowed.is_some_and(|only| !only.contains(permission)) {
+        if leaves_out(caller, permission) {
             return Decision::Deny { by: None, reason: Reason::NotInToken };
         }
         self.decide(snapshot, caller.subject, permission, at)

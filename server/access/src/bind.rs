@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_audit::Event;
 use ralex_kernel::{
@@ -26,6 +27,7 @@ use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::Origin;
 use crate::standing::Standing;
+use crate::unsettled::Unsettled;
 use crate::{Permission, Permissions, duties, groups, owners, sql};
 
 /// A role that a person holds.
@@ -49,7 +51,8 @@ impl Access {
         scope: &Scope,
         wanted: Wanted,
     ) -> Result<BindingId, Problem> {
-        self.no_owner_by_the_way(&mut *conn, scope, &wanted).await?;
+        let current = self.lock(&mut *conn, scope.org()).await?;
+        self.no_owner_by_the_way(&mut *conn, scope, &current, &wanted).await?;
         self.bind_for(conn, scope, wanted, None).await
     }
 
@@ -83,7 +86,8 @@ impl Access {
         }
         match effect {
             BindingEffect::Allow => {
-                self.may_hand_out(&current, scope, role.as_str(), *at, Some(*bearer))?;
+                let until = wanted.expires_at;
+                self.may_hand_out(&current, scope, (role.as_str(), *at), until, Some(*bearer))?;
                 let now = self.clock().now();
                 duties::keep_apart(&current, bearer.holder(), role.as_str(), now)?;
             }
@@ -141,7 +145,8 @@ impl Access {
         });
         for held in held {
             let at = held.scope().unwrap_or(ScopePath::Org);
-            self.may_hand_out(&current, scope, &held.role, at, Some(bearer))?;
+            let until = held.expires_at;
+            self.may_hand_out(&current, scope, (&held.role, at), until, Some(bearer))?;
         }
         Ok(())
     }
@@ -298,21 +303,22 @@ impl Access {
         Ok(())
     }
 
-    /// [`Self::may_give`] for what outlives what the giver holds for a while by a request: that would
-    /// otherwise be for good by way of somebody else.
+    /// [`Self::may_give`] for what is held until some day, or for good: it must not outlive what the
+    /// giver holds for a while, or that would be for good by way of somebody else.
     pub(crate) fn may_hand_out(
         &self,
         current: &Snapshot,
         scope: &Scope,
-        role: &str,
-        at: ScopePath,
+        (role, at): (&str, ScopePath),
+        until: Option<DateTime<Utc>>,
         to: Option<Bearer>,
     ) -> Result<(), Problem> {
         self.may_give(current, scope, role, at, to)?;
-        match scope.caller().subject.user() {
-            Some(user) => Standing::of(current, user, &[], self.clock().now()).gives_on(role, at),
-            None => Ok(()),
+        let (giver, now) = (scope.caller().subject, self.clock().now());
+        if giver == Subject::System {
+            return Ok(());
         }
+        Standing::of(current, giver, &Unsettled::default(), now).until(until).gives_on(role, at)
     }
 
     /// The rule that keeps anyone from giving, or taking, more than they have.

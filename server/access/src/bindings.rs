@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::Permission;
 use crate::access::Access;
 use crate::change::{Change, Done};
-use crate::policies::OWNER;
+use crate::roles::Roles;
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::sql::{self, history};
@@ -54,13 +54,19 @@ impl Wanted {
         Self { bearer, role, at, effect, not_before: None, expires_at: None }
     }
 
+    /// Whether it makes somebody an owner, by what the role allows.
+    pub(crate) fn makes_owner(&self, roles: &Roles) -> bool {
+        self.effect == BindingEffect::Allow && roles.is_owner(self.role.as_str())
+    }
+
     /// What of it may take two people.
-    fn change(&self) -> Option<Change> {
+    fn change(&self, roles: &Roles) -> Option<Change> {
         let Self { bearer: Bearer::User(user), not_before, expires_at, .. } = *self else {
             return None;
         };
-        let gives = self.role.as_str() == OWNER && self.effect == BindingEffect::Allow;
-        gives.then_some(Change::OwnerGive { user, not_before, expires_at })
+        let role = self.role.to_string();
+        let change = Change::OwnerGive { user, role, not_before, expires_at };
+        self.makes_owner(roles).then_some(change)
     }
 }
 
@@ -106,8 +112,12 @@ impl Access {
         wanted: Wanted,
     ) -> Result<Done<Shown>, Problem> {
         let org = scope.org();
-        let change = wanted.change();
         let mut tx = self.db().tenant(org).await?;
+        let current = self.lock(&mut tx, org).await?;
+        let change = wanted.change(current.roles());
+        if change.is_none() {
+            self.no_owner_by_the_way(&mut tx, scope, &current, &wanted).await?;
+        }
         let id = self.bind_for(&mut tx, scope, wanted, None).await?;
         let found = sql::binding(&mut tx, org, id).await.map_err(problem)?;
         let found = found.ok_or_else(|| Problem::not_found("binding"))?;

@@ -9,6 +9,7 @@ use ralex_kernel::{BudgetId, Money, SecretId, SsoProviderId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::four_eyes::Rules;
+use crate::policies::OWNER;
 
 /// What became of something that may take two people.
 #[derive(Clone, Debug)]
@@ -94,6 +95,9 @@ pub enum Change {
     },
     OwnerGive {
         user: UserId,
+        /// `owner`, or one of the organisation's own that allows as much.
+        #[serde(default = "owner")]
+        role: String,
         not_before: Option<DateTime<Utc>>,
         expires_at: Option<DateTime<Utc>>,
     },
@@ -209,12 +213,12 @@ impl Change {
                 format!("Delete the budget of {scope}."),
                 vec![detail("Limit", Some(before.limit.to_string()), None)],
             ),
-            Self::OwnerGive { user: id, not_before, expires_at } => {
+            Self::OwnerGive { user: id, role, not_before, expires_at } => {
                 let who = user.map_or_else(|| format!("user:{id}"), str::to_owned);
                 let time = |at: DateTime<Utc>| at.format("%Y-%m-%d %H:%M UTC").to_string();
                 let from = not_before.map(|at| detail("From", None, Some(time(at))));
                 let end = expires_at.map(|at| detail("Until", None, Some(time(at))));
-                let role = detail("Role", None, Some(format!("owner ({place})")));
+                let role = detail("Role", None, Some(format!("{role} ({place})")));
                 let details = [Some(role), from, end].into_iter().flatten().collect();
                 (format!("Make {who} an owner."), details)
             }
@@ -237,6 +241,11 @@ impl Change {
             ),
         }
     }
+}
+
+/// What was asked for before other roles were looked at.
+fn owner() -> String {
+    OWNER.to_owned()
 }
 
 fn detail(name: &str, before: Option<String>, after: Option<String>) -> ChangeDetail {

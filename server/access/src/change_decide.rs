@@ -9,19 +9,19 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use ralex_api::changes::{ChangeRequest, ChangeState};
 use ralex_audit::{Author, ChangeEvent, Entry, Event, record, record_all};
-use ralex_kernel::{Caller, ChangeRequestId, Code, OrgId, Problem, UserId};
+use ralex_kernel::{Caller, ChangeRequestId, Code, OrgId, Problem, ScopePath, UserId};
 use ralex_store::{Error, Sweeper, System, problem};
 use sqlx::PgConnection;
 
 use crate::access::Access;
 use crate::bind::present;
 use crate::change::Change;
-use crate::policies::OWNER;
-use crate::requests::{checked, decider, lately, person, standing};
+use crate::requests::{checked, decider, person, standing};
 use crate::scope::{Confirming, Scope};
 use crate::snapshot::Snapshot;
 use crate::sql::change::{self as sql, Stored};
 use crate::standing::Standing;
+use crate::unsettled::{Unsettled, lately};
 
 /// For how long an account does not count beside who made it, and saw its first password. As long as a
 /// change may wait at most.
@@ -86,16 +86,10 @@ impl Access {
             return Err(Problem::new(Code::Conflict, detail));
         }
         may_second(&mut *conn, &current, &stored, by, now).await?;
-        present(&current, stored.asker_id)
-            .and_then(|()| {
-                let maker = Standing::of(&current, stored.asker_id, &[], now);
-                holds(&maker, &stored)
-            })
-            .map_err(|why| {
-                let detail =
-                    format!("Whoever asked for it could not do it any more. {}", why.detail);
-                Problem::new(Code::Conflict, detail)
-            })?;
+        still_asks(&current, &stored, now).map_err(|why| {
+            let detail = format!("Whoever asked for it could not do it any more. {}", why.detail);
+            Problem::new(Code::Conflict, detail)
+        })?;
         let reason = confirming.reason.as_deref();
         let done = (ChangeState::Confirmed, Some(by), reason);
         sql::decide(&mut *conn, org, confirming.id, done, now).await.map_err(problem)?;
@@ -245,14 +239,15 @@ async fn may_second(
     by: UserId,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    are_two(&mut *conn, (by, stored.asker_id), now).await?;
-    let lately = lately(&mut *conn, current.org(), &[by], now).await?;
-    holds(&standing(current, by, &lately, now), stored)
+    are_two(&mut *conn, current.org(), (by, stored.asker_id), now).await?;
+    let new = lately(&mut *conn, current, &[by], now).await?;
+    counts(&standing(current, by, &new, now), stored)
 }
 
 /// Refuses where who decides may be the same as who asked.
 pub(crate) async fn are_two(
     conn: &mut PgConnection,
+    org: OrgId,
     (by, asker): (UserId, UserId),
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
@@ -260,21 +255,48 @@ pub(crate) async fn are_two(
         let detail = "Nobody confirms what they asked for themselves. Ask someone else who may.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
-    let made = sql::made_lately(conn, by, asker, now - MADE_LATELY).await;
+    let made = sql::made_lately(conn, org, (by, asker), now - MADE_LATELY).await;
     if made.map_err(problem)? {
-        let detail = "Whoever asked for this has made your account in the last 7 days, so you do not \
-                      count as a second person yet. Leave it to somebody else.";
+        let detail = "In the last 7 days your account was made by whoever asked for this, or by single \
+                      sign-on or a directory, so you do not count as a second person yet. Leave it to \
+                      somebody else.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
     Ok(())
 }
 
-/// Refuses where what counts of somebody is not enough for this.
-fn holds(standing: &Standing<'_>, stored: &Stored) -> Result<(), Problem> {
+/// Refuses where what counts of somebody is not enough to confirm this.
+pub(crate) fn counts(standing: &Standing<'_>, stored: &Stored) -> Result<(), Problem> {
     standing.needs(stored.permission()?, stored.place())?;
-    match stored.change()? {
-        Change::OwnerGive { .. } => standing.could_give(OWNER, stored.place()),
-        Change::BreakGlassArm { after: Some(after), .. } => standing.could_arm(&after),
+    reaches(standing, &stored.change()?, stored.place())
+}
+
+/// Refuses where whoever asked could not do it alone now, also by what they hold for a while.
+fn still_asks(current: &Snapshot, stored: &Stored, now: DateTime<Utc>) -> Result<(), Problem> {
+    present(current, stored.asker_id)?;
+    let (change, new) = (stored.change()?, Unsettled::default());
+    let until = match &change {
+        Change::OwnerGive { expires_at, .. } => *expires_at,
+        Change::SecretDelete { .. }
+        | Change::BudgetUpdate { .. }
+        | Change::BudgetIncrease { .. }
+        | Change::BudgetDelete { .. }
+        | Change::SecondFactorOff { .. }
+        | Change::SignOnOff { .. }
+        | Change::SignOnMove { .. }
+        | Change::BreakGlassArm { .. }
+        | Change::FourEyes { .. } => None,
+    };
+    let asker = standing(current, stored.asker_id, &new, now);
+    asker.holds(stored.permission()?, stored.place())?;
+    reaches(&asker.until(until), &change, stored.place())
+}
+
+/// Refuses where this would give more than counts of somebody.
+fn reaches(standing: &Standing<'_>, change: &Change, at: ScopePath) -> Result<(), Problem> {
+    match change {
+        Change::OwnerGive { role, .. } => standing.could_give(role, at),
+        Change::BreakGlassArm { after: Some(after), .. } => standing.could_arm(after),
         Change::SecretDelete { .. }
         | Change::BudgetUpdate { .. }
         | Change::BudgetIncrease { .. }

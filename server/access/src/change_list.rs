@@ -6,14 +6,13 @@ use ralex_kernel::{Caller, ChangeRequestId, OrgId, Problem, UserId};
 use ralex_store::problem;
 
 use crate::access::Access;
-use crate::change::Change;
-use crate::change_decide::one;
-use crate::policies::OWNER;
-use crate::requests::{lately, standing};
+use crate::change_decide::{counts, one};
+use crate::requests::standing;
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::change::{self as sql, Filter, Stored};
 use crate::standing::Standing;
+use crate::unsettled::{Unsettled, lately};
 
 /// Read at once. They are few; most of them are seen by who looks.
 const AT_ONCE: i64 = 200;
@@ -40,8 +39,9 @@ impl Access {
         let enough = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(1);
         let (current, now) = (self.snapshot(org).await?, self.clock().now());
         let mut tx = self.db().tenant(org).await?;
-        let lately = lately(&mut tx, org, caller.subject.user().as_slice(), now).await?;
-        let reader = reader(&current, caller, &lately, now);
+        let people = caller.subject.user();
+        let new = lately(&mut tx, &current, people.as_slice(), now).await?;
+        let reader = reader(&current, caller, &new, now);
         let mut shown = Vec::new();
         // What somebody sees is not for the database to say, so it is read on until a page is full.
         while shown.len() < enough {
@@ -81,8 +81,9 @@ impl Access {
         let stored = self.seen_change(caller, org, id).await?;
         let (current, now) = (self.snapshot(org).await?, self.clock().now());
         let mut tx = self.db().tenant(org).await?;
-        let lately = lately(&mut tx, org, caller.subject.user().as_slice(), now).await?;
-        reader(&current, caller, &lately, now).shown(stored)
+        let people = caller.subject.user();
+        let new = lately(&mut tx, &current, people.as_slice(), now).await?;
+        reader(&current, caller, &new, now).shown(stored)
     }
 
     /// One, for who has confirmed it just now: what was done may be that they do not come in this way any more.
@@ -134,11 +135,11 @@ impl Access {
 fn reader<'a>(
     current: &'a Snapshot,
     caller: &Caller,
-    lately: &[(UserId, ralex_kernel::GroupId)],
+    new: &'a Unsettled,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Reader<'a> {
     let user = caller.subject.user();
-    let standing = user.map(|user| standing(current, user, lately, now));
+    let standing = user.map(|user| standing(current, user, new, now));
     Reader { user, standing, is_narrowed: caller.narrowed.is_some() }
 }
 
@@ -146,12 +147,7 @@ impl Reader<'_> {
     fn shown(&self, stored: Stored) -> Result<ChangeRequest, Problem> {
         let pending = stored.state()? == ChangeState::Pending;
         let own = self.user == Some(stored.asker_id);
-        let (permission, at) = (stored.permission()?, stored.place());
-        let gives = matches!(stored.change()?, Change::OwnerGive { .. });
-        let holds = self.standing.as_ref().is_some_and(|standing| {
-            standing.needs(permission, at).is_ok()
-                && (!gives || standing.could_give(OWNER, at).is_ok())
-        });
+        let holds = self.standing.as_ref().is_some_and(|own| counts(own, &stored).is_ok());
         let decides = pending && !own && holds && !self.is_narrowed;
         let may_confirm = decides && !stored.made_lately;
         stored.shown(may_confirm, decides, pending && own)

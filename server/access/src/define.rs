@@ -13,11 +13,12 @@ use sqlx::PgConnection;
 use crate::access::Access;
 use crate::policies::{OWNER, Refusal, SERVICE, role_name};
 use crate::roles::{OWN, OwnRole, Roles};
-use crate::rows::Effect;
+use crate::rows::{Binding, Effect};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::role as sql;
 use crate::standing::Standing;
+use crate::unsettled::Unsettled;
 use crate::{Permission, Permissions, duties};
 
 /// Roles that one organisation may have of its own.
@@ -73,7 +74,8 @@ impl Access {
             let detail = format!("An organisation has at most {MOST} roles of its own.");
             return Err(Problem::new(Code::Conflict, detail));
         }
-        self.check_definition(&current, scope, wanted)?;
+        let after = self.check_definition(&current, scope, wanted)?;
+        self.no_owner_by_definition(&mut *conn, scope, (&current, &after)).await?;
         let by = scope.caller().subject.to_string();
         sql::insert(&mut *conn, scope.org(), wanted, &by).await.map_err(problem)?;
         let event = Event::RoleCreated {
@@ -122,7 +124,8 @@ impl Access {
         current: &Snapshot,
         wanted: &OwnRole,
     ) -> Result<(), Problem> {
-        self.check_definition(current, scope, wanted)?;
+        let after = self.check_definition(current, scope, wanted)?;
+        self.no_owner_by_definition(&mut *conn, scope, (current, &after)).await?;
         sql::update(&mut *conn, scope.org(), wanted).await.map_err(problem)?;
         let event = Event::RoleUpdated {
             role: wanted.name.clone(),
@@ -189,7 +192,7 @@ impl Access {
         current: &Snapshot,
         scope: &Scope,
         wanted: &OwnRole,
-    ) -> Result<(), Problem> {
+    ) -> Result<Snapshot, Problem> {
         check_shape(current.roles(), wanted)?;
         let mut rows = current.rows().clone();
         rows.roles.retain(|role| role.name != wanted.name);
@@ -200,71 +203,49 @@ impl Access {
             return Err(Problem::field("includes", rule));
         }
         let before = current.roles().permissions_of(&wanted.name);
-        let after = roles.permissions_of(&wanted.name);
-        self.may_define(current, scope, wanted, before.union(after))?;
-        self.may_widen(current, scope, &wanted.name, after.without(before))?;
+        let change = (before, roles.permissions_of(&wanted.name));
+        self.may_define(current, scope, &wanted.name, change)?;
         let after = Snapshot::compile(scope.org(), rows, &self.node.policies).map_err(|why| {
             Problem::new(Code::Conflict, format!("The organisation's rights would not fit: {why}."))
         })?;
-        duties::keep_defined_apart(&after, &wanted.name, self.clock().now())
+        duties::keep_defined_apart(&after, &wanted.name, self.clock().now())?;
+        Ok(after)
     }
 
     fn may_define(
         &self,
         current: &Snapshot,
         scope: &Scope,
-        wanted: &OwnRole,
-        all: Permissions,
+        role: &str,
+        (before, after): (Permissions, Permissions),
     ) -> Result<(), Problem> {
         let at = ScopePath::Org;
         let Some(own) = self.may(current, scope, Permission::RoleDefine, at)? else {
             return Ok(());
         };
-        if let Some(permission) = all.without(own).iter().next() {
+        if let Some(permission) = before.union(after).without(own).iter().next() {
             let detail = format!(
-                "The role {} allows {permission}, or did so before, which you do not hold in the \
-                 whole organisation; nobody can decide about what they do not hold.",
-                wanted.name
+                "The role {role} allows {permission}, or did so before, which you do not hold in the \
+                 whole organisation; nobody can decide about what they do not hold."
             );
             return Err(Problem::new(Code::GrantExceedsOwn, detail));
         }
-        let denials = current.rows().bindings.iter().filter(|held| {
-            held.effect == Effect::Deny && current.roles().is_made_of(&held.role, &wanted.name)
-        });
-        for denial in denials {
+        let made_of_it = |held: &&Binding| current.roles().is_made_of(&held.role, role);
+        let all = || current.rows().bindings.iter().filter(made_of_it);
+        for denial in all().filter(|held| held.effect == Effect::Deny) {
             let at = denial.scope().unwrap_or(ScopePath::Org);
             self.may(current, scope, Permission::RoleDeny, at)?;
         }
-        Ok(())
-    }
-}
-
-impl Access {
-    /// Whoever holds a role has from now on what is added to it, as if they were given that: so nobody adds
-    /// to it what they hold for a while only, and nobody widens by a glass what outlasts it.
-    fn may_widen(
-        &self,
-        current: &Snapshot,
-        scope: &Scope,
-        role: &str,
-        more: Permissions,
-    ) -> Result<(), Problem> {
-        let Some(permission) = more.iter().next() else { return Ok(()) };
-        if scope.glass().is_some() {
-            let detail =
-                "Nobody adds anything to a role under the break-glass access: it would outlast it.";
-            return Err(Problem::new(Code::Forbidden, detail));
+        let more = after.without(before);
+        if more.is_empty() {
+            return Ok(());
         }
-        let Some(user) = scope.caller().subject.user() else { return Ok(()) };
-        let standing = Standing::of(current, user, &[], self.clock().now());
-        if standing.is_less() && !standing.holds_all(more, ScopePath::Org) {
-            let detail = format!(
-                "You hold some of what you add to the role {role} for a while only ({permission} may be part \
-                 of it); nobody adds to a role what they do not hold for good."
-            );
-            return Err(Problem::new(Code::GrantExceedsOwn, detail));
-        }
-        Ok(())
+        // Whoever holds the role has from now on what is added to it, as if they were given that.
+        let given =
+            |user| all().any(|held| held.effect == Effect::Allow && current.is_about(held, user));
+        Self::may_by_glass(scope, role, given)?;
+        let (by, now) = (scope.caller().subject, self.clock().now());
+        Standing::of(current, by, &Unsettled::default(), now).widens(role, more)
     }
 }
 

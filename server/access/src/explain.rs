@@ -8,12 +8,12 @@ use ralex_api::access::{Able, ExplainReason, Explanation, RoleName};
 use ralex_api::page::{Page, PageQuery};
 use ralex_kernel::{BindingId, Caller, OrgId, Problem, ScopePath, Subject};
 
-use crate::Permission;
 use crate::able::{Where, Who};
 use crate::access::Access;
 use crate::bindings::Bearer;
 use crate::scope::{Basis, Scope};
 use crate::snapshot::{Decision, Snapshot};
+use crate::{Permission, Permissions};
 
 /// Somebody who can be asked about.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Somebody {
     pub name: String,
     pub disabled: bool,
     pub suspended: bool,
+    /// What a team's token is narrowed to.
+    pub narrowed: Option<Permissions>,
 }
 
 impl Somebody {
@@ -38,6 +40,9 @@ impl Somebody {
         }
         if self.suspended {
             return (ExplainReason::Suspended, None);
+        }
+        if self.narrowed.is_some_and(|only| !only.contains(permission)) {
+            return (ExplainReason::NotHeld, None);
         }
         match snapshot.judge(self.subject, permission, at, now) {
             Decision::Allow { by: Basis::Binding(id) } => (ExplainReason::Role, Some(id)),

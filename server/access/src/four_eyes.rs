@@ -6,21 +6,23 @@
 //! confirms does it again, in one transaction with the confirmation. The deployment itself asks nobody.
 
 use chrono::TimeDelta;
-use ralex_api::access::BindingEffect;
 use ralex_api::changes::{FourEyes, GuardedAction, GuardedActionInfo, SetFourEyes};
 use ralex_audit::{Author, ChangeEvent, Entry, Event, record, record_all};
-use ralex_kernel::{ChangeRequestId, Code, Money, OrgId, Problem, Subject};
+use ralex_kernel::{ChangeRequestId, Code, GroupId, Money, OrgId, Problem, Subject};
 use ralex_store::{OnConstraint, Tenant, problem};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
 use crate::access::Access;
-use crate::bindings::Wanted;
+use crate::bind::check_role;
+use crate::bindings::{Bearer, Wanted};
 use crate::change::{Change, Done};
 use crate::change_decide::count;
-use crate::policies::OWNER;
+use crate::groups::held_by;
 use crate::requests::person;
+use crate::rows::{Binding, Effect};
 use crate::scope::Scope;
+use crate::snapshot::Snapshot;
 use crate::sql::change::{self as sql, New};
 
 /// How long others have where an organisation has said nothing, and at least and at most.
@@ -223,31 +225,88 @@ impl Access {
         &self,
         conn: &mut PgConnection,
         scope: &Scope,
+        current: &Snapshot,
         wanted: &Wanted,
     ) -> Result<(), Problem> {
-        let is_owner = wanted.role.as_str() == OWNER && wanted.effect == BindingEffect::Allow;
-        if !is_owner || scope.caller().subject == Subject::System {
+        check_role(current, wanted.bearer, &wanted.role)?;
+        if !wanted.makes_owner(current.roles()) || !self.owner_takes_two(conn, scope).await? {
             return Ok(());
+        }
+        let detail = match wanted.bearer {
+            Bearer::User(_) => {
+                "To make somebody an owner takes two people here. Give this member another role \
+                 first, and then ask for this one by itself: POST \u{2026}/bindings, or \
+                 `ralex roles bind`."
+            }
+            Bearer::Group(_) | Bearer::Account(_) => {
+                "This role allows all that an owner may, and to give that takes two people here. Give \
+                 it to people, by name."
+            }
+        };
+        Err(Problem::new(Code::Conflict, detail))
+    }
+
+    /// Refuses to let somebody into a group that makes them an owner, where that takes two people.
+    pub(crate) async fn no_owner_by_group(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        current: &Snapshot,
+        group: GroupId,
+    ) -> Result<(), Problem> {
+        let roles = current.roles();
+        let makes = |held: &Binding| held.effect == Effect::Allow && roles.is_owner(&held.role);
+        let any = held_by(current, group).any(makes);
+        if !any || !self.owner_takes_two(conn, scope).await? {
+            return Ok(());
+        }
+        let detail = "This group has a role that allows all that an owner may, and to give that takes \
+                      two people here. Give it to people, by name.";
+        Err(Problem::new(Code::Conflict, detail))
+    }
+
+    /// Refuses a definition by which those who hold a role would be owners, where that takes two people.
+    pub(crate) async fn no_owner_by_definition(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+        (before, after): (&Snapshot, &Snapshot),
+    ) -> Result<(), Problem> {
+        let makes = |held: &Binding| {
+            held.effect == Effect::Allow
+                && after.roles().is_owner(&held.role)
+                && !before.roles().is_owner(&held.role)
+        };
+        let any = before.rows().bindings.iter().any(makes);
+        if !any || !self.owner_takes_two(conn, scope).await? {
+            return Ok(());
+        }
+        let detail = "Whoever holds this role would have all that an owner may, and to give that takes \
+                      two people here. Define another role, and ask for that one for each of them.";
+        Err(Problem::new(Code::Conflict, detail))
+    }
+
+    async fn owner_takes_two(
+        &self,
+        conn: &mut PgConnection,
+        scope: &Scope,
+    ) -> Result<bool, Problem> {
+        if scope.caller().subject == Subject::System {
+            return Ok(false);
         }
         let rules = sql::rules(conn, scope.org()).await.map_err(problem)?;
-        if !rules.has(GuardedAction::OwnerGive) {
-            return Ok(());
-        }
-        let detail = "To make somebody an owner takes two people here. Give this member another role \
-                      first, and then ask for this one by itself: POST \u{2026}/bindings, or \
-                      `ralex roles bind`.";
-        Err(Problem::new(Code::Conflict, detail))
+        Ok(rules.has(GuardedAction::OwnerGive))
     }
 
     /// How many must agree before somebody holds a role that they asked for: an owner is made by two.
     pub(crate) async fn approvals_for(
         &self,
         conn: &mut PgConnection,
-        org: OrgId,
+        current: &Snapshot,
         (role, needed): (&str, u32),
     ) -> Result<u32, Problem> {
-        let rules = sql::rules(conn, org).await.map_err(problem)?;
-        let two = role == OWNER && rules.has(GuardedAction::OwnerGive);
+        let rules = sql::rules(conn, current.org()).await.map_err(problem)?;
+        let two = current.roles().is_owner(role) && rules.has(GuardedAction::OwnerGive);
         Ok(if two { needed.max(2) } else { needed })
     }
 }

@@ -16,11 +16,12 @@ use crate::bind::{check_role, present};
 use crate::bindings::Bearer;
 use crate::change::{Change, Done, GlassTerms};
 use crate::policies::OWNER;
-use crate::requests::{lately, standing};
+use crate::requests::standing;
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::glass_arm as sql;
+use crate::unsettled::{Unsettled, lately};
 
 /// People who may be named.
 const FEWEST: usize = 2;
@@ -144,8 +145,10 @@ impl Access {
     ) -> Result<(), Problem> {
         let Some(user) = scope.caller().subject.user() else { return Ok(()) };
         let now = self.clock().now();
-        let lately = lately(conn, scope.org(), &[user], now).await?;
-        standing(current, user, &lately, now).could_arm(terms)
+        let groups = lately(conn, current, &[user], now).await?.groups;
+        // Who confirms it is somebody of longer standing; who arms it may be a new owner.
+        let new = Unsettled { groups, ..Unsettled::default() };
+        standing(current, user, &new, now).could_arm(terms)
     }
 }
 

@@ -163,12 +163,14 @@ impl Access {
         if current.groups_of(user).contains(&group) {
             return Ok(false);
         }
+        self.no_owner_by_group(&mut *conn, scope, &current, group).await?;
         let now = self.clock().now();
         for held in held_by(&current, group).filter(|held| !has_ended(held, now)) {
             let at = held.scope().unwrap_or(ScopePath::Org);
             match held.effect {
                 Effect::Allow => {
-                    self.may_hand_out(&current, scope, &held.role, at, Some(Bearer::User(user)))?;
+                    let (until, to) = (held.expires_at, Some(Bearer::User(user)));
+                    self.may_hand_out(&current, scope, (&held.role, at), until, to)?;
                     duties::keep_apart(&current, Holder::User(user), &held.role, now)?;
                 }
                 Effect::Deny => {

@@ -68,6 +68,7 @@ mod snapshot;
 mod sql;
 mod standing;
 mod suspend;
+mod unsettled;
 #[cfg(test)]
 mod worlds;
 

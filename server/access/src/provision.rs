@@ -38,7 +38,10 @@ impl Access {
         for held in held.filter(|held| !has_ended(held, now)) {
             let at = held.scope().unwrap_or(ScopePath::Org);
             match held.effect {
-                Effect::Allow => self.may_hand_out(&current, scope, &held.role, at, oneself)?,
+                Effect::Allow => {
+                    let until = held.expires_at;
+                    self.may_hand_out(&current, scope, (&held.role, at), until, oneself)?;
+                }
                 Effect::Deny => drop(self.may(&current, scope, Permission::RoleDeny, at)?),
             }
         }

@@ -14,9 +14,10 @@ use ralex_store::{Tenant, problem};
 use crate::access::Access;
 use crate::bindings::{Bearer, Wanted};
 use crate::request_end::count;
-use crate::requests::{checked, decider, lately, may_hold, one, standing};
+use crate::requests::{checked, decider, may_hold, one, standing};
 use crate::scope::Scope;
 use crate::sql::request::{self as sql, Stored};
+use crate::unsettled::lately;
 
 impl Access {
     /// Agrees to a request. With as many as are needed the role is given at once.
@@ -40,14 +41,14 @@ impl Access {
         let (role, at) = (RoleName(stored.role.clone()), stored.place());
         let mut people: Vec<UserId> = stored.approvers.iter().copied().map(UserId::from).collect();
         people.push(approver);
-        let lately = lately(&mut tx, org, &people, now).await?;
-        let may_give = |user| standing(&current, user, &lately, now).may_give(role.as_str(), at);
+        let new = lately(&mut tx, &current, &people, now).await?;
+        let may_give = |user| standing(&current, user, &new, now).may_give(role.as_str(), at);
         may_give(approver)?;
         may_hold(&current, stored.user, (&role, at), now)?;
         sql::approve(&mut tx, org, (id, approver), reason, now).await.map_err(problem)?;
         let agreed = people.iter().filter(|user| may_give(**user).is_ok()).count();
         let needed = (role.as_str(), u32::from(stored.needed.unsigned_abs()));
-        let needed = self.approvals_for(&mut tx, org, needed).await?;
+        let needed = self.approvals_for(&mut tx, &current, needed).await?;
         let given = if agreed >= usize::try_from(needed).unwrap_or(usize::MAX) {
             Some(self.begin(&mut tx, scope, &stored).await?)
         } else {
@@ -83,8 +84,8 @@ impl Access {
         let mut tx = self.db().tenant(org).await?;
         let stored = one(sql::hold(&mut tx, org, id, now).await)?;
         waits(scope, &stored, by)?;
-        let lately = lately(&mut tx, org, &[by], now).await?;
-        standing(&current, by, &lately, now).may_decide(stored.place())?;
+        let new = lately(&mut tx, &current, &[by], now).await?;
+        standing(&current, by, &new, now).may_decide(stored.place())?;
         sql::deny(&mut tx, org, (id, by), reason, now).await.map_err(problem)?;
         self.tell_asker(&mut tx, org, (id, stored.user)).await?;
         let (user, reason) = (stored.user, reason.to_owned());

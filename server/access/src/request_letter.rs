@@ -15,10 +15,11 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::letter::{Occasion, Written, givers, there, time};
-use crate::requests::{lately, standing};
+use crate::requests::standing;
 use crate::snapshot::Snapshot;
 use crate::sql::letter::{self as sql, Letter};
 use crate::sql::request::{self, New, Stored};
+use crate::unsettled::lately;
 
 /// So many people are told of one request, those nearest to its place first.
 const MOST_TOLD: usize = 50;
@@ -42,9 +43,9 @@ impl Access {
                 people.push(user);
             }
         }
-        let lately = lately(conn, org, &people, now).await?;
+        let new = lately(conn, current, &people, now).await?;
         let role = asked.role.as_str();
-        let may = |user: &UserId| standing(current, *user, &lately, now).may_give(role, asked.at);
+        let may = |user: &UserId| standing(current, *user, &new, now).may_give(role, asked.at);
         people.retain(|user| may(user).is_ok());
         let told: Vec<Uuid> = people.into_iter().take(MOST_TOLD).map(UserId::uuid).collect();
         let what = (asked.id.uuid(), Occasion::Asked);
@@ -71,8 +72,8 @@ impl Access {
         }
         let now = self.clock().now();
         let mut tx = self.db().tenant(letter.org).await?;
-        let lately = lately(&mut tx, letter.org, &[letter.user], now).await?;
-        let standing = standing(&current, letter.user, &lately, now);
+        let new = lately(&mut tx, &current, &[letter.user], now).await?;
+        let standing = standing(&current, letter.user, &new, now);
         if standing.may_give(&stored.role, stored.place()).is_err() {
             return Ok(None);
         }

@@ -15,10 +15,9 @@ use ralex_api::access_requests::{
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::{AccessRequestEvent, Author, Entry, Event, record, record_all};
 use ralex_kernel::{
-    AccessRequestId, Caller, Code, GroupId, OrgId, Problem, ScopePath, Subject, TeamId, UserId,
+    AccessRequestId, Caller, Code, OrgId, Problem, ScopePath, Subject, TeamId, UserId,
 };
 use ralex_store::{OnConstraint, problem};
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::access::Access;
@@ -29,7 +28,8 @@ use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::request::{self as sql, Filter, May, New, Stored};
 use crate::sql::request_end;
-use crate::standing::{SETTLED_AFTER, Standing};
+use crate::standing::Standing;
+use crate::unsettled::{Unsettled, lately};
 use crate::{Permission, duties};
 
 const REASON: usize = 500;
@@ -67,7 +67,7 @@ impl Access {
         let settings = sql::settings(&mut tx, org).await.map_err(problem)?;
         let minutes = minutes.unwrap_or(settings.default_minutes).min(settings.longest_minutes);
         let needed = (role.as_str(), settings.approvals);
-        let needed = self.approvals_for(&mut tx, org, needed).await?;
+        let needed = self.approvals_for(&mut tx, &current, needed).await?;
         let id = AccessRequestId::generate();
         let until = now + TimeDelta::minutes(settings.pending_minutes.into());
         let asked = New { id, user, role: &role, at, minutes, reason, needed, now, until };
@@ -121,9 +121,10 @@ impl Access {
         let (now, size) = (self.clock().now(), page.size());
         let mut tx = self.db().tenant(org).await?;
         let found = sql::select(&mut tx, org, &filter, now, size + 1).await.map_err(problem)?;
-        let lately = lately(&mut tx, org, caller.subject.user().as_slice(), now).await?;
+        let people = caller.subject.user();
+        let new = lately(&mut tx, &snapshot, people.as_slice(), now).await?;
         drop(tx);
-        let shown = found.into_iter().map(|it| shown(&snapshot, caller, it, &lately, now));
+        let shown = found.into_iter().map(|it| shown(&snapshot, caller, it, &new, now));
         let shown = shown.collect::<Result<Vec<_>, _>>()?;
         Ok(Page::of(shown, size, |it: &AccessRequest| it.id.to_string()))
     }
@@ -140,8 +141,9 @@ impl Access {
         let now = self.clock().now();
         let mut tx = self.db().tenant(org).await?;
         let stored = one(sql::find(&mut tx, org, id, now).await)?;
-        let lately = lately(&mut tx, org, caller.subject.user().as_slice(), now).await?;
-        shown(&snapshot, caller, stored, &lately, now)
+        let people = caller.subject.user();
+        let new = lately(&mut tx, &snapshot, people.as_slice(), now).await?;
+        shown(&snapshot, caller, stored, &new, now)
     }
 
     /// Where it is asked for, so that the right to decide can be asked for there.
@@ -242,24 +244,13 @@ pub(crate) fn one(found: Result<Option<Stored>, sqlx::Error>) -> Result<Stored, 
     found.map_err(problem)?.ok_or_else(|| Problem::not_found("access request"))
 }
 
-/// Groups that do not count yet for what these people decide.
-pub(crate) async fn lately(
-    tx: &mut PgConnection,
-    org: OrgId,
-    people: &[UserId],
-    now: DateTime<Utc>,
-) -> Result<Vec<(UserId, GroupId)>, Problem> {
-    sql::joined_since(tx, org, people, now - SETTLED_AFTER).await.map_err(problem)
-}
-
 pub(crate) fn standing<'a>(
     current: &'a Snapshot,
     user: UserId,
-    lately: &[(UserId, GroupId)],
+    new: &'a Unsettled,
     now: DateTime<Utc>,
 ) -> Standing<'a> {
-    let groups: Vec<_> = lately.iter().filter(|it| it.0 == user).map(|it| it.1).collect();
-    Standing::of(current, user, &groups, now)
+    Standing::of(current, Subject::User(user), new, now)
 }
 
 /// Refuses a role that this person could not be given there, or that they hold already.
@@ -306,7 +297,7 @@ fn shown(
     current: &Snapshot,
     caller: &Caller,
     stored: Stored,
-    lately: &[(UserId, GroupId)],
+    new: &Unsettled,
     now: DateTime<Utc>,
 ) -> Result<AccessRequest, Problem> {
     let Some(reader) = caller.subject.user() else { return stored.shown(May::Nothing) };
@@ -314,7 +305,7 @@ fn shown(
     let may = match stored.stands()? {
         AccessRequestState::Pending if own => May::Withdraw,
         AccessRequestState::Pending => {
-            let standing = standing(current, reader, lately, now);
+            let standing = standing(current, reader, new, now);
             let role = RoleName(stored.role.clone());
             let fits = !stored.is_approved_by(reader)
                 && standing.may_give(role.as_str(), at).is_ok()

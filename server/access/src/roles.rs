@@ -12,7 +12,7 @@ use ralex_api::access::{Role, RoleName};
 use serde::Deserialize;
 
 use crate::Permissions;
-use crate::policies::{Compiled, Holding, Line, Policies, Refusal, compile_roles};
+use crate::policies::{Compiled, Holding, Line, OWNER, Policies, Refusal, compile_roles};
 
 /// What stands before the name of an own role, where both kinds stand together.
 pub(crate) const OWN: &str = "own:";
@@ -83,6 +83,11 @@ impl Roles {
         Ok(Self { built_in, own: Some(Own { rows, lines, compiled, partial }) })
     }
 
+    /// The same with other roles of the organisation's own.
+    pub fn with_own(&self, own: &[OwnRole]) -> Result<Self, Refusal> {
+        Self::compile(own, &self.built_in)
+    }
+
     pub fn has(&self, role: &str) -> bool {
         self.row(role).is_some() || self.built_in.has_role(role)
     }
@@ -116,6 +121,11 @@ impl Roles {
             None => self.built_in.permissions_of(role),
             Some(own) => own.compiled.get(role).map_or(Permissions::NONE, |it| it.permissions),
         }
+    }
+
+    /// Whether it allows all that owners may, whatever it is called.
+    pub fn is_owner(&self, role: &str) -> bool {
+        self.permissions_of(OWNER).without(self.permissions_of(role)).is_empty()
     }
 
     /// Whether `role` may give and take `other` by name, which only built-in roles say and only of

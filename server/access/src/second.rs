@@ -9,10 +9,10 @@ use crate::Permission;
 use crate::access::Access;
 use crate::bind::present;
 use crate::change_decide::are_two;
-use crate::requests::{decider, lately, standing};
+use crate::requests::{decider, standing};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
-use crate::standing::Standing;
+use crate::unsettled::{Unsettled, lately};
 
 impl Access {
     /// Lets the holder of a proof agree to what somebody else asked for by the same right at the same place,
@@ -30,7 +30,9 @@ impl Access {
         let at = scope.path();
         self.counts(&mut *conn, &current, (by, asker), (permission, at)).await?;
         present(&current, asker)
-            .and_then(|()| Standing::of(&current, asker, &[], now).needs(permission, at))
+            .and_then(|()| {
+                standing(&current, asker, &Unsettled::default(), now).holds(permission, at)
+            })
             .map_err(gone)
     }
 
@@ -56,9 +58,9 @@ impl Access {
         (permission, at): (Permission, ScopePath),
     ) -> Result<(), Problem> {
         let now = self.clock().now();
-        are_two(&mut *conn, (by, asker), now).await?;
-        let lately = lately(conn, current.org(), &[by], now).await?;
-        standing(current, by, &lately, now).needs(permission, at)
+        are_two(&mut *conn, current.org(), (by, asker), now).await?;
+        let new = lately(conn, current, &[by], now).await?;
+        standing(current, by, &new, now).needs(permission, at)
     }
 }
 

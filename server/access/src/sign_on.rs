@@ -21,7 +21,7 @@ use crate::bind::{check_role, present, subject};
 use crate::bindings::{Bearer, Wanted};
 use crate::groups::held_by;
 use crate::owners;
-use crate::policies::{OWNER, SERVICE};
+use crate::policies::SERVICE;
 use crate::rows::{Binding, Effect, Holder};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
@@ -143,11 +143,11 @@ impl Access {
     ) -> Result<bool, Problem> {
         let current = self.lock(conn, scope.org()).await?;
         if scope.glass().is_some() {
-            let detail = "Nobody says under the break-glass access what a provider's groups give: it would \
-                          outlast it.";
+            let detail = "Nobody says under the break-glass access what a provider's groups give: it \
+                          would outlast it.";
             return Err(Problem::new(Code::Forbidden, detail));
         }
-        if role.as_str() == OWNER {
+        if current.roles().is_owner(role.as_str()) {
             let rule = "nobody becomes an owner by a group: an owner has to say who else is one";
             return Err(Problem::field("role", rule));
         }
@@ -157,11 +157,11 @@ impl Access {
         if !current.tree().contains(at) {
             return Err(Problem::not_found("team or project"));
         }
-        if writer.is_some() && self.may_hand_out(&current, scope, role.as_str(), at, writer).is_ok()
-        {
+        let what = (role.as_str(), at);
+        if writer.is_some() && self.may_hand_out(&current, scope, what, None, writer).is_ok() {
             return Ok(false);
         }
-        self.may_hand_out(&current, scope, role.as_str(), at, None)?;
+        self.may_hand_out(&current, scope, what, None, None)?;
         Ok(true)
     }
 
@@ -206,7 +206,7 @@ impl Access {
         });
         for held in held {
             let at = held.scope().unwrap_or(ScopePath::Org);
-            self.may_hand_out(current, scope, &held.role, at, voucher)?;
+            self.may_hand_out(current, scope, (&held.role, at), held.expires_at, voucher)?;
         }
         Ok(())
     }
@@ -263,7 +263,8 @@ impl Access {
             }
             let known = current.roles();
             let fits = known.has(role.as_str())
-                && ![OWNER, SERVICE].contains(&role.as_str())
+                && role.as_str() != SERVICE
+                && !known.is_owner(role.as_str())
                 && current.tree().contains(*at)
                 && !roles.iter().any(|held| known.are_apart(held, role.as_str()));
             if !fits {

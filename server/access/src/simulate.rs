@@ -202,7 +202,7 @@ impl Compared {
         for who in touched {
             let (mut gains, mut loses) = (false, false);
             let mut see = |at, above: (Permissions, Permissions)| {
-                let here = self.difference(who.subject, at);
+                let here = self.difference(who, at);
                 if here != above {
                     gains |= !here.0.is_empty();
                     loses |= !here.1.is_empty();
@@ -244,9 +244,12 @@ impl Compared {
     }
 
     /// What somebody would gain at a place, and what they would lose.
-    fn difference(&self, subject: Subject, at: ScopePath) -> (Permissions, Permissions) {
-        let before = self.before.permissions(subject, at, self.now);
-        let after = self.after.permissions(subject, at, self.now);
+    fn difference(&self, who: &Somebody, at: ScopePath) -> (Permissions, Permissions) {
+        let held = |snapshot: &Snapshot| {
+            let all = snapshot.permissions(who.subject, at, self.now);
+            who.narrowed.map_or(all, |only| all.intersection(only))
+        };
+        let (before, after) = (held(&self.before), held(&self.after));
         (after.without(before), before.without(after))
     }
 
@@ -270,7 +273,8 @@ impl Compared {
             told.recorded += calls;
             let may = |snapshot: &Snapshot| {
                 let judged = snapshot.judge(who.subject, permission, at, self.now);
-                judged.is_allowed() && !who.disabled
+                let brings = who.narrowed.is_none_or(|only| only.contains(permission));
+                judged.is_allowed() && brings && !who.disabled
             };
             match (may(&self.before), may(&self.after)) {
                 (false, _) => told.refused_already += calls,

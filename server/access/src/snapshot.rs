@@ -14,7 +14,7 @@ use ralex_kernel::{BindingId, Caller, GroupId, OrgId, ScopePath, Subject, UserId
 use crate::oracle::Oracle;
 use crate::policies::{Policies, Refusal, SERVICE};
 use crate::roles::Roles;
-use crate::rows::{Closed, Effect, Holder, Rows, Tree};
+use crate::rows::{Binding, Closed, Effect, Holder, Rows, Tree};
 use crate::scope::Basis;
 use crate::{Permission, Permissions};
 
@@ -359,6 +359,15 @@ impl Snapshot {
     /// The groups that a person is in.
     pub(crate) fn groups_of(&self, user: UserId) -> &[GroupId] {
         self.groups_of.get(&user).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether what a binding gives or denies, this person has, by name or by a group.
+    pub(crate) fn is_about(&self, binding: &Binding, user: UserId) -> bool {
+        match binding.holder {
+            Holder::User(holder) => holder == user,
+            Holder::Group(group) => self.groups_of(user).contains(&group),
+            Holder::Machine(_) => false,
+        }
     }
 
     /// The people of a group.

@@ -1,57 +1,92 @@
 //! Standing: what somebody has to decide by about access that others ask for.
 //!
-//! Less than what they hold. What was given to them for a while does not count, or one grant would
-//! bring forth the next, and neither does a group that they joined a moment ago, which somebody may
-//! have put them into for just this decision. What is denied to them counts by whatever way it came.
+//! Less than what they hold. What ends some day does not count, or one grant would bring forth the
+//! next; and neither does what is new: a role given, a group joined or a role widened a moment ago,
+//! which may have been done for just this decision. What is denied to them counts by whatever way it
+//! came.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use ralex_kernel::{Code, GroupId, Problem, ScopePath, UserId};
+use chrono::{DateTime, Utc};
+use ralex_kernel::{Code, Problem, ScopePath, Subject};
 
+use crate::bind::holder;
 use crate::change::GlassTerms;
 use crate::denial::place;
 use crate::glass::frozen;
+use crate::policies::SERVICE;
+use crate::roles::Roles;
 use crate::rows::{Binding, Effect, Holder};
 use crate::snapshot::Snapshot;
+use crate::unsettled::Unsettled;
 use crate::{Permission, Permissions};
 
-/// For how long a group that somebody joined does not count.
-pub(crate) const SETTLED_AFTER: TimeDelta = TimeDelta::hours(24);
-
-/// What counts of one person at one time.
+/// What counts of somebody at one time.
 pub(crate) struct Standing<'a> {
     current: &'a Snapshot,
-    lasting: Vec<&'a Binding>,
+    /// What roles give that counts.
+    roles: &'a Roles,
+    /// Where a program holds something by itself.
+    home: Option<ScopePath>,
+    counts: Vec<&'a Binding>,
+    /// What they hold as well.
+    passing: Vec<&'a Binding>,
     denied: Vec<&'a Binding>,
-    /// Whether something that they hold was left out.
-    is_less: bool,
 }
 
 impl<'a> Standing<'a> {
-    /// `lately` are the groups that the person joined a moment ago.
-    pub fn of(current: &'a Snapshot, user: UserId, lately: &[GroupId], now: DateTime<Utc>) -> Self {
-        let mut standing =
-            Self { current, lasting: Vec::new(), denied: Vec::new(), is_less: false };
-        if !current.is_member(user) {
+    pub fn of(
+        current: &'a Snapshot,
+        subject: Subject,
+        new: &'a Unsettled,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut standing = Self {
+            current,
+            roles: new.roles.as_ref().unwrap_or_else(|| current.roles()),
+            home: subject.machine().map(|(_, _, home)| home),
+            counts: Vec::new(),
+            passing: Vec::new(),
+            denied: Vec::new(),
+        };
+        let user = subject.user();
+        if user.is_some_and(|user| !current.is_member(user)) {
             return standing;
         }
-        let groups = current.groups_of(user);
+        let groups = user.map_or(&[][..], |user| current.groups_of(user));
         let live = current.rows().bindings.iter().filter(|binding| {
             binding.not_before.is_none_or(|start| start <= now)
                 && binding.expires_at.is_none_or(|end| now < end)
         });
         for binding in live {
-            let lasts = match binding.holder {
-                Holder::User(holder) if holder == user => binding.request.is_none(),
-                Holder::Group(group) if groups.contains(&group) => !lately.contains(&group),
+            let joined = match binding.holder {
+                Holder::Group(group) if groups.contains(&group) => {
+                    user.is_none_or(|user| !new.groups.contains(&(user, group)))
+                }
+                own if Some(own) == holder(subject) => true,
                 Holder::User(_) | Holder::Group(_) | Holder::Machine(_) => continue,
             };
+            let lasts = binding.request.is_none() && binding.expires_at.is_none();
             match binding.effect {
                 Effect::Deny => standing.denied.push(binding),
-                Effect::Allow if lasts => standing.lasting.push(binding),
-                Effect::Allow => standing.is_less = true,
+                Effect::Allow if joined && lasts && !new.bindings.contains(&binding.id) => {
+                    standing.counts.push(binding);
+                }
+                Effect::Allow => standing.passing.push(binding),
             }
         }
         standing
+    }
+
+    /// The same for what ends then: what was given to them by hand counts where it ends no sooner.
+    /// What came of a request never does.
+    pub fn until(mut self, end: Option<DateTime<Utc>>) -> Self {
+        let Some(end) = end else { return self };
+        let lasts = |own: &&Binding| {
+            own.request.is_none() && own.expires_at.is_some_and(|until| end <= until)
+        };
+        let (longer, passing) = self.passing.into_iter().partition(lasts);
+        self.passing = passing;
+        self.counts.extend::<Vec<_>>(longer);
+        self
     }
 
     /// Refuses where they may not decide there at all.
@@ -67,7 +102,37 @@ impl<'a> Standing<'a> {
 
     /// Refuses where they give a role only by what they hold for a while.
     pub fn gives_on(&self, role: &str, at: ScopePath) -> Result<(), Problem> {
-        if self.is_less { self.could_give(role, at) } else { Ok(()) }
+        if self.passing.is_empty() {
+            return Ok(());
+        }
+        self.could_give(role, at).map_err(|why| {
+            let ends = |own: &&Binding| own.request.is_none() && own.expires_at.is_some();
+            let hint = if self.passing.iter().any(ends) {
+                " What you were given until some day you can give for no longer than that."
+            } else {
+                ""
+            };
+            Problem::new(why.code, format!("{}{hint}", why.detail))
+        })
+    }
+
+    /// Refuses where they make a role allow this as well only by what they hold for a while.
+    pub fn widens(&self, role: &str, more: Permissions) -> Result<(), Problem> {
+        if self.passing.is_empty() {
+            return Ok(());
+        }
+        let at = ScopePath::Org;
+        self.needs(Permission::RoleDefine, at)?;
+        let Some(permission) = more.without(self.permissions(at)).iter().next() else {
+            return Ok(());
+        };
+        let detail = format!(
+            "The role {role} would allow {permission} as well, to all who hold it, and what you hold \
+             of that {} does not count.{}",
+            place(at),
+            self.hint()
+        );
+        Err(Problem::new(Code::GrantExceedsOwn, detail))
     }
 
     /// Refuses where what counts of them is less than this role.
@@ -76,7 +141,7 @@ impl<'a> Standing<'a> {
         let roles = self.current.roles();
         let missing = roles.permissions_of(role).without(self.permissions(at));
         let Some(permission) = missing.iter().next() else { return Ok(()) };
-        if reaching(&self.lasting, at).any(|own| roles.may_bind(&own.role, role)) {
+        if reaching(&self.counts, at).any(|own| roles.may_bind(&own.role, role)) {
             return Ok(());
         }
         let detail = format!(
@@ -95,7 +160,7 @@ impl<'a> Standing<'a> {
         let missing = frozen(&terms.permissions).without(self.permissions(at));
         let Some(permission) = missing.iter().next() else { return Ok(()) };
         let roles = self.current.roles();
-        if reaching(&self.lasting, at).any(|own| roles.may_bind(&own.role, &terms.role)) {
+        if reaching(&self.counts, at).any(|own| roles.may_bind(&own.role, &terms.role)) {
             return Ok(());
         }
         let detail = format!(
@@ -116,31 +181,42 @@ impl<'a> Standing<'a> {
         Err(Problem::new(Code::Forbidden, detail))
     }
 
-    /// Whether something that they hold was left out.
-    pub const fn is_less(&self) -> bool {
-        self.is_less
-    }
-
-    /// Whether all of these count for them there.
-    pub fn holds_all(&self, permissions: Permissions, at: ScopePath) -> bool {
-        permissions.without(self.permissions(at)).iter().next().is_none()
+    /// Refuses where they do not hold this permission there, for good or for a while.
+    pub fn holds(&self, permission: Permission, at: ScopePath) -> Result<(), Problem> {
+        let all: Vec<_> = self.counts.iter().chain(&self.passing).copied().collect();
+        if self.given(&all, at).contains(permission) {
+            return Ok(());
+        }
+        let detail = format!("They need the permission {permission} {}.", place(at));
+        Err(Problem::new(Code::Forbidden, detail))
     }
 
     fn permissions(&self, at: ScopePath) -> Permissions {
-        let all = |bindings: &[&Binding]| {
-            let each =
-                reaching(bindings, at).map(|it| self.current.roles().permissions_of(&it.role));
-            each.fold(Permissions::NONE, Permissions::union)
-        };
-        all(&self.lasting).without(all(&self.denied))
+        self.given(&self.counts, at)
     }
 
-    const fn hint(&self) -> &'static str {
-        if self.is_less {
-            " What you hold for a while, or by a group that you joined in the last 24 hours, does \
-             not count here. Leave it to somebody else."
-        } else {
+    /// What these give at a place, with what a program holds there by itself.
+    fn given(&self, bindings: &[&Binding], at: ScopePath) -> Permissions {
+        let home = self.home.filter(|home| at.is_within(*home)).map(|_| SERVICE);
+        let roles = home.into_iter().chain(reaching(bindings, at).map(|it| it.role.as_str()));
+        let each = roles.map(|role| self.roles.permissions_of(role));
+        let denied = reaching(&self.denied, at);
+        // What is denied counts as it is now.
+        let denied = denied.map(|it| self.current.roles().permissions_of(&it.role));
+        let all = each.fold(Permissions::NONE, Permissions::union);
+        all.without(denied.fold(Permissions::NONE, Permissions::union))
+    }
+
+    fn hint(&self) -> &'static str {
+        let ends = |own: &&Binding| own.request.is_some() || own.expires_at.is_some();
+        if !std::ptr::eq(self.roles, self.current.roles()) || !self.passing.iter().all(ends) {
+            " What you hold for a while does not count here, nor do a role that you were given, a \
+              group that you joined and what a role was widened by in the last 24 hours. Leave it to \
+              somebody else."
+        } else if self.passing.is_empty() {
             ""
+        } else {
+            " What you hold for a while does not count here. Leave it to somebody else."
         }
     }
 }

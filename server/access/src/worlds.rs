@@ -9,15 +9,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ralex_kernel::{
-    BindingId, GroupId, OrgId, ProjectId, ScopePath, ServiceAccountId, Subject, TeamId, TokenId,
-    UserId,
+    BindingId, Caller, Credential, GroupId, OrgId, Permissions, ProjectId, RequestId, ScopePath,
+    ServiceAccountId, Subject, TeamId, TokenId, UserId,
 };
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
+use crate::narrow::{hands_on, leaves_out, within};
 use crate::oracle::Oracle;
-use crate::policies::Policies;
+use crate::policies::{Policies, SERVICE};
 use crate::roles::OwnRole;
 use crate::rows::{Binding, Closed, Effect, Group, Holder, Project, Rows};
 use crate::snapshot::Snapshot;
@@ -366,4 +367,84 @@ fn a_token_is_nothing_in_another_organisation() {
         let decision = snapshot.judge(subject, Permission::OrgRead, ScopePath::Org, epoch());
         assert_eq!(decision, Decision::Deny { by: None, reason: Reason::OtherOrg });
     }
+}
+
+fn by_token(subject: Subject, narrowed: Option<Permissions>) -> Caller {
+    let token = TokenId::generate();
+    let credential = match subject {
+        Subject::User(_) => Credential::PersonalToken(token),
+        Subject::Token { .. }
+        | Subject::Service { .. }
+        | Subject::Directory { .. }
+        | Subject::System => Credential::TeamToken(token),
+    };
+    Caller {
+        subject,
+        credential,
+        second_factor: false,
+        sign_on: None,
+        by_device: false,
+        narrowed,
+        request: RequestId::generate(),
+        address: None,
+    }
+}
+
+/// What the next token of a chain is asked to bring: of what there is, of what the one before has, or
+/// not narrowed at all.
+fn wish(random: &mut StdRng, before: Option<Permissions>) -> Option<Permissions> {
+    let among = match random.random_range(0..5) {
+        0 => return None,
+        1 => Permission::ALL.iter().copied().collect::<Vec<_>>(),
+        _ => {
+            let own = |it: &Permission| before.is_none_or(|before| before.contains(*it));
+            Permission::ALL.iter().copied().filter(own).collect()
+        }
+    };
+    let some = among.into_iter().filter(|_| random.random_bool(0.7));
+    Some(some.fold(Permissions::NONE, Permissions::with))
+}
+
+#[test]
+fn a_narrowed_token_is_never_allowed_more_by_however_many_others_it_came() {
+    let policies = Arc::new(Policies::load(None).unwrap());
+    let (mut allowed, mut refused, mut longest) = (0, 0, 0);
+    for number in 0..150 {
+        let mut world = World::of(number, &policies);
+        let snapshot = world.snapshot(&policies);
+        let service = snapshot.roles().permissions_of(SERVICE);
+        for _ in 0..20 {
+            let mut chain: Vec<Permissions> = Vec::new();
+            for _ in 0..5 {
+                let wanted = wish(&mut world.random, chain.last().copied());
+                let made = chain
+                    .last()
+                    .is_none_or(|own| hands_on(*own, wanted.unwrap_or(service)).is_ok());
+                if !made {
+                    refused += 1;
+                    continue;
+                }
+                // One that is not narrowed is a program's, and brings what programs hold.
+                chain.extend(wanted.or((!chain.is_empty()).then_some(service)));
+                longest = longest.max(chain.len());
+                let (subject, _, at, now) = world.question();
+                let whole = by_token(subject, None);
+                let caller = by_token(subject, chain.last().copied());
+                for permission in Permission::ALL.iter().copied() {
+                    let may = |caller: &Caller| {
+                        !leaves_out(caller, permission)
+                            && snapshot.judge(subject, permission, at, now).is_allowed()
+                    };
+                    let all = within(&caller, snapshot.permissions(subject, at, now));
+                    assert_eq!(may(&caller), all.contains(permission), "world {number}");
+                    if may(&caller) {
+                        assert!(may(&whole), "world {number}: {subject} {permission}");
+                        assert!(chain.iter().all(|it| it.contains(permission)), "world {number}");
+                        allowed += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(allowed > 1_000 && refused > 100 && longest > 3, "{allowed} {refused} {longest}");
 }

@@ -1,8 +1,6 @@
 //! Confirming: the same is done again, by the proof of who confirms, and ends with the confirmation.
 
-use ralex_access::{
-    Bearer, Change, Done, GlassTerms, GlassWish, OWNER, Rules, Scope, ToConfirm, Wanted,
-};
+use ralex_access::{Bearer, Change, Done, GlassTerms, GlassWish, Rules, Scope, ToConfirm, Wanted};
 use ralex_api::access::{BindingEffect, RoleName};
 use ralex_api::budgets::{NewIncrease, UpdateBudget};
 use ralex_api::changes::{ChangeRequest, ChangeState, SetFourEyes};
@@ -60,10 +58,10 @@ impl Changes {
             Change::BudgetDelete { budget, .. } => {
                 services.budgets.delete(scope, budget).await.map(forget)
             }
-            Change::OwnerGive { user, not_before, expires_at } => {
+            Change::OwnerGive { user, role, not_before, expires_at } => {
                 let wanted = Wanted {
                     bearer: Bearer::User(user),
-                    role: RoleName(OWNER.to_owned()),
+                    role: RoleName(role),
                     at: scope.path(),
                     effect: BindingEffect::Allow,
                     not_before,

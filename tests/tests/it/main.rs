@@ -66,6 +66,7 @@ mod suspension;
 mod tenure;
 mod token_limits;
 mod unauthorized;
+mod unheard;
 mod upgrade;
 mod usage;
 mod who_can;

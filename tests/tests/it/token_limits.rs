@@ -89,6 +89,9 @@ async fn programs_are_narrowed_too_and_nonsense_is_told() {
     let caller = of_team(&app, json!({ "permissions": ["llm.invoke", "secret.use"] })).await;
     assert_eq!(status(&caller.client).await, 200);
     caller.client.get("models").await.refused(403, "forbidden");
+    let asked = json!({ "permission": "llm.invoke", "scope": "team:blue" });
+    let who = app.owner.post("access/who-can", &asked).await.ok().to_string();
+    assert!(who.contains(&caller.id) && !who.contains(&lister.id), "{who}");
     let listed = app.owner.all("tokens").await;
     let shown = listed.iter().find(|it| it["id"] == json!(caller.id)).unwrap();
     assert_eq!(shown["permissions"], json!(["llm.invoke", "secret.use"]));

@@ -173,3 +173,40 @@ async fn what_was_armed_neither_grows_with_its_role_nor_has_what_is_never_given(
         assert_eq!(allowed, !never.contains(*permission), "{permission}");
     }
 }
+
+#[tokio::test]
+async fn what_they_hold_by_it_makes_no_role_of_theirs_wider_and_no_mapping() {
+    let setup = Setup::new().await;
+    let internal = Access::internal(setup.org);
+    for name in ["keeper", "other"] {
+        let role = NewRole {
+            name: RoleName(name.to_owned()),
+            title: name.parse().unwrap(),
+            description: None,
+            permissions: vec!["team.read".to_owned()],
+            includes: Vec::new(),
+        };
+        setup.access.create_role(&internal, role).await.unwrap();
+    }
+    let people = armed(&setup, "admin").await;
+    setup.bind(&internal, people[1], "keeper", ScopePath::Org).await.unwrap();
+    open(&setup, people).await;
+    let allow = async |permission| {
+        let by = named(people[0]);
+        setup.access.allow(&by, setup.org, permission, ScopePath::Org).await.unwrap()
+    };
+    let more = || {
+        let permissions = Some(vec!["team.read".to_owned(), "team.create".to_owned()]);
+        (UpdateRole { permissions, title: None, description: None, includes: None }, None)
+    };
+    let define = allow(Permission::RoleDefine).await;
+    let refused = setup.access.update_role(&define, "keeper", more()).await.unwrap_err();
+    assert!(refused.detail.contains("outlast"), "{refused:?}");
+    setup.access.update_role(&define, "other", more()).await.unwrap();
+
+    let manage = allow(Permission::SsoManage).await;
+    let mut tx = setup.database.db().tenant(setup.org).await.unwrap();
+    let viewer = RoleName("viewer".to_owned());
+    let mapped = setup.access.may_map(&mut tx, &manage, &viewer, ScopePath::Org).await;
+    assert_eq!(mapped.unwrap_err().code, Code::Forbidden);
+}

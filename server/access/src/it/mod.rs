@@ -12,3 +12,4 @@ mod reviews;
 mod setup;
 mod sign_on;
 mod simulate;
+mod standing;

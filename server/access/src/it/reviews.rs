@@ -433,6 +433,20 @@ async fn a_series_goes_on_once_however_many_nodes_look() {
 }
 
 #[tokio::test]
+async fn whom_an_open_review_is_about_does_not_cancel_it() {
+    let setup = Setup::new().await;
+    let [ann, ben] = [setup.member_as("admin", ORG).await, setup.member_as("admin", ORG).await];
+    setup.give(ann, "billing", ORG).await;
+    let roles = vec![RoleName("billing".to_owned())];
+    let review = setup.review(NewAccessReview { roles, ..everything(KEEP) }, &[]).await.id;
+    let cancel = async |who| setup.access.cancel_review(&person(who), setup.org, review).await;
+    let seen = setup.access.access_review(&person(ann), setup.org, review).await.unwrap();
+    assert!(!seen.may_cancel && setup.stands(review).await.may_cancel);
+    assert_eq!(cancel(ann).await.unwrap_err().code, Code::Forbidden);
+    assert_eq!(cancel(ben).await.unwrap().state, AccessReviewState::Cancelled);
+}
+
+#[tokio::test]
 async fn whatever_happens_meanwhile_nothing_goes_that_was_not_listed_and_decided() {
     let setup = Setup::new().await;
     let team = setup.team("blue").await;

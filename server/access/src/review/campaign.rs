@@ -2,7 +2,7 @@
 
 use ralex_api::access_reviews::{AccessReview, AccessReviewState, NewAccessReview, ReviewDecision};
 use ralex_audit::{AccessReviewEvent, Event, record};
-use ralex_kernel::{AccessReviewId, Caller, Code, OrgId, Problem, ScopePath};
+use ralex_kernel::{AccessReviewId, Caller, Code, OrgId, Problem, ScopePath, UserId};
 use ralex_store::problem;
 use uuid::Uuid;
 
@@ -98,7 +98,8 @@ impl Access {
         let mut tx = self.db().tenant(org).await?;
         let review = one(sql::hold(&mut tx, org, id).await)?;
         match review.stands()? {
-            AccessReviewState::Scheduled | AccessReviewState::Open => {}
+            AccessReviewState::Scheduled => {}
+            AccessReviewState::Open => self.may_call_off(&mut tx, org, (id, by)).await?,
             AccessReviewState::Closing | AccessReviewState::Closed => {
                 let detail =
                     "It is closed, and what was decided is done. There is nothing to cancel.";
@@ -116,6 +117,25 @@ impl Access {
         tx.commit().await.map_err(problem)?;
         count("cancelled");
         self.access_review(caller, org, id).await
+    }
+
+    /// Refuses whom an open review is about: what was decided about them would never be done.
+    async fn may_call_off(
+        &self,
+        conn: &mut sqlx::PgConnection,
+        org: OrgId,
+        (id, by): (AccessReviewId, UserId),
+    ) -> Result<(), Problem> {
+        let current = self.snapshot(org).await?;
+        let person = (by, current.groups_of(by));
+        let found = sql::concerning(conn, org, &[id.uuid()], person).await.map_err(problem)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let detail = "This review is about what you hold as well, so it is not yours to cancel. Leave it \
+                      to somebody else, or let it come to its end: what nobody decides is done as it \
+                      says.";
+        Err(Problem::new(Code::Forbidden, detail))
     }
 
     /// The proof that the caller may manage this review, which they must be able to see.

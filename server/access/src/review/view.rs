@@ -10,6 +10,7 @@ use ralex_api::access_reviews::{
 use ralex_api::page::{Page, PageQuery};
 use ralex_kernel::{AccessReviewId, Caller, OrgId, Problem};
 use ralex_store::problem;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::campaign::home;
@@ -37,9 +38,11 @@ impl Access {
         let ids: Vec<Uuid> = found.iter().map(|review| review.id.uuid()).collect();
         let counts = review_item::counts(&mut tx, org, &ids, &filter.seen).await;
         let counts: HashMap<_, _> = counts.map_err(problem)?.into_iter().collect();
+        let own = about_reader(&mut tx, &snapshot, caller, &ids).await?;
         let shown = found.into_iter().map(|review| {
             let counts = counts.get(&review.id).cloned().unwrap_or_else(nothing);
-            self.shown_review(&snapshot, caller, review, counts)
+            let is_own = own.contains(&review.id);
+            self.shown_review(&snapshot, caller, review, (counts, is_own))
         });
         let shown = shown.collect::<Result<Vec<_>, _>>()?;
         Ok(Page::of(shown, size, |review: &AccessReview| review.id.to_string()))
@@ -58,7 +61,8 @@ impl Access {
         let review = one(found.map(|all| all.into_iter().next()))?;
         let counts = review_item::counts(&mut tx, org, &[id.uuid()], &filter.seen).await;
         let counts = counts.map_err(problem)?.into_iter().next().map_or_else(nothing, |it| it.1);
-        self.shown_review(&snapshot, caller, review, counts)
+        let own = about_reader(&mut tx, &snapshot, caller, &[id.uuid()]).await?;
+        self.shown_review(&snapshot, caller, review, (counts, !own.is_empty()))
     }
 
     /// What is reviewed, in the order in which it was given.
@@ -132,7 +136,7 @@ impl Access {
         snapshot: &Arc<Snapshot>,
         caller: &Caller,
         review: Stored,
-        counts: ReviewCounts,
+        (counts, is_own): (ReviewCounts, bool),
     ) -> Result<AccessReview, Problem> {
         let (state, at) = (review.stands()?, home(snapshot, review.place()));
         let may = |permission| self.decide_for(snapshot, caller, permission, at).is_allowed();
@@ -141,12 +145,25 @@ impl Access {
         let may = May {
             close: manages && state == AccessReviewState::Open && counts.undecided == 0,
             cancel: manages
-                && [AccessReviewState::Scheduled, AccessReviewState::Open].contains(&state),
+                && (state == AccessReviewState::Scheduled
+                    || state == AccessReviewState::Open && !is_own),
             sign: manages && state == AccessReviewState::Closed && review.signed_at.is_none(),
             export: opened && may(Permission::ReviewRead),
         };
         review.shown(counts, may)
     }
+}
+
+/// Those of these reviews that are about who reads them.
+async fn about_reader(
+    conn: &mut PgConnection,
+    snapshot: &Snapshot,
+    caller: &Caller,
+    reviews: &[Uuid],
+) -> Result<Vec<AccessReviewId>, Problem> {
+    let Some(user) = caller.subject.user() else { return Ok(Vec::new()) };
+    let person = (user, snapshot.groups_of(user));
+    sql::concerning(conn, snapshot.org(), reviews, person).await.map_err(problem)
 }
 
 const fn nothing() -> ReviewCounts {

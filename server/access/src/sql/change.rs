@@ -71,7 +71,7 @@ pub(crate) struct Stored {
     changed_at: DateTime<Utc>,
     decided_by: Option<String>,
     reason: Option<String>,
-    /// Whether who asked has made the reader's account a moment ago.
+    /// Whether the reader's account is new, and made by who asked or by nobody known.
     pub made_lately: bool,
 }
 
@@ -163,8 +163,12 @@ pub(crate) async fn select(
                c.pending_until as "pending_until!",
                case when c.stands = c.state then c.changed_at else c.pending_until end as "changed_at!",
                coalesce(d.email, c.decided_by::text) as decided_by, c.reason,
-               exists (select from app_user m where m.id = $5 and m.made_by = c.asked_by
-                   and m.made_at > $7) as "made_lately!"
+               exists (select from app_user m join membership j on j.org_id = $1 and j.user_id = m.id
+                   where m.id = $5 and (m.made_by = c.asked_by and m.made_at > $7
+                       or m.made_by is null and j.joined_at > $7 and not exists (
+                           select from binding b where b.org_id = $1 and b.subject_kind = 'user'
+                               and b.subject_id = m.id and b.created_by = 'system')))
+                   as "made_lately!"
            from known c left join app_user a on a.id = c.asked_by
            left join app_user d on d.id = c.decided_by
            left join team t on t.org_id = c.org_id and t.id = c.team_id
@@ -238,16 +242,23 @@ pub(crate) async fn decide(
     .map(drop)
 }
 
-/// Whether one person has made another one's account since a moment.
+/// Whether one person has made another one's account since a moment. One that came by single sign-on or
+/// by a directory nobody has made: it is as old as its membership. Whom the deployment itself let in as an
+/// owner nobody else has chosen.
 pub(crate) async fn made_lately(
     conn: &mut PgConnection,
-    user: UserId,
-    by: UserId,
+    org: OrgId,
+    (user, by): (UserId, UserId),
     since: DateTime<Utc>,
 ) -> Result<bool> {
     sqlx::query_scalar!(
-        r#"select exists (select from app_user where id = $1 and made_by = $2 and made_at > $3)
+        r#"select exists (select from app_user m join membership j on j.org_id = $1 and j.user_id = m.id
+               where m.id = $2 and (m.made_by = $3 and m.made_at > $4
+                   or m.made_by is null and j.joined_at > $4 and not exists (
+                       select from binding b where b.org_id = $1 and b.subject_kind = 'user'
+                           and b.subject_id = m.id and b.created_by = 'system')))
                as "made!""#,
+        org as _,
         user as _,
         by as _,
         since,

@@ -69,7 +69,8 @@ pub(crate) async fn load_text(
     .await
 }
 
-/// Who could be asked about then, or one of them. Their names are those of today, where there are any.
+/// Who could be asked about then, or one of them. Their names are those of today, where there are any;
+/// what a token is narrowed to never changes.
 pub(crate) async fn somebodies(
     conn: &mut PgConnection,
     org: OrgId,
@@ -85,27 +86,27 @@ pub(crate) async fn somebodies(
               and (until is null or until > $4))
         select s.kind as "kind!", s.id as "id!", s.written as "written!", s.name as "name!",
             s.team as "team: TeamId", s.project as "project: ProjectId",
-            s.disabled as "disabled!", s.suspended as "suspended!"
+            s.disabled as "disabled!", s.suspended as "suspended!", s.narrowed
         from (
             select 'user' as kind, (h.value ->> 'user_id')::uuid as id,
                 'user:' || (h.value ->> 'user_id') as written,
                 coalesce(u.email, h.value ->> 'user_id') as name,
                 null::uuid as team, null::uuid as project,
                 (h.value ->> 'disabled')::boolean as disabled,
-                (h.value ->> 'suspended')::boolean as suspended
+                (h.value ->> 'suspended')::boolean as suspended, null::text[] as narrowed
             from h left join app_user u on u.id = (h.value ->> 'user_id')::uuid
             where h.kind = 'member'
             union all
             select 'sa', (h.value ->> 'id')::uuid, 'service_account:' || (h.value ->> 'slug'),
                 coalesce(a.name, h.value ->> 'slug'), (h.value ->> 'team_id')::uuid,
-                (h.value ->> 'project_id')::uuid, h.value ->> 'disabled_at' is not null, false
+                (h.value ->> 'project_id')::uuid, h.value ->> 'disabled_at' is not null, false, null
             from h left join service_account a
                 on a.org_id = $1 and a.id = (h.value ->> 'id')::uuid
             where h.kind = 'account'
             union all
             select 'token', (h.value ->> 'id')::uuid, 'token:' || (h.value ->> 'id'),
                 coalesce(k.name, h.value ->> 'id'), (h.value ->> 'team_id')::uuid,
-                (h.value ->> 'project_id')::uuid, false, false
+                (h.value ->> 'project_id')::uuid, false, false, k.permissions
             from h left join token k on k.org_id = $1 and k.id = (h.value ->> 'id')::uuid
             where h.kind = 'token'
               and coalesce((h.value ->> 'expires_at')::timestamptz > $4, true)) as s

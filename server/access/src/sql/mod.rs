@@ -13,6 +13,7 @@ pub(crate) mod request_end;
 pub(crate) mod review;
 pub(crate) mod review_item;
 pub(crate) mod role;
+pub(crate) mod unsettled;
 pub(crate) mod uses;
 
 use chrono::{DateTime, Utc};
@@ -25,6 +26,7 @@ use sqlx::PgConnection;
 
 use crate::bindings::{Bearer, Wanted, Which};
 use crate::explain::Somebody;
+use crate::glass::frozen;
 use crate::rows::Rows;
 
 /// Where a row is that names a team and a project, or neither.
@@ -331,19 +333,21 @@ pub(crate) async fn somebodies(
         SomebodyRow,
         r#"select s.kind as "kind!", s.id as "id!", s.written as "written!", s.name as "name!",
                s.team as "team: TeamId", s.project as "project: ProjectId",
-               s.disabled as "disabled!", s.suspended as "suspended!"
+               s.disabled as "disabled!", s.suspended as "suspended!", s.narrowed
            from (
                select 'user' as kind, m.user_id as id, 'user:' || m.user_id as written,
                    u.email as name, null::uuid as team, null::uuid as project,
-                   u.disabled_at is not null as disabled, m.suspended_at is not null as suspended
+                   u.disabled_at is not null as disabled, m.suspended_at is not null as suspended,
+                   null::text[] as narrowed
                from membership m join app_user u on u.id = m.user_id
                where m.org_id = $1
                union all
                select 'sa', a.id, 'service_account:' || a.slug, a.name, a.team_id, a.project_id,
-                   a.disabled_at is not null, false
+                   a.disabled_at is not null, false, null
                from service_account a where a.org_id = $1
                union all
-               select 'token', k.id, 'token:' || k.id, k.name, k.team_id, k.project_id, false, false
+               select 'token', k.id, 'token:' || k.id, k.name, k.team_id, k.project_id, false, false,
+                   k.permissions
                from token k
                where k.org_id = $1 and k.account_id is null and k.revoked_at is null
                  and (k.expires_at is null or k.expires_at > now())) as s
@@ -368,6 +372,7 @@ struct SomebodyRow {
     project: Option<ProjectId>,
     disabled: bool,
     suspended: bool,
+    narrowed: Option<Vec<String>>,
 }
 
 impl SomebodyRow {
@@ -387,6 +392,7 @@ impl SomebodyRow {
             name: self.name,
             disabled: self.disabled,
             suspended: self.suspended,
+            narrowed: self.narrowed.as_deref().map(frozen),
         }
     }
 }

@@ -5,9 +5,7 @@ use ralex_api::access::RoleName;
 use ralex_api::access_requests::{
     AccessApproval, AccessEnding, AccessRequest, AccessRequestSettings, AccessRequestState,
 };
-use ralex_kernel::{
-    AccessRequestId, Code, GroupId, OrgId, Problem, ProjectId, ScopePath, TeamId, UserId,
-};
+use ralex_kernel::{AccessRequestId, Code, OrgId, Problem, ProjectId, ScopePath, TeamId, UserId};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -337,26 +335,6 @@ pub(crate) async fn withdraw(
     .execute(conn)
     .await
     .map(drop)
-}
-
-/// The groups that these people joined since a moment.
-pub(crate) async fn joined_since(
-    conn: &mut PgConnection,
-    org: OrgId,
-    people: &[UserId],
-    since: DateTime<Utc>,
-) -> Result<Vec<(UserId, GroupId)>> {
-    let people: Vec<Uuid> = people.iter().map(|user| user.uuid()).collect();
-    let rows = sqlx::query!(
-        r#"select user_id as "user: UserId", group_id as "group: GroupId" from group_member
-           where org_id = $1 and user_id = any($2) and added_at > $3"#,
-        org as _,
-        &people,
-        since,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.user, row.group)).collect())
 }
 
 pub(crate) async fn settings(conn: &mut PgConnection, org: OrgId) -> Result<AccessRequestSettings> {

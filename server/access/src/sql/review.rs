@@ -6,7 +6,7 @@ use ralex_api::access_reviews::{
     AccessReview, AccessReviewState, ReviewCounts, ReviewDecision, ReviewRepeats, ReviewedKind,
 };
 use ralex_kernel::{
-    AccessReviewId, Code, Name, OrgId, Problem, ProjectId, ScopePath, TeamId, UserId,
+    AccessReviewId, Code, GroupId, Name, OrgId, Problem, ProjectId, ScopePath, TeamId, UserId,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -346,6 +346,28 @@ pub(crate) async fn close(
     .execute(conn)
     .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Those of these that are about somebody: about what they hold by name or by a group, when the review
+/// opened or now, or about a program that they made.
+pub(crate) async fn concerning(
+    conn: &mut PgConnection,
+    org: OrgId,
+    reviews: &[Uuid],
+    (user, groups): (UserId, &[GroupId]),
+) -> Result<Vec<AccessReviewId>> {
+    let groups: Vec<Uuid> = groups.iter().map(|group| group.uuid()).collect();
+    sqlx::query_scalar!(
+        r#"select distinct review_id as "id: AccessReviewId" from access_review_item
+           where org_id = $1 and review_id = any($2)
+             and ($3 = any(people) or made_by = $3 or subject_kind = 'grp' and subject_id = any($4))"#,
+        org as _,
+        reviews,
+        user as UserId,
+        &groups,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 pub(crate) async fn cancel(
