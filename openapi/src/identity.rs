@@ -222,7 +222,16 @@ crate::request! {
         pub name: Option<Name>,
     }
 
+    /// What an organisation is called; its slug stays.
+    pub struct UpdateOrg {
+        pub name: Name,
+    }
+
     pub struct UpdateTeam {
+        pub name: Name,
+    }
+
+    pub struct UpdateProject {
         pub name: Name,
     }
 

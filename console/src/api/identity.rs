@@ -8,8 +8,8 @@ use ralex_api::access::{
 use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
 use ralex_api::identity::{
     LoginAnswer, Me, Member, NameSession, NewMember, NewMemberAnswer, NewProject,
-    NewServiceAccount, NewTeam, Project, ServiceAccount, Session, Team, UpdateMe,
-    UpdateServiceAccount, UpdateTeam, User,
+    NewServiceAccount, NewTeam, Project, ServiceAccount, Session, Team, UpdateMe, UpdateOrg,
+    UpdateProject, UpdateServiceAccount, UpdateTeam, User,
 };
 use ralex_api::tokens::{NewPersonalToken, NewToken, NewTokenAnswer, RotateToken, Token};
 use ralex_kernel::{BindingId, Email, Name, SessionId, TokenId, UserId};
@@ -128,6 +128,10 @@ pub fn create_team(org: &str, new: NewTeam) -> Reply<Team> {
     client::create(&path(org, &["teams"]), &new)
 }
 
+pub fn rename_org(org: &str, change: UpdateOrg) -> Reply<Org> {
+    client::update(&path(org, &[]), &change)
+}
+
 pub fn update_team(org: &str, team: &str, change: UpdateTeam) -> Reply<Team> {
     client::update(&path(org, &["teams", team]), &change)
 }
@@ -143,6 +147,10 @@ pub fn projects(org: &str, team: Option<&str>) -> Reply<Page<Project>> {
 
 pub fn create_project(org: &str, new: NewProject) -> Reply<Project> {
     client::create(&path(org, &["projects"]), &new)
+}
+
+pub fn update_project(org: &str, project: &str, change: UpdateProject) -> Reply<Project> {
+    client::update(&path(org, &["projects", project]), &change)
 }
 
 pub fn delete_project(org: &str, project: &str) -> Reply<()> {

@@ -85,6 +85,7 @@ mod provider_timeouts;
 pub mod providers;
 mod rate_limits;
 mod reconcile;
+mod rename;
 mod replay;
 mod report_controls;
 mod report_form;

@@ -78,8 +78,12 @@ fn Projects(props: &ProjectsProps) -> Html {
     let org = use_org();
     let adding = use_state(|| false);
     let deleting = use_state(|| None::<Project>);
+    let renaming = use_state(|| None::<Project>);
     let toast = use_toast();
     let may_add = org.can_in("project.create", props.team.slug.as_str(), None);
+    let may_rename = |project: &Project| {
+        org.can_in("project.update", props.team.slug.as_str(), Some(project.slug.as_str()))
+    };
     let may_delete = |project: &Project| {
         org.can_in("project.delete", props.team.slug.as_str(), Some(project.slug.as_str()))
     };
@@ -90,6 +94,10 @@ fn Projects(props: &ProjectsProps) -> Html {
     let keep = {
         let deleting = deleting.clone();
         Callback::from(move |()| deleting.set(None))
+    };
+    let leave = {
+        let renaming = renaming.clone();
+        Callback::from(move |()| renaming.set(None))
     };
     let after = |close: &Callback<()>| {
         let (close, tell) = (close.clone(), props.onchange.clone());
@@ -104,6 +112,13 @@ fn Projects(props: &ProjectsProps) -> Html {
         let said = AttrValue::from(format!("Project {} is deleted.", project.name));
         Callback::from(move |()| {
             toast.emit(said.clone());
+            done.emit(());
+        })
+    };
+    let renamed = {
+        let (done, toast) = (after(&leave), toast.clone());
+        Callback::from(move |project: Project| {
+            toast.emit(format!("The project is now called {}.", project.name).into());
             done.emit(());
         })
     };
@@ -122,15 +137,19 @@ fn Projects(props: &ProjectsProps) -> Html {
                 { for props.projects.iter().map(|project| {
                     let (deleting, chosen) = (deleting.clone(), project.clone());
                     let onclick = Callback::from(move |()| deleting.set(Some(chosen.clone())));
+                    let (renaming, chosen) = (renaming.clone(), project.clone());
+                    let rename = Callback::from(move |()| renaming.set(Some(chosen.clone())));
                     html! {
                         <li key={project.id.to_string()}>
                             <div><strong>{ project.name.to_string() }</strong>{ " " }<code>{ project.slug.to_string() }</code></div>
+                            if may_rename(project) { <IconButton icon={Icon::Edit} label={format!("Rename project {}", project.name)} onclick={rename} /> }
                             if may_delete(project) { <IconButton icon={Icon::Trash} label={format!("Delete project {}", project.name)} {onclick} /> }
                         </li>
                     }
                 }) }
             </ul>
             if *adding { <AddProject team={props.team.slug.to_string()} ondone={added} oncancel={close} /> }
+            if let Some(project) = &*renaming { <RenameProject project={project.clone()} ondone={renamed} onclose={leave.clone()} /> }
             if let Some(project) = &*deleting { { delete_project(&org.slug(), project, deleted(project), keep.clone()) } }
         </section>
     }

@@ -1,9 +1,10 @@
 //! Teams and their projects: the places that rights, tokens and budgets hang on.
 
-use ralex_api::identity::{NewTeam, Team};
+use ralex_api::identity::{NewTeam, Org as Renamed, Team};
 use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
 
+use super::rename::RenameOrg;
 use super::team_drawer::TeamDrawer;
 use crate::api;
 use crate::components::{
@@ -12,7 +13,7 @@ use crate::components::{
 };
 use crate::hooks::input::{Input, parses};
 use crate::hooks::{use_action, use_input, use_pages, use_query};
-use crate::session::use_org;
+use crate::session::{use_org, use_session};
 use crate::text::number::grouped;
 
 const COLUMNS: [Column; 6] = [
@@ -29,6 +30,8 @@ pub fn TeamsPage() -> Html {
     let org = use_org();
     let (query, set) = use_query();
     let creating = use_state(|| false);
+    let renaming = use_state(|| false);
+    let session = use_session();
     let toast = use_toast();
     let list = use_pages(org.slug(), |org, cursor| api::identity::teams(&org, cursor));
     let again = list.again.clone();
@@ -41,11 +44,25 @@ pub fn TeamsPage() -> Html {
         Callback::from(move |()| creating.set(false))
     };
     let ondone = {
-        let (close, again) = (onclose.clone(), again.clone());
+        let (close, again, toast) = (onclose.clone(), again.clone(), toast.clone());
         Callback::from(move |team: Team| {
             close.emit(());
             again.emit(());
             toast.emit(format!("Team {} is created.", team.name).into());
+        })
+    };
+    let leave = {
+        let renaming = renaming.clone();
+        Callback::from(move |()| renaming.set(false))
+    };
+    let renamed = {
+        let (leave, toast) = (leave.clone(), toast.clone());
+        Callback::from(move |org: Renamed| {
+            leave.emit(());
+            toast.emit(format!("The organisation is now called {}.", org.name).into());
+            if let Some(session) = &session {
+                session.refresh.emit(());
+            }
         })
     };
     let create = {
@@ -55,9 +72,16 @@ pub fn TeamsPage() -> Html {
     let create = html! {
         if org.can_everywhere("team.create") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={create}>{ "Create team" }</Button> }
     };
+    let rename = {
+        let renaming = renaming.clone();
+        Callback::from(move |()| renaming.set(true))
+    };
     html! {
         <>
-            <Head title="Teams" lead="Who works together: a team has projects, tokens and budgets of its own.">{ create.clone() }</Head>
+            <Head title="Teams" lead="Who works together: a team has projects, tokens and budgets of its own.">
+                if org.can_everywhere("org.update") { <Button icon={Icon::Edit} onclick={rename}>{ "Rename organisation" }</Button> }
+                { create.clone() }
+            </Head>
             { show(&list.state, &again, |page| if page.items.is_empty() {
                 html! {
                     <Empty icon={Icon::Layers} title="No team yet">
@@ -70,6 +94,7 @@ pub fn TeamsPage() -> Html {
                     { rest(page, "team", &list.more) }
                 </> }
             }) }
+            if *renaming { <RenameOrg ondone={renamed} onclose={leave} /> }
             if *creating { <CreateTeam {ondone} {onclose} /> }
             if let Some(slug) = query.find("team") {
                 <TeamDrawer key={slug.to_owned()} slug={slug.to_owned()} onchange={again} onclose={open.reform(|()| String::new())} />

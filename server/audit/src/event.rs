@@ -19,6 +19,7 @@ mod increase;
 mod log;
 mod operator;
 mod personal;
+mod place;
 mod records;
 mod report;
 mod scim;
@@ -32,8 +33,8 @@ use ralex_api::catalog::ProviderTimeouts;
 use ralex_api::factors::Method;
 use ralex_kernel::{
     BindingId, BudgetId, CallId, Code, Email, FileId, GroupId, GuardrailId, ModelId, Money, Name,
-    NodeId, OrgId, Period, Price, ProjectId, ProviderId, RateLimitId, RouteId, ScopePath, SecretId,
-    ServiceAccountId, SessionId, Slug, TeamId, TokenId, UserId, YearStart,
+    NodeId, OrgId, Period, Price, ProviderId, RateLimitId, RouteId, ScopePath, SecretId,
+    ServiceAccountId, SessionId, Slug, TokenId, UserId, YearStart,
 };
 use serde::Serialize;
 
@@ -52,6 +53,7 @@ pub use increase::IncreaseEvent;
 pub use log::{ArchivedAs, DestroyedKey, LogEvent, Pruning, Retained};
 pub use operator::OperatorEvent;
 pub(crate) use personal::{Whose, address};
+pub use place::PlaceEvent;
 pub use records::RecordsEvent;
 pub use report::{Hashed, ReportEvent};
 pub use scim::ScimEvent;
@@ -123,17 +125,6 @@ pub enum Event {
     GroupMemberAdded { group: GroupId, user: UserId },
     #[serde(rename = "group.member_removed")]
     GroupMemberRemoved { group: GroupId, user: UserId },
-
-    #[serde(rename = "team.created")]
-    TeamCreated { team: TeamId, slug: Slug, name: Name },
-    #[serde(rename = "team.updated")]
-    TeamUpdated { team: TeamId, name: Name },
-    #[serde(rename = "team.deleted")]
-    TeamDeleted { team: TeamId, slug: Slug },
-    #[serde(rename = "project.created")]
-    ProjectCreated { project: ProjectId, team: TeamId, slug: Slug, name: Name },
-    #[serde(rename = "project.deleted")]
-    ProjectDeleted { project: ProjectId, slug: Slug },
 
     #[serde(rename = "service_account.created")]
     ServiceAccountCreated {
@@ -452,6 +443,9 @@ pub enum Event {
     /// Something that happened to a change that takes two people; likewise.
     #[serde(untagged)]
     Change(ChangeEvent),
+    /// Something that happened to a team, a project or the organisation itself; likewise.
+    #[serde(untagged)]
+    Place(PlaceEvent),
     #[serde(untagged)]
     AccessReview(AccessReviewEvent),
     #[serde(untagged)]

@@ -48,8 +48,8 @@ pub use event::{
     AccessRequestEvent, AccessReviewEvent, AccountEvent, AdjustmentEvent, AlertEvent, Answered,
     ApprovalEvent, ArchivedAs, BreakGlassEvent, CallClosed, CallOpened, CallRuleEvent,
     CallRuleSaid, Candidate, ChangeEvent, DestroyedKey, Event, FactorEvent, Hashed, IncreaseEvent,
-    LogEvent, OperatorEvent, Outcome, Pruning, RecordsEvent, ReportEvent, Retained, ReviewCounted,
-    RuleApplied, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried,
+    LogEvent, OperatorEvent, Outcome, PlaceEvent, Pruning, RecordsEvent, ReportEvent, Retained,
+    ReviewCounted, RuleApplied, ScimEvent, SinkEvent, SsoEvent, TokenEvent, Tried,
 };
 pub use export::{Export, Parts};
 pub use formats::{Form, Told};

@@ -11,7 +11,7 @@ use ralex_store::{Db, deployment};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::offline::{self, Finding, Verdict, verify_bundle};
-use crate::{Audit, Author, Entry, Event, Signer, record, record_all};
+use crate::{Audit, Author, Entry, Event, PlaceEvent, Signer, record, record_all};
 
 mod keys;
 mod kills;
@@ -124,7 +124,7 @@ impl World {
 fn team(number: u32) -> Event {
     let name = format!("Team {number}").parse().unwrap();
     let slug: Slug = format!("team-{number}").parse().unwrap();
-    Event::TeamCreated { team: TeamId::generate(), slug, name }
+    Event::Place(PlaceEvent::TeamCreated { team: TeamId::generate(), slug, name })
 }
 
 const LEAF_3: &str = "org_id = $org and id = (select event_id from audit_leaf where org_id = $org and leaf_index = 3)";

@@ -1,9 +1,9 @@
 //! Organisations: how one is made with its first owner, and which of them somebody belongs to.
 
-use ralex_access::{Access, Barred, OWNER, Wanted};
+use ralex_access::{Access, Barred, OWNER, Scope, Wanted};
 use ralex_api::access::RoleName;
-use ralex_api::identity::{Me, MyBreakGlass, MyOrg, MyScope, Org};
-use ralex_audit::{Author, Event};
+use ralex_api::identity::{Me, MyBreakGlass, MyOrg, MyScope, Org, UpdateOrg};
+use ralex_audit::{Author, Event, PlaceEvent};
 use ralex_kernel::{
     Caller, Code, Credential, Email, Name, OrgId, Problem, ScopePath, Secret, Slug, UserId,
 };
@@ -247,6 +247,17 @@ impl Identity {
         let mut tx = self.db.tenant(id).await?;
         let row = sql::user::org(&mut tx, id).await.map_err(problem)?;
         org(row.ok_or_else(|| Problem::not_found("organisation"))?)
+    }
+
+    /// Calls the organisation something else.
+    pub async fn rename_org(&self, scope: &Scope, change: UpdateOrg) -> Result<Org, Problem> {
+        let id = scope.org();
+        let mut tx = self.db.tenant(id).await?;
+        sql::user::rename_org(&mut tx, id, &change.name).await.map_err(problem)?;
+        let event = Event::Place(PlaceEvent::OrgUpdated { org: id, name: change.name });
+        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        self.access.commit(tx, id).await?;
+        self.org(id).await
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use ralex_access::{Reach, Scope};
-use ralex_api::identity::{NewProject, NewTeam, Project, Team, UpdateTeam};
+use ralex_api::identity::{NewProject, NewTeam, Project, Team, UpdateProject, UpdateTeam};
 use ralex_api::page::{Page, PageQuery};
-use ralex_audit::Event;
+use ralex_audit::{Event, PlaceEvent};
 use ralex_kernel::{Code, OrgId, Problem, ProjectId, ScopePath, TeamId};
 use ralex_store::{OnConstraint, problem};
 use uuid::Uuid;
@@ -47,7 +47,8 @@ impl Identity {
         sql::insert(&mut tx, org, id, &new.slug, &new.name)
             .await
             .or_problem([("team_slug_taken", slug_taken("team", &new.slug))])?;
-        let event = Event::TeamCreated { team: id, slug: new.slug, name: new.name };
+        let event =
+            Event::Place(PlaceEvent::TeamCreated { team: id, slug: new.slug, name: new.name });
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
         self.team(scope, id).await
@@ -81,7 +82,7 @@ impl Identity {
         if !sql::rename(&mut tx, org, id, &change.name).await.map_err(problem)? {
             return Err(Problem::not_found("team"));
         }
-        let event = Event::TeamUpdated { team: id, name: change.name };
+        let event = Event::Place(PlaceEvent::TeamUpdated { team: id, name: change.name });
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
         self.team(scope, id).await
@@ -102,7 +103,7 @@ impl Identity {
             ("budget_team", raced()),
             ("rate_limit_team", raced()),
         ])?;
-        let event = Event::TeamDeleted { team: id, slug: stored(&found.slug)? };
+        let event = Event::Place(PlaceEvent::TeamDeleted { team: id, slug: stored(&found.slug)? });
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await
     }
@@ -118,10 +119,22 @@ impl Identity {
         sql::insert_project(&mut tx, org, id, team, &new.slug, &new.name)
             .await
             .or_problem([("project_slug_taken", slug_taken("project", &new.slug))])?;
-        let event = Event::ProjectCreated { project: id, team, slug: new.slug, name: new.name };
+        let event = Event::Place(PlaceEvent::ProjectCreated {
+            project: id,
+            team,
+            slug: new.slug,
+            name: new.name,
+        });
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
-        let row = sql::find_project(&mut tx, org, &id.to_string()).await.map_err(problem)?;
         self.access.commit(tx, org).await?;
+        self.project(scope, id).await
+    }
+
+    /// One project; `scope` is at the project or above it.
+    pub async fn project(&self, scope: &Scope, id: ProjectId) -> Result<Project, Problem> {
+        let mut tx = self.db.tenant(scope.org()).await?;
+        let row =
+            sql::find_project(&mut tx, scope.org(), &id.to_string()).await.map_err(problem)?;
         row.map(project).ok_or_else(|| Problem::not_found("project"))?
     }
 
@@ -139,6 +152,23 @@ impl Identity {
         Ok(Page::of(items, size, |project: &Project| project.id.to_string()))
     }
 
+    pub async fn rename_project(
+        &self,
+        scope: &Scope,
+        id: ProjectId,
+        change: UpdateProject,
+    ) -> Result<Project, Problem> {
+        let org = scope.org();
+        let mut tx = self.db.tenant(org).await?;
+        if !sql::rename_project(&mut tx, org, id, &change.name).await.map_err(problem)? {
+            return Err(Problem::not_found("project"));
+        }
+        let event = Event::Place(PlaceEvent::ProjectUpdated { project: id, name: change.name });
+        ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
+        self.access.commit(tx, org).await?;
+        self.project(scope, id).await
+    }
+
     /// Deletes a project that nothing hangs on any more.
     pub async fn delete_project(&self, scope: &Scope, id: ProjectId) -> Result<(), Problem> {
         let org = scope.org();
@@ -152,7 +182,8 @@ impl Identity {
             ["service_account_project", "token_project", "budget_project", "rate_limit_project"]
                 .map(|it| (it, raced())),
         )?;
-        let event = Event::ProjectDeleted { project: id, slug: stored(&found.slug)? };
+        let event =
+            Event::Place(PlaceEvent::ProjectDeleted { project: id, slug: stored(&found.slug)? });
         ralex_audit::record(&mut tx, scope.author(), event).await.map_err(problem)?;
         self.access.commit(tx, org).await
     }

@@ -50,6 +50,7 @@ permissions! {
     TeamDelete = "team.delete",
     ProjectRead = "project.read",
     ProjectCreate = "project.create",
+    ProjectUpdate = "project.update",
     ProjectDelete = "project.delete",
     MemberRead = "member.read",
     MemberInvite = "member.invite",

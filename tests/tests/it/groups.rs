@@ -269,6 +269,9 @@ async fn the_command_line_knows_groups_and_roles() {
     assert!(shell.done("projects create crane Crane --team harbour").await.contains("harbour"));
     assert!(shell.done("teams list").await.contains("Pier"));
     assert!(shell.done("project list --team harbour").await.contains("crane"));
+    assert!(shell.done("project rename crane Gantry").await.contains("Gantry"));
+    assert!(shell.done("org rename Shipyard").await.contains("Shipyard"));
+    assert!(shell.done("org show").await.contains("Shipyard"));
     assert_eq!(shell.says("teams delete harbour").await.0, 1, "a project is left in it");
     shell.done("projects delete crane").await;
     shell.done("teams delete harbour").await;

@@ -110,7 +110,9 @@ fn management_body(operation: &str) -> Value {
         "PATCH /api/v1/orgs/{org}/security" => json!({ "second_factor_required": false }),
         "POST /api/v1/me/tokens" => json!({ "name": "mine" }),
         "POST /api/v1/orgs/{org}/teams" => json!({ "slug": "red", "name": "Red" }),
-        "PATCH /api/v1/orgs/{org}/teams/{team}" => json!({ "name": "Renamed" }),
+        "PATCH /api/v1/orgs/{org}"
+        | "PATCH /api/v1/orgs/{org}/teams/{team}"
+        | "PATCH /api/v1/orgs/{org}/projects/{project}" => json!({ "name": "Renamed" }),
         "POST /api/v1/orgs/{org}/projects" => {
             json!({ "slug": "app", "name": "App", "team": "blue" })
         }

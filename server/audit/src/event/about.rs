@@ -98,12 +98,6 @@ impl Event {
             | Self::GroupDeleted { group, .. }
             | Self::GroupMemberAdded { group, .. }
             | Self::GroupMemberRemoved { group, .. } => About::of("group", group),
-            Self::TeamCreated { team, .. }
-            | Self::TeamUpdated { team, .. }
-            | Self::TeamDeleted { team, .. } => About::of("team", team),
-            Self::ProjectCreated { project, .. } | Self::ProjectDeleted { project, .. } => {
-                About::of("project", project)
-            }
             Self::ServiceAccountCreated { service_account, .. }
             | Self::ServiceAccountUpdated { service_account, .. } => {
                 About::of("service_account", service_account)
@@ -186,6 +180,7 @@ impl Event {
             }
             Self::AccessRequest(event) => About::to(Target::Written(event.target())),
             Self::Account(event) => About::to(Target::Written(event.target())),
+            Self::Place(event) => About::to(Target::Written(event.target())),
             Self::Change(event) => {
                 let failed = matches!(event, ChangeEvent::Stale { .. });
                 About::to(Target::Written(event.target())).failed_if(failed)

@@ -89,6 +89,23 @@ pub async fn rename(
     Ok(done.rows_affected() == 1)
 }
 
+pub async fn rename_project(
+    conn: &mut PgConnection,
+    org: OrgId,
+    id: ProjectId,
+    name: &Name,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update project set name = $3 where org_id = $1 and id = $2",
+        org as _,
+        id as _,
+        name.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// What stands in the way of a team's deletion.
 pub struct InUse {
     pub projects: i64,

@@ -254,6 +254,17 @@ pub async fn insert_org(
     .map(drop)
 }
 
+pub async fn rename_org(
+    conn: &mut PgConnection,
+    id: OrgId,
+    name: &Name,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update org set name = $2 where id = $1", id as _, name.as_str())
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 /// Makes a person a member; false where they are one already.
 pub async fn insert_member(
     conn: &mut PgConnection,

@@ -5,8 +5,11 @@ pub mod export;
 
 use std::process::ExitCode;
 
-use clap::{Arg, ArgMatches, Command};
+use anyhow::Context;
+use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::factors::{OrgSecurity, UpdateOrgSecurity};
+use ralex_api::identity::{Org, UpdateOrg};
+use ralex_kernel::Name;
 
 use super::Environment;
 use super::api::{self, Api};
@@ -29,9 +32,15 @@ pub fn command() -> Command {
     let security = Command::new("security")
         .about("Show or change what everybody who signs in is asked for")
         .args([factor, device, json_flag()]);
+    let name = Arg::new("name").value_name("NAME").required(true);
+    let name = name.value_parser(value_parser!(Name)).help("What people read; the slug stays");
+    let rename = Command::new("rename").about("Rename the organisation").args([name, json_flag()]);
+    let show = Command::new("show").about("Show the organisation").arg(json_flag());
     Command::new("org")
         .about("See and change settings of the organisation")
         .subcommand_required(true)
+        .subcommand(api::flags(show))
+        .subcommand(api::flags(rename))
         .subcommand(api::flags(security))
         .subcommand(api::flags(export::command()))
         .subcommand(api::flags(export::key_command()))
@@ -50,11 +59,24 @@ pub fn run(matches: &ArgMatches, environment: &Environment) -> ExitCode {
             }
             None => ExitCode::from(3),
         },
+        Some(("show", matches)) => asked(matches, environment, async |api| {
+            told(&api.get::<Org>(&[], &()).await?, matches, shown)
+        }),
+        Some(("rename", matches)) => asked(matches, environment, async |api| {
+            let name = matches.get_one::<Name>("name").cloned().context("no name")?;
+            told(&api.patch::<Org>(&[], &UpdateOrg { name }).await?, matches, shown)
+        }),
         Some((_, matches)) => {
             asked(matches, environment, async |api| security(&api, matches).await)
         }
         None => ExitCode::from(3),
     }
+}
+
+fn shown(org: &Org) -> String {
+    let since = org.created_at.format("%Y-%m-%d").to_string();
+    let facts_of = [("name", org.name.to_string()), ("id", org.id.to_string()), ("since", since)];
+    facts(org.slug.as_str(), &facts_of)
 }
 
 async fn security(api: &Api, matches: &ArgMatches) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::Page;
-use ralex_api::identity::{NewProject, NewTeam, Project, Team, UpdateTeam};
+use ralex_api::identity::{NewProject, NewTeam, Project, Team, UpdateProject, UpdateTeam};
 use ralex_kernel::{Name, Slug};
 use serde::Serialize;
 use serde_json::json;
@@ -45,9 +45,10 @@ pub fn commands() -> [Command; 2] {
             .args([of.clone().help("Only those of this team"), limit_flag()]),
         Command::new("create").about("Make a project in a team").args([
             slug,
-            name,
+            name.clone(),
             of.required(true).help("The team's slug or id"),
         ]),
+        Command::new("rename").about("Rename a project").args([project.clone(), name]),
         Command::new("delete").about("Delete a project in which nothing is left").arg(project),
     ];
     let group =
@@ -58,7 +59,7 @@ pub fn commands() -> [Command; 2] {
         };
     [
         group("teams", "team", "See, make, rename and delete teams", teams),
-        group("projects", "project", "See, make and delete projects of teams", projects),
+        group("projects", "project", "See, make, rename and delete projects of teams", projects),
     ]
 }
 
@@ -101,6 +102,12 @@ async fn of_projects(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Res
             let new = NewProject { slug: slug(matches)?, name: name(matches)?, team };
             let made: Project = api.post(&["projects"], &new).await?;
             told(&made, matches, |made| projects(std::slice::from_ref(made)))
+        }
+        "rename" => {
+            let path = ["projects", reference(matches, "project")?];
+            let change = UpdateProject { name: name(matches)? };
+            let renamed: Project = api.patch(&path, &change).await?;
+            told(&renamed, matches, |it| projects(std::slice::from_ref(it)))
         }
         _ => delete(api, ("projects", "project"), matches).await,
     }

@@ -174,6 +174,7 @@ fn sign_on_settings(map: &mut Map<'_, '_>) {
 
 fn organisation(map: &mut Map<'_, '_>) {
     map.service(teams::find_org)
+        .service(teams::update_org)
         .service(factors::find_security)
         .service(factors::update_security)
         .service(portability::export_org)
@@ -187,6 +188,8 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(teams::delete_team)
         .service(teams::list_projects)
         .service(teams::create_project)
+        .service(teams::find_project)
+        .service(teams::update_project)
         .service(teams::delete_project)
         .service(members::list_members)
         .service(members::add_member)

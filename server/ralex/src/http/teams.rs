@@ -4,7 +4,9 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use ralex_access::Permission;
 use ralex_api::Page;
-use ralex_api::identity::{NewProject, NewTeam, Org, Project, Team, UpdateTeam};
+use ralex_api::identity::{
+    NewProject, NewTeam, Org, Project, Team, UpdateOrg, UpdateProject, UpdateTeam,
+};
 use ralex_api::page::PageQuery;
 use ralex_identity::Identity;
 use ralex_kernel::{Problem, ProjectId, TeamId};
@@ -19,6 +21,18 @@ use super::problem::Result;
 pub async fn find_org(who: OrgCaller, identity: Data<Identity>) -> Result<HttpResponse> {
     let scope = who.allow(Permission::OrgRead).await?;
     Ok(HttpResponse::Ok().json(identity.org(scope.org()).await?))
+}
+
+/// Rename the organisation. Its slug stays, and with it every address.
+#[utoipa::path(tag = "organisations", params(("org" = String, Path)), request_body = UpdateOrg, responses((status = 200, body = Org)))]
+#[patch("")]
+pub async fn update_org(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    change: Body<UpdateOrg>,
+) -> Result<HttpResponse> {
+    let scope = who.allow(Permission::OrgUpdate).await?;
+    Ok(HttpResponse::Ok().json(identity.rename_org(&scope, change.0).await?))
 }
 
 /// List the teams that the caller may see.
@@ -123,6 +137,31 @@ pub async fn create_project(
     Ok(HttpResponse::Created().json(identity.create_project(&scope, team, new.0).await?))
 }
 
+/// Show one project.
+#[utoipa::path(tag = "projects", params(("org" = String, Path), ("project" = String, Path)), responses((status = 200, body = Project)))]
+#[get("/projects/{project}")]
+pub async fn find_project(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse> {
+    let (id, scope) = project(&who, &identity, &path.1, Permission::ProjectRead).await?;
+    Ok(HttpResponse::Ok().json(identity.project(&scope, id).await?))
+}
+
+/// Rename a project.
+#[utoipa::path(tag = "projects", params(("org" = String, Path), ("project" = String, Path)), request_body = UpdateProject, responses((status = 200, body = Project)))]
+#[patch("/projects/{project}")]
+pub async fn update_project(
+    who: OrgCaller,
+    identity: Data<Identity>,
+    path: Path<(String, String)>,
+    change: Body<UpdateProject>,
+) -> Result<HttpResponse> {
+    let (id, scope) = project(&who, &identity, &path.1, Permission::ProjectUpdate).await?;
+    Ok(HttpResponse::Ok().json(identity.rename_project(&scope, id, change.0).await?))
+}
+
 /// Delete a project that has no tokens, budgets or rate limits.
 #[utoipa::path(tag = "projects", params(("org" = String, Path), ("project" = String, Path)), responses((status = 204)))]
 #[delete("/projects/{project}")]
@@ -131,9 +170,7 @@ pub async fn delete_project(
     identity: Data<Identity>,
     path: Path<(String, String)>,
 ) -> Result<HttpResponse> {
-    let at = identity.project_scope(who.org, &path.1).await?;
-    let scope = who.allow_at(Permission::ProjectDelete, at).await?;
-    let id: ProjectId = at.project().ok_or_else(|| Problem::not_found("project"))?;
+    let (id, scope) = project(&who, &identity, &path.1, Permission::ProjectDelete).await?;
     identity.delete_project(&scope, id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -147,6 +184,18 @@ async fn team(
     let at = identity.team_scope(who.org, reference).await?;
     let scope = who.allow_at(permission, at).await?;
     let id = at.team().ok_or_else(|| Problem::not_found("team"))?;
+    Ok((id, scope))
+}
+
+async fn project(
+    who: &OrgCaller,
+    identity: &Identity,
+    reference: &str,
+    permission: Permission,
+) -> std::result::Result<(ProjectId, ralex_access::Scope), Problem> {
+    let at = identity.project_scope(who.org, reference).await?;
+    let scope = who.allow_at(permission, at).await?;
+    let id = at.project().ok_or_else(|| Problem::not_found("project"))?;
     Ok((id, scope))
 }
 

@@ -10,6 +10,8 @@ const ORG: &str = "/api/v1/orgs/{org}";
 
 /// Makes, changes and removes one of each.
 pub async fn structure(watched: &mut Watched) {
+    let name = Some(json!({ "name": "Harbour" }));
+    watched.leaves(&format!("PATCH {ORG}"), "/api/v1/orgs/default", name, &["org.updated"]).await;
     let team = json!({ "slug": "blue", "name": "Blue" });
     let op = format!("POST {ORG}/teams");
     watched.leaves(&op, "teams", Some(team), &["team.created"]).await;
@@ -18,6 +20,9 @@ pub async fn structure(watched: &mut Watched) {
     let project = json!({ "slug": "web", "name": "Web", "team": "blue" });
     let op = format!("POST {ORG}/projects");
     watched.leaves(&op, "projects", Some(project), &["project.created"]).await;
+    let op = format!("PATCH {ORG}/projects/{{project}}");
+    let name = Some(json!({ "name": "The web" }));
+    watched.leaves(&op, "projects/web", name, &["project.updated"]).await;
     let op = format!("DELETE {ORG}/projects/{{project}}");
     watched.leaves(&op, "projects/web", None, &["project.deleted"]).await;
     let account = json!({ "slug": "job", "name": "Job", "team": "blue" });
