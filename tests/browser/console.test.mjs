@@ -105,6 +105,28 @@ test('a team is created, and shown without a reload', async () => {
   await page.getByRole('button', { name: 'Platform team', exact: true }).waitFor();
 });
 
+test('the organisation and a project are called something else at once', async () => {
+  const dialog = page.getByRole('dialog');
+  await button('Rename organisation').click();
+  await dialog.getByLabel('Name', { exact: true }).fill('');
+  await inDialog('Rename').click();
+  assert.equal(await dialog.getByLabel('Name', { exact: true }).getAttribute('aria-invalid'), 'true');
+  await dialog.getByLabel('Name', { exact: true }).fill('Harbour works');
+  await inDialog('Rename').click();
+  await page.getByText('The organisation is now called Harbour works.').waitFor();
+  await page.getByText('Harbour works', { exact: true }).first().waitFor();
+  await button('Platform team').click();
+  await button('Add project').click();
+  await dialog.getByLabel('Name', { exact: true }).fill('Crane');
+  await inDialog('Add project').click();
+  await button('Rename project Crane').click();
+  await picture(page, 'project-rename');
+  await dialog.last().getByLabel('Name', { exact: true }).fill('Gantry');
+  await dialog.last().getByRole('button', { name: 'Rename', exact: true }).click();
+  await page.getByText('The project is now called Gantry.').waitFor();
+  await button('Rename project Gantry').waitFor();
+});
+
 test('a token is shown once and is nowhere afterwards', async () => {
   await go('tokens');
   await button('Create token').first().click();

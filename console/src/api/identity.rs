@@ -8,7 +8,7 @@ use ralex_api::access::{
 use ralex_api::factors::{Factors, NewTotp, OrgSecurity, RecoveryCodes, UpdateOrgSecurity};
 use ralex_api::identity::{
     LoginAnswer, Me, Member, NameSession, NewMember, NewMemberAnswer, NewProject,
-    NewServiceAccount, NewTeam, Project, ServiceAccount, Session, Team, UpdateMe, UpdateOrg,
+    NewServiceAccount, NewTeam, Org, Project, ServiceAccount, Session, Team, UpdateMe, UpdateOrg,
     UpdateProject, UpdateServiceAccount, UpdateTeam, User,
 };
 use ralex_api::tokens::{NewPersonalToken, NewToken, NewTokenAnswer, RotateToken, Token};

@@ -4,6 +4,7 @@ use ralex_api::identity::{NewProject, Project, Team, UpdateTeam};
 use ralex_kernel::{Name, Slug};
 use yew::prelude::*;
 
+use super::rename::RenameProject;
 use super::teams::name_and_slug;
 use crate::api;
 use crate::components::{
