@@ -5,10 +5,12 @@
 //! and asked for instead; so what is asked for is known to be possible, to the last constraint. Who
 //! confirms does it again, in one transaction with the confirmation. The deployment itself asks nobody.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use ralex_api::changes::{FourEyes, GuardedAction, GuardedActionInfo, SetFourEyes};
 use ralex_audit::{Author, ChangeEvent, Entry, Event, record, record_all};
-use ralex_kernel::{ChangeRequestId, Code, GroupId, Money, OrgId, Problem, Subject};
+use ralex_kernel::{
+    ChangeRequestId, Code, GroupId, Money, OrgId, Problem, ScopePath, Subject, UserId,
+};
 use ralex_store::{OnConstraint, Tenant, problem};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
@@ -19,11 +21,14 @@ use crate::bindings::{Bearer, Wanted};
 use crate::change::{Change, Done};
 use crate::change_decide::count;
 use crate::groups::held_by;
-use crate::requests::person;
+use crate::marks::Mark;
+use crate::policies::OWNER;
+use crate::requests::{person, standing};
 use crate::rows::{Binding, Effect};
 use crate::scope::Scope;
 use crate::snapshot::Snapshot;
 use crate::sql::change::{self as sql, New};
+use crate::unsettled::Unsettled;
 
 /// How long others have where an organisation has said nothing, and at least and at most.
 const USUAL_MINUTES: u32 = 24 * 60;
@@ -127,6 +132,11 @@ impl Access {
         let mut tx = self.db().tenant(org).await?;
         sql::lock_rules(&mut tx, org).await.map_err(problem)?;
         let before = sql::rules(&mut tx, org).await.map_err(problem)?;
+        let current = self.snapshot(org).await?;
+        let marks = self.node.policies.marks().iter();
+        let anew = marks.filter(|it| after.has(it.action) && !before.has(it.action));
+        let now = self.clock().now();
+        anew.into_iter().try_for_each(|mark| two_could(&current, mark, now))?;
         sql::set_rules(&mut tx, org, &after).await.map_err(problem)?;
         let event = ChangeEvent::Configured {
             org,
@@ -309,4 +319,29 @@ impl Access {
         let two = current.roles().is_owner(role) && rules.has(GuardedAction::OwnerGive);
         Ok(if two { needed.max(2) } else { needed })
     }
+}
+
+/// Refuses what nobody could confirm: it could not be done any more, nor could this be taken back. What is
+/// new counts here, since it only has to grow old.
+fn two_could(current: &Snapshot, mark: &Mark, now: DateTime<Utc>) -> Result<(), Problem> {
+    let nothing_new = Unsettled::default();
+    for permission in &mark.permissions {
+        let could = |user: &UserId| {
+            let standing = standing(current, *user, &nothing_new, now);
+            let gives = mark.action != GuardedAction::OwnerGive
+                || standing.could_give(OWNER, ScopePath::Org).is_ok();
+            gives && standing.needs(*permission, ScopePath::Org).is_ok()
+        };
+        if current.people().filter(could).nth(1).is_none() {
+            let detail = format!(
+                "Fewer than two people hold {permission} for good in the whole organisation, as it takes \
+                 to confirm {} ({}). Nobody could do it any more, or take this back. Give a second \
+                 person such a role first.",
+                mark.action.as_str(),
+                mark.does.trim_end_matches('.')
+            );
+            return Err(Problem::new(Code::Conflict, detail));
+        }
+    }
+    Ok(())
 }

@@ -351,6 +351,11 @@ impl Snapshot {
         self.rows.counts(user)
     }
 
+    /// Everybody who belongs here, may log in and is not suspended.
+    pub(crate) fn people(&self) -> impl Iterator<Item = UserId> {
+        self.rows.members.iter().copied().filter(|user| self.is_member(*user))
+    }
+
     /// Whether somebody belongs here who holds nothing until they are let back in.
     pub fn is_suspended(&self, user: UserId) -> bool {
         self.rows.suspended.contains(&user)

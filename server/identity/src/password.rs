@@ -99,7 +99,8 @@ pub fn one_time() -> Secret {
     Secret::new(text)
 }
 
-/// Refuses a password that is too short, too long or the account's own address.
+/// Refuses a password that is too short, too long, the account's own address, or found with fewer than
+/// 10^8 guesses by somebody who knows how people choose (Wheeler, "zxcvbn", USENIX Security 2016).
 pub fn check_strength(password: &Secret, email_key: &str) -> Result<(), Problem> {
     let text = password.expose();
     let length = text.chars().count();
@@ -107,12 +108,16 @@ pub fn check_strength(password: &Secret, email_key: &str) -> Result<(), Problem>
         let rule = format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters");
         return Err(Problem::field("new", rule));
     }
-    let first = text.chars().next();
-    if text.chars().all(|c| Some(c) == first) {
-        return Err(Problem::field("new", "must not be one character repeated"));
-    }
     if text.to_lowercase().contains(email_key) {
         return Err(Problem::field("new", "must not contain your e-mail address"));
+    }
+    let theirs: Vec<&str> = email_key.split(['@', '.']).chain(["ralex"]).collect();
+    let guessed = zxcvbn::zxcvbn(text, &theirs);
+    if guessed.score() < zxcvbn::Score::Three {
+        let why = guessed.feedback().and_then(zxcvbn::feedback::Feedback::warning);
+        let why = why.map(|it| format!(" {it}")).unwrap_or_default();
+        let rule = format!("is too easy to guess.{why} Take some words that have nothing to do with each other");
+        return Err(Problem::field("new", rule));
     }
     Ok(())
 }
@@ -178,6 +183,9 @@ mod tests {
         let weak = |text: &str| check_strength(&Secret::new(text.to_owned()), "ann@x.com").is_err();
         assert!(weak("short"));
         assert!(weak("aaaaaaaaaaaaaaaa"));
+        for common in ["password", "passwordpassword", "12345678", "Summer2026!", "ann1ralex2"] {
+            assert!(weak(common), "{common}");
+        }
         assert!(weak("ann@x.com2026!!"));
         assert!(weak(&"x1".repeat(200)));
         assert!(!weak("correct horse battery"));

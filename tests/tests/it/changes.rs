@@ -276,6 +276,33 @@ async fn to_loosen_it_takes_two_people_and_to_tighten_it_one() {
 }
 
 #[tokio::test]
+async fn nothing_takes_two_where_there_are_not_two_who_could() {
+    let app = App::start().await;
+    let rules = |action: &str| json!({ "actions": [action], "pending_minutes": 60 });
+    let set = async |action: &str| {
+        let settings = "change-requests/settings";
+        app.owner.send(Method::PUT, settings, Some(&rules(action))).await
+    };
+    let alone = set("owner.give").await.refused(409, "conflict");
+    assert!(text(&alone, "detail").contains("second person"), "{alone}");
+    // Somebody who holds some of it, or all of it at a team or for a while, is none.
+    app.team("blue").await;
+    app.member("admin@example.com", "admin", "org").await;
+    app.member("lead@example.com", "owner", "team:blue").await;
+    let soon = json!({ "subject": "user:admin@example.com", "role": "owner",
+        "expires_at": chrono::Utc::now() + chrono::TimeDelta::days(9) });
+    app.owner.post("bindings", &soon).await.ok();
+    for action in ["owner.give", "secret.delete"] {
+        set(action).await.refused(409, "conflict");
+    }
+    let seen = app.owner.get("change-requests/settings").await.ok();
+    assert!(seen["actions"].as_array().unwrap().iter().all(|it| it["on"] == false), "{seen}");
+    let other = json!({ "email": "ann@example.com", "name": "Ann", "role": "owner" });
+    app.owner.post("members", &other).await.ok();
+    set("owner.give").await.ok();
+}
+
+#[tokio::test]
 async fn the_command_line_asks_shows_and_decides() {
     let world = World::new(&["secret.delete"]).await;
     let World { app, ann, ben } = &world;
