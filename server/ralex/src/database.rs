@@ -35,6 +35,18 @@ impl Database {
         Ok(database)
     }
 
+    /// The same for a command, which makes no database where there is none: it was given the wrong folder.
+    pub async fn start_existing(settings: &Settings) -> anyhow::Result<Self> {
+        if settings.database_url.is_none() && !BuiltIn::is_in(&settings.data_dir) {
+            bail!(
+                "There is no database in {}. Name the server's data folder with --data-dir or \
+                 RALEX_DATA_DIR, or its database with RALEX_DATABASE_URL.",
+                settings.data_dir.display()
+            );
+        }
+        Self::start(settings).await
+    }
+
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -24,7 +24,7 @@ use url::Url;
 
 use read::{
     as_text, certificate, database_url, filter, folder, named, networks, password, public_url,
-    security, truth, within, witnesses,
+    seal_key, security, truth, within, witnesses,
 };
 pub use table::SETTINGS;
 
@@ -203,59 +203,57 @@ impl Given {
 
     fn check(mut self) -> Result<Settings, Invalid> {
         let timeouts = self.timeouts();
-        let settings = Settings {
-            listen: self.parse("listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |text| {
-                text.parse().map_err(|_| {
-                    format!("`{text}` is not an address and port such as 127.0.0.1:8080")
-                })
-            }),
-            data_dir: self
-                .parse("data_dir", PathBuf::from(".ralex"), |text| Ok(PathBuf::from(text))),
-            database_url: self.parse("database_url", None, database_url),
-            database_connections: self
-                .parse("database_connections", 20, |text| within(text, 2, 1000)),
-            postgres_bin: self.parse("postgres_bin", None, |text| folder(text).map(Some)),
-            admin_email: self.parse("admin_email", owner(), named),
-            admin_password: self.parse("admin_password", None, password),
-            admin_org: self.parse("admin_org", default_org(), named),
-            public_url: self.parse("public_url", None, public_url),
-            mail: self.mail(),
-            trusted_proxies: self.parse("trusted_proxies", Vec::new(), networks),
-            // Whether it is a key is for the vault to say, which repeats nothing of it.
-            seal_key: self.parse("seal_key", None, |text| Ok(Some(Secret::new(text.to_owned())))),
-            egress_allow: self.parse("egress_allow", Vec::new(), networks),
-            audit_witnesses: self.parse("audit_witnesses", Vec::new(), witnesses),
-            audit_archive: self.parse("audit_archive", None, |text| folder(text).map(Some)),
-            policies: self.parse("policies", None, |text| folder(text).map(Some)),
-            simulated: self.parse("simulated", true, truth),
-            default_max_output: self
-                .parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
-            timeouts,
-            resilience: self.resilience(timeouts.whole),
-            record_first: self.parse("record_first", false, truth),
-            places: self.places(),
-            cache_bytes: self.parse("cache_bytes", 0, |text| within(text, 0, 1 << 40)),
-            breakers: self.breakers(),
-            max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
-            max_file: self.parse("max_file", 0, |text| within(text, 1024, 1 << 40)),
-            reports: self.reports(),
-            scim_requests: self.parse("scim_requests", 0, |text| within(text, 0, 1_000_000)),
-            operators_need_factor: self.parse(
-                "operators_second_factor",
-                false,
-                |text| match text {
-                    "required" => Ok(true),
-                    "optional" => Ok(false),
-                    _ => Err(format!("`{text}` is neither required nor optional")),
-                },
-            ),
-            log: self.parse("log", "info".to_owned(), filter),
-            log_json: self.parse("log_format", false, |text| match text {
-                "text" => Ok(false),
-                "json" => Ok(true),
-                _ => Err(format!("`{text}` is neither text nor json")),
-            }),
-        };
+        let settings =
+            Settings {
+                listen: self.parse("listen", SocketAddr::from(([127, 0, 0, 1], 8080)), |text| {
+                    text.parse().map_err(|_| {
+                        format!("`{text}` is not an address and port such as 127.0.0.1:8080")
+                    })
+                }),
+                data_dir: self
+                    .parse("data_dir", PathBuf::from(".ralex"), |text| Ok(PathBuf::from(text))),
+                database_url: self.parse("database_url", None, database_url),
+                database_connections: self
+                    .parse("database_connections", 20, |text| within(text, 2, 1000)),
+                postgres_bin: self.parse("postgres_bin", None, |text| folder(text).map(Some)),
+                admin_email: self.parse("admin_email", owner(), named),
+                admin_password: self.parse("admin_password", None, password),
+                admin_org: self.parse("admin_org", default_org(), named),
+                public_url: self.parse("public_url", None, public_url),
+                mail: self.mail(),
+                trusted_proxies: self.parse("trusted_proxies", Vec::new(), networks),
+                seal_key: self.parse("seal_key", None, seal_key),
+                egress_allow: self.parse("egress_allow", Vec::new(), networks),
+                audit_witnesses: self.parse("audit_witnesses", Vec::new(), witnesses),
+                audit_archive: self.parse("audit_archive", None, |text| folder(text).map(Some)),
+                policies: self.parse("policies", None, |text| folder(text).map(Some)),
+                simulated: self.parse("simulated", true, truth),
+                default_max_output: self
+                    .parse("default_max_output", 4096, |text| within(text, 1, 1_000_000)),
+                timeouts,
+                resilience: self.resilience(timeouts.whole),
+                record_first: self.parse("record_first", false, truth),
+                places: self.places(),
+                cache_bytes: self.parse("cache_bytes", 0, |text| within(text, 0, 1 << 40)),
+                breakers: self.breakers(),
+                max_body: self.parse("max_body", 0, |text| within(text, 1024, 1 << 30)),
+                max_file: self.parse("max_file", 0, |text| within(text, 1024, 1 << 40)),
+                reports: self.reports(),
+                scim_requests: self.parse("scim_requests", 0, |text| within(text, 0, 1_000_000)),
+                operators_need_factor: self.parse("operators_second_factor", false, |text| {
+                    match text {
+                        "required" => Ok(true),
+                        "optional" => Ok(false),
+                        _ => Err(format!("`{text}` is neither required nor optional")),
+                    }
+                }),
+                log: self.parse("log", "info".to_owned(), filter),
+                log_json: self.parse("log_format", false, |text| match text {
+                    "text" => Ok(false),
+                    "json" => Ok(true),
+                    _ => Err(format!("`{text}` is neither text nor json")),
+                }),
+            };
         if self.wrong.is_empty() { Ok(settings) } else { Err(Invalid(self.wrong)) }
     }
 

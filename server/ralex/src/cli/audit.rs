@@ -134,7 +134,7 @@ async fn rotate_key(settings: Settings) -> anyhow::Result<()> {
     if let Some(url) = running {
         return rotate_key_at(&settings, &url).await;
     }
-    let database = Database::start(&settings).await?;
+    let database = Database::start_existing(&settings).await?;
     let done = rotate_key_at(&settings, database.url()).await;
     database.stop().await;
     done

@@ -45,7 +45,7 @@ async fn verify(settings: Settings) -> anyhow::Result<()> {
         check(&url).await?
     } else {
         // The built-in PostgreSQL is started for this where no server uses it.
-        let database = Database::start(&settings).await?;
+        let database = Database::start_existing(&settings).await?;
         let found = check(database.url()).await;
         database.stop().await;
         found?

@@ -62,7 +62,7 @@ async fn recover(settings: Settings, asked: Recovery) -> anyhow::Result<()> {
     if let Some(url) = running {
         return recover_at(&settings, &url, &asked).await;
     }
-    let database = Database::start(&settings).await?;
+    let database = Database::start_existing(&settings).await?;
     let done = recover_at(&settings, database.url(), &asked).await;
     database.stop().await;
     done

@@ -325,7 +325,7 @@ async fn rebuild(settings: Settings) -> anyhow::Result<()> {
     let wrong = if let Some(url) = running {
         anew(&url).await?
     } else {
-        let database = Database::start(&settings).await?;
+        let database = Database::start_existing(&settings).await?;
         let wrong = anew(database.url()).await;
         database.stop().await;
         wrong?

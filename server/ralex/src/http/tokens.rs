@@ -11,7 +11,7 @@ use ralex_kernel::TokenId;
 use ralex_scim::Scim;
 use serde::Deserialize;
 
-use super::extract::{Body, OrgCaller, Query, arrival};
+use super::extract::{Body, BodyList, OrgCaller, Query, arrival};
 use super::problem::Result;
 use super::server::Edge;
 
@@ -101,7 +101,7 @@ pub async fn report_leaked(
     identity: Data<Identity>,
     scim: Data<Scim>,
     edge: Data<Edge>,
-    found: Body<Vec<LeakedToken>>,
+    found: BodyList<LeakedToken>,
 ) -> Result<HttpResponse> {
     let of_directory = async |report: &Report<'_>| scim.end_leaked(report).await;
     let arrival = arrival(&request, &edge);

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use ralex_audit::Witness;
 use ralex_kernel::Secret;
 use ralex_mail::Security;
+use ralex_vault::Seal;
 use url::Url;
 
 pub(super) fn as_text(value: &toml::Value) -> Option<String> {
@@ -70,6 +71,17 @@ pub(super) fn database_url(text: &str) -> Result<Option<Secret>, String> {
     match scheme {
         Some("postgres" | "postgresql") => Ok(Some(Secret::new(text.to_owned()))),
         _ => Err("is not a URL such as postgres://user@host/database".to_owned()),
+    }
+}
+
+/// The vault says whether it is a key, and repeats nothing of it.
+pub(super) fn seal_key(text: &str) -> Result<Option<Secret>, String> {
+    let key = Secret::new(text.to_owned());
+    match Seal::from_base64(&key) {
+        Ok(_) => Ok(Some(key)),
+        Err(_) => {
+            Err("must be 32 bytes in base64, as `openssl rand -base64 32` makes them".to_owned())
+        }
     }
 }
 

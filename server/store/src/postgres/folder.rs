@@ -125,6 +125,10 @@ fn refuse_foreign(root: &Path) -> Result<(), StartError> {
 }
 
 /// The password and the socket's folder of a data folder, read without its lock.
+pub(crate) fn has_cluster(data_dir: &Path) -> bool {
+    data_dir.join("postgres").join("data").is_dir()
+}
+
 pub(crate) fn running(data_dir: &Path) -> Option<(String, PathBuf)> {
     let root = data_dir.canonicalize().ok()?;
     let password = fs::read_to_string(root.join(PASSWORD)).ok()?;

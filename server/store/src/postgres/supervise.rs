@@ -21,7 +21,7 @@ use super::account::{Account, account_for, run_as};
 use super::cluster::{self, LOGIN};
 use super::error::StartError;
 use super::find::{Binaries, find};
-use super::folder::{Folder, running};
+use super::folder::{Folder, has_cluster, running};
 use super::orphan;
 use super::reach::Reach;
 use super::settings::{memory, settings};
@@ -86,6 +86,11 @@ impl BuiltIn {
     /// Where the database is. Holds its password: not for logs.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// Whether a data folder has a database.
+    pub fn is_in(data_dir: &Path) -> bool {
+        has_cluster(data_dir)
     }
 
     /// The database of a data folder that a running Ralex serves, for commands beside it.

@@ -14,30 +14,73 @@ use serde::de::DeserializeOwned;
 
 use crate::http::problem::Failed;
 
-/// The body, read as `T`.
+/// The body, an object, read as `T`.
 pub struct Body<T>(pub T);
+
+/// The body, a list of `T`.
+pub struct BodyList<T>(pub Vec<T>);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
     type Error = Failed;
     type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let content_type =
-            request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        // A form of another site cannot send this type, which is a second fence beside the origin.
-        let is_json = content_type
-            .and_then(|text| text.split(';').next())
-            .is_some_and(|text| text.trim().eq_ignore_ascii_case("application/json"));
-        let bytes = Bytes::from_request(request, payload);
-        async move {
-            let bytes = bytes.await.map_err(|error| too_large_or(&error))?;
-            if !is_json {
-                let detail = "The body must be JSON; send `Content-Type: application/json`.";
-                return Err(Problem::new(Code::InvalidRequest, detail).into());
+        let read = read(request, payload, Shape::Object);
+        async move { read.await.map(Body) }.boxed_local()
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for BodyList<T> {
+    type Error = Failed;
+    type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let read = read(request, payload, Shape::List);
+        async move { read.await.map(BodyList) }.boxed_local()
+    }
+}
+
+/// What a body is. Serde would take the fields of an object from a list as well, by their order.
+#[derive(Clone, Copy)]
+enum Shape {
+    Object,
+    List,
+}
+
+impl Shape {
+    fn check(self, bytes: &[u8]) -> Result<(), Problem> {
+        let first = bytes.trim_ascii_start().first();
+        match self {
+            Self::Object if first != Some(&b'{') => {
+                Err(Problem::field("body", "must be a JSON object"))
             }
-            parse(&bytes).map(Body).map_err(Failed)
+            Self::List if first != Some(&b'[') => {
+                Err(Problem::field("body", "must be a JSON array"))
+            }
+            Self::Object | Self::List => Ok(()),
         }
-        .boxed_local()
+    }
+}
+
+fn read<T: DeserializeOwned + 'static>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    shape: Shape,
+) -> impl Future<Output = Result<T, Failed>> + 'static {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    // A form of another site cannot send this type, which is a second fence beside the origin.
+    let is_json = content_type
+        .and_then(|text| text.split(';').next())
+        .is_some_and(|text| text.trim().eq_ignore_ascii_case("application/json"));
+    let bytes = Bytes::from_request(request, payload);
+    async move {
+        let bytes = bytes.await.map_err(|error| too_large_or(&error))?;
+        if !is_json {
+            let detail = "The body must be JSON; send `Content-Type: application/json`.";
+            return Err(Problem::new(Code::InvalidRequest, detail).into());
+        }
+        shape.check(&bytes).map_err(Failed)?;
+        parse(&bytes).map_err(Failed)
     }
 }
 

@@ -4,7 +4,7 @@ mod body;
 mod caller;
 mod query;
 
-pub use body::{Body, too_large_or};
+pub use body::{Body, BodyList, too_large_or};
 pub use caller::{
     Arrived, OrgCaller, PoliciesOf, Proven, Unrestricted, Who, arrival, authorization, same_site,
     sign_in,
