@@ -36,9 +36,7 @@ pub(crate) struct Domain(String);
 impl Identity {
     /// The domain that a try counts against; none where the browser is known for the account.
     pub(crate) fn domain_tried(&self, email_key: &str, arrival: &Arrival) -> Option<Domain> {
-        self.known_device(email_key, arrival)
-            .is_none()
-            .then(|| Domain::of(email_key, &self.mint))
+        self.known_device(email_key, arrival).is_none().then(|| Domain::of(email_key, &self.mint))
     }
 }
 
