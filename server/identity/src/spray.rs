@@ -17,9 +17,9 @@ use crate::throttle::{self, FORGET_AFTER, Key, MINUTE};
 use crate::{Arrival, Identity};
 
 /// Failures at one domain within half an hour from which on each network has fewer tries there. Four
-/// networks may fail as often as any network may before that, and browsers that are known do not
-/// count: thousands of people who sign in at new ones seldom mistype so often, and where they do, it
-/// slows only who mistypes.
+/// networks have as many free ones anyhow, so that less would bind few guesses. Browsers that are known
+/// do not count, so that thousands of people seldom mistype so often, and where they do, it slows only
+/// those whose network does.
 const FROM: i64 = 200;
 /// What a network may fail then, at all addresses of the domain together.
 const FREE_TRIES: i32 = 5;
@@ -51,7 +51,7 @@ impl Domain {
     }
 
     /// What tries from one network at a domain that is being sprayed count against.
-    fn from_network(&self, arrival: &Arrival) -> Key {
+    fn key_for(&self, arrival: &Arrival) -> Key {
         let name = format!("spray:{}:{}", arrival.network(), self.0);
         Key { name, free_tries: FREE_TRIES, longest: MINUTE }
     }
@@ -84,7 +84,7 @@ pub(crate) async fn check(
     if domain.failures(conn, now).await? < FROM {
         return Ok(());
     }
-    let checked = throttle::check(conn, &[domain.from_network(arrival)], now).await;
+    let checked = throttle::check(conn, &[domain.key_for(arrival)], now).await;
     if checked.is_err() {
         count_in_metrics("refused");
     }
@@ -113,7 +113,7 @@ pub(crate) async fn fail(
     // The one that makes it so was not bound by it yet.
     if failures > FROM {
         count_in_metrics("failed");
-        throttle::fail(conn, &[domain.from_network(arrival)], now).await?;
+        throttle::fail(conn, &[domain.key_for(arrival)], now).await?;
     }
     Ok(())
 }
