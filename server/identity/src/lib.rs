@@ -30,6 +30,7 @@ pub mod resolve;
 pub mod service;
 pub mod session;
 mod signed_on;
+mod spray;
 mod sql;
 pub mod suspend;
 pub mod team;

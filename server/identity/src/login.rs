@@ -7,7 +7,7 @@ use ralex_kernel::{Caller, Code, Credential, Problem, Secret, Subject, UserId};
 use ralex_store::{System, problem};
 
 use crate::password::Match;
-use crate::{Arrival, Identity, password, sql, throttle};
+use crate::{Arrival, Identity, password, spray, sql, throttle};
 
 /// A login that succeeded.
 pub struct LoggedIn {
@@ -24,7 +24,8 @@ impl Identity {
     ///
     /// # Errors
     /// `invalid_login` alike for an unknown address and a wrong password, `throttled` after many
-    /// failed tries of the account or the address that they come from, and while many wait.
+    /// failed tries of the account or the address that they come from, or from that address at the
+    /// account's domain while many guess there, and while many wait.
     pub async fn login(&self, login: &Login, arrival: &Arrival) -> Result<LoggedIn, Problem> {
         loop {
             // A password that was replaced while it was checked is checked again, against what is now.
@@ -45,6 +46,9 @@ impl Identity {
         let now = self.clock.now();
         let mut tx = self.db.system("check a login").await?;
         throttle::check(&mut tx, &keys, now).await?;
+        if let Some(domain) = self.domain_tried(&key, arrival) {
+            spray::check(&mut tx, &domain, arrival, now).await?;
+        }
         let account = sql::user::find_account(&mut tx, &key).await.map_err(problem)?;
         // Hashing takes its time; no connection waits for it.
         drop(tx);
@@ -118,8 +122,9 @@ impl Identity {
         arrival: &Arrival,
     ) -> Result<Problem, Problem> {
         metrics::counter!("ralex_logins_total", "outcome" => "failed").increment(1);
+        let now = self.clock.now();
         let mut tx = self.db.system("count a failed login").await?;
-        let failures = throttle::fail(&mut tx, keys, self.clock.now()).await?;
+        let failures = throttle::fail(&mut tx, keys, now).await?;
         if let Some(account) = sql::user::find_account(&mut tx, key).await.map_err(problem)? {
             let failures = u32::try_from(failures).unwrap_or(0);
             // A flood is told at 1, 2, 4, 8, … failures, so that it cannot fill the log.
@@ -131,6 +136,9 @@ impl Identity {
                     ralex_audit::record(&mut tx, &author, event.clone()).await.map_err(problem)?;
                 }
             }
+        }
+        if let Some(domain) = self.domain_tried(key, arrival) {
+            spray::fail(&mut tx, &domain, arrival, now).await?;
         }
         tx.commit().await.map_err(problem)?;
         Ok(Problem::new(Code::InvalidLogin, "The e-mail address or the password is wrong."))
@@ -205,19 +213,19 @@ impl Identity {
         Ok(account)
     }
 
-    /// Tries from a browser that is known for the account count for themselves. Others count
-    /// against the account from their network and against the account from anywhere, the latter
-    /// with short waits: a guess from a thousand networks is slowed, and the owner at a new browser
-    /// waits for seconds at most. All count against the network.
+    /// Tries from a browser that is known for the account count for themselves alone, since whoever
+    /// shares its network could slow its owner otherwise. Others count against the account from their
+    /// network, against the network, and against the account from anywhere, the latter with short
+    /// waits: a guess from a thousand networks is slowed, and the owner at a new browser waits for
+    /// seconds at most.
     fn throttle_keys(&self, email_key: &str, arrival: &Arrival) -> Vec<throttle::Key> {
         let key = |name: String, free_tries, longest| throttle::Key { name, free_tries, longest };
         let network = arrival.network();
-        let of_network = throttle::of_network(arrival);
         match self.known_device(email_key, arrival) {
-            Some(device) => vec![key(format!("device:{device}"), 5, throttle::MINUTE), of_network],
+            Some(device) => vec![key(format!("device:{device}"), 5, throttle::MINUTE)],
             None => vec![
                 key(format!("login:{email_key}:{network}"), 5, throttle::MINUTE),
-                of_network,
+                throttle::of_network(arrival),
                 key(format!("account:{email_key}"), 50, 5),
             ],
         }

@@ -30,7 +30,7 @@ pub fn of_network(arrival: &Arrival) -> Key {
 /// The longest wait of most keys.
 pub const MINUTE: i64 = 60;
 /// After this long without a failure the count starts anew, in minutes.
-const FORGET_AFTER: i64 = 30;
+pub(crate) const FORGET_AFTER: i64 = 30;
 
 /// Refuses while any of `keys` is blocked.
 pub async fn check(
