@@ -38,7 +38,8 @@ fn parse_permissions(names: &[String]) -> Result<Permissions, Problem> {
     }
     let parse = |(at, name): (usize, &String)| {
         name.parse::<Permission>().map_err(|_| {
-            let rule = "is no permission; GET /api/v1/permissions lists them";
+            let rule =
+                "is no permission; `ralex roles permissions` or GET …/permissions lists them";
             Problem::field(format!("permissions[{at}]"), rule)
         })
     };

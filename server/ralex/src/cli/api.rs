@@ -308,6 +308,12 @@ async fn refused(server: &str, answer: reqwest::Response) -> anyhow::Error {
 }
 
 fn said(problem: &Problem) -> String {
+    // Of one field the detail tells it all.
+    if let [only] = problem.errors.as_slice()
+        && problem.detail.contains(&only.message)
+    {
+        return problem.detail.clone();
+    }
     let fields =
         problem.errors.iter().map(|field| format!("\n  {}: {}", field.path, field.message));
     format!("{}{}", problem.detail, fields.collect::<String>())

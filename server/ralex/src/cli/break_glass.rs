@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::{Arg, ArgMatches, Command, value_parser};
 use ralex_api::Page;
@@ -94,6 +94,9 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
 /// Where a browser asks for the passkey.
 async fn in_console(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let status: BreakGlass = api.get(&[PATH], &()).await?;
+    if !status.is_named {
+        bail!("You are not one of those who are named to open it, or it is not armed.");
+    }
     let url = api.console(PATH);
     let answer = json!({ "console": url, "is_named": status.is_named });
     told(&answer, matches, |_| {

@@ -111,7 +111,7 @@ pub(super) fn is_in(api: &Api, email: &Email, invitation: Option<&Invitation>) -
     let is_in = if invitation.has_account {
         format!("{email} has an account, and is in once they say so.")
     } else {
-        format!("{email} is in.")
+        format!("{email} is invited.")
     };
     if invitation.mailed {
         return format!("{is_in} An invitation went to that address.");

@@ -72,7 +72,8 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
         "simulate" => simulate::act(api, matches).await,
         "diff" => {
             let answer = import(api, matches, (PolicyImportMode::Replace, false), None).await?;
-            told(&answer, matches, changes)
+            told(&answer, matches, changes)?;
+            Ok(ended(&answer))
         }
         _ => {
             let replace = matches.get_flag("replace");
@@ -86,7 +87,8 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
                     (false, false) => "Nothing was changed, and nothing would be.",
                 };
                 format!("{}\n{end}", changes(answer))
-            })
+            })?;
+            Ok(ended(&answer))
         }
     }
 }
@@ -103,6 +105,11 @@ async fn import(
     let header = if_version.map(|version| ("If-Policy-Version", version.to_string()));
     let wanted = PolicyImport { lines, mode, apply, from };
     api.post_if(&["policies", "import"], header, &wanted).await
+}
+
+/// A script learns by the status that a line would be refused.
+fn ended(answer: &PolicyImported) -> ExitCode {
+    if answer.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn changes(answer: &PolicyImported) -> String {
