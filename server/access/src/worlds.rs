@@ -385,6 +385,7 @@ fn by_token(subject: Subject, narrowed: Option<Permissions>) -> Caller {
         sign_on: None,
         by_device: false,
         narrowed,
+        models: None,
         request: RequestId::generate(),
         address: None,
     }
