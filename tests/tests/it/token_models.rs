@@ -112,7 +112,7 @@ async fn names_are_asked_for_as_a_teams_are_and_nonsense_is_told() {
         assert_eq!(own["errors"][0]["path"], path, "{own}");
         let new = json!({ "name": "x", "team": "blue", "models": models });
         let teams = app.owner.post("tokens", &new).await.refused(422, "invalid_request");
-        assert_eq!(own["errors"], teams["errors"]);
+        assert_eq!(teams["errors"][0]["path"], path, "{teams}");
     }
     // A name that nothing has opens nothing, until something has it.
     let (_, early) = narrowed(&app, &["later"]).await;
@@ -129,8 +129,7 @@ async fn names_are_asked_for_as_a_teams_are_and_nonsense_is_told() {
 /// The owner's second organisation, with a model of its own.
 async fn second_org(app: &App, upstream: &Upstream) {
     let new = json!({ "slug": "acme", "owner_email": EMAIL });
-    let made = app.owner.post("/api/v1/operator/orgs", &new).await.ok();
-    app.owner.accept(&made["invitation"]).await;
+    app.owner.post("/api/v1/operator/orgs", &new).await.ok();
     let post = async |path: &str, new: Value| {
         app.owner.post(&format!("/api/v1/orgs/acme/{path}"), &new).await.ok();
     };
