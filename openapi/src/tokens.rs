@@ -84,6 +84,9 @@ crate::request! {
     /// A token of one's own: it has one's own rights, in all of one's organisations.
     pub struct NewPersonalToken {
         pub name: Name,
+        /// Names of the models it may use, in each organisation those that it has; all when absent.
+        #[serde(default)]
+        pub models: Option<Vec<String>>,
         /// Names of the permissions that it is to bring, of those that its holder has; all when absent.
         #[serde(default)]
         pub permissions: Option<Vec<String>>,

@@ -8,7 +8,7 @@ use super::factors::SecondFactors;
 use super::identities::Identities;
 use super::naming::{NameSession, Rename};
 use super::password::PasswordForm;
-use super::token_form::NameAndLife;
+use super::token_form::{NameAndLife, model_checks, models_of};
 use super::token_limits::{Limits, use_limits};
 use super::token_rotation::RotateDialog;
 use super::tokens::{created_dialog, token_row};
@@ -17,7 +17,7 @@ use crate::components::{
     Badge, Button, Column, ConfirmDelete, Head, Icon, IconButton, Table, Tone, When, key_value,
     rest, show, use_toast,
 };
-use crate::hooks::{keep, use_action, use_now, use_pages};
+use crate::hooks::{keep, use_action, use_load, use_now, use_pages};
 use crate::session::use_session;
 
 #[component]
@@ -152,17 +152,27 @@ struct CreateProps {
 fn CreateOwn(props: &CreateProps) -> Html {
     let create = use_action(props.ondone.clone());
     let (limits, fields) = use_limits();
+    let chosen = use_state(Vec::<String>::new);
+    let orgs = use_session().map(|session| session.me.orgs.clone()).unwrap_or_default();
+    let orgs: Vec<String> = orgs.iter().map(|org| org.slug.to_string()).collect();
+    let several = orgs.len() > 1;
+    let (known, again) = use_load(orgs, |orgs| async move { Ok(models_of(&orgs).await) });
     let onsubmit = {
-        let (create, limits) = (create.clone(), limits.clone());
+        let (create, limits, models) = (create.clone(), limits.clone(), (*chosen).clone());
         Callback::from(move |(name, expires_at)| {
             let Limits { permissions, addresses } = limits.clone();
-            let new = NewPersonalToken { name, permissions, addresses, expires_at };
+            let models = Some(models.clone()).filter(|models| !models.is_empty());
+            let new = NewPersonalToken { name, models, permissions, addresses, expires_at };
             create.run(api::identity::create_own_token(new));
         })
     };
     html! {
         <NameAndLife title="Create personal token" placeholder="laptop" running={create.running()} problem={create.problem()} {onsubmit} onclose={props.onclose.clone()}>
             { fields }
+            { show(&known, &again, |names| model_checks(names, &chosen)) }
+            if several && !chosen.is_empty() {
+                <p class="note">{ "In each of your organisations, its models of these names." }</p>
+            }
         </NameAndLife>
     }
 }

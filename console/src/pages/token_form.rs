@@ -1,7 +1,8 @@
 //! The form of a token, of a team or of a service account.
 
+use std::collections::BTreeSet;
+
 use chrono::{TimeDelta, Utc};
-use ralex_api::catalog::Model;
 use ralex_api::identity::{Project, ServiceAccount, Team};
 use ralex_api::tokens::{NewToken, NewTokenAnswer};
 use ralex_kernel::{Name, Problem};
@@ -79,8 +80,7 @@ pub fn TokenForm(props: &Props) -> Html {
         let teams = api::identity::teams(&org, None).await?.items;
         let projects = api::identity::projects(&org, None).await?.items;
         // Without the right to see models a token for all of them can still be made.
-        let models = api::catalog::models(&org).await.map(|page| page.items).unwrap_or_default();
-        Ok((teams, projects, models))
+        Ok((teams, projects, models_of(&[org]).await))
     });
     let title = match &props.account {
         Some(account) => format!("Create a token for {}", account.name),
@@ -108,7 +108,7 @@ struct FieldsProps {
     account: Option<ServiceAccount>,
     teams: Vec<Team>,
     projects: Vec<Project>,
-    models: Vec<Model>,
+    models: Vec<String>,
     ondone: Callback<NewTokenAnswer>,
     onclose: Callback<()>,
 }
@@ -197,8 +197,18 @@ fn text(text: &str) -> AttrValue {
     text.to_owned().into()
 }
 
+/// The names of the models that these organisations show.
+pub async fn models_of(orgs: &[String]) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for org in orgs {
+        let found = api::catalog::models(org).await.map(|page| page.items).unwrap_or_default();
+        names.extend(found.into_iter().map(|model| model.name));
+    }
+    names.into_iter().collect()
+}
+
 /// Which models it may use; none checked is all.
-fn model_checks(known: &[Model], chosen: &UseStateHandle<Vec<String>>) -> Html {
+pub fn model_checks(known: &[String], chosen: &UseStateHandle<Vec<String>>) -> Html {
     if known.is_empty() {
         return Html::default();
     }
@@ -207,10 +217,10 @@ fn model_checks(known: &[Model], chosen: &UseStateHandle<Vec<String>>) -> Html {
             <legend>{ "Models" }</legend>
             <p class="note">{ if chosen.is_empty() { "All, also those added later. Check some to allow only these." } else { "Only the checked ones." } }</p>
             <div class="checks">
-                { for known.iter().map(|model| {
-                    let on = chosen.contains(&model.name);
+                { for known.iter().map(|name| {
+                    let on = chosen.contains(name);
                     let onchange = {
-                        let (chosen, name) = (chosen.clone(), model.name.clone());
+                        let (chosen, name) = (chosen.clone(), name.clone());
                         Callback::from(move |on: bool| {
                             let mut names: Vec<String> = chosen.iter().filter(|one| **one != name).cloned().collect();
                             if on {
@@ -219,7 +229,7 @@ fn model_checks(known: &[Model], chosen: &UseStateHandle<Vec<String>>) -> Html {
                             chosen.set(names);
                         })
                     };
-                    html! { <Check key={model.name.clone()} label={model.name.clone()} {on} {onchange} /> }
+                    html! { <Check key={name.clone()} label={name.clone()} {on} {onchange} /> }
                 }) }
             </div>
         </fieldset>

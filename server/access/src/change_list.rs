@@ -140,7 +140,7 @@ fn reader<'a>(
 ) -> Reader<'a> {
     let user = caller.subject.user();
     let standing = user.map(|user| standing(current, user, new, now));
-    Reader { user, standing, is_narrowed: caller.narrowed.is_some() }
+    Reader { user, standing, is_narrowed: caller.is_narrowed() }
 }
 
 impl Reader<'_> {

@@ -223,7 +223,7 @@ pub(crate) fn person(caller: &Caller) -> Result<UserId, Problem> {
 /// The person who decides. A token that is narrowed gives no more than it has, and that is not known of
 /// what an approval gives.
 pub(crate) fn decider(caller: &Caller) -> Result<UserId, Problem> {
-    if caller.narrowed.is_some() {
+    if caller.is_narrowed() {
         let detail = "A narrowed token decides about nobody's access. Use a session, or a token that \
                       is not narrowed.";
         return Err(Problem::new(Code::Forbidden, detail));

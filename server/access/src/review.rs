@@ -30,7 +30,7 @@ const REASON: usize = 500;
 /// Only people set up reviews and decide in them. A token that is narrowed gives no more than it has, and
 /// that is not known of what comes of a decision.
 fn person(caller: &Caller) -> Result<UserId, Problem> {
-    if caller.narrowed.is_some() {
+    if caller.is_narrowed() {
         let detail = "A narrowed token decides nothing in reviews of access. Use a session, or a \
                       token that is not narrowed.";
         return Err(Problem::new(Code::Forbidden, detail));
@@ -51,6 +51,7 @@ fn on_behalf(user: UserId) -> Caller {
         sign_on: None,
         by_device: false,
         narrowed: None,
+        models: None,
         request: RequestId::generate(),
         address: None,
     }

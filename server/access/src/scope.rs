@@ -98,6 +98,7 @@ impl Scope {
             sign_on: None,
             by_device: false,
             narrowed: None,
+            models: None,
             request: RequestId::generate(),
             address: None,
         };

@@ -151,18 +151,6 @@ pub enum Event {
     },
     #[serde(rename = "token.revoked")]
     TokenRevoked { token: TokenId, name: Name },
-    #[serde(rename = "personal_token.created")]
-    PersonalTokenCreated {
-        token: TokenId,
-        name: Name,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        permissions: Option<Vec<String>>,
-        /// Where it works from tells where its person is; that it is limited is enough.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        limited_to_addresses: bool,
-    },
-    #[serde(rename = "personal_token.revoked")]
-    PersonalTokenRevoked { token: TokenId, name: Name },
     /// A person said yes to a program that wants a token of theirs; what it gets is recorded once it asks.
     #[serde(rename = "program.approved")]
     ProgramApproved { user: UserId, name: String, by: &'static str },

@@ -74,7 +74,7 @@ impl Leaf {
         let outcome = entry.event.outcome();
         let target = entry.event.target();
         let mut hiding = Hiding { entry, hidden: Vec::new() };
-        for (path, whose) in entry.event.personal(&entry.author) {
+        for (path, whose) in entry.event.personal() {
             if let Some(value) = parts.pointer_mut(&format!("/detail{path}")) {
                 *value = hiding.commit(value, whose);
             }

@@ -143,7 +143,7 @@ impl Broker {
             route: wishes.route.as_deref(),
             labels: &wishes.labels,
             residency: wishes.residency.as_deref(),
-            allowed: request.signed_in.models.as_deref(),
+            allowed: request.signed_in.caller.models.as_deref(),
             input_tokens: measured.input,
             session: wishes.session.as_deref(),
             operation: operation(inbound.operation()),

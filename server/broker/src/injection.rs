@@ -14,7 +14,7 @@ use ralex_access::Scope;
 use ralex_api::guardrails::{Action, Direction};
 use ralex_guardrails::{Finding, Judged, Prompt, Ruling, Turn, judged, note, ruling};
 use ralex_identity::SignedIn;
-use ralex_kernel::{CallId, Problem};
+use ralex_kernel::{CallId, Caller, Problem};
 use ralex_providers::{Dialect, Inbound};
 use serde_json::{Value, json};
 
@@ -133,8 +133,9 @@ fn inner(request: &CallRequest, turn: &Turn, prompt: &Prompt) -> Result<CallRequ
         purpose: Some(PURPOSE),
         ..Wishes::default()
     };
+    let caller = Caller { models: None, ..request.signed_in.caller.clone() };
     Ok(CallRequest {
-        signed_in: SignedIn { models: None, ..request.signed_in.clone() },
+        signed_in: SignedIn { caller, ..request.signed_in.clone() },
         org: request.org,
         at: request.at,
         inbound: Inbound::parse(Dialect::OpenaiChat, body.clone())?,

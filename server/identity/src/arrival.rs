@@ -33,6 +33,7 @@ impl Arrival {
             sign_on,
             by_device: false,
             narrowed: None,
+            models: None,
             request: self.request,
             address: self.address,
         }

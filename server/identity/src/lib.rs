@@ -75,8 +75,6 @@ pub struct Identity {
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     pub caller: Caller,
-    /// Names of the models that the credential is limited to.
-    pub models: Option<Arc<[String]>>,
     /// True while a one-time password waits to be replaced; nothing else may be done before.
     pub must_change_password: bool,
     pub proof: Freshness,
@@ -145,9 +143,9 @@ impl Identity {
 /// The person behind a caller, for what concerns their account; a team's token is none, and a token that
 /// was narrowed opens nothing of the account.
 pub fn person(caller: &Caller) -> Result<UserId, Problem> {
-    if caller.narrowed.is_some() {
-        let detail = "This token is narrowed to some permissions and opens nothing of your account. Use \
-                      a session, or a token that is not narrowed.";
+    if caller.is_narrowed() {
+        let detail = "This token is narrowed to some permissions or models and opens nothing of your \
+                      account. Use a session, or a token that is not narrowed.";
         return Err(Problem::new(Code::Forbidden, detail));
     }
     anybody(caller)

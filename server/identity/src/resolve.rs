@@ -191,7 +191,7 @@ impl Identity {
             narrowed: stored_permissions(token.permissions.as_deref()),
             addresses: token.addresses,
             misplaced: AtomicBool::new(false),
-            models: None,
+            models: token.models.map(Into::into),
             must_change_password: token.one_time && sign_on.is_none(),
             second_factor: token.second_factor,
             expires_at: None,
@@ -208,9 +208,9 @@ impl Entry {
                 second_factor: self.second_factor,
                 by_device: self.by_device,
                 narrowed: self.narrowed,
+                models: self.models.clone(),
                 ..arrival.signed_on(self.subject, self.credential, self.sign_on)
             },
-            models: self.models.clone(),
             must_change_password: self.must_change_password,
             proof: Freshness::Never,
         }

@@ -140,7 +140,6 @@ impl Identity {
                 second_factor: session.second_factor,
                 ..arrival.signed_on(Subject::User(session.user), credential, session.sign_on())
             },
-            models: None,
             // Who came in by another's word was not asked for the password that waits.
             must_change_password: session.one_time && session.sso_org.is_none(),
             proof: self.freshness(session.proven_at),
@@ -240,16 +239,25 @@ impl Identity {
         user: UserId,
         event: &Event,
     ) -> Result<Vec<OrgId>, Problem> {
-        let mut recorded = Vec::new();
+        let orgs = self.told_of(tx, caller, user).await?;
+        for org in &orgs {
+            let author = Author::of(caller, *org);
+            ralex_audit::record(tx, &author, event.clone()).await.map_err(problem)?;
+        }
+        Ok(orgs)
+    }
+
+    /// The organisations that are told what a person did to their own account.
+    pub(crate) async fn told_of(
+        &self,
+        tx: &mut System,
+        caller: &Caller,
+        user: UserId,
+    ) -> Result<Vec<OrgId>, Problem> {
         let orgs = sql::user::orgs_of(tx, user).await.map_err(problem)?;
         // Where another organisation's provider counts for nothing, it also does nothing.
-        let own = |org: OrgId| within(caller).is_none_or(|only| only == org);
-        for org in orgs.into_iter().filter(|org| own(org.id)) {
-            let author = Author::of(caller, org.id);
-            ralex_audit::record(tx, &author, event.clone()).await.map_err(problem)?;
-            recorded.push(org.id);
-        }
-        Ok(recorded)
+        let own = |org: &OrgId| within(caller).is_none_or(|only| only == *org);
+        Ok(orgs.into_iter().map(|org| org.id).filter(own).collect())
     }
 }
 

@@ -25,8 +25,6 @@ pub use leak::Report;
 pub(crate) use limits::{Limits, is_within, stored_permissions};
 pub(crate) use personal::Wanted;
 
-const MODELS_MAX: usize = 200;
-
 /// What a token works for: a place, or a service account that is at home there.
 #[derive(Clone, Copy, Debug)]
 pub struct Home {
@@ -68,15 +66,16 @@ impl Identity {
         new: NewToken,
     ) -> Result<NewTokenAnswer, Problem> {
         self.check_expiry(new.expires_at)?;
-        check_models(new.models.as_deref())?;
-        let limits = Limits::parse(new.permissions.as_deref(), new.addresses.as_deref())?;
+        let limits =
+            Limits::parse(new.models, new.permissions.as_deref(), new.addresses.as_deref())?;
         let minted = self.mint.mint(TokenKind::Team);
         let (org, id) = (scope.org(), TokenId::generate());
         let mut tx = self.db.tenant(org).await?;
         if let Some(account) = home.account {
             self.access.may_act_as(&mut tx, scope, account).await?;
         }
-        self.access.may_hand_on(scope, limits.permissions).await?;
+        let models = limits.models.as_deref();
+        self.access.may_hand_on(scope, limits.permissions, models).await?;
         let rests_on = self.access.for_a_while(scope).await?;
         let expires_at = ForAWhile::end(rests_on, new.expires_at)?;
         let permissions = limits.names();
@@ -87,7 +86,7 @@ impl Identity {
             project: home.at.project(),
             account: home.account,
             name: new.name.as_str(),
-            models: new.models.as_deref(),
+            models,
             permissions: permissions.as_deref(),
             addresses: limits.addresses.as_deref(),
             digest: &minted.digest,
@@ -102,7 +101,7 @@ impl Identity {
             token: id,
             name: new.name,
             scope: home.at,
-            models: new.models,
+            models: limits.models,
             service_account: home.account,
             permissions,
             addresses: limits.addresses,
@@ -226,18 +225,6 @@ impl Identity {
             }
             _ => Ok(()),
         }
-    }
-}
-
-fn check_models(models: Option<&[String]>) -> Result<(), Problem> {
-    let Some(models) = models else { return Ok(()) };
-    if models.is_empty() || models.len() > MODELS_MAX {
-        let rule = format!("must name 1 to {MODELS_MAX} models, or be absent for all");
-        return Err(Problem::field("models", rule));
-    }
-    match models.iter().position(|name| name.trim().is_empty() || name.len() > 128) {
-        Some(at) => Err(Problem::field(format!("models[{at}]"), "is not a model's name")),
-        None => Ok(()),
     }
 }
 

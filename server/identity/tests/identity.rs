@@ -12,7 +12,7 @@ use ralex_api::identity::{
     ChangePassword, Login, NewMember, NewProject, NewServiceAccount, NewTeam, UpdateServiceAccount,
 };
 use ralex_api::page::{Page, PageQuery};
-use ralex_api::tokens::{NewPersonalToken, NewToken, Token};
+use ralex_api::tokens::{NewPersonalToken, NewToken, RotateToken, Token};
 use ralex_identity::{Arrival, Identity};
 use ralex_kernel::{Caller, Clock, Code, OrgId, RequestId, ScopePath, Secret, UserId};
 use ralex_store::testing::Database;
@@ -276,7 +276,13 @@ async fn a_personal_token_is_its_persons_and_ends_when_revoked() {
     let world = World::new().await;
     let owner = world.owner().await;
     let name = "laptop".parse().unwrap();
-    let new = NewPersonalToken { name, permissions: None, addresses: None, expires_at: None };
+    let new = NewPersonalToken {
+        name,
+        models: None,
+        permissions: None,
+        addresses: None,
+        expires_at: None,
+    };
     let made = world.identity.create_personal_token(&owner, new).await.unwrap();
     let found = world.identity.resolve_token(&made.token, &arrival()).await.unwrap().unwrap();
     assert_eq!(found.caller.subject.user(), Some(world.owner));
@@ -285,6 +291,35 @@ async fn a_personal_token_is_its_persons_and_ends_when_revoked() {
     assert!(world.access.version(world.org) > before, "calls that wait go by this");
     let again = world.identity.revoke_personal_token(&owner, made.id).await.unwrap_err();
     assert_eq!(again.code, Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_personal_token_keeps_its_models_and_makes_no_other() {
+    let world = World::new().await;
+    let owner = world.owner().await;
+    let new = |models: &[&str]| NewPersonalToken {
+        name: "laptop".parse().unwrap(),
+        models: Some(models.iter().map(|it| (*it).to_owned()).collect()),
+        permissions: None,
+        addresses: None,
+        expires_at: None,
+    };
+    let refused = world.identity.create_personal_token(&owner, new(&[])).await.unwrap_err();
+    assert_eq!(refused.errors[0].path, "models");
+    let made = world.identity.create_personal_token(&owner, new(&["claude"])).await.unwrap();
+    let how = RotateToken { overlap_seconds: None, expires_at: None };
+    let newer = world.identity.rotate_personal_token(&owner, made.id, &how).await.unwrap();
+    for secret in [&made.token, &newer.token] {
+        let found = world.identity.resolve_token(secret, &arrival()).await.unwrap().unwrap();
+        assert_eq!(found.caller.models.as_deref(), Some(&["claude".to_owned()][..]));
+        let more = world.identity.create_personal_token(&found.caller, new(&["claude"])).await;
+        assert_eq!(more.unwrap_err().code, Code::Forbidden);
+        let again = world.identity.rotate_personal_token(&found.caller, made.id, &how).await;
+        assert_eq!(again.unwrap_err().code, Code::Forbidden);
+    }
+    let listed = world.identity.personal_tokens(&owner, &PageQuery::default()).await.unwrap();
+    let shown = listed.items.iter().find(|it| it.id == made.id).unwrap();
+    assert_eq!(shown.models.as_deref(), Some(&["claude".to_owned()][..]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::id::{
     OrgId, RequestId, ScimConnectionId, ServiceAccountId, SessionId, SsoProviderId, TokenId, UserId,
@@ -141,7 +142,17 @@ pub struct Caller {
     pub by_device: bool,
     /// What the credential is narrowed to, of all that its holder may; nothing where it has it all.
     pub narrowed: Option<Permissions>,
+    /// Names of the models that the credential is limited to; nothing for all.
+    pub models: Option<Arc<[String]>>,
     pub request: RequestId,
     /// Where the request came from, as far as the trusted proxies tell.
     pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// Whether the credential has less than its holder, in what it may do or in the models that it opens. Such a
+    /// one is made for something: it opens nothing of an account, and decides about nobody.
+    pub const fn is_narrowed(&self) -> bool {
+        self.narrowed.is_some() || self.models.is_some()
+    }
 }

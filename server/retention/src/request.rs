@@ -262,7 +262,7 @@ fn person(caller: &Caller) -> Result<UserId, Problem> {
 
 /// A token that is narrowed agrees to nothing that lasts.
 fn decider(caller: &Caller) -> Result<UserId, Problem> {
-    if caller.narrowed.is_some() {
+    if caller.is_narrowed() {
         let detail = "A narrowed token decides about nothing that the log keeps. Use a session, or a \
                       token that is not narrowed.";
         return Err(Problem::new(Code::Forbidden, detail));

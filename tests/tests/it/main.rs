@@ -65,6 +65,7 @@ mod sso;
 mod suspension;
 mod tenure;
 mod token_limits;
+mod token_models;
 mod unauthorized;
 mod unheard;
 mod upgrade;

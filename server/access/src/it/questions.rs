@@ -49,6 +49,7 @@ async fn a_team_token_calls_models_in_its_team_and_does_nothing_else() {
         sign_on: None,
         by_device: false,
         narrowed: None,
+        models: None,
         request: RequestId::generate(),
         address: None,
     };

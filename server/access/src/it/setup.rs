@@ -210,6 +210,7 @@ pub fn person(user: UserId) -> Caller {
         sign_on: None,
         by_device: false,
         narrowed: None,
+        models: None,
         request: RequestId::generate(),
         address: None,
     }

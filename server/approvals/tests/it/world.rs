@@ -132,6 +132,7 @@ impl World {
             sign_on: None,
             by_device: false,
             narrowed: None,
+            models: None,
             request: RequestId::generate(),
             address: None,
         }
@@ -243,6 +244,7 @@ pub fn person(user: UserId) -> Caller {
         sign_on: None,
         by_device: false,
         narrowed: None,
+        models: None,
         request: RequestId::generate(),
         address: None,
     }

@@ -102,10 +102,9 @@ impl Event {
             | Self::ServiceAccountUpdated { service_account, .. } => {
                 About::of("service_account", service_account)
             }
-            Self::TokenCreated { token, .. }
-            | Self::TokenRevoked { token, .. }
-            | Self::PersonalTokenCreated { token, .. }
-            | Self::PersonalTokenRevoked { token, .. } => About::of("token", token),
+            Self::TokenCreated { token, .. } | Self::TokenRevoked { token, .. } => {
+                About::of("token", token)
+            }
             Self::ProviderCreated { provider, .. }
             | Self::ProviderUpdated { provider, .. }
             | Self::ProviderDeleted { provider, .. } => About::of("provider", provider),

@@ -42,7 +42,7 @@ pub(crate) fn address(author: &Author, event: &Event) -> Option<(IpAddr, Whose)>
 
 impl Event {
     /// The fields of its detail that are personal.
-    pub(crate) fn personal(&self, author: &Author) -> Vec<Personal> {
+    pub(crate) fn personal(&self) -> Vec<Personal> {
         if let Self::MemberAdded { user, .. } = self {
             return vec![("/email".to_owned(), Whose::User(*user))];
         }
@@ -55,10 +55,6 @@ impl Event {
         }
         if let Self::Token(event) = self {
             let user = event.user();
-            return user.map(|user| ("/name".to_owned(), Whose::User(user))).into_iter().collect();
-        }
-        if let Self::PersonalTokenCreated { .. } | Self::PersonalTokenRevoked { .. } = self {
-            let user = author.subject.user();
             return user.map(|user| ("/name".to_owned(), Whose::User(user))).into_iter().collect();
         }
         if let Self::Approval(
@@ -102,6 +98,7 @@ fn contact(path: &str, text: &str) -> Option<Personal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TokenEvent;
     use ralex_kernel::{AuditRequestId, Credential, OrgId, ReportId, ScopePath, TeamId, TokenId};
 
     fn of(subject: Subject) -> Author {
@@ -128,10 +125,9 @@ mod tests {
     #[test]
     fn e_mail_addresses_are_personal_wherever_they_stand() {
         let user = UserId::generate();
-        let author = of(Subject::User(user));
         let ada: Email = "ada@example.com".parse().unwrap();
         let added = Event::MemberAdded { user, email: ada.clone() };
-        assert_eq!(added.personal(&author), [("/email".to_owned(), Whose::User(user))]);
+        assert_eq!(added.personal(), [("/email".to_owned(), Whose::User(user))]);
         let rule = AlertEvent::RuleUpdated {
             rule: ralex_kernel::AlertRuleId::generate(),
             name: "All".parse().unwrap(),
@@ -143,21 +139,33 @@ mod tests {
             enabled: true,
         };
         let contact = |path: &str| [(path.to_owned(), Whose::Contact(ada.clone()))];
-        assert_eq!(Event::Alert(rule).personal(&author), contact("/channels/1"));
+        assert_eq!(Event::Alert(rule).personal(), contact("/channels/1"));
         let mailed = ReportEvent::Mailed {
             report: ReportId::generate(),
             recipients: vec![ada.clone()],
             attached: true,
         };
-        assert_eq!(Event::Report(mailed).personal(&author), contact("/recipients/0"));
+        assert_eq!(Event::Report(mailed).personal(), contact("/recipients/0"));
         let denied = |asked_by: &str| LogEvent::Changed {
             request: AuditRequestId::generate(),
             what: super::super::Retained::Hold { hold: None },
             asked_by: asked_by.into(),
             reason: "x".into(),
         };
-        let told = Event::Log(denied("ada@example.com")).personal(&author);
+        let told = Event::Log(denied("ada@example.com")).personal();
         assert_eq!(told, contact("/asked_by"));
-        assert!(Event::Log(denied(&user.to_string())).personal(&author).is_empty());
+        assert!(Event::Log(denied(&user.to_string())).personal().is_empty());
+    }
+
+    #[test]
+    fn the_name_of_a_personal_token_is_its_persons() {
+        let (token, user) = (TokenId::generate(), UserId::generate());
+        let revoked = TokenEvent::PersonalRevoked { token, name: "ada-mac".parse().unwrap(), user };
+        let event = Event::Token(revoked);
+        assert_eq!(event.personal(), [("/name".to_owned(), Whose::User(user))]);
+        assert_eq!(event.target(), Some(format!("token:{token}")));
+        let told = serde_json::to_value(&event).unwrap();
+        assert_eq!(told["action"], "personal_token.revoked");
+        assert_eq!(told["detail"], serde_json::json!({ "token": token, "name": "ada-mac" }));
     }
 }

@@ -1,13 +1,40 @@
-//! What is recorded of the secrets of tokens, which themselves have no field.
+//! What is recorded of people's tokens, and of the secrets of all tokens, which themselves have no field.
 
 use chrono::{DateTime, Utc};
 use ralex_kernel::{Name, SessionId, TokenId, UserId};
 use serde::Serialize;
 
-/// Something that happened to a token's secret. `user` is there where the token is a personal one.
+/// Something that happened to a personal token, or to a token's secret. `user` is there where the token is a
+/// personal one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "action", content = "detail")]
 pub enum TokenEvent {
+    #[serde(rename = "personal_token.created")]
+    PersonalCreated {
+        token: TokenId,
+        name: Name,
+        /// Of the names that it is limited to, those that this organisation has.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        models: Option<Vec<String>>,
+        /// How many more it is limited to; what others call their models is not told here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        other_models: Option<usize>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        permissions: Option<Vec<String>>,
+        /// Where it works from tells where its person is; that it is limited is enough.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        limited_to_addresses: bool,
+        /// Who made it, and so the actor; not written twice.
+        #[serde(skip)]
+        user: UserId,
+    },
+    #[serde(rename = "personal_token.revoked")]
+    PersonalRevoked {
+        token: TokenId,
+        name: Name,
+        #[serde(skip)]
+        user: UserId,
+    },
     #[serde(rename = "token.rotated")]
     Rotated {
         token: TokenId,
@@ -60,7 +87,9 @@ pub enum TokenEvent {
 impl TokenEvent {
     pub(crate) fn target(&self) -> String {
         match self {
-            Self::Rotated { token, .. }
+            Self::PersonalCreated { token, .. }
+            | Self::PersonalRevoked { token, .. }
+            | Self::Rotated { token, .. }
             | Self::FormerEnded { token, .. }
             | Self::Leaked { token, .. }
             | Self::AddressRefused { token, .. } => format!("token:{token}"),
@@ -71,6 +100,7 @@ impl TokenEvent {
     /// Whose the name of the token is.
     pub(crate) const fn user(&self) -> Option<UserId> {
         match self {
+            Self::PersonalCreated { user, .. } | Self::PersonalRevoked { user, .. } => Some(*user),
             Self::Rotated { user, .. }
             | Self::FormerEnded { user, .. }
             | Self::Leaked { user, .. }

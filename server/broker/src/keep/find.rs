@@ -93,7 +93,7 @@ impl Broker {
         let question = Question {
             labels: &wishes.labels,
             residency: wishes.residency.as_deref(),
-            allowed: request.signed_in.models.as_deref(),
+            allowed: request.signed_in.caller.models.as_deref(),
             operation: crate::choice::operation(endpoint.operation()),
             dialect: endpoint.dialect().as_str(),
             now: self.parts.clock.now(),

@@ -238,16 +238,12 @@ impl World {
             sign_on: None,
             by_device: false,
             narrowed: None,
+            models: None,
             request: RequestId::generate(),
             address: None,
         };
         CallRequest {
-            signed_in: SignedIn {
-                caller,
-                models: None,
-                must_change_password: false,
-                proof: Freshness::Never,
-            },
+            signed_in: SignedIn { caller, must_change_password: false, proof: Freshness::Never },
             org: who.0,
             at: ScopePath::Org,
             inbound: Inbound::parse(Dialect::OpenaiChat, body.clone()).unwrap(),

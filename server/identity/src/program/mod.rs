@@ -106,7 +106,7 @@ impl Identity {
         let caller = arrival.signed_on(Subject::User(user), credential, login.sign_on());
         let name = login.name.parse().map_err(|_| Refused::Grant)?;
         let expires_at = Some(self.clock.now() + LIFETIME);
-        let limits = Limits { permissions: None, addresses: None };
+        let limits = Limits { models: None, permissions: None, addresses: None };
         let new = Wanted { name, limits, expires_at, by_device };
         let made = self.make_personal_token(tx, (&caller, user), new).await?;
         sql::spend(tx, login.id, made.id).await.map_err(problem)?;

@@ -12,6 +12,7 @@ pub struct LiveToken {
     pub sso_org: Option<OrgId>,
     pub sso_provider: Option<SsoProviderId>,
     pub by_device: bool,
+    pub models: Option<Vec<String>>,
     pub permissions: Option<Vec<String>>,
     pub addresses: Option<Vec<String>>,
 }
@@ -30,7 +31,7 @@ pub async fn find(
                   exists (select from second_factor f where f.user_id = u.id) as "second_factor!",
                   t.sso_org_id as "sso_org: OrgId",
                   t.sso_provider_id as "sso_provider: SsoProviderId", t.by_device,
-                  t.permissions, t.addresses
+                  t.models, t.permissions, t.addresses
            from personal_token t join app_user u on u.id = t.user_id
            where (t.digest = $1 or t.former_digest = $1 and t.former_until > $2)
              and t.revoked_at is null
@@ -64,6 +65,7 @@ pub struct TokenRow {
     pub id: TokenId,
     pub name: String,
     pub last_four: String,
+    pub models: Option<Vec<String>>,
     pub permissions: Option<Vec<String>>,
     pub addresses: Option<Vec<String>>,
     pub created_at: DateTime<Utc>,
@@ -85,8 +87,8 @@ pub async fn list(
 ) -> Result<Vec<TokenRow>, sqlx::Error> {
     sqlx::query_as!(
         TokenRow,
-        r#"select id as "id: TokenId", name, last_four, permissions, addresses, created_at, expires_at,
-                  revoked_at, last_used_at, rotated_at, former_last_four, former_until,
+        r#"select id as "id: TokenId", name, last_four, models, permissions, addresses, created_at,
+                  expires_at, revoked_at, last_used_at, rotated_at, former_last_four, former_until,
                   former_used_at
            from personal_token where user_id = $1 and ($2::uuid is null or id < $2)
              and ($4::uuid is null or sso_org_id = $4)
@@ -106,6 +108,7 @@ pub struct NewToken<'a> {
     pub name: &'a str,
     pub digest: &'a [u8],
     pub last_four: &'a str,
+    pub models: Option<&'a [String]>,
     pub permissions: Option<&'a [String]>,
     pub addresses: Option<&'a [String]>,
     pub expires_at: Option<DateTime<Utc>>,
@@ -116,8 +119,9 @@ pub struct NewToken<'a> {
 pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into personal_token (id, user_id, name, digest, last_four, expires_at,
-                                     sso_org_id, sso_provider_id, by_device, permissions, addresses)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                                     sso_org_id, sso_provider_id, by_device, permissions, addresses,
+                                     models)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         new.id as _,
         new.user as _,
         new.name,
@@ -129,10 +133,20 @@ pub async fn insert(conn: &mut PgConnection, new: NewToken<'_>) -> Result<(), sq
         new.by_device,
         new.permissions,
         new.addresses,
+        new.models,
     )
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Of names of models, those that an organisation has.
+pub async fn models_named(
+    conn: &mut PgConnection,
+    org: OrgId,
+    names: Option<&[String]>,
+) -> Result<Option<Vec<String>>, sqlx::Error> {
+    sqlx::query_scalar!("select models_named($1, $2)", org as _, names).fetch_one(conn).await
 }
 
 /// Revokes the personal tokens that a person made by a provider's word, and says how many.

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 /// How a token stands whose secret somebody wants to change.
 pub struct Standing {
     pub name: String,
+    pub models: Option<Vec<String>>,
     pub permissions: Option<Vec<String>>,
     pub expires_at: Option<DateTime<Utc>>,
     pub former_until: Option<DateTime<Utc>>,
@@ -38,7 +39,8 @@ pub async fn lock(
 ) -> Result<Option<Standing>, sqlx::Error> {
     sqlx::query_as!(
         Standing,
-        r#"select name, permissions, expires_at, former_until, revoked_at is not null as "revoked!"
+        r#"select name, models, permissions, expires_at, former_until,
+                  revoked_at is not null as "revoked!"
            from token where org_id = $1 and id = $2 for update"#,
         org as _,
         id as _,
@@ -56,7 +58,8 @@ pub async fn lock_personal(
 ) -> Result<Option<Standing>, sqlx::Error> {
     sqlx::query_as!(
         Standing,
-        r#"select name, permissions, expires_at, former_until, revoked_at is not null as "revoked!"
+        r#"select name, models, permissions, expires_at, former_until,
+                  revoked_at is not null as "revoked!"
            from personal_token
            where user_id = $1 and id = $2 and ($3::uuid is null or sso_org_id = $3) for update"#,
         user as _,

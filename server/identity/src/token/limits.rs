@@ -1,15 +1,18 @@
-//! What a token is narrowed to, of what its holder may: permissions, and networks that it works from.
+//! What a token is narrowed to, of what its holder may: models, permissions, and networks that it works from.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use ralex_kernel::{Permission, Permissions, Problem};
 
+const MODELS_MAX: usize = 200;
 const ADDRESSES_MAX: usize = 50;
 
 /// As somebody wishes them, checked.
 #[derive(Debug)]
 pub(crate) struct Limits {
+    /// By name, as each organisation has them when it is called. What has no such name yet may have it later.
+    pub models: Option<Vec<String>>,
     pub permissions: Option<Permissions>,
     /// As texts, the one form of each network.
     pub addresses: Option<Vec<String>>,
@@ -17,10 +20,13 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub fn parse(
+        models: Option<Vec<String>>,
         permissions: Option<&[String]>,
         addresses: Option<&[String]>,
     ) -> Result<Self, Problem> {
+        check_models(models.as_deref())?;
         Ok(Self {
+            models,
             permissions: permissions.map(parse_permissions).transpose()?,
             addresses: addresses.map(parse_addresses).transpose()?,
         })
@@ -28,6 +34,18 @@ impl Limits {
 
     pub fn names(&self) -> Option<Vec<String>> {
         self.permissions.map(Permissions::names)
+    }
+}
+
+fn check_models(models: Option<&[String]>) -> Result<(), Problem> {
+    let Some(models) = models else { return Ok(()) };
+    if models.is_empty() || models.len() > MODELS_MAX {
+        let rule = format!("must name 1 to {MODELS_MAX} models, or be absent for all");
+        return Err(Problem::field("models", rule));
+    }
+    match models.iter().position(|name| name.trim().is_empty() || name.len() > 128) {
+        Some(at) => Err(Problem::field(format!("models[{at}]"), "is not a model's name")),
+        None => Ok(()),
     }
 }
 

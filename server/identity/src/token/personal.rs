@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use ralex_api::page::{Page, PageQuery};
 use ralex_api::tokens::{NewPersonalToken, NewTokenAnswer, Token};
-use ralex_audit::Event;
+use ralex_audit::{Author, Event, TokenEvent};
 use ralex_kernel::{Caller, Credential, Name, OrgId, Problem, TokenId, UserId};
 use ralex_store::{System, problem};
 
@@ -32,7 +32,8 @@ impl Identity {
     ) -> Result<NewTokenAnswer, Problem> {
         let user = crate::person(caller)?;
         self.check_expiry(new.expires_at)?;
-        let limits = Limits::parse(new.permissions.as_deref(), new.addresses.as_deref())?;
+        let limits =
+            Limits::parse(new.models, new.permissions.as_deref(), new.addresses.as_deref())?;
         let wanted =
             Wanted { name: new.name, limits, expires_at: new.expires_at, by_device: false };
         let mut tx = self.db.system("make a personal token").await?;
@@ -57,6 +58,7 @@ impl Identity {
             name: new.name.as_str(),
             digest: &minted.digest,
             last_four: &minted.last_four,
+            models: new.limits.models.as_deref(),
             permissions: permissions.as_deref(),
             addresses: new.limits.addresses.as_deref(),
             expires_at: new.expires_at,
@@ -64,14 +66,37 @@ impl Identity {
             by_device: new.by_device,
         };
         sql::insert(tx, row).await.map_err(problem)?;
-        let event = Event::PersonalTokenCreated {
-            token: id,
-            name: new.name,
-            permissions,
-            limited_to_addresses: new.limits.addresses.is_some(),
-        };
-        self.record_everywhere(tx, caller, user, &event).await?;
+        self.record_made(tx, (caller, user), (id, new)).await?;
         Ok(NewTokenAnswer { id, token: minted.text.expose().to_owned() })
+    }
+
+    /// Tells every organisation of a person that they have another token, and the models of its own that
+    /// this is limited to.
+    async fn record_made(
+        &self,
+        tx: &mut System,
+        (caller, user): (&Caller, UserId),
+        (token, new): (TokenId, Wanted),
+    ) -> Result<(), Problem> {
+        let Wanted { name, limits, .. } = new;
+        for org in self.told_of(tx, caller, user).await? {
+            let wished = limits.models.as_deref();
+            let models = sql::models_named(tx, org, wished).await.map_err(problem)?;
+            let count = |names: &[String]| names.len();
+            let others = wished.map_or(0, count) - models.as_deref().map_or(0, count);
+            let event = TokenEvent::PersonalCreated {
+                token,
+                name: name.clone(),
+                models,
+                other_models: Some(others).filter(|others| *others > 0),
+                permissions: limits.names(),
+                limited_to_addresses: limits.addresses.is_some(),
+                user,
+            };
+            let author = Author::of(caller, org);
+            ralex_audit::record(tx, &author, Event::Token(event)).await.map_err(problem)?;
+        }
+        Ok(())
     }
 
     pub async fn personal_tokens(
@@ -95,8 +120,8 @@ impl Identity {
         let mut tx = self.db.system("revoke a personal token").await?;
         let name = sql::revoke(&mut tx, user, id, self.clock.now(), within(caller)).await;
         let name = name.map_err(problem)?.ok_or_else(|| Problem::not_found("token"))?;
-        let event = Event::PersonalTokenRevoked { token: id, name: stored(&name)? };
-        let orgs = self.record_everywhere(&mut tx, caller, user, &event).await?;
+        let event = TokenEvent::PersonalRevoked { token: id, name: stored(&name)?, user };
+        let orgs = self.record_everywhere(&mut tx, caller, user, &Event::Token(event)).await?;
         self.commit_everywhere(tx, &orgs).await
     }
 
@@ -127,7 +152,7 @@ fn shown(row: sql::TokenRow, now: DateTime<Utc>) -> Result<Token, Problem> {
         team: None,
         project: None,
         service_account: None,
-        models: None,
+        models: row.models,
         permissions: row.permissions,
         addresses: row.addresses,
         created_at: row.created_at,

@@ -88,7 +88,7 @@ impl Identity {
         let standing = sql::lock(&mut tx, org, id).await.map_err(problem)?;
         let standing = standing.ok_or_else(|| Problem::not_found("token"))?;
         let brings = stored_permissions(standing.permissions.as_deref());
-        self.access.may_hand_on(&scope, brings).await?;
+        self.access.may_hand_on(&scope, brings, standing.models.as_deref()).await?;
         let plan = Plan::of(&standing, how, now)?;
         if let Some(ForAWhile { until, .. }) = self.access.for_a_while(&scope).await?
             && plan.expires_at.is_none_or(|end| end > until)
@@ -210,8 +210,8 @@ mod tests {
     }
 
     fn standing(expires_at: Option<DateTime<Utc>>) -> Standing {
-        let (name, permissions, former_until) = ("ci".to_owned(), None, None);
-        Standing { name, permissions, expires_at, former_until, revoked: false }
+        let (name, former_until) = ("ci".to_owned(), None);
+        Standing { name, models: None, permissions: None, expires_at, former_until, revoked: false }
     }
 
     fn plan(standing: &Standing, overlap: Option<u32>, end: Option<i64>) -> Result<Plan, Problem> {

@@ -89,7 +89,7 @@ async fn usable(request: &HttpRequest) -> Result<Vec<Arc<Plan>>, Problem> {
     let access = part::<Access>(request)?;
     access.allow(&signed_in.caller, org, Permission::LlmInvoke, at).await?;
     let mut models = part::<Routing>(request)?.available(org).await?;
-    if let Some(names) = &signed_in.models {
+    if let Some(names) = &signed_in.caller.models {
         models.retain(|plan| names.contains(&plan.name));
     }
     part::<Broker>(request)?.shown(&signed_in, (org, at), models).await

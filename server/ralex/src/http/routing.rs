@@ -169,7 +169,7 @@ pub async fn preview(
     request: Body<PreviewRequest>,
 ) -> Result<HttpResponse> {
     let scope = who.allow_at(Permission::ModelRead, place(&request.0)?).await?;
-    let allowed = who.signed_in.models.as_deref();
+    let allowed = who.signed_in.caller.models.as_deref();
     let spender = Spender::of(&who.signed_in.caller, scope.path(), None);
     let left = budgets.left(scope.org(), &spender).await?;
     let left = left.as_ref().map(|left| (left.amount, left.percent, left.degraded.as_deref()));

@@ -154,7 +154,7 @@ async fn read(work: &Work<'_>) -> Result<Read, Problem> {
     let mut tx = work.system().await?;
     let seen = people::seen(&mut tx, &ids).await.map_err(problem)?;
     let personal =
-        people::personal_tokens(&mut tx, &ids, work.frame.from).await.map_err(problem)?;
+        people::personal_tokens(&mut tx, org, &ids, work.frame.from).await.map_err(problem)?;
     tx.rollback().await.map_err(problem)?;
     let is_privileged = |permissions: &[String]| {
         PRIVILEGES.iter().any(|it| permissions.iter().any(|name| name == it.as_str()))
@@ -313,7 +313,7 @@ fn tokens_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
             Cell::text(&token.name),
             Cell::text("personal"),
             Cell::text(&email),
-            Cell::text("all"),
+            Cell::text(models(token)),
             Cell::text(&email),
             Cell::Time(token.created_at),
             Cell::time(token.expires_at),
@@ -324,6 +324,17 @@ fn tokens_table(work: &mut Work<'_>, read: &Read) -> Result<Table, Problem> {
         table.push(&mut work.room, row)?;
     }
     Ok(table)
+}
+
+/// The models that a personal token may use; what another organisation calls its own is counted and not named.
+fn models(token: &PersonalToken) -> String {
+    let Some(models) = &token.models else { return "all".to_owned() };
+    let others = match token.other_models {
+        0 => None,
+        1 => Some("1 that is not here".to_owned()),
+        many => Some(format!("{many} that are not here")),
+    };
+    models.iter().cloned().chain(others).collect::<Vec<_>>().join(", ")
 }
 
 fn kind(binding: &Binding) -> &'static str {

@@ -153,7 +153,8 @@ async fn account_tables(
     document.tables.push(table);
     let mut tx = work.system().await?;
     let from = work.frame.from;
-    let tokens = people::personal_tokens(&mut tx, &[account.id], from).await.map_err(problem)?;
+    let tokens =
+        people::personal_tokens(&mut tx, work.org(), &[account.id], from).await.map_err(problem)?;
     let sessions = person::sessions(&mut tx, account.id, work.span()).await.map_err(problem)?;
     tx.rollback().await.map_err(problem)?;
     let about = "The person's own tokens; never their secrets.";

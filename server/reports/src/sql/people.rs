@@ -54,6 +54,10 @@ pub(crate) struct PersonalToken {
     pub id: Uuid,
     pub person: Uuid,
     pub name: String,
+    /// Of the names of models that it is limited to, those that the organisation has.
+    pub models: Option<Vec<String>>,
+    /// How many more it is limited to.
+    pub other_models: i32,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
@@ -62,18 +66,22 @@ pub(crate) struct PersonalToken {
 
 pub(crate) async fn personal_tokens(
     conn: &mut PgConnection,
+    org: OrgId,
     people: &[Uuid],
     since: DateTime<Utc>,
 ) -> Result<Vec<PersonalToken>> {
     sqlx::query_as!(
         PersonalToken,
-        "select id, user_id as person, name, created_at, expires_at, revoked_at,
-                last_used_at as used_at
-         from personal_token
-         where user_id = any($1) and (revoked_at is null or revoked_at >= $2)
-         order by id",
+        r#"select id, user_id as person, name, models_named($3, models) as models,
+                  coalesce(cardinality(models) - cardinality(models_named($3, models)), 0)
+                      as "other_models!",
+                  created_at, expires_at, revoked_at, last_used_at as used_at
+           from personal_token
+           where user_id = any($1) and (revoked_at is null or revoked_at >= $2)
+           order by id"#,
         people,
         since,
+        org as _,
     )
     .fetch_all(conn)
     .await

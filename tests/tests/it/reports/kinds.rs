@@ -1,6 +1,6 @@
 //! What each kind says, against what happened.
 
-use ralex_tests::app::{EMAIL, text};
+use ralex_tests::app::{EMAIL, PASSWORD, text};
 use serde_json::{Value, json};
 
 use super::{CANARY, data, file, made, rows, verdict, world};
@@ -46,6 +46,9 @@ async fn every_kind_is_had_in_every_format_and_holds_no_secret() {
 #[tokio::test]
 async fn an_access_review_holds_everybody_and_names_who_gave_each_right() {
     let (app, _upstream) = world().await;
+    let session = app.anonymous().session(EMAIL, PASSWORD).await;
+    let narrowed = json!({ "name": "narrow", "models": ["elsewhere", "scripted"] });
+    app.anonymous().in_session(&session).post("/api/v1/me/tokens", &narrowed).await.ok();
     let report = made(&app.owner, &json!({ "kind": "access_review" })).await;
     let read = data(&app.owner, &report).await;
     let people = rows(&read, "people");
@@ -68,6 +71,8 @@ async fn an_access_review_holds_everybody_and_names_who_gave_each_right() {
     let truth = app.database.texts(tokens).await.remove(0);
     let kinds = |kind: &str| rows(&read, "tokens").iter().filter(|it| it["kind"] == kind).count();
     assert_eq!(format!("{} {}", kinds("team"), kinds("personal")), truth);
+    let narrow = rows(&read, "tokens").iter().find(|it| it["name"] == "narrow").unwrap();
+    assert_eq!(narrow["models"], "scripted, 1 that is not here");
     let narrowed = json!({ "kind": "access_review", "filters": { "team": "blue" } });
     let read = data(&app.owner, &made(&app.owner, &narrowed).await).await;
     assert_eq!(read["filters"], json!({ "team": "blue" }));
