@@ -94,7 +94,8 @@ async fn the_command_line_exports_compares_imports_and_simulates() {
     let (code, said) = shell.says(&format!("policy import {name} --apply --if-version 1")).await;
     assert!(code == 1 && said.contains("somebody has changed them"), "{said}");
     std::fs::write(&file, exported.replace("allow", "Allow")).unwrap();
-    let said = shell.done(&format!("policy diff {name}")).await;
+    let (code, said) = shell.says(&format!("policy diff {name}")).await;
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("! line") && said.contains("neither `allow` nor `deny`"), "{said}");
 
     let then = "2000-01-01T00:00:00Z";

@@ -94,8 +94,8 @@ async fn act(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<Exit
 /// Where a browser asks for the passkey.
 async fn in_console(api: &Api, verb: &str, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let status: BreakGlass = api.get(&[PATH], &()).await?;
-    if !status.is_named {
-        bail!("You are not one of those who are named to open it, or it is not armed.");
+    if status.may_arm && status.armed.is_none() {
+        bail!("It is not armed: `ralex break-glass arm` does that.");
     }
     let url = api.console(PATH);
     let answer = json!({ "console": url, "is_named": status.is_named });
