@@ -37,7 +37,7 @@ pub fn WelcomePage(props: &Props) -> Html {
         let lead = "What stands in a link after the # is missing. Open the whole link as it was given to you, or copy it once more.";
         return card("This address is not complete", lead, home());
     }
-    html! { <Linked link={props.link.clone()} onchange={props.onchange.clone()} onsignout={props.onsignout.clone()} /> }
+    html! { <Linked link={(*secret).clone()} onchange={props.onchange.clone()} onsignout={props.onsignout.clone()} /> }
 }
 
 /// To the door, for whom a link does not let in.
@@ -74,7 +74,7 @@ fn Linked(props: &LinkedProps) -> Html {
             html! { <Button kind={Kind::Primary} onclick={|()| router::go(&Route::Home.path())}>{ "Sign in" }</Button> },
         ),
         Load::Ready(shown) if shown.purpose == LinkPurpose::Join => html! {
-            <Joining shown={(*shown).clone()} link={(*secret).clone()} onchange={props.onchange.clone()}
+            <Joining shown={(*shown).clone()} link={props.link.clone()} onchange={props.onchange.clone()}
                 onsignout={props.onsignout.clone()} />
         },
         Load::Ready(shown) => {
