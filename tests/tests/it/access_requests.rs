@@ -74,8 +74,8 @@ async fn only_what_one_can_decide_is_listed_as_to_decide() {
     app.team("blue").await;
     let ann = app.member("ann@example.com", "viewer", "team:blue").await;
     let lead = app.member("lead@example.com", "admin", "org").await;
-    let made = ann.client.post("access-requests", &asked("developer", "team:blue", &json!(30)));
-    let made = made.await.ok();
+    let new = asked("developer", "team:blue", &json!(30));
+    let made = ann.client.post("access-requests", &new).await.ok();
     let waits = async || lead.client.all("access-requests?only=to_decide&limit=1").await;
     assert_eq!(waits().await[0]["id"], made["id"]);
     // What gives the right to decide was given a moment ago.
