@@ -152,6 +152,10 @@ fn Routed(props: &RoutedProps) -> Html {
         (Route::Home, Some(org)) => {
             html! { <Redirect to={org.start().of(&org.slug())} /> }
         }
+        // An organisation's own address is where one begins, as the home is.
+        (Route::Org { .. }, Some(org)) if org.start() != Place::Overview => {
+            html! { <Redirect to={org.start().of(&org.slug())} /> }
+        }
         (Route::Home, None) => lost::no_org(),
         (Route::Profile, _) => part(Page::Profile),
         (Route::Authorize, _) => part(Page::Authorize),

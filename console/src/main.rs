@@ -10,6 +10,7 @@ mod frame;
 mod hooks;
 mod pages;
 mod parts;
+mod people_view;
 mod route;
 mod router;
 mod session;

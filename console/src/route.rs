@@ -252,7 +252,7 @@ impl Place {
     }
 
     /// Whether it tells of the whole organisation, and so takes the right there; of the others whoever holds
-    /// it somewhere sees what is there.
+    /// it somewhere sees what is there. (Each part of People has a rule of its own: see `PeopleView`.)
     pub const fn is_of_all(self) -> bool {
         !matches!(
             self,
@@ -262,7 +262,6 @@ impl Place {
                 | Self::Models
                 | Self::Approvals
                 | Self::Alerts
-                | Self::BreakGlass
         )
     }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use ralex_api::identity::{Me, MyBreakGlass, MyOrg};
 use yew::prelude::*;
 
+use crate::people_view::PeopleView;
 use crate::route::Place;
 
 /// The person signed in.
@@ -109,6 +110,9 @@ impl Org {
 
     /// True where one may see the page.
     pub fn shows(&self, place: Place) -> bool {
+        if place == Place::People {
+            return !PeopleView::open_to(self).is_empty();
+        }
         let seen = if place.is_of_all() {
             self.can_everywhere(place.permission())
         } else {

@@ -142,7 +142,7 @@ pub struct AccessRequestsQuery {
     pub limit: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<AccessRequestState>,
-    /// Only one's own, or those that wait where the caller may decide about others.
+    /// Only one's own, or those of others that the caller can decide now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", param(inline))]
     pub only: Option<AccessRequestsOnly>,
@@ -152,7 +152,7 @@ crate::words! {
     pub enum AccessRequestsOnly {
         /// What the caller asked for.
         Mine = "mine",
-        /// What waits for the caller: of others, and not approved by them yet.
+        /// What waits for the caller: of others, not approved by them yet, and theirs to approve or deny.
         ToDecide = "to_decide",
     }
 }

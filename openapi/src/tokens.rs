@@ -41,6 +41,9 @@ crate::answer! {
         /// The secret before this one, while it works beside it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub former: Option<FormerSecret>,
+        /// Why it does not work, where it is neither revoked nor expired.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub stopped: Option<TokenStop>,
     }
 
     /// A secret that a token had before, in the time in which both work.
@@ -67,6 +70,18 @@ crate::answer! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub token_type: Option<String>,
         pub label: LeakLabel,
+    }
+}
+
+crate::words! {
+    /// Why a token does not work that is neither revoked nor expired.
+    pub enum TokenStop {
+        /// Its service account is disabled.
+        Disabled = "disabled",
+        /// The role is over by which somebody made it who held that for a while.
+        RoleOver = "role_over",
+        /// The single sign-on is over by which its person was in when they made it.
+        SignOnOver = "sign_on_over",
     }
 }
 

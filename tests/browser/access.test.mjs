@@ -70,7 +70,7 @@ test('who may give it sees that it waits, reads it, and approves', async () => {
   await picture(owner, 'access-decide');
   await dialog(owner).locator('button[type=submit]').click();
   await closed(owner);
-  await owner.getByText('Nothing here').waitFor();
+  await owner.getByText('Nothing waits for you').waitFor();
   await owner.getByRole('link', { name: /People.*waiting/ }).waitFor({ state: 'detached' });
   await button(owner, 'All').click();
   await row(owner, 'ann@example.com').getByText('Held').waitFor();

@@ -47,7 +47,7 @@ after(async () => {
 
 test('an owner says what takes two people', async () => {
   await changes(ann);
-  await ann.getByText('Nothing here').waitFor();
+  await ann.getByText('Nothing waits for you').waitFor();
   await button(ann, 'What takes two').click();
   await field(ann, 'Destroy a provider key.').check();
   await field(ann, 'One person raises budgets up to').fill('-3');

@@ -103,6 +103,9 @@ test('whom no mail reaches is given the link by hand, and a newer one ends it', 
   await ann.goto(link);
   await ann.getByText('This link opens nothing').waitFor();
   await picture(ann, 'link-ended');
+  await ann.goto(`${server.url}/welcome`);
+  await ann.reload();
+  await ann.getByText('This address is not complete').waitFor();
 });
 
 test('a link by mail opens the choice of a password, and then the sign-in', async () => {

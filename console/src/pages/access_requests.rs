@@ -89,14 +89,14 @@ pub fn AccessRequests() -> Html {
     html! {
         <>
             <div class="list-head">
-                if options.len() > 1 { <Segments label="Which" {options} value={only} onchange={ononly} /> }
+                if options.len() > 1 { <Segments label="Which" {options} value={only.clone()} onchange={ononly} /> }
                 else { <p class="faint">{ "What you ask to hold for a while; somebody who could give it decides." }</p> }
                 <div class="panel-actions">
                     if org.blocked("security.manage").is_none() { <Button icon={Icon::Edit} onclick={set.reform(|()| Over::Settings)}>{ "Settings" }</Button> }
                     if org.can("access.request") { <Button kind={Kind::Primary} icon={Icon::Plus} onclick={set.reform(|()| Over::Ask)}>{ "Ask for access" }</Button> }
                 </div>
             </div>
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, &open)) }
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, (&only, &open))) }
             { match *over {
                 Over::Nothing => Html::default(),
                 Over::Ask => html! { <Ask ondone={ondone.clone()} onclose={onclose.clone()} /> },
@@ -131,9 +131,21 @@ fn Named(props: &NamedProps) -> Html {
     }
 }
 
-fn table(pages: &Pages<AccessRequest>, more: &Callback<()>, open: &Callback<String>) -> Html {
+fn table(
+    pages: &Pages<AccessRequest>,
+    more: &Callback<()>,
+    (only, open): (&str, &Callback<String>),
+) -> Html {
     if pages.items.is_empty() {
-        return html! { <Empty icon={Icon::Check} title="Nothing here"><p>{ "Roles that somebody asks to hold for a while appear here." }</p></Empty> };
+        let (title, next) = match only {
+            "to_decide" => (
+                "Nothing waits for you",
+                "Requests of others that you can decide appear here. All shows every one that you may see.",
+            ),
+            "mine" => ("Nothing here", "Roles that you ask to hold for a while appear here."),
+            _all => ("Nothing here", "Roles that somebody asks to hold for a while appear here."),
+        };
+        return html! { <Empty icon={Icon::Check} {title}><p>{ next }</p></Empty> };
     }
     let row = |request: &AccessRequest| {
         let id = request.id.to_string();

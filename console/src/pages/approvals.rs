@@ -96,7 +96,7 @@ fn Calls(props: &CallsProps) -> Html {
     };
     html! {
         <>
-            <Head title="Approvals" lead="Calls that a guardrail stopped until a person decides. Nobody decides about their own.">
+            <Head title="Approvals" lead="Calls that a guardrail or a call rule stopped until a person decides. Nobody decides about their own.">
                 if org.can_everywhere("guardrail.set") { <Button icon={Icon::Edit} onclick={settings.reform(|()| true)}>{ "Settings" }</Button> }
                 <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
             </Head>
@@ -153,7 +153,10 @@ fn table(
 ) -> Html {
     if pages.items.is_empty() {
         let (title, next) = if state == WAITING {
-            ("Nothing waits", "Calls appear here when a guardrail that asks finds something.")
+            (
+                "Nothing waits",
+                "Calls appear here when a guardrail that asks finds something, or a call rule asks about them.",
+            )
         } else {
             ("Nothing here", "Choose another state or rule.")
         };

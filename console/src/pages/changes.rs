@@ -69,13 +69,13 @@ pub fn Changes() -> Html {
     html! {
         <>
             <div class="list-head">
-                <Segments label="Which" {options} value={only} onchange={ononly} />
+                <Segments label="Which" {options} value={only.clone()} onchange={ononly} />
                 <div class="panel-actions">
                     <Button icon={Icon::Edit} onclick={keep(&settings).reform(|()| true)}>{ "What takes two" }</Button>
                     <Button icon={Icon::Rotate} onclick={list.again.clone()}>{ "Refresh" }</Button>
                 </div>
             </div>
-            { show(&list.state, &list.again, |pages| table(pages, &list.more, &open)) }
+            { show(&list.state, &list.again, |pages| table(pages, &list.more, (&only, &open))) }
             if *settings { <ChangeSettings ondone={ondone.clone()} onclose={onclose.clone()} /> }
             if let Some(request) = chosen { <One {request} {ondone} {onclose} /> }
             else if elsewhere { <Named id={read} {ondone} {onclose} /> }
@@ -106,9 +106,26 @@ fn Named(props: &NamedProps) -> Html {
     }
 }
 
-fn table(pages: &Pages<ChangeRequest>, more: &Callback<()>, open: &Callback<String>) -> Html {
+fn table(
+    pages: &Pages<ChangeRequest>,
+    more: &Callback<()>,
+    (only, open): (&str, &Callback<String>),
+) -> Html {
     if pages.items.is_empty() {
-        return html! { <Empty icon={Icon::Check} title="Nothing here"><p>{ "Changes that take two people appear here once somebody asks for one." }</p></Empty> };
+        let (title, next) = match only {
+            "to_decide" => (
+                "Nothing waits for you",
+                "Changes of others that you may confirm appear here. Your own are under Mine: somebody else confirms them.",
+            ),
+            "mine" => {
+                ("Nothing here", "What you change appears here where it takes a second person.")
+            }
+            _all => (
+                "Nothing here",
+                "Changes that take two people appear here once there are some that you may see.",
+            ),
+        };
+        return html! { <Empty icon={Icon::Check} {title}><p>{ next }</p></Empty> };
     }
     let row = |request: &ChangeRequest| {
         let id = request.id.to_string();

@@ -32,13 +32,20 @@ pub fn ForbiddenPage(props: &ForbiddenProps) -> Html {
     html! {
         <>
         <h1 class="sr">{ props.place.title() }</h1>
-        <Empty icon={Icon::Shield} title={format!("{} is not open to you", props.place.title())}>
+        { not_open(props.place.title(), props.place.permission()) }
+        </>
+    }
+}
+
+/// Instead of what takes a right that the reader does not have.
+pub fn not_open(title: &str, permission: &'static str) -> Html {
+    html! {
+        <Empty icon={Icon::Shield} title={format!("{title} is not open to you")}>
             <p>
-                { "It needs the permission " }<code>{ props.place.permission() }</code>
+                { "It needs the permission " }<code>{ permission }</code>
                 { ". Ask an owner of the organisation for a role that has it." }
             </p>
         </Empty>
-        </>
     }
 }
 

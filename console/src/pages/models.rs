@@ -67,8 +67,11 @@ pub fn ModelsPage() -> Html {
     let (query, set) = use_query();
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
-    let (providers, _) =
-        use_load(org.slug(), |org| async move { Ok(api::catalog::providers(&org).await?.items) });
+    // Nothing is asked for that is not open to the reader.
+    let named = (org.slug(), org.can_everywhere("provider.read"));
+    let (providers, _) = use_load(named, |(org, may)| async move {
+        if may { Ok(api::catalog::providers(&org).await?.items) } else { Ok(Vec::new()) }
+    });
     let filters = ["q", "provider", "operation", "supports"]
         .into_iter()
         .fold(Query::default(), |filters, name| filters.with_some(name, query.find(name)));
@@ -171,7 +174,7 @@ fn Filters(props: &FiltersProps) -> Html {
         <form class="filters" role="search" data-search="" {onsubmit}>
             <TextField label="Name" input={search} placeholder="Part of it, then Enter" />
             <div class="filter-fields">
-                { choice("Provider", "provider", any_of(slugs)) }
+                if !props.providers.is_empty() { { choice("Provider", "provider", any_of(slugs)) } }
                 { choice("Answers", "operation", any_of(operations)) }
                 { choice("Can", "supports", any_of(abilities)) }
                 { choice("Order", "order", orders) }

@@ -11,6 +11,7 @@ use super::add_person::AddPerson;
 use super::factors::FactorPolicy;
 use super::groups::Groups;
 use super::invited::{handed_over, is_in};
+use super::lost::not_open;
 use super::org_export::OrgExport;
 use super::policy::Policy;
 use super::roles::Roles;
@@ -24,6 +25,7 @@ use crate::components::{
     More, Table, Tone, When, show, use_toast,
 };
 use crate::hooks::{Pages, keep, use_action, use_pages, use_query};
+use crate::people_view::PeopleView;
 use crate::session::{Org, use_org, use_session};
 
 const COLUMNS: [Column; 5] = [
@@ -49,52 +51,47 @@ enum Over {
 pub fn PeoplePage() -> Html {
     let org = use_org();
     let (query, set) = use_query();
-    let view = query.find("view").unwrap_or_default().to_owned();
-    let mut views: Vec<(AttrValue, AttrValue)> = vec![("".into(), "People".into())];
-    let more = [
-        ("group.read", "groups", "Groups"),
-        ("role.read", "roles", "Roles"),
-        ("role.read", "policy", "Policy"),
-        ("access.request", "access", "Access requests"),
-        ("review.read", "reviews", "Access reviews"),
-        ("security.manage", "sign-in", "Sign-in"),
-        ("org.export", "export", "Export"),
-    ];
-    // All rules together are those of the whole organisation.
-    let whole = |view: &str| match view {
-        "policy" => org.blocked("role.read").is_none(),
-        "export" => org.blocked("org.export").is_none(),
-        _ => true,
-    };
-    let seen = more.into_iter().filter(|(name, view, _)| org.can(name) && whole(view));
-    views.extend(seen.map(|(_, view, title)| (view.into(), title.into())));
+    let open = PeopleView::open_to(&org);
+    let named = query.find("view").unwrap_or_default();
+    let view = PeopleView::of(named, &open);
+    let options: Vec<(AttrValue, AttrValue)> =
+        open.iter().map(|view| (view.as_str().into(), view.title().into())).collect();
     let onview = {
         let query = query.clone();
         Callback::from(move |view: String| set.emit(query.with("view", &view).with("which", "")))
     };
-    let part = match view.as_str() {
-        "groups" => html! { <Groups /> },
-        "roles" => html! { <Roles /> },
-        "policy" => html! { <Policy /> },
-        "access" => html! { <AccessRequests /> },
-        "reviews" => html! { <AccessReviews /> },
-        "sign-in" => html! {
+    let value = view.map(PeopleView::as_str).unwrap_or_default();
+    html! {
+        <>
+            <Head title="People" lead="Who is in the organisation and what each may do." />
+            if options.len() > 1 { <div><Segments label="Part" {options} {value} onchange={onview} /></div> }
+            { view.map_or_else(no_part, |view| if open.contains(&view) { part(view, &org) } else { not_open(view.title(), view.permission()) }) }
+        </>
+    }
+}
+
+fn part(view: PeopleView, org: &Org) -> Html {
+    match view {
+        PeopleView::People => html! { <People /> },
+        PeopleView::Groups => html! { <Groups /> },
+        PeopleView::Roles => html! { <Roles /> },
+        PeopleView::Policy => html! { <Policy /> },
+        PeopleView::Access => html! { <AccessRequests /> },
+        PeopleView::Reviews => html! { <AccessReviews /> },
+        PeopleView::SignIn => html! {
             <>
-                if org.blocked("security.manage").is_none() { <FactorPolicy /> }
+                if org.can_everywhere("security.manage") { <FactorPolicy /> }
                 if org.can_everywhere("sso.manage") { <SingleSignOn /> }
                 if org.can_everywhere("scim.manage") { <Provisioning /> }
             </>
         },
-        "export" => html! { <OrgExport /> },
-        _ => html! { <People /> },
-    };
-    html! {
-        <>
-            <Head title="People" lead="Who is in the organisation and what each may do." />
-            if views.len() > 1 { <div><Segments label="Part" options={views} value={view} onchange={onview} /></div> }
-            { part }
-        </>
+        PeopleView::Export => html! { <OrgExport /> },
     }
+}
+
+/// Where the address names a part that there is not.
+fn no_part() -> Html {
+    html! { <Empty icon={Icon::Search} title="There is no such part"><p>{ "Choose one of those above." }</p></Empty> }
 }
 
 /// Everybody, with what they hold.

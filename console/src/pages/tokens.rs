@@ -1,7 +1,7 @@
 //! Tokens of teams and service accounts: what programs sign in with.
 
 use chrono::{DateTime, Utc};
-use ralex_api::tokens::{NewTokenAnswer, Token};
+use ralex_api::tokens::{NewTokenAnswer, Token, TokenStop};
 use ralex_kernel::Slug;
 use yew::prelude::*;
 
@@ -161,18 +161,22 @@ pub fn token_row(
 ) -> Html {
     let expired = token.expires_at.is_some_and(|at| at <= now);
     let live = token.revoked_at.is_none() && !expired;
+    let works = live && token.stopped.is_none();
     let (chosen, turned) = (token.clone(), token.clone());
     let when = |at: Option<DateTime<Utc>>, none: &'static str| match at {
         Some(at) => html! { <When {at} /> },
         None => html! { <span class="faint">{ none }</span> },
     };
-    let (tone, word) = match (token.revoked_at.is_some(), expired) {
-        (true, _) => (Tone::Plain, "Revoked"),
-        (false, true) => (Tone::Warn, "Expired"),
-        (false, false) => (Tone::Good, "Works"),
+    let (tone, word) = match (token.revoked_at.is_some(), expired, token.stopped) {
+        (true, ..) => (Tone::Plain, "Revoked"),
+        (false, true, _) => (Tone::Warn, "Expired"),
+        (false, false, Some(TokenStop::Disabled)) => (Tone::Warn, "Disabled"),
+        (false, false, Some(TokenStop::RoleOver)) => (Tone::Warn, "Its maker's role is over"),
+        (false, false, Some(TokenStop::SignOnOver)) => (Tone::Warn, "Its sign-on is over"),
+        (false, false, None) => (Tone::Good, "Works"),
     };
     html! {
-        <tr key={token.id.to_string()} class={classes!((!live).then_some("gone"))}>
+        <tr key={token.id.to_string()} class={classes!((!works).then_some("gone"))}>
             <td><span class="strong">{ token.name.to_string() }</span>{ " " }<code class="faint">{ format!("…{}", token.last_four) }</code></td>
             <td>{ works_for(token) }</td>
             <td class="wide">{ token.models.as_ref().map_or_else(|| "All".to_owned(), |models| models.join(", ")) }</td>

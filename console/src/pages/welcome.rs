@@ -33,19 +33,40 @@ pub struct Props {
 pub fn WelcomePage(props: &Props) -> Html {
     use_title("Welcome");
     let secret = use_memo((), |()| secret());
-    let (load, again) = use_load((*secret).clone(), |link| api::links::show(&link));
+    if secret.is_empty() {
+        let lead = "What stands in a link after the # is missing. Open the whole link as it was given to you, or copy it once more.";
+        return card("This address is not complete", lead, home());
+    }
+    html! { <Linked link={(*secret).clone()} onchange={props.onchange.clone()} onsignout={props.onsignout.clone()} /> }
+}
+
+/// To the door, for whom a link does not let in.
+fn home() -> Html {
+    html! { <p class="gate-foot"><Button kind={Kind::Quiet} onclick={|()| router::go(&Route::Home.path())}>{ "Go to the sign-in" }</Button></p> }
+}
+
+#[derive(Properties, PartialEq)]
+struct LinkedProps {
+    link: AttrValue,
+    onchange: Callback<()>,
+    onsignout: Callback<()>,
+}
+
+/// What a link is for.
+#[component]
+fn Linked(props: &LinkedProps) -> Html {
+    let (load, again) = use_load(props.link.clone(), |link| api::links::show(&link));
     let chosen = use_state(|| false);
     let onchosen = {
         let chosen = chosen.clone();
         Callback::from(move |()| chosen.set(true))
     };
-    let home = html! { <p class="gate-foot"><Button kind={Kind::Quiet} onclick={|()| router::go(&Route::Home.path())}>{ "Go to the sign-in" }</Button></p> };
     match load {
         Load::Pending => card("One moment", "The link is looked at.", skeleton(0, 2)),
         Load::Failed(problem) => card(
             "This link opens nothing",
             "Links are good once, and for a while.",
-            html! { <><Failed {problem} retry={again} />{ home }</> },
+            html! { <><Failed {problem} retry={again} />{ home() }</> },
         ),
         Load::Ready(_) if *chosen => card(
             "Your password is set",
@@ -53,11 +74,11 @@ pub fn WelcomePage(props: &Props) -> Html {
             html! { <Button kind={Kind::Primary} onclick={|()| router::go(&Route::Home.path())}>{ "Sign in" }</Button> },
         ),
         Load::Ready(shown) if shown.purpose == LinkPurpose::Join => html! {
-            <Joining shown={(*shown).clone()} link={(*secret).clone()} onchange={props.onchange.clone()}
+            <Joining shown={(*shown).clone()} link={props.link.clone()} onchange={props.onchange.clone()}
                 onsignout={props.onsignout.clone()} />
         },
         Load::Ready(shown) => {
-            html! { <Chooser shown={(*shown).clone()} link={(*secret).clone()} ondone={onchosen} /> }
+            html! { <Chooser shown={(*shown).clone()} link={props.link.clone()} ondone={onchosen} /> }
         }
     }
 }

@@ -107,7 +107,7 @@ impl Access {
         }
         let reach = decides.unwrap_or_default();
         let page = PageQuery { cursor: query.cursor.clone(), limit: query.limit };
-        let filter = Filter {
+        let mut filter = Filter {
             only: None,
             before: page.after()?,
             state: query.state,
@@ -120,13 +120,27 @@ impl Access {
         };
         let (now, size) = (self.clock().now(), page.size());
         let mut tx = self.db().tenant(org).await?;
-        let found = sql::select(&mut tx, org, &filter, now, size + 1).await.map_err(problem)?;
         let people = caller.subject.user();
         let new = lately(&mut tx, &snapshot, people.as_slice(), now).await?;
-        drop(tx);
-        let shown = found.into_iter().map(|it| shown(&snapshot, caller, it, &new, now));
-        let shown = shown.collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::of(shown, size, |it: &AccessRequest| it.id.to_string()))
+        let (mut all, enough) = (Vec::new(), usize::try_from(size + 1).unwrap_or(usize::MAX));
+        // What somebody can decide is not for the database to say, so it is read on until a page is
+        // full.
+        while all.len() < enough {
+            let found = sql::select(&mut tx, org, &filter, now, size + 1).await.map_err(problem)?;
+            let is_last = found.len() < enough;
+            filter.before = found.last().map(|last| last.id).or(filter.before);
+            for stored in found {
+                let it = shown(&snapshot, caller, stored, &new, now)?;
+                if !filter.to_decide || it.may_approve || it.may_deny {
+                    all.push(it);
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        all.truncate(enough);
+        Ok(Page::of(all, size, |it: &AccessRequest| it.id.to_string()))
     }
 
     /// One, for who asked for it and for who may decide there.

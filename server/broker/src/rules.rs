@@ -18,7 +18,7 @@ use ralex_identity::SignedIn;
 use ralex_kernel::{CallId, Code, OrgId, Problem, ScopePath};
 use ralex_providers::{Inbound, Operation};
 use ralex_routing::{Choice, Plan};
-use ralex_rules::{Arguments, Call, Left, Resource, Rules, Verdict, Who, judge};
+use ralex_rules::{Arguments, Call, CallRules, Left, Resource, Rules, Verdict, Who, judge};
 
 use crate::Broker;
 use crate::approval::{Pass, binding, question, waiting};
@@ -29,6 +29,7 @@ const NANOS_IN_MICRO: i64 = 1_000;
 /// What is asked of the rules about one call, gathered once.
 #[derive(Clone)]
 pub(crate) struct Asking {
+    source: CallRules,
     rules: Arc<Rules>,
     who: Who,
     arguments: Arguments,
@@ -36,8 +37,6 @@ pub(crate) struct Asking {
     at: ScopePath,
     labels: Vec<String>,
     tags: Vec<String>,
-    /// Where a call sets no limit.
-    default_max_output: u64,
     now: DateTime<Utc>,
 }
 
@@ -77,7 +76,7 @@ impl Asking {
             who: &self.who,
             dialect: inbound.dialect().as_str(),
             streamed: inbound.streamed(),
-            max_output: inbound.max_output().unwrap_or(self.default_max_output),
+            max_output: self.source.max_output(inbound.max_output()),
             arguments: &self.arguments,
             labels: &self.labels,
             tags: &self.tags,
@@ -161,6 +160,7 @@ impl Broker {
         let left = left.as_ref().map_or(Left::ALL, least);
         let now = parts.clock.now();
         Ok(Some(Asking {
+            source: parts.rules.clone(),
             rules,
             who,
             arguments,
@@ -168,7 +168,6 @@ impl Broker {
             at: request.at,
             labels: request.wishes.labels.clone(),
             tags: request.wishes.tags.clone(),
-            default_max_output: parts.default_max_output,
             now,
         }))
     }

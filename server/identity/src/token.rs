@@ -8,7 +8,7 @@ mod rotate;
 use chrono::{DateTime, Utc};
 use ralex_access::{ForAWhile, Permission, Scope};
 use ralex_api::page::{Page, PageQuery};
-use ralex_api::tokens::{FormerSecret, NewToken, NewTokenAnswer, Token};
+use ralex_api::tokens::{FormerSecret, NewToken, NewTokenAnswer, Token, TokenStop};
 use ralex_audit::Event;
 use ralex_kernel::{
     Caller, Code, Credential, OrgId, Problem, ProjectId, ScopePath, ServiceAccountId, TeamId,
@@ -185,7 +185,7 @@ impl Identity {
         let whose = Whose { team: place.team(), account: found.map(|(id, _)| id) };
         let mut tx = self.db.tenant(org).await?;
         let (size, now) = (page.size(), self.clock.now());
-        let rows = sql::list(&mut tx, org, whose, &within, page.after()?, size + 1).await;
+        let rows = sql::list(&mut tx, org, whose, &within, (page.after()?, size + 1), now).await;
         let items = rows
             .map_err(problem)?
             .into_iter()
@@ -247,6 +247,12 @@ pub(crate) const fn place_of(team: TeamId, project: Option<ProjectId>) -> ScopeP
 }
 
 fn token(row: sql::TokenRow, now: DateTime<Utc>) -> Result<Token, Problem> {
+    let ended = ended(row.revoked_at, row.expires_at, now);
+    let stopped = match (row.disabled, row.role_over) {
+        (true, _) => Some(TokenStop::Disabled),
+        (false, true) => Some(TokenStop::RoleOver),
+        (false, false) => None,
+    };
     Ok(Token {
         id: row.id,
         name: stored(&row.name)?,
@@ -263,7 +269,17 @@ fn token(row: sql::TokenRow, now: DateTime<Utc>) -> Result<Token, Problem> {
         last_used_at: row.last_used_at,
         rotated_at: row.rotated_at,
         former: former(row.former_last_four, row.former_until, row.former_used_at, now),
+        stopped: stopped.filter(|_| !ended),
     })
+}
+
+/// Whether a token is over for good.
+fn ended(
+    revoked_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> bool {
+    revoked_at.is_some() || expires_at.is_some_and(|end| end <= now)
 }
 
 /// The secret before the one that a token has, while it works.

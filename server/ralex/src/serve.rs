@@ -348,7 +348,7 @@ impl Base {
         db: &Db,
         (identity, rates): (&Identity, &Rates),
     ) -> anyhow::Result<(Broker, JoinHandle<()>)> {
-        let access = Arc::clone(&self.access);
+        let (access, most) = (Arc::clone(&self.access), settings.default_max_output);
         let parts = BrokerParts {
             access: Arc::clone(&self.access),
             identity: identity.clone(),
@@ -357,12 +357,12 @@ impl Base {
             rates: rates.clone(),
             vault: self.vault.clone(),
             guards: self.guards.clone(),
-            rules: CallRules::new(db.clone(), access, identity.clone(), self.clock.clone()),
+            rules: CallRules::new(db.clone(), access, identity.clone(), self.clock.clone(), most),
             approvals: self.approvals.clone(),
             client: Client::new(self.egress.clone(), settings.timeouts)?,
             clock: self.clock.clone(),
             node: self.node,
-            default_max_output: settings.default_max_output,
+            default_max_output: most,
             resilience: settings.resilience,
             record_first: settings.record_first,
             places: settings.places,

@@ -53,11 +53,25 @@ struct Inner {
     identity: Identity,
     clock: Clock,
     sets: ruleset::Sets,
+    default_max_output: u64,
 }
 
 impl CallRules {
-    pub fn new(db: Db, access: Arc<Access>, identity: Identity, clock: Clock) -> Self {
-        Self(Arc::new(Inner { db, access, identity, clock, sets: ruleset::sets() }))
+    /// `default_max_output` counts where a call does not say how long its answer may be.
+    pub fn new(
+        db: Db,
+        access: Arc<Access>,
+        identity: Identity,
+        clock: Clock,
+        default_max_output: u64,
+    ) -> Self {
+        let sets = ruleset::sets();
+        Self(Arc::new(Inner { db, access, identity, clock, sets, default_max_output }))
+    }
+
+    /// What rules read as the most tokens of an answer: what the caller says, or the default.
+    pub fn max_output(&self, said: Option<u64>) -> u64 {
+        said.unwrap_or(self.0.default_max_output)
     }
 }
 

@@ -11,6 +11,7 @@ use ralex_kernel::{
     TokenId,
 };
 use ralex_store::problem;
+use serde_json::{Map, Value};
 
 use crate::call::{ACTIONS, Arguments, Call, Left, Phase, Resource, Who};
 use crate::judge::{counts, judge};
@@ -56,10 +57,10 @@ impl CallRules {
             None => rules,
         };
         let arguments = test.arguments.as_ref().map_or_else(Arguments::none, Arguments::of);
-        let max_output = ["max_completion_tokens", "max_output_tokens", "max_tokens"];
-        let max_output = max_output.iter().find_map(|name| {
-            test.arguments.as_ref().and_then(|it| it.get(*name)).and_then(serde_json::Value::as_u64)
-        });
+        let max_output = match Phase::of(&tried.action) {
+            Phase::List => 0,
+            Phase::Call => self.max_output(test.arguments.as_ref().and_then(most)),
+        };
         let left = match (test.budget_left, test.budget_left_percent) {
             (None, None) => Left::ALL,
             (micros, percent) => Left {
@@ -79,7 +80,7 @@ impl CallRules {
             who: &who,
             dialect: &tried.dialect,
             streamed: tried.streamed,
-            max_output: max_output.unwrap_or(0),
+            max_output,
             arguments: &arguments,
             labels: test.labels.as_deref().unwrap_or_default(),
             tags: test.tags.as_deref().unwrap_or(&tried.tags),
@@ -133,7 +134,7 @@ impl CallRules {
         }
         if let Some(model) = &test.model {
             let found = sql::model(&mut tx, org, model).await.map_err(problem)?;
-            (tried.upstream_model, tried.provider) = found.unwrap_or_default();
+            (tried.upstream_model, tried.provider) = found.ok_or_else(|| no_model(model))?;
             (tried.model, tried.asked) = (model.clone(), model.clone());
         }
         drop(tx);
@@ -228,6 +229,23 @@ fn path(team: Option<TeamId>, project: Option<ProjectId>) -> ScopePath {
         (Some(team), None) => ScopePath::Team { team },
         (None, _) => ScopePath::Org,
     }
+}
+
+/// How long an answer may be, as bodies of the dialects say it.
+fn most(arguments: &Map<String, Value>) -> Option<u64> {
+    let flat = ["max_completion_tokens", "max_output_tokens", "max_tokens"];
+    let nested = [("generationConfig", "maxOutputTokens"), ("inferenceConfig", "maxTokens")];
+    let flat = flat.iter().map(|name| arguments.get(*name));
+    let nested = nested.iter().map(|(outer, name)| arguments.get(*outer)?.get(name));
+    flat.chain(nested).find_map(|found| found?.as_u64())
+}
+
+fn no_model(name: &str) -> Problem {
+    let message = format!(
+        "there is no model `{name}` in this organisation; name one as *Models* lists it, and for a \
+         call of a route a model that it may go to"
+    );
+    Problem::field("model", message)
 }
 
 /// A draft as if it were stored.

@@ -69,6 +69,27 @@ async fn a_role_is_asked_for_approved_held_on_every_node_and_ended() {
 }
 
 #[tokio::test]
+async fn only_what_one_can_decide_is_listed_as_to_decide() {
+    let app = App::start().await;
+    app.team("blue").await;
+    let ann = app.member("ann@example.com", "viewer", "team:blue").await;
+    let lead = app.member("lead@example.com", "admin", "org").await;
+    let new = asked("developer", "team:blue", &json!(30));
+    let made = ann.client.post("access-requests", &new).await.ok();
+    let waits = async || lead.client.all("access-requests?only=to_decide").await;
+    assert_eq!(waits().await[0]["id"], made["id"]);
+    // What gives the right to decide was given a moment ago.
+    let bound = app.owner.all("bindings?subject=user:lead@example.com").await;
+    let recent =
+        format!("update binding set created_at = now() where id = '{}'", text(&bound[0], "id"));
+    app.database.execute(&recent).await;
+    assert_eq!(waits().await, Vec::<Value>::new());
+    let seen = &lead.client.all("access-requests").await[0];
+    assert_eq!(seen["id"], made["id"], "read, although somebody else decides: {seen}");
+    assert_eq!((&seen["may_approve"], &seen["may_deny"]), (&json!(false), &json!(false)));
+}
+
+#[tokio::test]
 async fn what_time_ends_is_recorded_once_and_what_others_take_away_too() {
     let app = App::start().await;
     let second = app.second().await;

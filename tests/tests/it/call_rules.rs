@@ -358,6 +358,38 @@ async fn a_dry_run_says_what_would_become_of_a_call_and_why() {
 }
 
 #[tokio::test]
+async fn a_dry_run_counts_the_length_of_an_answer_as_a_call_does() {
+    let world = World::new().await;
+    let rule = json!({ "name": "Long", "effect": "ask", "condition": "call.max_output > 100" });
+    let id = text(&world.rule(rule).await, "id");
+    let real = async |more: Value| world.chat("small", &more, &[]).await;
+    let waits = real(json!({ "max_tokens": null })).await;
+    assert_eq!(waits.status, 400, "the server's default is more than that: {waits:?}");
+    let passed = real(json!({ "max_tokens": 90 })).await;
+    assert_eq!(passed.status, 200, "{passed:?}");
+    let made = passed.header("x-ralex-call-id").unwrap();
+    for (body, effect) in [
+        (json!({ "model": "small" }), "ask"),
+        (json!({}), "ask"),
+        (json!({ "model": "small", "arguments": { "temperature": 1 } }), "ask"),
+        (json!({ "model": "small", "arguments": { "max_tokens": 90 } }), "allow"),
+        (json!({ "arguments": { "generationConfig": { "maxOutputTokens": 90 } } }), "allow"),
+        (json!({ "arguments": { "inferenceConfig": { "maxTokens": 101 } } }), "ask"),
+        // What a call's body said is not kept.
+        (json!({ "call": made }), "ask"),
+        (json!({ "call": made, "arguments": { "max_tokens": 90 } }), "allow"),
+    ] {
+        let tested = world.app.owner.post("call-rules/test", &body).await.ok();
+        assert_eq!(text(&tested, "effect"), effect, "{body}: {tested}");
+        assert_eq!(tested.get("decided_by").is_some(), effect == "ask", "{id}: {tested}");
+    }
+    let test = async |body: Value| world.app.owner.post("call-rules/test", &body).await;
+    let problem = test(json!({ "model": "nope" })).await.refused(422, "invalid_request");
+    assert_eq!(text(&problem["errors"][0], "path"), "model", "{problem}");
+    assert!(problem.to_string().contains("no model `nope`"), "{problem}");
+}
+
+#[tokio::test]
 async fn a_change_of_rules_is_held_against_the_calls_that_were_made() {
     let world = World::new().await;
     let old = world.rule(json!({ "name": "Old", "effect": "deny", "resources": ["model:front*"] }));

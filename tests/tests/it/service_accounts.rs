@@ -104,10 +104,14 @@ async fn what_it_does_is_its_own_in_the_log_and_disabled_it_does_nothing() {
     assert!(off["disabled_at"].is_string(), "{off}");
     let stopped = async || (ask(&token).await.status == 401).then_some(());
     until("it stopped", Duration::from_secs(1), stopped).await;
+    let listed = app.owner.all("tokens?service_account=nightly").await;
+    assert_eq!(listed[0]["stopped"], "disabled", "{listed:?}");
     let new = json!({ "name": "more", "service_account": "nightly" });
     assert_eq!(app.owner.post("tokens", &new).await.status, 422);
     app.owner.patch("service-accounts/nightly", &json!({ "disabled": false })).await.ok();
     ask(&token).await.ok();
+    let listed = app.owner.all("tokens?service_account=nightly").await;
+    assert!(listed[0].get("stopped").is_none(), "{listed:?}");
     let events = app.owner.all(&format!("audit?target=service_account:{id}")).await;
     assert_eq!(events.len(), 3, "made, disabled, enabled: {events:?}");
 }
@@ -155,6 +159,8 @@ async fn it_is_managed_from_a_command_line() {
     assert!(listed.contains("Report") && listed.contains("enabled"), "{listed}");
     assert!(done("service-accounts disable nightly").await.contains("disabled"));
     assert!(done("service-accounts show nightly").await.contains("disabled"));
+    let listed = done("token list --service-account nightly").await;
+    assert!(listed.contains("its account is disabled") && !listed.contains("works"), "{listed}");
     assert!(done("service-accounts enable nightly").await.contains("enabled"));
     let listed = done("token list --service-account nightly").await;
     assert!(listed.contains("nightly of blue") && listed.contains("works"), "{listed}");

@@ -76,6 +76,8 @@ pub struct TokenRow {
     pub former_last_four: Option<String>,
     pub former_until: Option<DateTime<Utc>>,
     pub former_used_at: Option<DateTime<Utc>>,
+    /// Whether the sign-on is over by which it was made.
+    pub sign_on_over: bool,
 }
 
 pub async fn list(
@@ -89,7 +91,8 @@ pub async fn list(
         TokenRow,
         r#"select id as "id: TokenId", name, last_four, models, permissions, addresses, created_at,
                   expires_at, revoked_at, last_used_at, rotated_at, former_last_four, former_until,
-                  former_used_at
+                  former_used_at,
+                  not sign_on_lives(sso_org_id, sso_provider_id, user_id) as "sign_on_over!"
            from personal_token where user_id = $1 and ($2::uuid is null or id < $2)
              and ($4::uuid is null or sso_org_id = $4)
            order by id desc limit $3"#,

@@ -89,6 +89,10 @@ pub struct TokenRow {
     pub former_last_four: Option<String>,
     pub former_until: Option<DateTime<Utc>>,
     pub former_used_at: Option<DateTime<Utc>>,
+    /// Whether its service account is disabled.
+    pub disabled: bool,
+    /// Whether what it rests on is over.
+    pub role_over: bool,
 }
 
 pub async fn list(
@@ -96,15 +100,17 @@ pub async fn list(
     org: OrgId,
     only: Whose,
     within: &Within,
-    before: Option<TokenId>,
-    limit: i64,
+    (before, limit): (Option<TokenId>, i64),
+    now: DateTime<Utc>,
 ) -> Result<Vec<TokenRow>, sqlx::Error> {
     sqlx::query_as!(
         TokenRow,
         r#"select t.id as "id: TokenId", t.name, t.last_four, tm.slug as team,
                   p.slug as "project?", a.slug as "account?", t.models, t.permissions,
                   t.addresses, t.created_at, t.expires_at, t.revoked_at, t.last_used_at,
-                  t.rotated_at, t.former_last_four, t.former_until, t.former_used_at
+                  t.rotated_at, t.former_last_four, t.former_until, t.former_used_at,
+                  a.disabled_at is not null as "disabled!",
+                  not still_rests(t.org_id, t.rests_on, $9) as "role_over!"
            from token t
            join team tm on tm.org_id = t.org_id and tm.id = t.team_id
            left join project p on p.org_id = t.org_id and p.id = t.project_id
@@ -122,6 +128,7 @@ pub async fn list(
         within.everywhere,
         &within.teams,
         &within.projects,
+        now,
     )
     .fetch_all(conn)
     .await

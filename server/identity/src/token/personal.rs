@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use ralex_api::page::{Page, PageQuery};
-use ralex_api::tokens::{NewPersonalToken, NewTokenAnswer, Token};
+use ralex_api::tokens::{NewPersonalToken, NewTokenAnswer, Token, TokenStop};
 use ralex_audit::{Author, Event, TokenEvent};
 use ralex_kernel::{Caller, Credential, Name, OrgId, Problem, TokenId, UserId};
 use ralex_store::{System, problem};
 
-use super::former;
 use super::limits::Limits;
+use super::{ended, former};
 use crate::mint::TokenKind;
 use crate::session::within;
 use crate::sql::personal_token as sql;
@@ -145,6 +145,7 @@ impl Identity {
 }
 
 fn shown(row: sql::TokenRow, now: DateTime<Utc>) -> Result<Token, Problem> {
+    let stopped = row.sign_on_over && !ended(row.revoked_at, row.expires_at, now);
     Ok(Token {
         id: row.id,
         name: stored(&row.name)?,
@@ -161,5 +162,6 @@ fn shown(row: sql::TokenRow, now: DateTime<Utc>) -> Result<Token, Problem> {
         last_used_at: row.last_used_at,
         rotated_at: row.rotated_at,
         former: former(row.former_last_four, row.former_until, row.former_used_at, now),
+        stopped: stopped.then_some(TokenStop::SignOnOver),
     })
 }

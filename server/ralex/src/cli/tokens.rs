@@ -7,7 +7,9 @@ use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use ralex_api::Page;
-use ralex_api::tokens::{LeakAnswer, LeakLabel, NewToken, NewTokenAnswer, RotateToken, Token};
+use ralex_api::tokens::{
+    LeakAnswer, LeakLabel, NewToken, NewTokenAnswer, RotateToken, Token, TokenStop,
+};
 use ralex_kernel::{Name, TokenId};
 use serde::Serialize;
 use serde_json::json;
@@ -231,7 +233,12 @@ fn state(token: &Token, now: DateTime<Utc>) -> &'static str {
     match (token.revoked_at, token.expires_at) {
         (Some(_), _) => "revoked",
         (None, Some(end)) if end <= now => "expired",
-        (None, _) if token.former.is_some() => "works, by two secrets",
-        (None, _) => "works",
+        (None, _) => match token.stopped {
+            Some(TokenStop::Disabled) => "its account is disabled",
+            Some(TokenStop::RoleOver) => "its maker's role is over",
+            Some(TokenStop::SignOnOver) => "its sign-on is over",
+            None if token.former.is_some() => "works, by two secrets",
+            None => "works",
+        },
     }
 }
