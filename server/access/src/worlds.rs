@@ -395,7 +395,7 @@ fn by_token(subject: Subject, narrowed: Option<Permissions>) -> Caller {
 fn wish(random: &mut StdRng, before: Option<Permissions>) -> Option<Permissions> {
     let among = match random.random_range(0..5) {
         0 => return None,
-        1 => Permission::ALL.iter().copied().collect::<Vec<_>>(),
+        1 => Permission::ALL.to_vec(),
         _ => {
             let own = |it: &Permission| before.is_none_or(|before| before.contains(*it));
             Permission::ALL.iter().copied().filter(own).collect()

@@ -100,12 +100,8 @@ impl Budgets {
         page: &PageQuery,
     ) -> Result<Page<Budget>, Problem> {
         let (org, size, within) = (sight.org(), page.size(), sight.places());
-        let filter = Filter {
-            within: &within,
-            only: None,
-            after: page.after()?,
-            at_most: Some(size + 1),
-        };
+        let filter =
+            Filter { within: &within, only: None, after: page.after()?, at_most: Some(size + 1) };
         let mut tx = self.db.tenant(org).await?;
         let stored = sql::budget::select(&mut tx, org, filter).await.map_err(problem)?;
         let items = self.show(tx, org, stored).await?;

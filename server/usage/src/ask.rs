@@ -134,7 +134,7 @@ impl Only {
         if let Some(name) = &query.user {
             let found = names::member(tx, org, name).await.map_err(problem)?;
             // Who is not there and who is elsewhere are the same to somebody who sees some places only.
-            let nobody = (!only.within.org).then(Uuid::nil);
+            let nobody = (!only.within.org).then(Uuid::max);
             only.user = Some(known("user", name, found.or(nobody))?);
         }
         if let Some(id) = &query.token {
@@ -142,7 +142,8 @@ impl Only {
         }
         if let Some(name) = &query.service_account {
             let field = "service_account";
-            let found = names::service_account(tx, org, name, &only.within).await.map_err(problem)?;
+            let found =
+                names::service_account(tx, org, name, &only.within).await.map_err(problem)?;
             let none = || Problem::field(field, "names no service account of this organisation");
             let mut its =
                 names::tokens_of(tx, org, found.ok_or_else(none)?).await.map_err(problem)?;

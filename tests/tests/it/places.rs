@@ -42,10 +42,8 @@ fn ids(items: &[Value]) -> BTreeSet<String> {
 #[tokio::test]
 async fn calls_are_seen_where_they_are_and_elsewhere_do_not_exist() {
     let world = World::new().await;
-    let (owner, ann) = (
-        &world.app.owner,
-        world.member("ann@example.com", "developer", "team:blue").await,
-    );
+    let (owner, ann) =
+        (&world.app.owner, world.member("ann@example.com", "developer", "team:blue").await);
     let all = owner.all("calls").await;
     assert_eq!(all.len(), 6);
     let of_blue = owner.all("calls?team=blue").await;

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ralex_api::rate_limits::Measure;
 use ralex_access::Places;
+use ralex_api::rate_limits::Measure;
 use ralex_kernel::{Code, ModelId, OrgId, Problem, ProviderId, RateLimitId};
 use ralex_store::{Db, problem};
 

@@ -80,12 +80,8 @@ impl Rates {
         page: &PageQuery,
     ) -> Result<Page<RateLimit>, Problem> {
         let (org, size, within) = (sight.org(), page.size(), sight.places());
-        let filter = Filter {
-            within: &within,
-            only: None,
-            after: page.after()?,
-            at_most: Some(size + 1),
-        };
+        let filter =
+            Filter { within: &within, only: None, after: page.after()?, at_most: Some(size + 1) };
         let mut tx = self.db.tenant(org).await?;
         let stored = sql::select(&mut tx, org, filter).await.map_err(problem)?;
         drop(tx);

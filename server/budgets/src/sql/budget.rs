@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use ralex_access::{BudgetTerms, Places};
 use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
-    BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId,
-    ServiceAccountId, TeamId, TokenId, UserId, YearStart,
+    BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ServiceAccountId,
+    TeamId, TokenId, UserId, YearStart,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use ralex_access::Places;
 use ralex_kernel::{
-    ModelId, NodeId, OrgId, ProjectId, ProviderId, RateLimitId, ServiceAccountId,
-    TeamId, TokenId, UserId,
+    ModelId, NodeId, OrgId, ProjectId, ProviderId, RateLimitId, ServiceAccountId, TeamId, TokenId,
+    UserId,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
