@@ -257,6 +257,10 @@ impl Place {
         !matches!(
             self,
             Self::Playground
+                | Self::Calls
+                | Self::Batches
+                | Self::Usage
+                | Self::Budgets
                 | Self::Teams
                 | Self::Tokens
                 | Self::Models

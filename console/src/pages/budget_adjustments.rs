@@ -37,7 +37,7 @@ pub fn AdjustmentsDialog(props: &Props) -> Html {
             <Reverse budget={props.budget.id} entry={entry.clone()} ondone={props.onchange.clone()} onclose={set.reform(|()| None)} />
         };
     }
-    let may = org.can("budget.set");
+    let may = org.can_everywhere("budget.set");
     let title = format!("Beside the calls of {}", props.budget.scope_name);
     html! {
         <Dialog {title} onclose={props.onclose.clone()}>

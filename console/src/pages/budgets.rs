@@ -44,12 +44,12 @@ enum Over {
 pub fn BudgetsPage() -> Html {
     let org = use_org();
     let (query, set) = use_query();
-    let bills = query.find("view") == Some("bills") && org.can("budget.set");
+    let bills = query.find("view") == Some("bills") && org.can_everywhere("budget.set");
     let views = vec![("".into(), "Budgets".into()), ("bills".into(), "Compare with bills".into())];
     let onview = Callback::from(move |view: String| set.emit(query.with("view", &view)));
     let value = if bills { "bills" } else { "" };
     let tabs = html! {
-        if org.can("budget.set") { <div><Segments label="Part" options={views} {value} onchange={onview} /></div> }
+        if org.can_everywhere("budget.set") { <div><Segments label="Part" options={views} {value} onchange={onview} /></div> }
     };
     if bills {
         return html! {
@@ -74,7 +74,12 @@ fn List(props: &ListProps) -> Html {
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
     let (load, again) = use_load(org.slug(), |org| api::budgets::list(&org));
-    let may = org.can("budget.set");
+    let may = org.can_everywhere("budget.set");
+    let everywhere = org.can_everywhere("budget.read");
+    let asks = |budget: &Budget| {
+        let team = budget.team.as_deref().unwrap_or_default();
+        org.can_in("role.read", team, budget.project.as_deref())
+    };
     let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
     let done = {
@@ -97,12 +102,12 @@ fn List(props: &ListProps) -> Html {
             { show(&load, &again, |page| if page.items.is_empty() {
                 html! {
                     <Empty icon={Icon::Wallet} title="No budget yet">
-                        <p>{ "Without one, spend has no limit. Start with a hard monthly budget for the organisation." }</p>
+                        <p>{ if everywhere { "Without one, spend has no limit. Start with a hard monthly budget for the organisation." } else { "None is set at the places that you see. One of the whole organisation may hold there all the same." } }</p>
                         { create }
                     </Empty>
                 }
             } else {
-                tree(&page.items, |budget| card(budget, (may, org.can("role.read")), &set))
+                tree(&page.items, |budget| card(budget, (may, asks(budget)), &set))
             }) }
             <RateLimits />
             { match &*over {

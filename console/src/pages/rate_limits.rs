@@ -40,7 +40,8 @@ pub fn RateLimits() -> Html {
     let over = use_state(|| Over::Nothing);
     let toast = use_toast();
     let (load, again) = use_load(org.slug(), |org| api::rate_limits::list(&org));
-    let may = org.can("budget.set");
+    let may = org.can_everywhere("budget.set");
+    let everywhere = org.can_everywhere("budget.read");
     let set = keep(&over);
     let close = set.reform(|()| Over::Nothing);
     let done = {
@@ -64,7 +65,7 @@ pub fn RateLimits() -> Html {
                 { create }
             </div>
             { show(&load, &again, |page| if page.items.is_empty() {
-                html! { <Empty icon={Icon::Wallet} title="No rate limit yet"><p>{ "Calls come as fast as providers take them." }</p></Empty> }
+                html! { <Empty icon={Icon::Wallet} title="No rate limit yet"><p>{ if everywhere { "Calls come as fast as providers take them." } else { "None is set at the places that you see." } }</p></Empty> }
             } else {
                 html! { <ul class="budgets">{ for page.items.iter().map(|limit| card(limit, may, &set)) }</ul> }
             }) }

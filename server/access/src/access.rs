@@ -16,6 +16,7 @@ use crate::node::{Limits, Node};
 use crate::policies::Policies;
 use crate::recheck::{Recheck, Sample};
 use crate::scope::{Reach, Scope};
+use crate::sight::Places;
 use crate::snapshot::{Decision, Reason, Snapshot};
 use crate::{Permission, sql};
 
@@ -230,23 +231,24 @@ impl Access {
         let may = |at| self.decide_for(&snapshot, caller, permission, at).is_allowed();
         let tree = snapshot.tree();
         let teams: Vec<_> =
-            tree.teams().filter(|team| may(ScopePath::Team { team: *team })).collect();
+            tree.teams().map(|team| (team, may(ScopePath::Team { team }))).collect();
         let projects: Vec<_> = tree
             .projects()
-            .filter(|(team, project)| may(ScopePath::Project { team: *team, project: *project }))
-            .map(|(_, project)| project)
+            .map(|(team, project)| (project, may(ScopePath::Project { team, project })))
             .collect();
-        let everywhere = may(ScopePath::Org)
-            && teams.len() == tree.teams().count()
-            && projects.len() == tree.projects().count();
+        let (all_teams, all_projects) = (teams.iter().copied(), projects.iter().copied());
+        let places = Places::of(may(ScopePath::Org), all_teams, all_projects);
+        let everywhere = places.everywhere();
         if !everywhere && let Some(reach) = by_glass().await {
             return reach;
         }
-        if !everywhere && teams.is_empty() && projects.is_empty() && !may(ScopePath::Org) {
+        if !places.org && places.open.is_empty() {
             return Err(self.refuse(&snapshot, caller, asked, Reason::NotHeld).await);
         }
         let author = ralex_audit::Author::of(caller, org);
-        Ok(Reach { author, everywhere, teams, projects })
+        let teams = teams.into_iter().filter_map(|(team, may)| may.then_some(team)).collect();
+        let projects = projects.into_iter().filter_map(|(it, may)| may.then_some(it)).collect();
+        Ok(Reach { author, everywhere, teams, projects, places })
     }
 
     /// Nothing where the caller holds something in the organisation; otherwise the problem that

@@ -21,6 +21,7 @@ use crate::access::Access;
 use crate::denial::{self, Denial};
 use crate::policies::OWNER;
 use crate::scope::{Reach, Scope};
+use crate::sight::Places;
 use crate::snapshot::Snapshot;
 use crate::sql::glass as sql;
 
@@ -171,7 +172,8 @@ impl Access {
         let author = ralex_audit::Author::of(caller, org);
         let teams = places.iter().filter(|place| place.project.is_none()).map(|it| it.team);
         let projects = places.iter().filter_map(|place| place.project);
-        Ok(Reach { author, everywhere: true, teams: teams.collect(), projects: projects.collect() })
+        let (teams, projects) = (teams.collect(), projects.collect());
+        Ok(Reach { author, everywhere: true, teams, projects, places: Places::ANYWHERE })
     }
 
     async fn has_place(&self, org: OrgId, at: ScopePath) -> Result<bool, Problem> {

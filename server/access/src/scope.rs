@@ -11,6 +11,7 @@ use ralex_kernel::{
 
 use crate::Permission;
 use crate::glass::Glass;
+use crate::sight::Places;
 
 /// The proof that a caller may do one thing at one place of one organisation.
 #[derive(Clone, Debug)]
@@ -172,6 +173,7 @@ pub struct Reach {
     pub(crate) everywhere: bool,
     pub(crate) teams: Vec<TeamId>,
     pub(crate) projects: Vec<ProjectId>,
+    pub(crate) places: Places,
 }
 
 impl Reach {

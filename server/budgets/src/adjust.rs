@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ralex_access::Scope;
+use ralex_access::{Scope, Sight};
 use ralex_api::adjustments::{Adjustment, AdjustmentReason, ReverseAdjustment};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::{AdjustmentEvent, Event};
@@ -23,13 +23,13 @@ impl Budgets {
     /// What counts on a budget beside its calls, in all of its periods, newest first.
     pub async fn adjustments(
         &self,
-        scope: &Scope,
+        sight: &impl Sight,
         budget: BudgetId,
         page: &PageQuery,
     ) -> Result<Page<Adjustment>, Problem> {
-        let (org, size) = (scope.org(), page.size());
+        let (org, size) = (sight.org(), page.size());
         let mut tx = self.db.tenant(org).await?;
-        one(&mut tx, scope, budget).await?;
+        one(&mut tx, sight, budget).await?;
         let filter = Filter { budget, only: None, before: page.after()?, at_most: size + 1 };
         let stored = sql::adjust::select(&mut tx, org, filter).await.map_err(problem)?;
         tx.rollback().await.map_err(problem)?;

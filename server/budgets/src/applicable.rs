@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use ralex_access::Places;
 use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
     BudgetId, Caller, Code, Money, OrgId, Period, Problem, ProjectId, ScopePath, ServiceAccountId,
@@ -141,7 +142,7 @@ impl Budgets {
 
 async fn load(db: &Db, org: OrgId) -> Result<Arc<Known>, Problem> {
     let mut tx = db.tenant(org).await?;
-    let filter = Filter { within: ScopePath::Org, only: None, after: None, at_most: None };
+    let filter = Filter { within: &Places::ANYWHERE, only: None, after: None, at_most: None };
     let stored = sql::budget::select(&mut tx, org, filter).await.map_err(problem)?;
     Known::of(stored).map(Arc::new)
 }

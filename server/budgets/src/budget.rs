@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use ralex_access::{BudgetTerms, Change as Guarded, Done, Scope};
+use ralex_access::{BudgetTerms, Change as Guarded, Done, Scope, Sight};
 use ralex_api::budgets::{Budget, Increase, NewBudget, UpdateBudget};
 use ralex_api::page::{Page, PageQuery};
 use ralex_audit::Event;
@@ -86,22 +86,22 @@ impl Budgets {
     }
 
     /// One budget with its current period.
-    pub async fn find(&self, scope: &Scope, id: BudgetId) -> Result<Budget, Problem> {
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let stored = one(&mut tx, scope, id).await?;
-        let shown = self.show(tx, scope.org(), vec![stored]).await?;
+    pub async fn find(&self, sight: &impl Sight, id: BudgetId) -> Result<Budget, Problem> {
+        let mut tx = self.db.tenant(sight.org()).await?;
+        let stored = one(&mut tx, sight, id).await?;
+        let shown = self.show(tx, sight.org(), vec![stored]).await?;
         shown.into_iter().next().ok_or_else(|| Problem::not_found("budget"))
     }
 
-    /// The budgets at the scope and below, each with its current period, oldest first.
-    pub async fn list(&self, scope: &Scope, page: &PageQuery) -> Result<Page<Budget>, Problem> {
-        let (org, size) = (scope.org(), page.size());
-        let filter = Filter {
-            within: scope.path(),
-            only: None,
-            after: page.after()?,
-            at_most: Some(size + 1),
-        };
+    /// The budgets of places that may be seen, each with its current period, oldest first.
+    pub async fn list(
+        &self,
+        sight: &impl Sight,
+        page: &PageQuery,
+    ) -> Result<Page<Budget>, Problem> {
+        let (org, size, within) = (sight.org(), page.size(), sight.places());
+        let filter =
+            Filter { within: &within, only: None, after: page.after()?, at_most: Some(size + 1) };
         let mut tx = self.db.tenant(org).await?;
         let stored = sql::budget::select(&mut tx, org, filter).await.map_err(problem)?;
         let items = self.show(tx, org, stored).await?;
@@ -282,10 +282,15 @@ async fn dearest_runs(
     sql::run::dearest(tx, org, &ids, now).await.map_err(problem)
 }
 
-/// A budget within the scope; others do not exist for its holder.
-pub(crate) async fn one(tx: &mut Tenant, scope: &Scope, id: BudgetId) -> Result<Stored, Problem> {
-    let filter = Filter { within: scope.path(), only: Some(id), after: None, at_most: None };
-    let found = sql::budget::select(tx, scope.org(), filter).await.map_err(problem)?;
+/// A budget that may be seen; others do not exist for whoever asks.
+pub(crate) async fn one(
+    tx: &mut Tenant,
+    sight: &impl Sight,
+    id: BudgetId,
+) -> Result<Stored, Problem> {
+    let within = sight.places();
+    let filter = Filter { within: &within, only: Some(id), after: None, at_most: None };
+    let found = sql::budget::select(tx, sight.org(), filter).await.map_err(problem)?;
     found.into_iter().next().ok_or_else(|| Problem::not_found("budget"))
 }
 

@@ -1,7 +1,7 @@
 //! Calls as people read them: in pages, and each with its whole story.
 
 use chrono::{DateTime, Utc};
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::page::{Page, PageQuery};
 use ralex_api::usage::{Call, CallDetail, CallState, CallsQuery};
 use ralex_kernel::{CallId, Code, Problem};
@@ -12,10 +12,15 @@ use crate::{Budgets, story};
 
 impl Budgets {
     /// Calls, the newest first.
-    pub async fn calls(&self, scope: &Scope, query: &CallsQuery) -> Result<Page<Call>, Problem> {
+    pub async fn calls(
+        &self,
+        sight: &impl Sight,
+        query: &CallsQuery,
+    ) -> Result<Page<Call>, Problem> {
+        let places = sight.places();
         let page = PageQuery { cursor: query.cursor.clone(), limit: query.limit };
         let filter = sql::Filter {
-            within: scope.path(),
+            within: &places,
             only: None,
             before: page.after()?,
             model: query.model.as_deref(),
@@ -25,16 +30,17 @@ impl Budgets {
             run: query.run.as_deref(),
             at_most: page.size() + 1,
         };
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let listed = sql::calls(&mut tx, scope.org(), filter).await.map_err(problem)?;
+        let mut tx = self.db.tenant(sight.org()).await?;
+        let listed = sql::calls(&mut tx, sight.org(), filter).await.map_err(problem)?;
         let items = listed.into_iter().map(call).collect::<Result<_, _>>()?;
         Ok(Page::of(items, page.size(), |call: &Call| call.id.to_string()))
     }
 
     /// One call with its whole story.
-    pub async fn call(&self, scope: &Scope, id: CallId) -> Result<CallDetail, Problem> {
+    pub async fn call(&self, sight: &impl Sight, id: CallId) -> Result<CallDetail, Problem> {
+        let places = sight.places();
         let filter = sql::Filter {
-            within: scope.path(),
+            within: &places,
             only: Some(id),
             before: None,
             model: None,
@@ -44,21 +50,21 @@ impl Budgets {
             run: None,
             at_most: 1,
         };
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let listed = sql::calls(&mut tx, scope.org(), filter).await.map_err(problem)?;
+        let mut tx = self.db.tenant(sight.org()).await?;
+        let listed = sql::calls(&mut tx, sight.org(), filter).await.map_err(problem)?;
         let Some(listed) = listed.into_iter().next() else {
-            let all_from = calls_from(&mut tx, scope.org()).await.map_err(problem)?;
+            let all_from = calls_from(&mut tx, sight.org()).await.map_err(problem)?;
             return Err(missing(id, all_from));
         };
-        let story = sql::story(&mut tx, scope.org(), id).await.map_err(problem)?;
-        let tries = sql::tries(&mut tx, scope.org(), id).await.map_err(problem)?;
+        let story = sql::story(&mut tx, sight.org(), id).await.map_err(problem)?;
+        let tries = sql::tries(&mut tx, sight.org(), id).await.map_err(problem)?;
         Ok(story::detail(call(listed)?, story, tries))
     }
 
     /// How many calls are under way.
-    pub async fn open_calls(&self, scope: &Scope) -> Result<u64, Problem> {
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let open = sql::open(&mut tx, scope.org(), scope.path()).await.map_err(problem)?;
+    pub async fn open_calls(&self, sight: &impl Sight) -> Result<u64, Problem> {
+        let mut tx = self.db.tenant(sight.org()).await?;
+        let open = sql::open(&mut tx, sight.org(), &sight.places()).await.map_err(problem)?;
         Ok(count(open))
     }
 }

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
-use ralex_access::Scope;
+use ralex_access::{Places, Scope};
 use ralex_api::adjustments::{
     AdjustmentReason, Reconcile, ReconciledBudget, ReconciledDay, ReconciledRow, Reconciliation,
 };
 use ralex_audit::{AdjustmentEvent, Entry, Event};
-use ralex_kernel::{AdjustmentId, BudgetId, Money, OrgId, Period, Problem, ScopePath};
+use ralex_kernel::{AdjustmentId, BudgetId, Money, OrgId, Period, Problem};
 use ralex_store::{Tenant, calls_from, problem};
 use sha2::{Digest, Sha256};
 
@@ -77,7 +77,7 @@ async fn places(
     now: DateTime<Utc>,
 ) -> Result<Vec<Place>, Problem> {
     let org = tx.org();
-    let filter = Filter { within: ScopePath::Org, only: None, after: None, at_most: None };
+    let filter = Filter { within: &Places::ANYWHERE, only: None, after: None, at_most: None };
     let mut budgets = sql::budget::select(tx, org, filter).await.map_err(problem)?;
     budgets.retain(|budget| is_of_all(budget, provider));
     let mut places = Vec::new();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::budgets::BudgetRun;
 use ralex_api::page::{Page, PageQuery};
 use ralex_kernel::period::Bounds;
@@ -78,13 +78,13 @@ impl Budgets {
     /// The runs that a budget has counted, the newest first; none of one that is not per run.
     pub async fn runs(
         &self,
-        scope: &Scope,
+        sight: &impl Sight,
         id: BudgetId,
         page: &PageQuery,
     ) -> Result<Page<BudgetRun>, Problem> {
-        let (org, size) = (scope.org(), page.size());
+        let (org, size) = (sight.org(), page.size());
         let mut tx = self.db.tenant(org).await?;
-        let stored = one(&mut tx, scope, id).await?;
+        let stored = one(&mut tx, sight, id).await?;
         let before = page.after::<DateTime<Utc>>()?;
         if stored.period != Period::Run {
             return Ok(Page { items: Vec::new(), next_cursor: None });

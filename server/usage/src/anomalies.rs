@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, TimeDelta, Utc, Weekday};
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::forecast::{Anomalies, Anomaly, AnomalyQuery};
 use ralex_api::usage::GroupBy;
 use ralex_kernel::{Code, Money, Problem};
@@ -86,7 +86,7 @@ impl Usage {
     /// The hours of the last days that cost far more than their likes.
     pub async fn anomalies(
         &self,
-        scope: &Scope,
+        sight: &impl Sight,
         query: &AnomalyQuery,
     ) -> Result<Anomalies, Problem> {
         let days = query.days.unwrap_or(USUAL_DAYS);
@@ -103,9 +103,9 @@ impl Usage {
         let now = self.clock.now();
         let (from, to) = (hour(now) - TimeDelta::days(i64::from(days)), hour(now));
         let earliest = from - TimeDelta::days(i64::from(rule.history_days));
-        let mut tx = self.db.tenant(scope.org()).await?;
+        let mut tx = self.db.tenant(sight.org()).await?;
         let range = Range::between(from, to, now);
-        let mut ask = Ask::new(scope.org(), range, query.group_by, Only::within(scope));
+        let mut ask = Ask::new(sight.org(), range, query.group_by, Only::within(sight));
         // Only those with an hour that may be told are worth the look at weeks of history.
         let dear = Which::Dear { least: rule.least() };
         let lately = hours(&mut tx, &ask, dear).await.map_err(problem)?;
@@ -122,7 +122,7 @@ impl Usage {
         told.sort_by_key(|(_, found)| Reverse((found.at, found.cost)));
         told.truncate(MOST_TOLD);
         let keys = told.iter().map(|(key, _)| key.as_str());
-        let names = self.names(tx, scope.org(), query.group_by, keys).await?;
+        let names = self.names(tx, sight.org(), query.group_by, keys).await?;
         let items = told.into_iter().map(|(key, found)| {
             let (key, name) = names.of(key);
             let Found { at, cost, calls, usual, threshold } = found;

@@ -1,9 +1,9 @@
 //! What is asked for: from when to when, of what, and by what it is told apart.
 
 use chrono::{DateTime, Utc};
-use ralex_access::Scope;
+use ralex_access::{Places, Sight};
 use ralex_api::usage::{Bucket, GroupBy, UsageQuery};
-use ralex_kernel::{OrgId, Problem, ProjectId, TeamId};
+use ralex_kernel::{OrgId, Problem};
 use ralex_store::{Tenant, problem};
 use uuid::Uuid;
 
@@ -27,9 +27,8 @@ pub(crate) struct Ask {
 /// What calls have to be of.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Only {
-    /// The part of the organisation that the asker may see.
-    pub within_team: Option<Uuid>,
-    pub within_project: Option<Uuid>,
+    /// The parts of the organisation that the asker may see.
+    pub within: Places,
     pub team: Option<Uuid>,
     pub project: Option<Uuid>,
     pub user: Option<Uuid>,
@@ -89,10 +88,9 @@ impl Ask {
     }
 
     const fn tells_place(&self) -> bool {
-        let Only { within_team, within_project, team, project, .. } = &self.only;
+        let Only { within, team, project, .. } = &self.only;
         matches!(self.by, GroupBy::Team | GroupBy::Project)
-            || within_team.is_some()
-            || within_project.is_some()
+            || !within.everywhere()
             || team.is_some()
             || project.is_some()
     }
@@ -106,43 +104,46 @@ impl Ask {
 }
 
 impl Only {
-    pub fn within(scope: &Scope) -> Self {
-        let path = scope.path();
-        Self {
-            within_team: path.team().map(TeamId::uuid),
-            within_project: path.project().map(ProjectId::uuid),
-            ..Self::default()
-        }
+    pub fn within(sight: &impl Sight) -> Self {
+        Self { within: sight.places(), ..Self::default() }
     }
 
-    /// What a question names, looked up. Something that was deleted is still found by its id.
-    pub async fn of(tx: &mut Tenant, scope: &Scope, query: &UsageQuery) -> Result<Self, Problem> {
+    /// What a question names, looked up where the asker may see. Something that was deleted is still
+    /// found by its id.
+    pub async fn of(
+        tx: &mut Tenant,
+        sight: &impl Sight,
+        query: &UsageQuery,
+    ) -> Result<Self, Problem> {
         let mut only = Self {
             provider: query.provider.clone(),
             model: query.model.clone(),
             task_type: query.task_type.clone(),
             tag: query.tag.clone(),
-            ..Self::within(scope)
+            ..Self::within(sight)
         };
-        let org = scope.org();
+        let org = sight.org();
         if let Some(name) = &query.team {
-            let found = names::team(tx, org, name).await.map_err(problem)?;
+            let found = names::team(tx, org, name, &only.within).await.map_err(problem)?;
             only.team = Some(known("team", name, found)?);
         }
         if let Some(name) = &query.project {
-            let found = names::project(tx, org, name).await.map_err(problem)?;
+            let found = names::project(tx, org, name, &only.within).await.map_err(problem)?;
             only.project = Some(known("project", name, found)?);
         }
         if let Some(name) = &query.user {
             let found = names::member(tx, org, name).await.map_err(problem)?;
-            only.user = Some(known("user", name, found)?);
+            // Who is not there and who is elsewhere are the same to somebody who sees some places only.
+            let nobody = (!only.within.org).then(Uuid::max);
+            only.user = Some(known("user", name, found.or(nobody))?);
         }
         if let Some(id) = &query.token {
             only.tokens = Some(vec![known("token", id, None)?]);
         }
         if let Some(name) = &query.service_account {
             let field = "service_account";
-            let found = names::service_account(tx, org, name).await.map_err(problem)?;
+            let found =
+                names::service_account(tx, org, name, &only.within).await.map_err(problem)?;
             let none = || Problem::field(field, "names no service account of this organisation");
             let mut its =
                 names::tokens_of(tx, org, found.ok_or_else(none)?).await.map_err(problem)?;

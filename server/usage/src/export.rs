@@ -7,7 +7,7 @@ use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
 use futures_util::stream::{self, Stream};
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::usage::{CallExportQuery, ExportedCall, GroupBy, UsageFormat, UsageQuery};
 use ralex_kernel::{OrgId, Problem};
 use ralex_store::{calls_from, problem};
@@ -45,21 +45,21 @@ struct Progress {
 
 impl Usage {
     /// A report as a table.
-    pub async fn table(&self, scope: &Scope, query: &UsageQuery) -> Result<Vec<u8>, Problem> {
-        table::usage(&self.report(scope, query).await?)
+    pub async fn table(&self, sight: &impl Sight, query: &UsageQuery) -> Result<Vec<u8>, Problem> {
+        table::usage(&self.report(sight, query).await?)
     }
 
     /// The calls that ended, in the order in which they began.
     pub async fn export_calls(
         &self,
-        scope: &Scope,
+        sight: &impl Sight,
         query: &CallExportQuery,
     ) -> Result<CallExport, Problem> {
-        let org = scope.org();
+        let org = sight.org();
         let now = self.clock.now();
         let range = Range::of(query.from, query.to, now)?;
         let mut tx = self.db.tenant(org).await?;
-        let only = Only::of(&mut tx, scope, &named(query)).await?;
+        let only = Only::of(&mut tx, sight, &named(query)).await?;
         let all_from = calls_from(&mut tx, org).await.map_err(problem)?;
         let all_from = all_from.filter(|all_from| range.from < *all_from);
         // The sums still know those whose records are gone.

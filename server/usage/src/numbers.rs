@@ -1,7 +1,7 @@
 //! The numbers of the first page.
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::overview::{HourTotals, Totals};
 use ralex_api::usage::{GroupBy, UsageSums};
 use ralex_kernel::Problem;
@@ -24,12 +24,12 @@ pub struct Numbers {
 
 impl Usage {
     /// What was called since midnight UTC, in the last 30 days, and in each of 24 hours.
-    pub async fn numbers(&self, scope: &Scope) -> Result<Numbers, Problem> {
+    pub async fn numbers(&self, sight: &impl Sight) -> Result<Numbers, Problem> {
         let now = self.clock.now();
         let range = Range::between(hour(now - DAYS), now, now);
-        let (by, only) = (GroupBy::Hour, Only::within(scope));
-        let ask = Ask { parts: range.hours(), ..Ask::new(scope.org(), range, by, only) };
-        let mut tx = self.db.tenant(scope.org()).await?;
+        let (by, only) = (GroupBy::Hour, Only::within(sight));
+        let ask = Ask { parts: range.hours(), ..Ask::new(sight.org(), range, by, only) };
+        let mut tx = self.db.tenant(sight.org()).await?;
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         let midnight = now.date_naive().and_time(NaiveTime::MIN).and_utc();
         Ok(Numbers {

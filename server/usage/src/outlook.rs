@@ -1,7 +1,7 @@
 //! Outlooks: forecasts of what calls cost, for a budget or for whatever is asked.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveTime, TimeDelta, Utc};
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::budgets::Budget;
 use ralex_api::forecast::{Band, Forecast, ForecastQuery, SpentBy};
 use ralex_api::usage::{GroupBy, UsageQuery};
@@ -37,7 +37,7 @@ impl Usage {
     /// What calls will have cost by a moment.
     pub async fn forecast(
         &self,
-        scope: &Scope,
+        sight: &impl Sight,
         query: &ForecastQuery,
     ) -> Result<Forecast, Problem> {
         let now = self.clock.now();
@@ -65,13 +65,13 @@ impl Usage {
             ..UsageQuery::default()
         };
         let wanted = Wanted { from, until, now, limit: query.limit, spent: None, seed: 0 };
-        self.foretold(scope, &named, &wanted).await
+        self.foretold(sight, &named, &wanted).await
     }
 
     /// How a budget is likely to end, or would with another limit.
     pub async fn budget_forecast(
         &self,
-        scope: &Scope,
+        sight: &impl Sight,
         budget: &Budget,
         limit: Option<Money>,
     ) -> Result<Forecast, Problem> {
@@ -91,22 +91,22 @@ impl Usage {
             spent: Some(budget.spent),
             seed: budget.id.uuid().as_u64_pair().1,
         };
-        self.foretold(scope, &spenders(budget), &wanted).await
+        self.foretold(sight, &spenders(budget), &wanted).await
     }
 
     async fn foretold(
         &self,
-        scope: &Scope,
+        sight: &impl Sight,
         named: &UsageQuery,
         wanted: &Wanted,
     ) -> Result<Forecast, Problem> {
         let &Wanted { from, until, now, limit, .. } = wanted;
         let current = hour(now);
         let earliest = (current - HISTORY).min(from);
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let only = Only::of(&mut tx, scope, named).await?;
+        let mut tx = self.db.tenant(sight.org()).await?;
+        let only = Only::of(&mut tx, sight, named).await?;
         let range = Range::between(earliest, now, now);
-        let all = Ask::new(scope.org(), range, GroupBy::Hour, only);
+        let all = Ask::new(sight.org(), range, GroupBy::Hour, only);
         let ask = Ask { parts: range.hours(), ..all };
         let found = sums(&mut tx, &ask).await.map_err(problem)?;
         drop(tx);

@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::replay::{NewReplay, Replay, ReplayedPeriod, ReplayedShare};
 use ralex_api::usage::{GroupBy, UsageQuery};
 use ralex_kernel::{Code, Money, Problem};
@@ -54,12 +54,12 @@ trait Trial: Send {
 impl Usage {
     /// # Errors
     /// Where not exactly one change is named, it makes no sense, or there are too many calls.
-    pub async fn replay(&self, scope: &Scope, asked: NewReplay) -> Result<Replay, Problem> {
-        let (org, now) = (scope.org(), self.clock.now());
+    pub async fn replay(&self, sight: &impl Sight, asked: NewReplay) -> Result<Replay, Problem> {
+        let (org, now) = (sight.org(), self.clock.now());
         let range = Range::of(asked.from, asked.to, now)?;
         let (mut trial, query) = trial(asked)?;
         let mut tx = self.db.tenant(org).await?;
-        let only = Only::of(&mut tx, scope, &query).await?;
+        let only = Only::of(&mut tx, sight, &query).await?;
         let all_from = calls_from(&mut tx, org).await.map_err(problem)?;
         if let Some(all_from) = all_from.filter(|all_from| range.from < *all_from) {
             let rule =

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use ralex_access::Scope;
+use ralex_access::Sight;
 use ralex_api::usage::{
     Bucket, GroupBy, Usage as Report, UsageFormat, UsageQuery, UsageRest, UsageRow, UsageSums,
 };
@@ -25,19 +25,19 @@ const USUAL_SERIES: usize = 10;
 
 impl Usage {
     /// Sums over the calls that ended. Rows and rest add up to the total exactly.
-    pub async fn report(&self, scope: &Scope, query: &UsageQuery) -> Result<Report, Problem> {
+    pub async fn report(&self, sight: &impl Sight, query: &UsageQuery) -> Result<Report, Problem> {
         let now = self.clock.now();
         let range = Range::of(query.from, query.to, now)?;
         let top = top(query)?;
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let all_from = calls_from(&mut tx, scope.org()).await.map_err(problem)?;
+        let mut tx = self.db.tenant(sight.org()).await?;
+        let all_from = calls_from(&mut tx, sight.org()).await.map_err(problem)?;
         let range = range.before_pruning(all_from, now);
         let (zone, by) = (zone(query)?, query.group_by);
         if by == GroupBy::Hour {
             range.parts(Bucket::Hour, zone)?;
         }
-        let only = Only::of(&mut tx, scope, query).await?;
-        let mut ask = Ask { calls_from: all_from, ..Ask::new(scope.org(), range, by, only) };
+        let only = Only::of(&mut tx, sight, query).await?;
+        let mut ask = Ask { calls_from: all_from, ..Ask::new(sight.org(), range, by, only) };
         if by == GroupBy::Day {
             ask.days = range.days(zone);
         }
@@ -52,7 +52,7 @@ impl Usage {
         let total = total(&mut keyed, &ask);
         let (kept, rest) = cut(keyed, by, top);
         let keys = kept.iter().map(|row| row.key.as_str());
-        let names = self.names(tx, scope.org(), by, keys).await?;
+        let names = self.names(tx, sight.org(), by, keys).await?;
         let rows = kept.into_iter().map(|mut row| {
             (row.key, row.name) = names.of(row.key);
             row

@@ -44,6 +44,7 @@ mod operations;
 mod operators;
 mod org_export;
 mod passkeys;
+mod places;
 mod policy_lines;
 mod policy_version;
 mod programs;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ralex_access::{Permission, Scope};
+use ralex_access::{Reach, Scope, Sight};
 use ralex_audit::{CallOpened, Event};
 use ralex_budgets::{Ending, Hold, OpenCall, Settlement, Tokens, Told as CallTold};
 use ralex_kernel::{CallId, Code, Money, Problem};
@@ -395,13 +395,12 @@ impl Broker {
     /// Where the database is away, or the cursor is none.
     pub async fn list_batches(
         &self,
-        scope: &Scope,
+        reach: &Reach,
         page: &ralex_api::page::PageQuery,
     ) -> Result<ralex_api::Page<ralex_api::batches::Batch>, Problem> {
-        debug_assert_eq!(scope.permission(), Some(Permission::CallRead));
-        let mut tx = self.tenant(scope.org()).await?;
-        let (org, size) = (scope.org(), page.size());
-        let rows = sql::list(&mut tx, org, scope.path(), page.after()?, size + 1).await;
+        let (org, size, places) = (reach.org(), page.size(), reach.places());
+        let mut tx = self.tenant(org).await?;
+        let rows = sql::list(&mut tx, org, &places, page.after()?, size + 1).await;
         let items = rows.map_err(problem)?.into_iter().map(super::shape::listed).collect();
         Ok(ralex_api::Page::of(items, size, |it: &ralex_api::batches::Batch| it.id.to_string()))
     }

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ralex_access::Places;
 use ralex_api::rate_limits::Measure;
-use ralex_kernel::{Code, ModelId, OrgId, Problem, ProviderId, RateLimitId, ScopePath};
+use ralex_kernel::{Code, ModelId, OrgId, Problem, ProviderId, RateLimitId};
 use ralex_store::{Db, problem};
 
 use super::{Key, Rates};
@@ -101,7 +102,7 @@ impl Rates {
 
 async fn load(db: &Db, org: OrgId) -> Result<Arc<Known>, Problem> {
     let mut tx = db.tenant(org).await?;
-    let filter = Filter { within: ScopePath::Org, only: None, after: None, at_most: None };
+    let filter = Filter { within: &Places::ANYWHERE, only: None, after: None, at_most: None };
     let stored = select(&mut tx, org, filter).await.map_err(problem)?;
     let mut known = Known::default();
     for limit in stored {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ralex_access::Scope;
+use ralex_access::{Scope, Sight};
 use ralex_api::page::{Page, PageQuery};
 use ralex_api::rate_limits::{Measure, NewRateLimit, RateLimit, UpdateRateLimit};
 use ralex_audit::Event;
@@ -66,22 +66,22 @@ impl Rates {
         self.shown(org, stored).await
     }
 
-    pub async fn find(&self, scope: &Scope, id: RateLimitId) -> Result<RateLimit, Problem> {
-        let mut tx = self.db.tenant(scope.org()).await?;
-        let stored = one(&mut tx, scope, id).await?;
+    pub async fn find(&self, sight: &impl Sight, id: RateLimitId) -> Result<RateLimit, Problem> {
+        let mut tx = self.db.tenant(sight.org()).await?;
+        let stored = one(&mut tx, sight, id).await?;
         drop(tx);
-        self.shown(scope.org(), stored).await
+        self.shown(sight.org(), stored).await
     }
 
-    /// The limits at the scope and below, oldest first.
-    pub async fn list(&self, scope: &Scope, page: &PageQuery) -> Result<Page<RateLimit>, Problem> {
-        let (org, size) = (scope.org(), page.size());
-        let filter = Filter {
-            within: scope.path(),
-            only: None,
-            after: page.after()?,
-            at_most: Some(size + 1),
-        };
+    /// The limits of places that may be seen, oldest first.
+    pub async fn list(
+        &self,
+        sight: &impl Sight,
+        page: &PageQuery,
+    ) -> Result<Page<RateLimit>, Problem> {
+        let (org, size, within) = (sight.org(), page.size(), sight.places());
+        let filter =
+            Filter { within: &within, only: None, after: page.after()?, at_most: Some(size + 1) };
         let mut tx = self.db.tenant(org).await?;
         let stored = sql::select(&mut tx, org, filter).await.map_err(problem)?;
         drop(tx);
@@ -132,10 +132,11 @@ impl Rates {
     }
 }
 
-/// A limit within the scope; others do not exist for its holder.
-async fn one(tx: &mut Tenant, scope: &Scope, id: RateLimitId) -> Result<Stored, Problem> {
-    let filter = Filter { within: scope.path(), only: Some(id), after: None, at_most: None };
-    let found = sql::select(tx, scope.org(), filter).await.map_err(problem)?;
+/// A limit that may be seen; others do not exist for whoever asks.
+async fn one(tx: &mut Tenant, sight: &impl Sight, id: RateLimitId) -> Result<Stored, Problem> {
+    let within = sight.places();
+    let filter = Filter { within: &within, only: Some(id), after: None, at_most: None };
+    let found = sql::select(tx, sight.org(), filter).await.map_err(problem)?;
     found.into_iter().next().ok_or_else(not_found)
 }
 

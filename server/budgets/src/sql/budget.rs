@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use ralex_access::BudgetTerms;
+use ralex_access::{BudgetTerms, Places};
 use ralex_kernel::period::{Bounds, days_before};
 use ralex_kernel::{
-    BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ScopePath,
-    ServiceAccountId, TeamId, TokenId, UserId, YearStart,
+    BudgetId, ModelId, Money, OrgId, Period, Problem, ProjectId, ProviderId, ServiceAccountId,
+    TeamId, TokenId, UserId, YearStart,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -118,8 +118,8 @@ impl Stored {
 
 /// Which budgets to read: those within a scope, one, or all after one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Filter {
-    pub within: ScopePath,
+pub(crate) struct Filter<'a> {
+    pub within: &'a Places,
     pub only: Option<BudgetId>,
     pub after: Option<BudgetId>,
     pub at_most: Option<i64>,
@@ -164,7 +164,7 @@ pub(crate) async fn insert(
 pub(crate) async fn select(
     conn: &mut PgConnection,
     org: OrgId,
-    filter: Filter,
+    filter: Filter<'_>,
 ) -> Result<Vec<Stored>, sqlx::Error> {
     sqlx::query_as!(
         Stored,
@@ -194,18 +194,21 @@ pub(crate) async fn select(
            left join project p on p.org_id = b.org_id
                and p.id = coalesce(b.project_id, k.project_id, a.project_id)
            where b.org_id = $1
-             and ($2::uuid is null or coalesce(b.team_id, k.team_id, a.team_id) = $2)
-             and ($3::uuid is null or coalesce(b.project_id, k.project_id, a.project_id) = $3)
+             and (coalesce(b.project_id, k.project_id, a.project_id) = any ($3)
+               or (coalesce(b.team_id, k.team_id, a.team_id) = any ($3)
+                   or $2 and (coalesce(b.team_id, k.team_id, a.team_id) <> all ($7)) is not false)
+                 and (coalesce(b.project_id, k.project_id, a.project_id) <> all ($7)) is not false)
              and ($4::uuid is null or b.id = $4)
              and ($5::uuid is null or b.id > $5)
            order by b.id
            limit $6"#,
         org as _,
-        filter.within.team() as _,
-        filter.within.project() as _,
+        filter.within.org,
+        &filter.within.open,
         filter.only as _,
         filter.after as _,
         filter.at_most,
+        &filter.within.closed,
     )
     .fetch_all(conn)
     .await
@@ -217,7 +220,7 @@ pub(crate) async fn one(
     org: OrgId,
     id: BudgetId,
 ) -> Result<Option<Stored>, Problem> {
-    let filter = Filter { within: ScopePath::Org, only: Some(id), after: None, at_most: None };
+    let filter = Filter { within: &Places::ANYWHERE, only: Some(id), after: None, at_most: None };
     let found = select(conn, org, filter).await.map_err(ralex_store::problem)?;
     Ok(found.into_iter().next())
 }

@@ -1,7 +1,8 @@
 //! Queries that list calls, within one organisation or a part of it.
 
 use chrono::{DateTime, Utc};
-use ralex_kernel::{CallId, Money, OrgId, Price, ScopePath};
+use ralex_access::Places;
+use ralex_kernel::{CallId, Money, OrgId, Price};
 use sqlx::PgConnection;
 
 /// One call, with names for its ids.
@@ -37,7 +38,7 @@ pub(crate) struct Listed {
 /// Which calls to list, the newest first: one, or those before one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Filter<'a> {
-    pub within: ScopePath,
+    pub within: &'a Places,
     pub only: Option<CallId>,
     pub before: Option<CallId>,
     pub model: Option<&'a str>,
@@ -55,8 +56,8 @@ pub(crate) async fn calls(
     org: OrgId,
     filter: Filter<'_>,
 ) -> Result<Vec<Listed>, sqlx::Error> {
-    if filter.tag.is_some() || filter.run.is_some() {
-        // One plan for all questions would look at every call for the few with a tag or a run.
+    if filter.tag.is_some() || filter.run.is_some() || !filter.within.everywhere() {
+        // One plan for all questions would look at every call for the few with a tag, a run or a place.
         sqlx::query!("select set_config('plan_cache_mode', 'force_custom_plan', true) as planning")
             .fetch_one(&mut *conn)
             .await?;
@@ -75,8 +76,9 @@ pub(crate) async fn calls(
            left join token k on k.org_id = c.org_id and k.id = c.token_id
            left join service_account a on a.org_id = k.org_id and a.id = k.account_id
            where c.org_id = $1
-             and ($2::uuid is null or c.team_id = $2)
-             and ($3::uuid is null or c.project_id = $3)
+             and (c.project_id = any ($3)
+               or (c.team_id = any ($3) or $2 and (c.team_id is null or c.team_id <> all ($12)))
+                 and (c.project_id is null or c.project_id <> all ($12)))
              and ($4::uuid is null or c.id = $4)
              and ($5::uuid is null or c.id < $5)
              and ($6::text is null or c.model = $6)
@@ -89,8 +91,8 @@ pub(crate) async fn calls(
            order by c.id desc
            limit $8"#,
         org as _,
-        filter.within.team() as _,
-        filter.within.project() as _,
+        filter.within.org,
+        &filter.within.open,
         filter.only as _,
         filter.before as _,
         filter.model,
@@ -99,6 +101,7 @@ pub(crate) async fn calls(
         filter.team,
         filter.tag,
         filter.run,
+        &filter.within.closed,
     )
     .fetch_all(conn)
     .await
@@ -197,16 +200,18 @@ pub(crate) async fn tries(
 pub(crate) async fn open(
     conn: &mut PgConnection,
     org: OrgId,
-    within: ScopePath,
+    within: &Places,
 ) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select count(*) as "open!" from call c
            where c.org_id = $1 and c.state = 'open'
-             and ($2::uuid is null or c.team_id = $2)
-             and ($3::uuid is null or c.project_id = $3)"#,
+             and (c.project_id = any ($3)
+               or (c.team_id = any ($3) or $2 and (c.team_id is null or c.team_id <> all ($4)))
+                 and (c.project_id is null or c.project_id <> all ($4)))"#,
         org as _,
-        within.team() as _,
-        within.project() as _,
+        within.org,
+        &within.open,
+        &within.closed,
     )
     .fetch_one(conn)
     .await

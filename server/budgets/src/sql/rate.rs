@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use ralex_access::Places;
 use ralex_kernel::{
-    ModelId, NodeId, OrgId, ProjectId, ProviderId, RateLimitId, ScopePath, ServiceAccountId,
-    TeamId, TokenId, UserId,
+    ModelId, NodeId, OrgId, ProjectId, ProviderId, RateLimitId, ServiceAccountId, TeamId, TokenId,
+    UserId,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -75,8 +76,8 @@ pub(crate) struct New<'a> {
 
 /// Which limits to read: those within a scope, one, or all after one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Filter {
-    pub within: ScopePath,
+pub(crate) struct Filter<'a> {
+    pub within: &'a Places,
     pub only: Option<RateLimitId>,
     pub after: Option<RateLimitId>,
     pub at_most: Option<i64>,
@@ -112,7 +113,7 @@ pub(crate) async fn insert(
 pub(crate) async fn select(
     conn: &mut PgConnection,
     org: OrgId,
-    filter: Filter,
+    filter: Filter<'_>,
 ) -> Result<Vec<Stored>, sqlx::Error> {
     sqlx::query_as!(
         Stored,
@@ -142,18 +143,21 @@ pub(crate) async fn select(
            left join team t on t.org_id = r.org_id and t.id = r.team_id
            left join project p on p.org_id = r.org_id and p.id = r.project_id
            where r.org_id = $1
-             and ($2::uuid is null or coalesce(r.team_id, k.team_id, a.team_id) = $2)
-             and ($3::uuid is null or coalesce(r.project_id, k.project_id, a.project_id) = $3)
+             and (coalesce(r.project_id, k.project_id, a.project_id) = any ($3)
+               or (coalesce(r.team_id, k.team_id, a.team_id) = any ($3)
+                   or $2 and (coalesce(r.team_id, k.team_id, a.team_id) <> all ($7)) is not false)
+                 and (coalesce(r.project_id, k.project_id, a.project_id) <> all ($7)) is not false)
              and ($4::uuid is null or r.id = $4)
              and ($5::uuid is null or r.id > $5)
            order by r.id
            limit $6"#,
         org as _,
-        filter.within.team() as _,
-        filter.within.project() as _,
+        filter.within.org,
+        &filter.within.open,
         filter.only as _,
         filter.after as _,
         filter.at_most,
+        &filter.within.closed,
     )
     .fetch_all(conn)
     .await

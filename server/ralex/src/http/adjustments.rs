@@ -22,8 +22,8 @@ pub async fn list_adjustments(
     path: Path<(String, BudgetId)>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::BudgetRead).await?;
-    Ok(HttpResponse::Ok().json(budgets.adjustments(&scope, path.1, &page.0).await?))
+    let reach = who.reach(Permission::BudgetRead).await?;
+    Ok(HttpResponse::Ok().json(budgets.adjustments(&reach, path.1, &page.0).await?))
 }
 
 /// Take an adjustment back, by an entry that opposes it.

@@ -93,7 +93,7 @@ pub async fn list_batches(
     broker: Data<Broker>,
     query: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::CallRead).await?;
+    let reach = who.reach(Permission::CallRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(broker.list_batches(&scope, &query.0).await?))
+    Ok(HttpResponse::Ok().json(broker.list_batches(&reach, &query.0).await?))
 }

@@ -24,9 +24,9 @@ pub async fn list_budgets(
     broker: Data<Broker>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::BudgetRead).await?;
+    let reach = who.reach(Permission::BudgetRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.list(&scope, &page.0).await?))
+    Ok(HttpResponse::Ok().json(budgets.list(&reach, &page.0).await?))
 }
 
 /// Set what a scope may spend per period.
@@ -52,9 +52,9 @@ pub async fn find_budget(
     broker: Data<Broker>,
     path: Path<(String, BudgetId)>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::BudgetRead).await?;
+    let reach = who.reach(Permission::BudgetRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.find(&scope, path.1).await?))
+    Ok(HttpResponse::Ok().json(budgets.find(&reach, path.1).await?))
 }
 
 /// Change a budget's limit, its hardness, or when it asks for cheaper models.
@@ -83,9 +83,9 @@ pub async fn list_budget_runs(
     path: Path<(String, BudgetId)>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::BudgetRead).await?;
+    let reach = who.reach(Permission::BudgetRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.runs(&scope, path.1, &page.0).await?))
+    Ok(HttpResponse::Ok().json(budgets.runs(&reach, path.1, &page.0).await?))
 }
 
 /// Give the current period of a budget more, for a while.

@@ -20,8 +20,8 @@ pub async fn list_rate_limits(
     rates: Data<Rates>,
     page: Query<PageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::BudgetRead).await?;
-    Ok(HttpResponse::Ok().json(rates.list(&scope, &page.0).await?))
+    let reach = who.reach(Permission::BudgetRead).await?;
+    Ok(HttpResponse::Ok().json(rates.list(&reach, &page.0).await?))
 }
 
 /// Limit how many requests or tokens calls may take within any window of time.
@@ -44,8 +44,8 @@ pub async fn find_rate_limit(
     rates: Data<Rates>,
     path: Path<(String, RateLimitId)>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::BudgetRead).await?;
-    Ok(HttpResponse::Ok().json(rates.find(&scope, path.1).await?))
+    let reach = who.reach(Permission::BudgetRead).await?;
+    Ok(HttpResponse::Ok().json(rates.find(&reach, path.1).await?))
 }
 
 /// Change how much a rate limit lets through.

@@ -34,13 +34,13 @@ pub async fn report(
     broker: Data<Broker>,
     query: Query<UsageQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::UsageRead).await?;
+    let reach = who.reach(Permission::UsageRead).await?;
     broker.settle_before_reading().await;
     match query.0.format {
-        UsageFormat::Json => Ok(HttpResponse::Ok().json(reports.report(&scope, &query.0).await?)),
+        UsageFormat::Json => Ok(HttpResponse::Ok().json(reports.report(&reach, &query.0).await?)),
         UsageFormat::Csv => {
-            let table = reports.table(&scope, &query.0).await?;
-            let name = format!("attachment; filename=\"ralex-usage-{}.csv\"", scope.org());
+            let table = reports.table(&reach, &query.0).await?;
+            let name = format!("attachment; filename=\"ralex-usage-{}.csv\"", reach.org());
             let csv = "text/csv; charset=utf-8";
             Ok(HttpResponse::Ok()
                 .content_type(csv)
@@ -59,9 +59,9 @@ pub async fn forecast(
     broker: Data<Broker>,
     query: Query<ForecastQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::UsageRead).await?;
+    let reach = who.reach(Permission::UsageRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(reports.forecast(&scope, &query.0).await?))
+    Ok(HttpResponse::Ok().json(reports.forecast(&reach, &query.0).await?))
 }
 
 /// Find hours that cost far more than their likes.
@@ -72,8 +72,8 @@ pub async fn anomalies(
     reports: Data<Usage>,
     query: Query<AnomalyQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::UsageRead).await?;
-    Ok(HttpResponse::Ok().json(reports.anomalies(&scope, &query.0).await?))
+    let reach = who.reach(Permission::UsageRead).await?;
+    Ok(HttpResponse::Ok().json(reports.anomalies(&reach, &query.0).await?))
 }
 
 /// Try a budget, a rate limit or other prices on calls that were made.
@@ -88,9 +88,9 @@ pub async fn replay(
     broker: Data<Broker>,
     asked: Body<NewReplay>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::UsageRead).await?;
+    let reach = who.reach(Permission::UsageRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(reports.replay(&scope, asked.0).await?))
+    Ok(HttpResponse::Ok().json(reports.replay(&reach, asked.0).await?))
 }
 
 /// Foretell how the current period of a budget ends, or would with another limit.
@@ -104,10 +104,10 @@ pub async fn forecast_budget(
     path: Path<(String, BudgetId)>,
     query: Query<BudgetForecastQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::BudgetRead).await?;
+    let reach = who.reach(Permission::BudgetRead).await?;
     broker.settle_before_reading().await;
-    let budget = budgets.find(&scope, path.1).await?;
-    Ok(HttpResponse::Ok().json(reports.budget_forecast(&scope, &budget, query.0.limit).await?))
+    let budget = budgets.find(&reach, path.1).await?;
+    Ok(HttpResponse::Ok().json(reports.budget_forecast(&reach, &budget, query.0.limit).await?))
 }
 
 /// Export calls that ended, one a line, oldest first, however many there are.
@@ -119,14 +119,14 @@ pub async fn export_calls(
     broker: Data<Broker>,
     query: Query<CallExportQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::CallRead).await?;
+    let reach = who.reach(Permission::CallRead).await?;
     broker.settle_before_reading().await;
     let (content_type, ending) = match query.0.format {
         UsageFormat::Json => ("application/jsonl", "jsonl"),
         UsageFormat::Csv => ("text/csv; charset=utf-8", "csv"),
     };
-    let export = reports.export_calls(&scope, &query.0).await?;
-    let name = format!("attachment; filename=\"ralex-calls-{}.{ending}\"", scope.org());
+    let export = reports.export_calls(&reach, &query.0).await?;
+    let name = format!("attachment; filename=\"ralex-calls-{}.{ending}\"", reach.org());
     // An error in the middle ends the transfer without its last chunk, so no reader takes a part
     // for the whole.
     let parts = export.parts.map(|part| {
@@ -152,9 +152,9 @@ pub async fn list_calls(
     broker: Data<Broker>,
     query: Query<CallsQuery>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::CallRead).await?;
+    let reach = who.reach(Permission::CallRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.calls(&scope, &query.0).await?))
+    Ok(HttpResponse::Ok().json(budgets.calls(&reach, &query.0).await?))
 }
 
 /// Show one call.
@@ -166,9 +166,9 @@ pub async fn find_call(
     broker: Data<Broker>,
     path: Path<(String, CallId)>,
 ) -> Result<HttpResponse> {
-    let scope = who.allow(Permission::CallRead).await?;
+    let reach = who.reach(Permission::CallRead).await?;
     broker.settle_before_reading().await;
-    Ok(HttpResponse::Ok().json(budgets.call(&scope, path.1).await?))
+    Ok(HttpResponse::Ok().json(budgets.call(&reach, path.1).await?))
 }
 
 /// Show how things stand: calls, spend and health.

@@ -43,8 +43,9 @@ pub(crate) async fn page(
            where c.org_id = $1 and c.started_at >= $2 and c.started_at < $4
              and ($3::uuid is null or (c.started_at, c.id) > ($2, $3))
              and c.state <> 'open' and c.purpose is distinct from 'count'
-             and ($6::uuid is null or c.team_id = $6)
-             and ($7::uuid is null or c.project_id = $7)
+             and (c.project_id = any ($7)
+               or (c.team_id = any ($7) or $6 and (c.team_id is null or c.team_id <> all ($16)))
+                 and (c.project_id is null or c.project_id <> all ($16)))
              and ($8::uuid is null or c.team_id = $8)
              and ($9::uuid is null or c.project_id = $9)
              and ($10::uuid is null or c.user_id = $10)
@@ -60,8 +61,8 @@ pub(crate) async fn page(
         after.id as _,
         to,
         at_most,
-        only.within_team,
-        only.within_project,
+        only.within.org,
+        &only.within.open,
         only.team,
         only.project,
         only.user,
@@ -70,6 +71,7 @@ pub(crate) async fn page(
         only.model,
         only.task_type,
         only.tag,
+        &only.within.closed,
     )
     .fetch_all(conn)
     .await

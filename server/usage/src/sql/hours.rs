@@ -97,8 +97,9 @@ pub(crate) async fn hours(
            from lines l
            -- By tags, the row without one is of all calls.
            where ($6 = 'tag') = (l.tag <> '')
-             and ($7::uuid is null or l.team_id = $7)
-             and ($8::uuid is null or l.project_id = $8)
+             and (l.project_id = any ($8)
+               or (l.team_id = any ($8) or $7 and (l.team_id is null or l.team_id <> all ($12)))
+                 and (l.project_id is null or l.project_id <> all ($12)))
              and ($9::uuid[] is null or $6 <> 'team' or l.team_id = any ($9))
              and ($9::uuid[] is null or $6 <> 'project' or l.project_id = any ($9))
              and ($9::uuid[] is null or $6 <> 'user' or l.user_id = any ($9))
@@ -120,11 +121,12 @@ pub(crate) async fn hours(
         ask.range.to,
         about,
         ask.by.as_str(),
-        ask.only.within_team,
-        ask.only.within_project,
+        ask.only.within.org,
+        &ask.only.within.open,
         ids.as_deref(),
         words.as_deref(),
         which.least(),
+        &ask.only.within.closed,
     )
     .fetch_all(&mut **tx)
     .await

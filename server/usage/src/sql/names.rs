@@ -2,37 +2,51 @@
 
 use std::collections::HashMap;
 
+use ralex_access::Places;
 use ralex_kernel::{Email, OrgId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// A team by its slug or its id.
+/// A team by its slug or its id, of those where something may be seen.
 pub(crate) async fn team(
     conn: &mut PgConnection,
     org: OrgId,
     name: &str,
+    within: &Places,
 ) -> Result<Option<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select id from team where org_id = $1 and (slug = $2 or id = $3)",
+        "select t.id from team t
+         where t.org_id = $1 and (t.slug = $2 or t.id = $3)
+           and ($4 or t.id = any ($5)
+             or exists (select from project p
+               where p.org_id = $1 and p.team_id = t.id and p.id = any ($5)))",
         org as _,
         name,
         name.parse::<Uuid>().ok(),
+        within.org,
+        &within.open,
     )
     .fetch_optional(conn)
     .await
 }
 
-/// A project by its slug or its id.
+/// A project by its slug or its id, of those that may be seen.
 pub(crate) async fn project(
     conn: &mut PgConnection,
     org: OrgId,
     name: &str,
+    within: &Places,
 ) -> Result<Option<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select id from project where org_id = $1 and (slug = $2 or id = $3)",
+        "select id from project
+         where org_id = $1 and (slug = $2 or id = $3)
+           and ($4 or id = any ($5) or team_id = any ($5) and id <> all ($6))",
         org as _,
         name,
         name.parse::<Uuid>().ok(),
+        within.org,
+        &within.open,
+        &within.closed,
     )
     .fetch_optional(conn)
     .await
@@ -55,17 +69,24 @@ pub(crate) async fn member(
     .await
 }
 
-/// A service account by its slug or its id.
+/// A service account by its slug or its id, of places that may be seen.
 pub(crate) async fn service_account(
     conn: &mut PgConnection,
     org: OrgId,
     name: &str,
+    within: &Places,
 ) -> Result<Option<Uuid>, sqlx::Error> {
     sqlx::query_scalar!(
-        "select id from service_account where org_id = $1 and (slug = $2 or id = $3)",
+        "select id from service_account
+         where org_id = $1 and (slug = $2 or id = $3)
+           and ($4 or project_id = any ($5) or team_id = any ($5)
+             and (project_id is null or project_id <> all ($6)))",
         org as _,
         name,
         name.parse::<Uuid>().ok(),
+        within.org,
+        &within.open,
+        &within.closed,
     )
     .fetch_optional(conn)
     .await

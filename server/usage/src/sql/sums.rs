@@ -162,8 +162,9 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
            from keyed l
            where case when $2 = 'tag' and $10::text is null then true
                    else l.tag = coalesce($10, '') end
-             and ($11::uuid is null or l.team_id = $11)
-             and ($12::uuid is null or l.project_id = $12)
+             and (l.project_id = any ($12)
+               or (l.team_id = any ($12) or $11 and (l.team_id is null or l.team_id <> all ($26)))
+                 and (l.project_id is null or l.project_id <> all ($26)))
              and ($13::uuid is null or l.team_id = $13)
              and ($14::uuid is null or l.project_id = $14)
              and ($15::uuid is null or l.user_id = $15)
@@ -185,8 +186,8 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
         about,
         NIL,
         only.tag,
-        only.within_team,
-        only.within_project,
+        only.within.org,
+        &only.within.open,
         only.team,
         only.project,
         only.user,
@@ -200,6 +201,7 @@ pub(crate) async fn sums(tx: &mut Tenant, ask: &Ask) -> Result<Vec<Sums>, sqlx::
         range.last_day,
         &ask.days,
         &ask.split(),
+        &only.within.closed,
     )
     .fetch_all(&mut **tx)
     .await

@@ -1,6 +1,7 @@
 //! Queries on `batch`.
 
 use chrono::{DateTime, Utc};
+use ralex_access::Places;
 use ralex_kernel::{CallId, FileId, Money, OrgId, ProviderId, ScopePath, SecretId};
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -300,7 +301,7 @@ pub(crate) struct Listed {
 pub(crate) async fn list(
     conn: &mut PgConnection,
     org: OrgId,
-    within: ScopePath,
+    within: &Places,
     before: Option<CallId>,
     at_most: i64,
 ) -> Result<Vec<Listed>> {
@@ -315,16 +316,18 @@ pub(crate) async fn list(
            left join team t on t.org_id = $1 and t.id = b.team_id
            left join token k on k.org_id = $1 and k.id = b.token_id
            where b.org_id = $1
-             and ($2::uuid is null or b.team_id = $2)
-             and ($3::uuid is null or b.project_id = $3)
+             and (b.project_id = any ($3)
+               or (b.team_id = any ($3) or $2 and (b.team_id is null or b.team_id <> all ($6)))
+                 and (b.project_id is null or b.project_id <> all ($6)))
              and ($4::uuid is null or b.id < $4)
            order by b.id desc
            limit $5"#,
         org as _,
-        within.team() as _,
-        within.project() as _,
+        within.org,
+        &within.open,
         before as _,
         at_most,
+        &within.closed,
     )
     .fetch_all(conn)
     .await
