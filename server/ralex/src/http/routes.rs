@@ -207,7 +207,23 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(tokens::revoke_token)
         .service(tokens::rotate_token)
         .service(tokens::end_former_secret)
-        .service(catalog::list_providers)
+        .configure(catalogue)
+        .configure(sign_on_settings)
+        .configure(spending)
+        .configure(gateway)
+        .configure(alerting)
+        .configure(reporting)
+        .service(batches::list_batches)
+        .service(audit::list_audit)
+        .service(audit::checkpoint)
+        .service(audit::verify)
+        .service(audit::export)
+        .configure(audit_proofs);
+}
+
+/// Providers, their models and keys.
+fn catalogue(map: &mut Map<'_, '_>) {
+    map.service(catalog::list_providers)
         .service(catalog::create_provider)
         .service(catalog::find_provider)
         .service(catalog::update_provider)
@@ -224,18 +240,7 @@ fn organisation(map: &mut Map<'_, '_>) {
         .service(secrets::create_secret)
         .service(secrets::rotate_secret)
         .service(secrets::update_secret)
-        .service(secrets::delete_secret)
-        .configure(sign_on_settings)
-        .configure(spending)
-        .configure(gateway)
-        .configure(alerting)
-        .configure(reporting)
-        .service(batches::list_batches)
-        .service(audit::list_audit)
-        .service(audit::checkpoint)
-        .service(audit::verify)
-        .service(audit::export)
-        .configure(audit_proofs);
+        .service(secrets::delete_secret);
 }
 
 /// What may be spent, what was, and what is likely to be.
