@@ -10,7 +10,7 @@ use utoipa_actix_web::OpenApiFactory;
 use utoipa_actix_web::scope::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::middleware::idempotent;
+use super::middleware::{idempotent, org_caller};
 
 /// Takes routes.
 pub enum Map<'a, 's> {
@@ -35,11 +35,13 @@ impl Map<'_, '_> {
         self
     }
 
-    /// Routes below a path.
-    pub fn scope(&mut self, path: &str, routes: fn(&mut Map<'_, '_>)) -> &mut Self {
+    /// Routes of an organisation, below a path that names it; who asks is known before they are.
+    pub fn of_org(&mut self, path: &str, routes: fn(&mut Map<'_, '_>)) -> &mut Self {
         match self {
             Self::Serve(config) => {
-                let below = web::scope(path).configure(|config| routes(&mut Map::Serve(config)));
+                let below = web::scope(path)
+                    .wrap(from_fn(org_caller))
+                    .configure(|config| routes(&mut Map::Serve(config)));
                 config.service(below);
             }
             Self::Describe(config) => describe(config, path, routes),

@@ -30,7 +30,7 @@ pub fn all(map: &mut Map<'_, '_>) {
 }
 
 fn control_plane(map: &mut Map<'_, '_>) {
-    map.configure(account).scope("/orgs/{org}", organisation);
+    map.configure(account).of_org("/orgs/{org}", organisation);
 }
 
 /// What programs ask that want a person's token.

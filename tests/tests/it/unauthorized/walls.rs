@@ -201,6 +201,18 @@ async fn a_stranger_is_told_of_no_place_in_an_organisation() {
         }
     }
     assert!(asked > 60, "{asked}");
+    // Nor by what is said of a body or of a query that cannot be read.
+    let unread = Some(json!({ "not": "this" }));
+    let asks = [(Method::POST, "teams", unread), (Method::GET, "audit?limit=many", None)];
+    for (method, path, body) in asks {
+        for org in ["default", "nowhere"] {
+            for _ in 0..20 {
+                let path = format!("/api/v1/orgs/{org}/{path}");
+                let answer = stranger.client.send(method.clone(), &path, body.as_ref()).await;
+                answer.refused(404, "not_found");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -165,7 +165,11 @@ impl FromRequest for OrgCaller {
     type Error = Failed;
     type Future = LocalBoxFuture<'static, Result<Self, Failed>>;
 
+    /// As resolved before the rest of the request was read ([`crate::http::middleware::org_caller`]).
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if let Some(known) = request.extensions_mut().remove::<Self>() {
+            return ready(Ok(known)).boxed_local();
+        }
         let who = Who::from_request(request, payload);
         let request = request.clone();
         async move {
