@@ -80,6 +80,17 @@ struct Directory {
     slugs: HashMap<String, OrgId>,
 }
 
+impl Directory {
+    /// Says anew which slug is whose. One that is gone may be in here still while another has its slug: the
+    /// one that was made later, as their ids tell.
+    fn name_all(&mut self) {
+        let mut named: Vec<_> =
+            self.orgs.iter().map(|(org, entry)| (*org, entry.slug.clone())).collect();
+        named.sort_unstable_by_key(|(org, _)| *org);
+        self.slugs = named.into_iter().map(|(org, slug)| (slug, org)).collect();
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Entry {
     slug: String,
@@ -283,9 +294,8 @@ impl Node {
         slots.remove(&org);
         self.slots.store(Arc::new(slots));
         let mut directory = Directory::clone(&self.directory.load());
-        if let Some(gone) = directory.orgs.remove(&org) {
-            // Another may have taken its slug.
-            directory.slugs.retain(|slug, of| *of != org || *slug != gone.slug);
+        if directory.orgs.remove(&org).is_some() {
+            directory.name_all();
             self.directory.store(Arc::new(directory));
         }
     }
@@ -305,11 +315,9 @@ impl Node {
         let mut next = Directory::clone(&current);
         for found in newer {
             let entry = Entry { slug: found.slug, version: found.version };
-            if let Some(old) = next.orgs.insert(found.org, Arc::new(entry)) {
-                next.slugs.remove(&old.slug);
-            }
+            next.orgs.insert(found.org, Arc::new(entry));
         }
-        next.slugs = next.orgs.iter().map(|(org, entry)| (entry.slug.clone(), *org)).collect();
+        next.name_all();
         self.directory.store(Arc::new(next));
     }
 
@@ -326,4 +334,24 @@ impl Node {
 fn closed() -> Problem {
     let detail = "Rights cannot be checked at the moment, so nothing is allowed; try again soon.";
     Problem::new(Code::Unavailable, detail).with_retry_after(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_was_taken_anew_is_that_of_the_later_one() {
+        let (gone, live) = (OrgId::generate(), OrgId::generate());
+        for order in [[gone, live], [live, gone]] {
+            let entry = |org| (org, Arc::new(Entry { slug: "acme".to_owned(), version: 1 }));
+            let mut directory =
+                Directory { orgs: order.map(entry).into_iter().collect(), slugs: HashMap::new() };
+            directory.name_all();
+            assert_eq!(directory.slugs.get("acme"), Some(&live));
+            directory.orgs.remove(&gone);
+            directory.name_all();
+            assert_eq!(directory.slugs.get("acme"), Some(&live));
+        }
+    }
 }

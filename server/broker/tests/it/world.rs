@@ -15,7 +15,7 @@ use ralex_broker::{
 };
 use ralex_budgets::{Budgets, Rates};
 use ralex_guardrails::{Guards, Packs};
-use ralex_identity::{Freshness, Identity, SignedIn};
+use ralex_identity::{FirstOwner, Freshness, Identity, SignedIn};
 use ralex_kernel::{
     Caller, Clock, Credential, DeploymentId, NodeId, OrgId, Period, RequestId, ScopePath,
     SessionId, Subject, UserId,
@@ -23,6 +23,7 @@ use ralex_kernel::{
 use ralex_providers::{Client, Dialect, EgressPolicy, Inbound, Operation, Timeouts};
 use ralex_routing::{Catalogue, Routing};
 use ralex_rules::CallRules;
+use ralex_store::System;
 use ralex_store::testing::Database;
 use ralex_tests::upstream::Upstream;
 use ralex_vault::{Seal, Vault};
@@ -73,17 +74,13 @@ impl World {
         let pepper = Zeroizing::new([7; 32]);
         let identity =
             Identity::new(db.clone(), Arc::clone(&access), clock.clone(), pepper, None).unwrap();
-        let (slug, email) = ("acme".parse().unwrap(), "ann@example.com".parse().unwrap());
-        let first = identity
-            .create_first_org(&slug, &email, None, async |tx, org| {
-                routing.seed_simulated(tx, &Author::system(org)).await
-            })
-            .await
-            .unwrap();
+        let first = founded(&identity, &routing).await;
         let budgets = Arc::new(Budgets::new(db.clone(), Arc::clone(&access), clock.clone()));
         let packs = Packs::built_in().unwrap();
         let guards = Guards::new(db.clone(), Arc::clone(&access), packs).unwrap();
         let approvals = Approvals::new(db.clone(), Arc::clone(&access), Zeroizing::new([7; 32]));
+        let (held, known) = (Arc::clone(&access), identity.clone());
+        let rules = CallRules::new(db.clone(), held, known, clock.clone(), 64);
         let (rates, _) = Rates::start(&db, Arc::clone(&access), NodeId::generate());
         let parts = Parts {
             access: Arc::clone(&access),
@@ -93,13 +90,7 @@ impl World {
             rates,
             vault: vault.clone(),
             guards: guards.clone(),
-            rules: CallRules::new(
-                db.clone(),
-                Arc::clone(&access),
-                identity.clone(),
-                clock.clone(),
-                64,
-            ),
+            rules,
             approvals,
             client: Client::new(egress, TIMEOUTS).unwrap(),
             clock,
@@ -299,4 +290,10 @@ impl World {
         .await
         .unwrap()
     }
+}
+
+async fn founded(identity: &Identity, routing: &Routing) -> FirstOwner {
+    let (slug, email) = ("acme".parse().unwrap(), "ann@example.com".parse().unwrap());
+    let seed = async |tx: &mut System, org| routing.seed_simulated(tx, &Author::system(org)).await;
+    identity.create_first_org(&slug, &email, None, seed).await.unwrap()
 }
