@@ -213,6 +213,7 @@ async fn what_a_role_was_widened_by_a_moment_ago_does_not_count() {
 #[tokio::test]
 async fn an_owner_by_another_name_takes_two_people_as_well() {
     let setup = Setup::new().await;
+    setup.member_as("owner", ORG).await;
     setup.two_for_owners().await;
     setup.role("chief", everything()).await;
     setup.role("helper", names(&["org.read"])).await;
