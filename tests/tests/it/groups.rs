@@ -42,12 +42,12 @@ async fn what_a_group_is_given_its_people_have_while_they_are_in_it() {
     group(&app, "money").await;
     let ann = app.member("ann@example.com", "viewer", "team:blue").await;
     app.owner.post("bindings", &binding("group:money", "billing", "org")).await.ok();
-    assert_eq!(ann.client.get("budgets").await.status, 403);
+    assert_eq!(ann.client.get("overview").await.status, 403);
     let join = json!({ "subject": "user:ann@example.com" });
     let joined = app.owner.post("groups/money/members", &join).await.ok();
     assert_eq!(joined["user"]["email"], "ann@example.com");
     app.owner.post("groups/money/members", &join).await.ok();
-    answers(&ann, "budgets", 200).await;
+    answers(&ann, "overview", 200).await;
 
     let member = app.owner.all("members").await;
     let member = member.iter().find(|it| it["user"]["email"] == "ann@example.com").unwrap();
@@ -67,12 +67,12 @@ async fn what_a_group_is_given_its_people_have_while_they_are_in_it() {
 
     let path = format!("groups/money/members/{}", ann.id);
     app.owner.delete(&path).await.ok();
-    answers(&ann, "budgets", 403).await;
+    answers(&ann, "overview", 403).await;
     app.owner.delete(&path).await.ok();
     app.owner.post("groups/money/members", &join).await.ok();
-    answers(&ann, "budgets", 200).await;
+    answers(&ann, "overview", 200).await;
     app.owner.delete("groups/money").await.ok();
-    answers(&ann, "budgets", 403).await;
+    answers(&ann, "overview", 403).await;
     let left = app.owner.get("bindings?role=billing").await.ok();
     assert_eq!(left["items"], json!([]), "what it was given went with it");
 }
