@@ -99,29 +99,32 @@ pub fn one_time() -> Secret {
     Secret::new(text)
 }
 
-/// Refuses a password that is too short, too long, the account's own address, or found with fewer than
-/// 10^8 guesses by somebody who knows how people choose (Wheeler, "zxcvbn", USENIX Security 2016).
+/// Refuses a password that is too weak, or holds the account's own address.
 pub fn check_strength(password: &Secret, email_key: &str) -> Result<(), Problem> {
     let text = password.expose();
-    let length = text.chars().count();
-    if length < PASSWORD_MIN || text.len() > PASSWORD_MAX {
-        let rule = format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters");
-        return Err(Problem::field("new", rule));
-    }
     if text.to_lowercase().contains(email_key) {
         return Err(Problem::field("new", "must not contain your e-mail address"));
     }
-    let theirs: Vec<&str> = email_key.split(['@', '.']).chain(["ralex"]).collect();
-    let guessed = zxcvbn::zxcvbn(text, &theirs);
-    if guessed.score() < zxcvbn::Score::Three {
-        let why = guessed.feedback().and_then(zxcvbn::feedback::Feedback::warning);
-        let why = why.map(|it| format!(" {it}")).unwrap_or_default();
-        let rule = format!(
-            "is too easy to guess.{why} Take some words that have nothing to do with each other"
-        );
-        return Err(Problem::field("new", rule));
+    let theirs: Vec<&str> = email_key.split(['@', '.']).collect();
+    weakness(text, &theirs).map_or(Ok(()), |rule| Err(Problem::field("new", rule)))
+}
+
+/// What is wrong with a password that is too short, too long, or found with fewer than 10^8 guesses by
+/// somebody who knows how people choose, and these words of theirs (Wheeler, "zxcvbn", USENIX Security
+/// 2016). It repeats nothing of the password.
+pub fn weakness(text: &str, theirs: &[&str]) -> Option<String> {
+    if text.chars().count() < PASSWORD_MIN || text.len() > PASSWORD_MAX {
+        return Some(format!("must have {PASSWORD_MIN} to {PASSWORD_MAX} characters"));
     }
-    Ok(())
+    let guessed = zxcvbn::zxcvbn(text, &[theirs, &["ralex"]].concat());
+    if guessed.score() >= zxcvbn::Score::Three {
+        return None;
+    }
+    let why = guessed.feedback().and_then(zxcvbn::feedback::Feedback::warning);
+    let why = why.map(|it| format!(" {it}")).unwrap_or_default();
+    Some(format!(
+        "is too easy to guess.{why} Take some words that have nothing to do with each other"
+    ))
 }
 
 fn hash_now(argon2: &Argon2<'_>, text: &str) -> Result<String, Problem> {

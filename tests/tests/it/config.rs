@@ -45,7 +45,8 @@ fn one_message_names_every_setting_that_is_wrong() {
         ("RALEX_DATA_DIR", data.to_str().unwrap()),
         ("RALEX_LISTEN", "nowhere"),
         ("RALEX_ADMIN_EMAIL", "nobody"),
-        ("RALEX_ADMIN_PASSWORD", "short"),
+        ("RALEX_ADMIN_PASSWORD", "password1234"),
+        ("RALEX_SEAL_KEY", "c2hvcnQ="),
         ("RALEX_ADMIN_ORG", "No Slug"),
         ("RALEX_EGRESS_ALLOW", "10.0.0.0/99"),
         ("RALEX_DATABASE_URL", "mysql://root:hunter2@host/db"),
@@ -57,7 +58,10 @@ fn one_message_names_every_setting_that_is_wrong() {
     for (name, _) in settings.iter().skip(1) {
         assert!(said.contains(name), "{name} is not named in {said}");
     }
-    assert!(!said.contains("hunter2") && !said.contains("short"), "{said}");
+    assert!(
+        !said.contains("hunter2") && !said.contains("password1234") && !said.contains("c2hvcnQ="),
+        "{said}"
+    );
     assert!(!data.exists(), "something was made");
     assert!(output.stdout.is_empty(), "{output:?}");
 }

@@ -86,11 +86,8 @@ pub(super) fn seal_key(text: &str) -> Result<Option<Secret>, String> {
 }
 
 pub(super) fn password(text: &str) -> Result<Option<Secret>, String> {
-    let least = ralex_api::identity::PASSWORD_MIN;
-    if text.chars().count() < least {
-        return Err(format!("must have at least {least} characters"));
-    }
-    Ok(Some(Secret::new(text.to_owned())))
+    ralex_identity::password::weakness(text, &[])
+        .map_or_else(|| Ok(Some(Secret::new(text.to_owned()))), Err)
 }
 
 pub(super) fn public_url(text: &str) -> Result<Option<Url>, String> {
